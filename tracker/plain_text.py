@@ -11,6 +11,7 @@ from functools import lru_cache
 # Blanks of any kind, and characters without any width, which no reader sees.
 _BLANKS = re.compile(r"[\s\N{ZERO WIDTH SPACE}\N{WORD JOINER}\N{ZERO WIDTH NO-BREAK SPACE}]+")
 _LINK = re.compile(r"[@/<>]|\bwww\.|[.\u3002\uff0e\uff61]\w{2}", re.IGNORECASE)
+_LINK_IN_TEXT = re.compile(r"@|://|\bwww\.|\w[.\u3002\uff0e\uff61]\w{2}", re.IGNORECASE)
 # As they are written after a name, without a space: "M.Ed.", "B.Sc.".
 _DEGREE = re.compile(r"(?<![\w.])(?:[A-Z]\.)+(?:Ed|Sc|Div|Phil)\b(?!\.\w|-)")
 # Before a word; only if it begins with a capital letter, it is one of a name.
@@ -60,6 +61,11 @@ def space_initials(name: str) -> str:
 
 def _space_dot(dot: re.Match[str]) -> str:
     return ". " if dot[1].isupper() and dot[2].islower() else "."
+
+
+def contains_link(text: str) -> bool:
+    """Whether mail programs could make a link or an address of a part of a text."""
+    return _LINK_IN_TEXT.search(text) is not None
 
 
 def looks_like_link(name: str) -> bool:

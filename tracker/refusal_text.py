@@ -251,6 +251,9 @@ _SENTENCES: dict[str, str | Callable[[Facts], str]] = {
     "email-taken": "You can't use this address because it now belongs to another person",
     # Group sessions
     "members-required": "Choose who took part, or enter an email address",
+    "member-daily-limit": (
+        "You have logged {limit} sessions with {email} in one day. Please continue tomorrow."
+    ),
     "member-is-self": "{email} is your own address. Enter only the other people's.",
     "too-many-members": "A session can have at most {limit} people",
     "group-session-withdrawn": "The provider has withdrawn this session",

@@ -19,6 +19,7 @@ from tracker.mail.contents import Action, SessionItem, SessionMail
 from tracker.mail.outbox import Message, enqueue
 from tracker.notifications.context import Envelope, MailContext, create_message
 from tracker.notifications.notices_mail import fit_subject
+from tracker.plain_text import contains_link
 from tracker.rules.notification_preferences import OptionalNotice
 from tracker.services.group_notifications import (
     GroupNotification,
@@ -125,7 +126,9 @@ def _write_mail(
     for request in requests:
         logged = request.session
         day, hours = format_date(logged.held_on), format_hours_with_unit(logged.minutes)
-        items.append(SessionItem(day, hours, logged.title, request.provider))
+        # Mail programs make links of what looks like one: a title is the provider's own text.
+        title = "RSC" if contains_link(logged.title) else logged.title
+        items.append(SessionItem(day, hours, title, request.provider))
     if len(items) == 1:
         confirm, which = "confirm it. It will then be", "the same page"
         action = Action(

@@ -3,24 +3,28 @@
 Providers never learn whether an address is known here, or whose it is.
 """
 
+from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import date
+from datetime import date, timedelta
 from typing import Any, Literal
 
 from sqlalchemy.orm import selectinload
-from sqlmodel import Session, col, or_, select
+from sqlmodel import Session, col, func, or_, select
 from sqlmodel.sql.expression import SelectOfScalar
 
 from tracker.db.log import Entry, GroupMember, GroupSession
 from tracker.db.people import Person
 from tracker.services.context import NotFound, Refusal, Refused, ServiceContext, lock_person
-from tracker.services.entry_rules import length_key, unusual_minutes, usual_title
+from tracker.services.entry_rules import DAILY_LIMIT, length_key, unusual_minutes, usual_title
 from tracker.services.qualification import DayQualification, qualify_day
 from tracker.services.rsc_providers import load_providers
 from tracker.services.sign_in import find_person_by_email
 
 MEMBER_LIMIT = 40
+# How often in a day one provider can name one person.
+PERSON_DAILY_LIMIT = 10
+_ONE_DAY = timedelta(days=1)
 _AUDITED = {"provider_id", "held_on", "minutes", "title"}
 _AUDITED_MEMBER = set(GroupMember.model_fields) - {"id", "name", "answered_at", "reminded_at"}
 
@@ -179,6 +183,32 @@ def validate_members(
     return refusals
 
 
+def _require_room(context: ServiceContext, emails: Collection[str]) -> None:
+    """Raise Refused if the provider has logged very many sessions in a day, in all or of a person.
+
+    The limits are the same for every address, known or not.
+    """
+    lately = (
+        col(GroupSession.provider_id) == context.person_id,
+        col(GroupSession.logged_at) > context.now - _ONE_DAY,
+    )
+    total = context.session.exec(
+        select(func.count()).select_from(GroupSession).where(*lately)
+    ).one()
+    if total >= DAILY_LIMIT:
+        raise Refused(Refusal("day", "daily-limit-reached", {"limit": DAILY_LIMIT}))
+    query = (
+        select(GroupMember.email)
+        .join(GroupSession, col(GroupSession.id) == GroupMember.group_session_id)
+        .where(*lately, col(GroupMember.email).in_(emails))
+    )
+    named = Counter(context.session.exec(query))
+    for email, times in named.items():
+        if times >= PERSON_DAILY_LIMIT:
+            facts = {"email": email, "limit": PERSON_DAILY_LIMIT}
+            raise Refused(Refusal("others", "member-daily-limit", facts))
+
+
 def create_group_session(
     context: ServiceContext,
     session_input: GroupSessionInput,
@@ -195,6 +225,7 @@ def create_group_session(
     lock_person(context.session, provider_id)
     if refusals := validate_members(context.session, provider_id, session_input.invitations, None):
         raise Refused(*refusals)
+    _require_room(context, [invitation.email for invitation in session_input.invitations])
     session_input = _with_title(session_input, len(session_input.invitations))
     saved = context.session.exec(
         _own_sessions(provider_id).where(GroupSession.form_key == form_key)

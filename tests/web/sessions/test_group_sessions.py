@@ -2,6 +2,7 @@
 
 import re
 from datetime import date
+from threading import Event
 
 from sqlalchemy import text
 
@@ -26,6 +27,7 @@ def log(web: WebClient, *emails: str, who: str = DANA, **more: str) -> str:
     form = {"form_key": key_on(dana.get("/sessions/new").text), **SESSION, **more}
     answer = dana.post("/sessions/new", {**form, "others": "\n".join(emails)})
     assert answer.status_code == 303, problems(answer)
+    web.settle()
     return str(answer.headers["location"])
 
 
@@ -218,3 +220,38 @@ def test_a_provider_sees_no_ones_standing(sqlite_web: WebClient) -> None:
     pages = dana.get(path).text + dana.get("/sessions").text
     found = [w for w in ("Alice", "NCIMHA", "12 hours", "Counts toward", "RSC:") if w in pages]
     assert found == []
+
+
+def test_a_provider_names_a_person_ten_times_a_day(web: WebClient) -> None:
+    for number in range(10):
+        log(web, ALICE, day=str(number + 1))
+    dana = web.visit(DANA)
+    key = key_on(dana.get("/sessions/new").text)
+    answer = dana.post("/sessions/new", {**SESSION, "form_key": key, "others": ALICE})
+    words = f"You have logged 10 sessions with {ALICE} in one day. Please continue tomorrow."
+    assert words in text_of(answer)
+    log(web, BOB)
+    web.pass_time(days=1, minutes=1)
+    log(web, ALICE)
+
+
+def test_a_link_in_a_title_stays_out_of_mails(sqlite_web: WebClient) -> None:
+    log(sqlite_web, ALICE, title="Win at www.example.org")
+    log(sqlite_web, BOB, title="Individual/group RSC")
+    alices, bobs = sqlite_web.mails("session")
+    assert "example.org" not in alices.partition("http")[0]
+    assert "with Dana Ruiz: RSC" in alices
+    assert "Individual/group RSC" in bobs
+
+
+def test_members_are_told_after_the_answer(sqlite_web: WebClient) -> None:
+    background = sqlite_web.app.state.site.background
+    waiting = Event()
+    background.run(waiting.wait)
+    dana = sqlite_web.visit(DANA)
+    key = key_on(dana.get("/sessions/new").text)
+    answer = dana.post("/sessions/new", {**SESSION, "form_key": key, "others": ALICE})
+    assert (answer.status_code, sqlite_web.mails("session")) == (303, [])
+    waiting.set()
+    sqlite_web.settle()
+    assert len(sqlite_web.mails("session")) == 1

@@ -269,3 +269,16 @@ def test_the_code_page_says_what_to_do(web: WebClient) -> None:
     alice = web.visit()
     page = alice.follow(alice.post("/sign-in", {"email": ALICE}))
     assert "If alice@example.org is registered, we have sent it a code" in text_of(page)
+
+
+@pytest.mark.parametrize(
+    "domain",
+    ["xn--0.example", "\u0660a.example", "\u2460.com", "-\u00e4.org", "\u00e4-.org", "\u00e4..org",
+     "\u05d0a1.example", "\u00e4" * 80 + ".org", "\u200d.example", "a\u3002com", "\u3002", "."],
+)  # fmt: skip
+def test_an_impossible_domain_is_no_error_of_ours(sqlite_web: WebClient, domain: str) -> None:
+    answer = sqlite_web.visit().post("/sign-in", {"email": f"a@{domain}", "new": "yes"})
+    assert answer.status_code in (303, 422)
+    sqlite_web.settle()
+    for message in sqlite_web.cast.rows("outbox"):
+        assert message["recipient"].isprintable()

@@ -7,7 +7,7 @@ from datetime import date
 from functools import partial
 from typing import ClassVar
 
-from fastapi import APIRouter
+from fastapi import APIRouter, BackgroundTasks
 from fastapi.responses import HTMLResponse, Response
 from sqlmodel import Session
 from starlette.datastructures import FormData
@@ -268,11 +268,12 @@ def show_new_form(page: ProviderPage) -> HTMLResponse:
 
 
 @router.post("/sessions/new")
-def create_session(page: ProviderPage, typed: Typed) -> Response:
+def create_session(page: ProviderPage, tasks: BackgroundTasks, typed: Typed) -> Response:
     """Save the session once, and ask its members; or show what is wrong."""
-    form_page, session_id = page.write(lambda context: _save(context, page, typed, None))
+    form_page, session_id, members = page.write(lambda context: _save(context, page, typed, None))
     if session_id is None:
         return _render_form(page, form_page)
+    tasks.add_task(_notify, page, members)
     return page.redirect(f"/sessions/{session_id}", "asked")
 
 
@@ -301,11 +302,16 @@ def show_edit_form(page: ProviderPage, session_id: RowId) -> HTMLResponse:
 
 
 @router.post("/sessions/{session_id}/edit")
-def update_session(page: ProviderPage, session_id: RowId, typed: Typed) -> Response:
+def update_session(
+    page: ProviderPage, session_id: RowId, tasks: BackgroundTasks, typed: Typed
+) -> Response:
     """Save the changes, and ask again those who have not confirmed; or show what is wrong."""
-    form_page, saved_id = page.write(lambda context: _save(context, page, typed, session_id))
+    form_page, saved_id, members = page.write(
+        lambda context: _save(context, page, typed, session_id)
+    )
     if saved_id is None:
         return _render_form(page, form_page)
+    tasks.add_task(_notify, page, members)
     return page.redirect(f"/sessions/{saved_id}", "corrected")
 
 
@@ -324,10 +330,25 @@ def withdraw_session(page: ProviderPage, session_id: RowId) -> Response:
     return page.redirect(f"/sessions/{session_id}", "withdrawn")
 
 
+def _notify(page: PageRequest, members: list[int]) -> None:
+    """Ask these members by mail, after the answer: its time must not tell who of them is known.
+
+    Whom a crash leaves out, the next day's mail tells (jobs/references.py).
+    """
+
+    def send() -> None:
+        page.site.writer.run(lambda session: notify_members(page.site, session, members, page.now))
+
+    page.site.background.run(send)
+
+
 def _save(
     context: ServiceContext, page: PageRequest, typed: FormData, session_id: int | None
-) -> tuple[GroupSessionPage, int | None]:
-    """The form, and the id of the session once it is saved; ``session_id`` is the one it edits."""
+) -> tuple[GroupSessionPage, int | None, list[int]]:
+    """The form, and the id of the session once it is saved, with the members to notify.
+
+    ``session_id`` is the session that the form edits.
+    """
     editing = None
     if session_id is not None:
         editing = lock_group_session(context, session_id)
@@ -335,10 +356,10 @@ def _save(
             raise NotFound
     form_page = _read_page(context.session, page, typed, editing=editing)
     if _change_form(form_page, typed):
-        return form_page, None
+        return form_page, None, []
     entered = form_page.parse(context.session)
     if entered is None:
-        return form_page, None
+        return form_page, None, []
     form, confirmed = form_page.form, form_page.confirmed
     try:
         if session_id is None:
@@ -349,12 +370,11 @@ def _save(
             members = update_group_session(context, session_id, entered, confirmed)
     except Refused as refused:
         form.add_refusals(refused.refusals)
-        return form_page, None
+        return form_page, None, []
     except GroupSessionNeedsConfirmation as needed:
         form_page.ask(needed.warnings)
-        return form_page, None
-    notify_members(page.site, context.session, members, page.now)
-    return form_page, session_id
+        return form_page, None, []
+    return form_page, session_id, members
 
 
 def _change_form(form_page: GroupSessionPage, typed: FormData) -> bool:
