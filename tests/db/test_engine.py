@@ -51,7 +51,7 @@ def test_database_files_are_private_whatever_the_umask(tmp_path: Path) -> None:
         os.umask(before)
     assert len(found) > 2
     assert {"tracker.db", "tracker.db-turn"} < found.keys()
-    assert set(found.values()) == {0o600}
+    assert set(found.values()) == {0o600}, found
 
 
 def test_an_existing_database_keeps_its_mode(tmp_path: Path) -> None:

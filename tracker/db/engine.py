@@ -84,7 +84,8 @@ def open_engine(
     }
     if is_sqlite_url(url):
         # Threads never wait for a connection: a file can have any number of them.
-        engine = create_engine(url, max_overflow=-1, **options)
+        arguments = {"factory": _PrivateConnection}
+        engine = create_engine(url, max_overflow=-1, connect_args=arguments, **options)
         _prepare_sqlite(engine)
         return engine
     # Instants are UTC and days are legal days, so the server's own zone must not matter.
@@ -98,22 +99,24 @@ def open_engine(
     return create_engine(url, connect_args=connect_args, **options)
 
 
+class _PrivateConnection(sqlite3.Connection):
+    """A connection that creates a missing database for its owner only.
+
+    SQLite would create it as the umask allows, and it gives the journals the database's mode.
+    """
+
+    def __init__(self, database: str, *arguments: Any, **options: Any) -> None:  # noqa: ANN401 - the driver's
+        is_file = database not in _NOT_A_FILE and not database.startswith("file:")
+        if is_file and not os.path.lexists(database):
+            # Where that is not possible, SQLite says so in its own way.
+            with suppress(OSError):
+                os.close(os.open(database, os.O_RDONLY | os.O_CREAT, 0o600))
+        super().__init__(database, *arguments, **options)
+
+
 def _prepare_sqlite(engine: Engine) -> None:
     # To empty a journal's header ends a transaction as surely as to delete the file, and is faster.
     journal = "WAL" if wal_is_safe(sqlite3.sqlite_version_info) else "PERSIST"
-
-    @event.listens_for(engine, "do_connect")
-    def _before_connect(
-        _dialect: object, _record: object, arguments: list[Any], _options: object
-    ) -> None:
-        # SQLite would create it as the umask allows, and gives its journals the same mode.
-        file = str(arguments[0])
-        if file in _NOT_A_FILE or file.startswith("file:"):
-            return
-        if not os.path.lexists(file):
-            # Where that is not possible, SQLite says so in its own way.
-            with suppress(OSError):
-                os.close(_create_private(file))
 
     @event.listens_for(engine, "connect")
     def _on_connect(connection: sqlite3.Connection, _record: object) -> None:
@@ -135,20 +138,6 @@ def _prepare_sqlite(engine: Engine) -> None:
         # A writer takes the lock at once: to upgrade a read lock later can only fail.
         mode = "IMMEDIATE" if connection.get_execution_options().get("writes") else "DEFERRED"
         connection.exec_driver_sql(f"BEGIN {mode}")
-
-
-def _create_private(path: str, like: str | None = None) -> int:
-    """Create a file that only its owner may read, and open it for reading.
-
-    A command that root runs gives the file to the owner of the file ``like``, whose program needs
-    it. An existing file stays as it is.
-    """
-    created = os.open(path, os.O_RDONLY | os.O_CREAT, 0o600)
-    if like is not None and os.geteuid() == 0:
-        with suppress(OSError):
-            owner = Path(like).stat()
-            os.fchown(created, owner.st_uid, owner.st_gid)
-    return created
 
 
 @contextmanager
@@ -283,10 +272,12 @@ def write_lock(url: URL, timeout: float | None = None) -> Iterator[None]:
     if url.get_backend_name() != "sqlite" or url.database in _NOT_A_FILE:
         yield
         return
-    try:
-        lock_file = os.open(f"{url.database}-turn", os.O_RDONLY)
-    except FileNotFoundError:
-        lock_file = _create_private(f"{url.database}-turn", like=url.database)
+    lock_file = os.open(f"{url.database}-turn", os.O_RDONLY | os.O_CREAT, 0o600)
+    if os.geteuid() == 0:
+        # A command that root runs, after which the program of the database's owner needs the file.
+        with suppress(OSError):
+            owner = Path(str(url.database)).stat()
+            os.fchown(lock_file, owner.st_uid, owner.st_gid)
     # flock() has no timeout, and a thread that waits in it cannot be interrupted.
     deadline = None if timeout is None else stopwatch() + timeout
     mode = fcntl.LOCK_EX if deadline is None else fcntl.LOCK_EX | fcntl.LOCK_NB
