@@ -15,7 +15,8 @@ class Removal(SQLModel, table=True):
     or "decided" if a coordinator decided about it. ``content`` is JSON: the ``rows`` that were
     deleted, each after those that it refers to, and the ``links`` of other rows to them; of a
     decision the rows that it ``changed``. A decision is about the row ``subject_id`` of its kind,
-    at an ``association``.
+    at an ``association``. ``logged_at`` is that of an entry, which counts towards the limit of a
+    day although it is deleted.
     """
 
     __tablename__ = "removal"
@@ -29,6 +30,7 @@ class Removal(SQLModel, table=True):
     removed_by: str = Field(max_length=254)
     association: str | None = Field(default=None, max_length=40)
     subject_id: int | None = None
+    logged_at: datetime | None = Field(default=None, sa_type=Instant)
     undone_at: datetime | None = Field(default=None, sa_type=Instant)
     undone_by: str | None = Field(default=None, max_length=254)
     content: str

@@ -14,6 +14,7 @@ import sqlalchemy
 from sqlalchemy import ColumnElement, Row, bindparam, delete, insert, update
 from sqlmodel import Session, col, func, select
 
+from tracker.db.corrections import Removal
 from tracker.db.log import Entry, EntryTopic
 from tracker.db.statements import insert_rows
 from tracker.db.tables import METADATA
@@ -62,12 +63,19 @@ _OWN_ENTRIES_WITHIN = _ENTRIES.where(
     col(Entry.held_on).between(bindparam("first"), bindparam("last")),
 )
 _BY_PERSON = col(Entry.person_id) == bindparam("person_id")
-# The entry that a form was saved as, and how many the person logged since an instant. Imported
-# entries have no such instant, and do not count.
+# The entry that a form was saved as, and how many the person logged since an instant: those that
+# are there, and those that they deleted. Imported entries have no such instant, and do not count.
 LOGGED = select(
     select(Entry.id).where(_BY_PERSON, Entry.form_key == bindparam("form_key")).scalar_subquery(),
     select(func.count())
     .where(_BY_PERSON, col(Entry.logged_at) > bindparam("since"))
+    .scalar_subquery()
+    + select(func.count())
+    .where(
+        Removal.person_id == bindparam("person_id"),
+        col(Removal.logged_at) > bindparam("since"),
+        col(Removal.undone_at).is_(None),
+    )
     .scalar_subquery(),
 )
 # A row of the ORM takes four times as long, and this is what most people do most often.

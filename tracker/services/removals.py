@@ -178,6 +178,7 @@ def _removal(
         reason="deleted by its owner",
         removed_at=context.now,
         removed_by=context.actor.label,
+        logged_at=content.rows[0][1].get("logged_at"),
         content=json.dumps({"rows": content.rows, "links": content.links}, default=to_iso),
     )
 

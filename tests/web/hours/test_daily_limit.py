@@ -13,13 +13,13 @@ from tracker.db.tables import METADATA
 from tracker.services.entry_rules import DAILY_LIMIT
 
 
-def store(web: WebClient, number: int, *, by_hand: bool) -> None:
+def store(web: WebClient, number: int, *, by_hand: bool, key: str = "k") -> None:
     """Sessions of a minute each; by hand they have a key and an instant."""
     cast = web.cast
     entry = METADATA.tables["entry"]
     rows = [
         {"person_id": cast.people[ALICE], "activity": "training", "held_on": date(2026, 11, 1),
-         "minutes": 1, "title": f"Minute {n}", "form_key": f"k{n}" if by_hand else None,
+         "minutes": 1, "title": f"Minute {n}", "form_key": f"{key}{n}" if by_hand else None,
          "logged_at": web.now if by_hand else None}
         for n in range(number)
     ]  # fmt: skip
@@ -61,3 +61,34 @@ def test_what_was_imported_is_not_counted_and_too_long_a_year_has_no_pdf(
     assert "Download as PDF" not in said
     assert alice.get(f"{page}.csv").text.count("Minute") == 1_000
     assert alice.get("/my-year").status_code == 200
+
+
+def test_deleted_sessions_count_towards_the_limit(web: WebClient) -> None:
+    store(web, DAILY_LIMIT - 2, by_hand=True)
+    alice = web.visit(ALICE)
+    for title in ("One", "Two"):
+        saved = alice.log(TRAINING | {"title": title})
+        assert saved.status_code == 303
+        alice.post(f"/entries/{saved.headers['location'].rpartition('/')[2]}/delete")
+    refused = alice.log(TRAINING | {"title": "Three"})
+    assert refused.status_code == 422
+    assert "limit of 60 sessions in one day" in text_of(refused)
+    course = {"when": "several", "title": "Course", "activity": "training"}
+    for number in (1, 2):
+        day = {"day": str(number), "month": "11", "year": "2026", "hours": "1"}
+        course |= {f"day{number}-{name}": text for name, text in day.items()}
+    assert "limit of 60 sessions in one day" in text_of(alice.log(course))
+    # What is brought back counts once, and all of it only for a day.
+    alice.post("/entries/undo-deletion")
+    web.pass_time(hours=24, seconds=1)
+    assert alice.log(TRAINING | {"title": "Three"}).status_code == 303
+
+
+def test_deleted_sessions_of_other_days_do_not_count(sqlite_web: WebClient) -> None:
+    store(sqlite_web, DAILY_LIMIT, by_hand=True)
+    sqlite_web.pass_time(hours=25)
+    alice = sqlite_web.visit(ALICE)
+    for row in sqlite_web.cast.rows("entry", title="Minute 1"):
+        assert alice.post(f"/entries/{row['id']}/delete").status_code == 303
+    store(sqlite_web, DAILY_LIMIT - 1, by_hand=True, key="later")
+    assert alice.log(TRAINING).status_code == 303
