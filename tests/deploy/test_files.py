@@ -115,3 +115,20 @@ def test_proxies_allow_what_the_tracker_accepts() -> None:
         assert (
             middleware.LARGEST_UPLOAD < int(size) * 1024 * 1024 <= middleware.LARGEST_UPLOAD * 1.1
         )
+
+
+def test_proxies_give_up_slow_clients_and_buffer_forms() -> None:
+    nginx = (DEPLOY / "proxy" / "nginx.conf").read_text("utf-8")
+    caddy = (DEPLOY / "proxy" / "Caddyfile").read_text("utf-8")
+    for words in ("client_header_timeout", "client_body_timeout", "limit_conn tracker_clients"):
+        assert words in nginx
+    for words in ("read_header", "read_body", "write", "idle", "request_buffers 64KiB"):
+        assert words in caddy
+    [minutes] = re.findall(r"read_body (\d+)m", caddy)
+    assert int(minutes) * 60 > middleware.body_seconds(middleware.LARGEST_UPLOAD)
+
+
+def test_the_unit_may_open_more_files_than_connections() -> None:
+    unit = (DEPLOY / "systemd" / "tracker.service").read_text("utf-8")
+    [files] = re.findall(r"^LimitNOFILE=(\d+)$", unit, re.MULTILINE)
+    assert int(files) > 2 * Settings().web.connections
