@@ -2,9 +2,26 @@
 
 import re
 from typing import ClassVar
+from urllib.parse import SplitResult, parse_qsl, urlsplit
 
-_PASSWORD_IN_URL = re.compile(r"(?<=://)([^/@\s:]*):[^\s]*@")
+# Greedy to the last @ of the line: a password can hold any character.
+_PASSWORD_IN_URL = re.compile(r"(?<=://)([^/@\s:]*):[^\n]*@")
 _PASSWORD_IN_QUERY = re.compile(r"(?<=[?&])(password|passwd|sslpassword)=[^&\s]*", re.IGNORECASE)
+
+_HIDDEN = "***"
+_SHOWN_OPTIONS = {
+    "application_name",
+    "ca",
+    "connect_timeout",
+    "host",
+    "port",
+    "sslmode",
+    "sslrootcert",
+    "target_session_attrs",
+    "tls",
+    "user",
+}
+_SECRET_OPTIONS = {"password", "passwd", "sslpassword"}
 
 # Named rather than imported: every command loads this module, few of them load a database driver.
 _DATABASE_ERRORS = {
@@ -76,8 +93,54 @@ def find_database_hint(error: BaseException) -> str:
     return ""
 
 
+def format_url(url: str) -> str:
+    """A URL of the settings as it can be shown: each part that could be a secret is ``***``.
+
+    Whatever can't be taken apart without doubt is hidden whole.
+    """
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+        options = parse_qsl(parts.query, keep_blank_values=True, strict_parsing=bool(parts.query))
+    except ValueError:
+        return _HIDDEN
+    if not _is_clear(url, parts):
+        return _HIDDEN
+    address = parts.hostname or ""
+    if port is not None:
+        address = f"{address}:{port}"
+    if "@" in parts.netloc:
+        address = f"{_format_login(parts.username or '', parts.password)}@{address}"
+    query = "&".join(_format_option(name, value) for name, value in options)
+    return f"{parts.scheme}://{address}{parts.path}{'?' if query else ''}{query}"
+
+
+def _is_clear(url: str, parts: SplitResult) -> bool:
+    """Whether no part could belong to a password that was written without %-encoding."""
+    has_blank = not url.isprintable() or " " in url
+    if has_blank or parts.fragment or not url.startswith(f"{parts.scheme}://"):
+        return False
+    host, rest = parts.hostname or "", parts.path + parts.query
+    if parts.netloc and not host:
+        return False
+    return set("@:%\\").isdisjoint(host) and set("@:").isdisjoint(rest)
+
+
+def _format_login(user: str, password: str | None) -> str:
+    # A login without a password can be a token, and a coded sign can divide the two.
+    if password is None or "%" in user:
+        return _HIDDEN
+    return f"{user}:{_HIDDEN}"
+
+
+def _format_option(name: str, value: str) -> str:
+    if name in _SHOWN_OPTIONS:
+        return f"{name}={value}"
+    return f"{name}={_HIDDEN}" if name in _SECRET_OPTIONS else _HIDDEN
+
+
 def hide_passwords(text: str) -> str:
-    """Replace the password in every URL in ``text``."""
+    """Replace the password in every URL in an error message, as far as one can be recognized."""
     return _PASSWORD_IN_QUERY.sub(r"\1=***", _PASSWORD_IN_URL.sub(r"\1:***@", text))
 
 

@@ -79,3 +79,56 @@ def test_each_coordinator_has_a_line(folder: Path) -> None:
     )
     line = printed()["coordinators[1]"]
     assert line == "coordinators[1] = email a@b.org, name Ana, association X # tracker.toml"
+
+
+SECRET_URLS = [
+    "smtp://bo:ge heim@mail.example.org:587",
+    "smtp://bo:ge/heim@mail.example.org:587",
+    "smtp://bo:1/geheim@mail.example.org",
+    "smtp://bo:1?geheim@mail.example.org",
+    "smtp://bo:1?geheim=x",
+    "smtp://bo:1#geheim@mail.example.org",
+    "smtp://bo%3Ageheim@mail.example.org",
+    "smtp://geheim@mail.example.org",
+    "smtp://bo:pw@geheim@mail.example.org",
+    "smtp://bo:pw:geheim@mail.example.org",
+    "smtp://mail.example.org/bo:geheim",
+    "smtp://mail.example.org/?password=geheim",
+    "smtp://mail.example.org/?PassWord=geheim",
+    "smtp://mail.example.org/?auth=geheim&tls=none",
+    "smtp://[::1]:geheim",
+    "smtp:bo:geheim@mail.example.org",
+    "smtp:/bo:geheim@mail.example.org",
+    "smtp:///bo:geheim@mail.example.org",
+    " smtp://bo:geheim@mail.example.org",
+    "smtp://bo:pw\ngeheim@mail.example.org",
+    "smtp://bo:pw\tgeheim@mail.example.org",
+    "smtp://bo:pw\\geheim@mail.example.org",
+    "smtp://b\u00f6:geheim@mail.example.org",
+    "smtp://:geheim@mail.example.org",
+    "geheim",
+]
+
+
+@pytest.mark.usefixtures("folder")
+@pytest.mark.parametrize("variable", ["TRACKER_SMTP_URL", "TRACKER_DATABASE_URL"])
+@pytest.mark.parametrize("url", SECRET_URLS)
+def test_no_spelling_of_a_url_shows_its_password(
+    monkeypatch: pytest.MonkeyPatch, variable: str, url: str
+) -> None:
+    monkeypatch.setenv(variable, url)
+    assert "geheim" not in CliRunner().invoke(app, ["config"]).output
+
+
+@pytest.mark.usefixtures("folder")
+@pytest.mark.parametrize(
+    "url",
+    [
+        "sqlite:////var/lib/tracker/tracker.db",
+        "sqlite:///tracker.db",
+        "postgresql+psycopg://db.example.org:5433/x?sslmode=verify-full&sslrootcert=system",
+    ],
+)
+def test_a_url_without_a_secret_is_shown_whole(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
+    monkeypatch.setenv("TRACKER_DATABASE_URL", url)
+    assert printed()["database_url"] == f"database_url = {url} # TRACKER_DATABASE_URL"

@@ -25,7 +25,7 @@ from tracker.db.engine import (
     writing,
 )
 from tracker.db.signing_keys import prepare_keys
-from tracker.errors import hide_passwords
+from tracker.errors import format_url
 from tracker.services import api_tokens
 from tracker.services.backup import make_backup
 from tracker.services.browser_sessions import revoke_all_access
@@ -73,8 +73,7 @@ def _list_settings(
 
 def _format_value(value: Any) -> str:  # noqa: ANN401 - a setting can have any type
     if isinstance(value, SecretStr):
-        text = value.get_secret_value()
-        return hide_passwords(text) if "://" in text else "***"
+        return format_url(value.get_secret_value())
     if isinstance(value, dict):
         return ", ".join(f"{key} {text}" for key, text in value.items()) or "none"
     if isinstance(value, tuple) and value:
@@ -105,7 +104,7 @@ def migrate_database() -> None:
     settings = load_settings()
     url = settings.database_url.get_secret_value()
     address = make_url(url)
-    shown = address.render_as_string(hide_password=True)
+    shown = format_url(url)
     if is_sqlite_url(address) and address.database not in {None, "", ":memory:"}:
         Path(str(address.database)).parent.mkdir(parents=True, exist_ok=True)
     # Before anything is written: another program's tables are refused here.

@@ -30,6 +30,7 @@ from tracker.db.engine import (
     writing,
 )
 from tracker.db.signing_keys import prepare_keys
+from tracker.errors import format_url
 from tracker.master_key import MasterKey
 from tracker.services.backup_files import (
     DATABASE,
@@ -129,9 +130,9 @@ def _ensure_empty(url: str) -> None:
     address = make_url(url)
     is_empty = _is_empty_sqlite(url) if is_sqlite_url(address) else _holds_no_tables(url)
     if not is_empty:
-        shown = address.render_as_string(hide_password=True)
         raise BackupError(
-            f"{shown} is not empty: stop what runs on it, and move it away or name another"
+            f"{format_url(url)} is not empty: stop what runs on it, and move it away or name "
+            "another"
         )
 
 
