@@ -31,14 +31,15 @@ class SignIn(SQLModel, table=True):
 
 
 class SignInTry(SQLModel, table=True):
-    """Somebody asked for a code, or typed one: counted by client and by address, known or not.
+    """Somebody asked for a code, typed one, or named a second address.
 
-    Both are hashes, and the rows are forgotten after a day.
+    Counted by client and by address (known or not), or by person. Both are hashes, and the rows are
+    forgotten after a day.
     """
 
     __tablename__ = "sign_in_try"
     __table_args__ = (
-        CheckConstraint("kind IN ('ask', 'code')", name="sign_in_try_kind"),
+        CheckConstraint("kind IN ('ask', 'code', 'address')", name="sign_in_try_kind"),
         Index("sign_in_try_client", "client_hash", "at"),
         Index("sign_in_try_address", "address_hash", "at"),
         Index("sign_in_try_at", "at"),

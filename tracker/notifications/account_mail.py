@@ -8,6 +8,7 @@ from sqlmodel import Session
 
 from tracker.db.people import Person
 from tracker.db.signing_keys import body_cipher
+from tracker.formatting import format_list
 from tracker.mail.contents import Action, AddressMail, SignInMail
 from tracker.mail.outbox import enqueue
 from tracker.notifications.context import Envelope, MailContext, create_message
@@ -80,16 +81,33 @@ def send_second_email_code(
 ) -> None:
     """Store a code that confirms a second address, and queue a mail with it to that address.
 
-    If the address belongs to another person, the mail says so instead. All else is the same, so
+    If the address belongs to another person, or is a coordinator's, who signs in with it, the mail
+    says so instead. All else is the same, so
     that neither the time it takes nor the answer to a code shows which of the two it was.
     """
     person = session.get_one(Person, request.person_id)
     is_taken = is_email_taken(session, person.id, request.email)
-    email = NOBODY if is_taken else request.email
+    associations = {
+        one.association for one in mail_context.settings.coordinators if one.email == request.email
+    }
+    email = NOBODY if is_taken or associations else request.email
     code = create_sign_in(session, request.token, email, now, person.id)
     base_url = mail_context.settings.base_url
     why = f"Sent because someone entered this address at {base_url}"
-    if is_taken:
+    if associations:
+        name = ""
+        mail = AddressMail(
+            subject="Someone tried to use your address",
+            greeting_name="",
+            headline="Someone entered your address as their second address.",
+            text=f"{person.name} wanted to be able to sign in with it. You sign in with it as a "
+            f"coordinator of {format_list(sorted(associations))}, so it can't be anyone's second "
+            "address. Nothing has changed.",
+            quiet="You don't need to do anything. If you don't know why this happened, contact the "
+            "operator of this website.",
+            why=why,
+        )
+    elif is_taken:
         name = ""
         mail = AddressMail(
             subject="This address is already in use",

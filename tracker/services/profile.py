@@ -1,5 +1,6 @@
 """What people change in their own profile: their time zone and their email addresses."""
 
+from collections.abc import Collection
 from dataclasses import replace
 from datetime import datetime
 
@@ -56,11 +57,15 @@ def is_email_taken(session: Session, person_id: int, email: str) -> bool:
     return session.exec(query).first() is not None
 
 
-def confirm_second_email(context: ServiceContext, token: str, code: str) -> Person | CodeProblem:
+def confirm_second_email(
+    context: ServiceContext, token: str, code: str, reserved: Collection[str] = ()
+) -> Person | CodeProblem:
     """Make the address that a link's token and code were sent to the person's second address.
 
-    The person need not be signed in. Raises Refused if the address belongs to another person by
-    now. A code problem is returned instead of raised, so that the try is counted.
+    The person need not be signed in. ``reserved`` are coordinators' addresses, which sign in to an
+    association and can be nobody's second one. Raises Refused if the address is one of them or
+    belongs to another person by now. A code problem is returned instead of raised, so that the try
+    is counted.
     """
     session = context.session
     query = select(SignIn.person_id).where(SignIn.token_hash == hash_token(token))
@@ -71,7 +76,7 @@ def confirm_second_email(context: ServiceContext, token: str, code: str) -> Pers
     if isinstance(email, CodeProblem):
         return email
     lock_names(session, ["second email"])
-    if is_email_taken(session, person_id, email):
+    if email in reserved or is_email_taken(session, person_id, email):
         raise Refused(Refusal("email", "email-taken"))
     context = replace(context, actor=Actor(email, person_id))
     person = _lock_actor(context)

@@ -209,10 +209,14 @@ def _hash_code(token: str, code: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class RateLimit:
-    """At most ``max_per_hour`` tries with the same ``value`` (a client or an address)."""
+    """At most ``most`` tries within ``window`` with the same ``value``: a client, an address, ….
+
+    ``window`` is a day or less.
+    """
 
     value: str
-    max_per_hour: int
+    most: int
+    window: timedelta = RATE_WINDOW
 
 
 def client_network(host: str) -> str:
@@ -231,7 +235,7 @@ def client_network(host: str) -> str:
 def count_try(
     session: Session, kind: str, client: RateLimit, address: RateLimit | None, now: datetime
 ) -> timedelta | None:
-    """Count a try of ``kind`` ("ask" for a code, or type a "code").
+    """Count a try of ``kind``: "ask" for a code, type a "code", or name a second "address".
 
     Returns how long to wait if that is one too many; it is then not counted, so that waiting
     helps even a client that keeps trying.
@@ -239,22 +243,22 @@ def count_try(
     session.exec(delete(SignInTry).where(col(SignInTry.at) < now - _KEPT))
     key = get_signing_key(session, SIGN_IN)
     client_hash = _keyed_hash(key, "client", client.value)
-    limits = [(col(SignInTry.client_hash) == client_hash, client.max_per_hour)]
+    limits = [(col(SignInTry.client_hash) == client_hash, client)]
     address_hash = None
     if address is not None:
         address_hash = _keyed_hash(key, "address", address.value)
-        limits.append((col(SignInTry.address_hash) == address_hash, address.max_per_hour))
+        limits.append((col(SignInTry.address_hash) == address_hash, address))
     lock_names(session, [name for name in (client_hash, address_hash) if name])
     waits = []
-    for is_same, most in limits:
+    for is_same, limit in limits:
         recent = select(SignInTry.at).where(
-            SignInTry.kind == kind, is_same, col(SignInTry.at) > now - RATE_WINDOW
+            SignInTry.kind == kind, is_same, col(SignInTry.at) > now - limit.window
         )
         newest_first = recent.order_by(col(SignInTry.at).desc())
-        # The oldest of the tries that fill the limit: once it is an hour old, there is room again.
-        oldest = session.exec(newest_first.offset(most - 1).limit(1)).first()
+        # The oldest of the tries that fill the limit: once it leaves the window, there is room.
+        oldest = session.exec(newest_first.offset(limit.most - 1).limit(1)).first()
         if oldest is not None:
-            waits.append(oldest + RATE_WINDOW - now)
+            waits.append(oldest + limit.window - now)
     if waits:
         return max(waits)
     session.add(SignInTry(kind=kind, at=now, client_hash=client_hash, address_hash=address_hash))

@@ -8,6 +8,7 @@ from fastapi import Depends, Request
 from fastapi.responses import RedirectResponse, Response
 
 from tracker.services.browser_sessions import MAX_SESSION_DAYS
+from tracker.services.known_devices import DEVICE_DAYS
 from tracker.services.sign_in import SIGN_IN_MINUTES
 from tracker.web.dependencies import Site, SiteDep, safe_path
 
@@ -17,7 +18,7 @@ CLEAR_CACHE = '"cache"'
 _SIGN_IN_PATH = "/sign-in"
 _SECONDS_IN_MINUTE = 60
 _SECONDS_IN_DAY = 86_400
-_FLASH_COOKIE = "said"
+_FLASH_COOKIE, _DEVICE_COOKIE = "said", "device"
 _FLASH_SECONDS = 60
 _Page = TypeVar("_Page", bound=Response)
 
@@ -31,6 +32,17 @@ def sign_in_response(site: Site, token: str, path: str) -> Response:
     for name in (SIGN_IN_COOKIE, ADDRESS_COOKIE):
         delete_cookie(response, site, name, _SIGN_IN_PATH)
     return response
+
+
+def get_device_cookie(site: Site, request: Request) -> str:
+    """The cookie of a browser that signed in before; "" without one."""
+    return request.cookies.get(site.own_cookie(_DEVICE_COOKIE), "")
+
+
+def set_device_cookie(response: Response, site: Site, value: str) -> None:
+    """Let this browser prove later that it signed in; this signs nobody in."""
+    seconds = DEVICE_DAYS * _SECONDS_IN_DAY
+    set_cookie(response, site, site.own_cookie(_DEVICE_COOKIE), value, max_age=seconds)
 
 
 def clear_session(response: Response, site: Site) -> None:

@@ -3,10 +3,11 @@
 import re
 from datetime import timedelta
 
-from tests.support.cast import ALICE, BOB, CAROL, DANA, Cast
+from tests.support.cast import ALICE, BOB, CAROL, DANA, ERIN, EVE, Cast
 from tests.web.client import Visitor, WebClient, problems, text_of
 from tracker.db.engine import writing
 from tracker.db.tables import METADATA
+from tracker.settings import Coordinator
 
 HOME = "bob@home.example"
 HERE = "/profile/second-address"
@@ -165,3 +166,51 @@ def test_a_bounce_is_shown_with_what_to_do(sqlite_web: WebClient) -> None:
     assert "could not be delivered" not in text_of(
         sqlite_web.visit(CAROL).get(f"/coordinator/people/{number}")
     )
+
+
+def enter_many(visitor: Visitor, start: int, number: int) -> list[int]:
+    return [
+        visitor.post(HERE, {"email": f"stranger-{n}@example.net"}).status_code
+        for n in range(start, start + number)
+    ]
+
+
+def test_a_person_mails_five_strangers_a_day(web: WebClient) -> None:
+    bob = web.visit(BOB)
+    assert enter_many(bob, 0, 7) == [303] * 5 + [429] * 2
+    web.settle()
+    assert len(web.mails()) == 5
+    web.pass_time(hours=23)
+    assert enter_many(web.visit(BOB), 10, 1) == [429]
+    web.pass_time(hours=1)
+    assert enter_many(web.visit(BOB), 20, 1) == [303]
+
+
+def test_a_client_mails_twenty_strangers_a_day(sqlite_web: WebClient) -> None:
+    answers = []
+    for number, email in enumerate((ALICE, BOB, DANA, EVE, ERIN)):
+        answers += enter_many(sqlite_web.visit(email), number * 10, 5)
+    sqlite_web.settle()
+    assert answers == [303] * 20 + [429] * 5
+
+
+def test_a_coordinators_address_is_nobodys_second(sqlite_web: WebClient) -> None:
+    bob, cast = sqlite_web.visit(BOB), sqlite_web.cast
+    assert enter_address(sqlite_web, bob, CAROL) == ("", "")
+    mail = sqlite_web.mails()[-1]
+    assert cast.rows("outbox")[-1]["recipient"] == CAROL
+    assert "Bob Osei wanted to be able to sign in with it" in " ".join(mail.split())
+    assert "coordinator of NCIMHA" in " ".join(mail.split())
+    assert "Nothing has changed" in mail
+    [stored] = cast.rows("sign_in")
+    assert stored["email"] == ""
+    assert second_email(cast, BOB) is None
+
+
+def test_an_address_that_becomes_a_coordinators_is_refused(sqlite_web: WebClient) -> None:
+    path, code = enter_address(sqlite_web, sqlite_web.visit(BOB), HOME)
+    coordinator = Coordinator(email=HOME, name="New", association="NCIMHA")
+    settings = sqlite_web.cast.settings.model_copy(update={"coordinators": (coordinator,)})
+    later = WebClient(sqlite_web.cast, settings=settings)
+    assert problems(later.visit(BOB).post(path, {"code": code}))[0][0] == "code"
+    assert second_email(sqlite_web.cast, BOB) is None

@@ -145,3 +145,56 @@ def test_only_a_trusted_proxy_names_the_client(
 
     assert answers("127.0.0.1") == [303, 303]
     assert answers("192.0.2.1") == [303, 429]
+
+
+def sign_in(web: WebClient, visitor: Visitor, email: str = ALICE) -> None:
+    _, code = ask(web, visitor, email)
+    assert visitor.post("/sign-in/code", {"code": code}).status_code == 303
+    visitor.post("/sign-out")
+
+
+def test_strangers_do_not_lock_out_a_known_browser(web: WebClient) -> None:
+    alice = web.visit()
+    sign_in(web, alice)
+    for _ in range(6):
+        answer = ask_for(web, ALICE, "192.0.2.66")
+    assert answer.status_code == 429
+    assert web.visit().post("/sign-in", {"email": ALICE}).status_code == 429
+    sign_in(web, alice)
+
+
+def test_a_known_browser_has_a_limit_too(sqlite_web: WebClient) -> None:
+    alice = sqlite_web.visit()
+    sign_in(sqlite_web, alice)
+    answers = [alice.post("/sign-in", {"email": ALICE}).status_code for _ in range(6)]
+    assert answers == [303] * 5 + [429]
+
+
+def test_a_browser_is_known_for_its_own_addresses(sqlite_web: WebClient) -> None:
+    bob = sqlite_web.visit()
+    sign_in(sqlite_web, bob, BOB)
+    for _ in range(6):
+        ask_for(sqlite_web, ALICE, "192.0.2.66")
+    assert bob.post("/sign-in", {"email": ALICE}).status_code == 429
+    bob.client.cookies.set("device", "made.up")
+    assert bob.post("/sign-in", {"email": BOB}).status_code == 303
+
+
+def test_a_shared_browser_is_known_for_each_colleague(sqlite_web: WebClient) -> None:
+    shared = sqlite_web.visit()
+    for email in (BOB, ALICE):
+        sign_in(sqlite_web, shared, email)
+    for _ in range(6):
+        ask_for(sqlite_web, BOB, "192.0.2.66")
+    assert shared.post("/sign-in", {"email": BOB}).status_code == 303
+
+
+def test_the_cookie_of_a_known_browser_signs_nobody_in(sqlite_web: WebClient) -> None:
+    alice = sqlite_web.visit()
+    sign_in(sqlite_web, alice)
+    cookie = alice.client.cookies["device"]
+    assert "alice" not in cookie
+    assert alice.get("/my-year").status_code == 303
+    thief = sqlite_web.visit()
+    thief.client.cookies.set("session", cookie)
+    assert thief.get("/my-year").status_code == 303

@@ -30,7 +30,12 @@ from tracker.web.dependencies import OptionalViewerDep, Site, SiteDep
 from tracker.web.flash import redirect_with_flash
 from tracker.web.forms.body import Typed, clean, text_of
 from tracker.web.page_request import PageRequest, PersonPage, format_problems
-from tracker.web.pages.sign_in import CodeRefused, PostedCodeDep, limit_code_requests
+from tracker.web.pages.sign_in import (
+    CodeRefused,
+    PostedCodeDep,
+    limit_code_requests,
+    limit_second_addresses,
+)
 
 router = APIRouter()
 _PATH = "/profile/second-address"
@@ -64,6 +69,7 @@ def save_form(
             check_second_email(get_person(session, page.person_id), email)
     except Refused as refused:
         return _render_form(page, email, format_problems(refused))
+    limit_second_addresses(page.site, request, page.person_id, page.now)
     limit_code_requests(page.site, request, email, page.now)
     site, now = page.site, page.now
     code_request = CodeRequest(email, generate_token(), person_id=page.person_id)
@@ -85,10 +91,11 @@ def open_link(site: SiteDep, token: str) -> HTMLResponse:
 def confirm(posted: PostedCodeDep, viewer: OptionalViewerDep, token: str) -> Response:
     """Confirm the address, once. This signs nobody in."""
     site, now = posted.site, posted.now
+    reserved = {coordinator.email for coordinator in site.settings.coordinators}
 
     def save(session: Session, code: str) -> str | CodeProblem:
         context = ServiceContext(session, site.rulebooks, Actor("confirmation link"), now)
-        confirmed = confirm_second_email(context, token, code)
+        confirmed = confirm_second_email(context, token, code, reserved)
         if isinstance(confirmed, CodeProblem):
             return confirmed
         notify_second_email_change(site, context, confirmed)

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from math import ceil
-from typing import Annotated, TypeVar
+from typing import Annotated, NamedTuple, TypeVar
 from urllib.parse import unquote, urlencode
 
 from fastapi import APIRouter, BackgroundTasks, Depends, HTTPException, Path, Query, Request
@@ -23,6 +23,7 @@ from tracker.services.browser_sessions import (
     delete_browser_session,
     get_session_user,
 )
+from tracker.services.known_devices import find_device, remember_device
 from tracker.services.security_events import (
     DONE,
     SIGN_IN,
@@ -55,8 +56,10 @@ from tracker.web.flash import (
     FlashDep,
     clear_flash,
     clear_session,
+    get_device_cookie,
     redirect_with_flash,
     remember_sign_in,
+    set_device_cookie,
     sign_in_response,
 )
 from tracker.web.forms.body import Typed, clean, text_of
@@ -78,6 +81,7 @@ _CODE_PROBLEMS = {
     CodeProblem.UNKNOWN_LINK: "This page has no valid code. Request a new one.",
 }
 _CODE_PATH = "/sign-in/code"
+_ONE_DAY = timedelta(days=1)
 _START_PATH = "/application/new"
 _SIGNED_OUT = "You were signed out, so nothing was changed. Sign in to return to your page."
 # Where to go after signing in; followed only if it is a path of ours.
@@ -245,7 +249,7 @@ def sign_in_with_link(posted: PostedCodeDep, token: str) -> Response:
 
     client = client_of(posted.request)
 
-    def save(session: Session) -> str | CodeProblem:
+    def save(session: Session) -> OpenedSession | CodeProblem:
         redeemed = redeem_link(session, token, posted.now)
         return _open_session(posted, session, client, token, redeemed)
 
@@ -255,7 +259,7 @@ def sign_in_with_link(posted: PostedCodeDep, token: str) -> Response:
         is_used = opened is CodeProblem.USED
         refused = CodeRefused(_CODE_PROBLEMS[opened], is_used=is_used)
         return _render_code_form(posted.request, posted.site, action, next_path, refused)
-    return sign_in_response(posted.site, opened, next_path)
+    return _welcome(posted.site, opened, next_path)
 
 
 @router.post("/sign-out")
@@ -289,8 +293,26 @@ def limit_code_requests(site: Site, request: Request, email: str, now: datetime)
     """Count a request for a code; raises 429, the same for every address, if it is one too many."""
     limits = site.settings.sign_in
     client = RateLimit(client_of(request).network, limits.asks_per_client)
-    address = RateLimit(email, limits.asks_per_address)
-    wait = site.writer.run(lambda session: count_try(session, "ask", client, address, now))
+    cookie = get_device_cookie(site, request)
+
+    def count(session: Session) -> timedelta | None:
+        # A browser that signed in with this address before does not wait because of strangers.
+        device = find_device(session, cookie, email)
+        name = email if device is None else f"{email} {device}"
+        address = RateLimit(name, limits.asks_per_address)
+        return count_try(session, "ask", client, address, now)
+
+    wait = site.writer.run(count)
+    if wait is not None:
+        raise _too_many_tries(wait)
+
+
+def limit_second_addresses(site: Site, request: Request, person_id: int, now: datetime) -> None:
+    """Count an email to a second address; raises 429 if it is one too many for a day."""
+    limits = site.settings.sign_in
+    client = RateLimit(client_of(request).network, limits.second_addresses_per_client, _ONE_DAY)
+    person = RateLimit(f"person {person_id}", limits.second_addresses_per_person, _ONE_DAY)
+    wait = site.writer.run(lambda session: count_try(session, "address", client, person, now))
     if wait is not None:
         raise _too_many_tries(wait)
 
@@ -312,15 +334,28 @@ def _sign_in(posted: PostedCode, find_link: Callable[[Session], str], action: st
     site, request, now = posted.site, posted.request, posted.now
     next_path, client = text_of(posted.typed, "next"), client_of(request)
 
-    def save(session: Session, code: str) -> str | CodeProblem:
+    def save(session: Session, code: str) -> OpenedSession | CodeProblem:
         link = find_link(session)
         redeemed = redeem_code(session, link, code, now)
         return _open_session(posted, session, client, link, redeemed)
 
     try:
-        return sign_in_response(site, posted.redeem(save), next_path)
+        return _welcome(site, posted.redeem(save), next_path)
     except CodeRefused as refused:
         return _render_code_form(request, site, action, next_path, refused)
+
+
+class OpenedSession(NamedTuple):
+    """The values of the two cookies of a browser that has just signed in."""
+
+    token: str
+    device: str
+
+
+def _welcome(site: Site, opened: OpenedSession, path: str) -> Response:
+    response = sign_in_response(site, opened.token, path)
+    set_device_cookie(response, site, opened.device)
+    return response
 
 
 def _open_session(
@@ -329,8 +364,8 @@ def _open_session(
     client: Client,
     link: str,
     redeemed: str | CodeProblem,
-) -> str | CodeProblem:
-    """The token of a new session, in the same transaction that uses up the link."""
+) -> OpenedSession | CodeProblem:
+    """A new session, in the same transaction that uses up the link."""
     request, person_id = posted.request, find_person_of_link(session, link)
     outcome = redeemed.value if isinstance(redeemed, CodeProblem) else DONE
     record_event(session, posted.now, client, SIGN_IN, outcome, person_id)
@@ -339,7 +374,9 @@ def _open_session(
     # A browser that is signed in already keeps one session, not two.
     delete_browser_session(session, request.cookies.get(posted.site.own_cookie(), ""))
     browser = format_browser(request.headers.get("user-agent", ""))
-    return create_browser_session(session, redeemed, posted.now, browser)
+    token = create_browser_session(session, redeemed, posted.now, browser)
+    cookie = get_device_cookie(posted.site, request)
+    return OpenedSession(token, remember_device(session, cookie, redeemed))
 
 
 def _render_address_form(
