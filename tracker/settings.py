@@ -119,9 +119,10 @@ class Mail(_Strict):
 class Web(_Strict):
     """The address that `tracker serve` listens on, and the processes that answer.
 
-    Without ``metrics_token`` there is no page of metrics. ``common_hours`` are the lengths of
-    sessions that the forms offer to choose from. ``connections`` are those that a process has open
-    at most, ``connections_per_client`` those of one internet address.
+    Without ``metrics_token`` there is no page of metrics. ``hsts_subdomains``: browsers open the
+    host names below the site's own over TLS only, too. ``common_hours`` are the lengths of sessions
+    that the forms offer to choose from. ``connections`` are those that a process has open at most,
+    ``connections_per_client`` those of one internet address.
     """
 
     host: str = "127.0.0.1"
@@ -130,6 +131,7 @@ class Web(_Strict):
     connections: int = Field(default=500, ge=10, le=10_000)
     connections_per_client: int = Field(default=60, ge=1, le=10_000)
     metrics_token: SecretStr | None = None
+    hsts_subdomains: bool = True
     common_hours: tuple[Annotated[float, Field(gt=0, le=24)], ...] = Field(
         default=(0.5, 1, 1.5, 2), min_length=1, max_length=8
     )
@@ -225,6 +227,11 @@ class Settings(BaseSettings):
         value = self.master_key.get_secret_value() if self.master_key else None
         url = self.database_url.get_secret_value()
         return MasterKey(value, self.master_key_file or file_beside(url))
+
+    @property
+    def is_https(self) -> bool:
+        """Whether people reach the site over TLS."""
+        return self.base_url.startswith("https://")
 
     @property
     def evidence_folder(self) -> Path | None:

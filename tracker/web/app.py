@@ -121,7 +121,7 @@ def build_app(
     )
     app.state.site = Site(
         settings=settings,
-        is_https=settings.base_url.startswith("https://"),
+        is_https=settings.is_https,
         engine=engine,
         reader=Reader(engine),
         writer=Writer(engine, deferred_evaluation),
@@ -141,7 +141,7 @@ def build_app(
         refuse=refuse,
         per_client=settings.web.connections_per_client,
     )
-    app.add_middleware(SecurityHeaders, https=app.state.site.is_https)
+    app.add_middleware(SecurityHeaders, settings=settings)
     app.add_middleware(Compression)
     app.add_middleware(RequestContext)
     add_error_pages(app)

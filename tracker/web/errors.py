@@ -134,7 +134,7 @@ def _show_failure(request: Request, error: Exception) -> Response:
     _LOG.error("a page failed", route=getattr(route, "path", None), error=type(error).__name__)
     page = _error_page(request, 500, viewer=_find_viewer(request))
     # Starlette makes this answer outside of our middleware.
-    page.headers.update(security_headers(https=site_of(request).is_https))
+    page.headers.update(security_headers(site_of(request).settings))
     page.headers[REQUEST_ID] = current_request_id()
     page.headers["cache-control"] = "no-store"
     return page

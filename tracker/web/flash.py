@@ -15,7 +15,6 @@ from tracker.web.dependencies import Site, SiteDep, safe_path
 SIGN_IN_COOKIE, ADDRESS_COOKIE = "sign-in", "sign-in-address"
 # Not "cookies": that would clear those of every other site of the same domain, too.
 CLEAR_CACHE = '"cache"'
-_SIGN_IN_PATH = "/sign-in"
 _SECONDS_IN_MINUTE = 60
 _SECONDS_IN_DAY = 86_400
 _FLASH_COOKIE, _DEVICE_COOKIE = "said", "device"
@@ -30,7 +29,7 @@ def sign_in_response(site: Site, token: str, path: str) -> Response:
     seconds = MAX_SESSION_DAYS * _SECONDS_IN_DAY
     set_cookie(response, site, site.own_cookie(), token, max_age=seconds)
     for name in (SIGN_IN_COOKIE, ADDRESS_COOKIE):
-        delete_cookie(response, site, name, _SIGN_IN_PATH)
+        delete_cookie(response, site, site.own_cookie(name))
     return response
 
 
@@ -55,28 +54,25 @@ def remember_sign_in(response: Response, site: Site, token: str, email: str) -> 
     """Let this browser complete the sign-in with the code or the link alone, and show for whom."""
     seconds = SIGN_IN_MINUTES * _SECONDS_IN_MINUTE
     for name, value in ((SIGN_IN_COOKIE, token), (ADDRESS_COOKIE, quote(email))):
-        set_cookie(response, site, name, value, path=_SIGN_IN_PATH, max_age=seconds)
+        set_cookie(response, site, site.own_cookie(name), value, max_age=seconds)
 
 
-def set_cookie(
-    response: Response, site: Site, name: str, value: str, *, path: str = "/", max_age: int
-) -> None:
+def set_cookie(response: Response, site: Site, name: str, value: str, *, max_age: int) -> None:
     """Set a cookie that only our own pages get back; ``max_age`` in seconds."""
     response.set_cookie(
         name,
         value,
         max_age=max_age,
-        path=path,
         httponly=True,
         samesite="lax",
         secure=site.is_https,
     )
 
 
-def delete_cookie(response: Response, site: Site, name: str, path: str = "/") -> None:
+def delete_cookie(response: Response, site: Site, name: str) -> None:
     """Delete a cookie."""
     # Only a secure cookie replaces one whose name starts with __Host-.
-    response.delete_cookie(name, path=path, secure=site.is_https, httponly=True, samesite="lax")
+    response.delete_cookie(name, secure=site.is_https, httponly=True, samesite="lax")
 
 
 async def get_flash(request: Request, site: SiteDep) -> str:

@@ -24,6 +24,7 @@ from structlog.contextvars import bind_contextvars
 
 from tracker.clock import stopwatch
 from tracker.services.sign_in import client_network
+from tracker.settings import Settings
 from tracker.web.dependencies import find_user, site_of
 from tracker.web.flash import redirect_with_flash
 
@@ -140,7 +141,7 @@ _CONTENT_SECURITY_POLICY = (
 )
 
 
-def security_headers(*, https: bool) -> dict[str, str]:
+def security_headers(settings: Settings) -> dict[str, str]:
     """The security headers of every answer. With `no-referrer` forms would lose their Origin."""
     headers = {
         "content-security-policy": _CONTENT_SECURITY_POLICY,
@@ -149,17 +150,18 @@ def security_headers(*, https: bool) -> dict[str, str]:
         "cross-origin-opener-policy": "same-origin",
         "permissions-policy": "camera=(), geolocation=(), microphone=()",
     }
-    if https:
-        headers["strict-transport-security"] = "max-age=31536000"
+    if settings.is_https:
+        subdomains = "; includeSubDomains" if settings.web.hsts_subdomains else ""
+        headers["strict-transport-security"] = f"max-age=31536000{subdomains}"
     return headers
 
 
 class SecurityHeaders:
     """Adds the security headers, and says who may keep an answer unless its page has said so."""
 
-    def __init__(self, app: ASGIApp, *, https: bool) -> None:
+    def __init__(self, app: ASGIApp, *, settings: Settings) -> None:
         self._app = app
-        self._headers = security_headers(https=https)
+        self._headers = security_headers(settings)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a request on, and add the headers to its answer."""

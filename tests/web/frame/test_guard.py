@@ -1,5 +1,7 @@
 """What surrounds every page: whose forms are taken, how large, and the headers."""
 
+import re
+
 import pytest
 from fastapi.testclient import TestClient
 from starlette import formparsers
@@ -91,17 +93,55 @@ def test_pages_have_no_inline_scripts_or_styles(sqlite_web: WebClient) -> None:
             assert word not in page
 
 
-def test_cookies_are_secure_behind_tls(sqlite_web: WebClient) -> None:
-    sqlite_web.cast.settings  # noqa: B018 - built anew below
-    settings = sqlite_web.cast.settings.model_copy(update={"base_url": "https://testserver"})
-    app = build_app(settings, sqlite_web.cast.engine, BOOKS, now=lambda: sqlite_web.now)
-    client = TestClient(app, base_url="https://testserver", follow_redirects=False)
-    answer = client.post(
-        "/sign-in", data={"email": ALICE}, headers={"Origin": "https://testserver"}
+def secure_client(web: WebClient, **web_settings: object) -> TestClient:
+    """A visitor of the same site behind TLS, with these settings of the table ``web``."""
+    settings = web.cast.settings
+    changed = {
+        "base_url": "https://testserver",
+        "web": settings.web.model_copy(update=web_settings),
+    }
+    app = build_app(
+        settings.model_copy(update=changed), web.cast.engine, BOOKS, now=lambda: web.now
     )
-    assert "secure" in answer.headers["set-cookie"].lower()
-    assert answer.headers["strict-transport-security"] == "max-age=31536000"
-    app.state.site.background.settle()
+    headers = {"Origin": "https://testserver"}
+    return TestClient(app, base_url="https://testserver", follow_redirects=False, headers=headers)
+
+
+def test_every_cookie_is_bound_to_host_and_tls(sqlite_web: WebClient) -> None:
+    client = secure_client(sqlite_web)
+    answer = client.post("/sign-in", data={"email": ALICE})
+    client.app.state.site.background.settle()  # type: ignore[attr-defined]
+    (mail,) = sqlite_web.cast.rows("outbox")
+    code = re.findall(r"[0-9]{3} [0-9]{3} [0-9]{3}", mail["subject"])[0]
+    signed_in = client.post("/sign-in/code", data={"code": code})
+    assert signed_in.status_code == 303
+    cookies = [
+        *answer.headers.get_list("set-cookie"),
+        *signed_in.headers.get_list("set-cookie"),
+        *client.post("/sign-out").headers.get_list("set-cookie"),
+    ]
+    names = {cookie.partition("=")[0] for cookie in cookies}
+    assert names == {
+        "__Host-sign-in",
+        "__Host-sign-in-address",
+        "__Host-session",
+        "__Host-said",
+    }
+    for cookie in cookies:
+        parts = {part.lower() for part in cookie.split("; ")}
+        assert {"httponly", "path=/", "samesite=lax", "secure"} <= parts
+        assert not any(part.startswith("domain") for part in parts)
+
+
+def test_browsers_use_tls_for_subdomains_too(sqlite_web: WebClient) -> None:
+    for path in ("/", "/nowhere", "/api/v1/entries"):
+        told = secure_client(sqlite_web).get(path).headers["strict-transport-security"]
+        assert told == "max-age=31536000; includeSubDomains"
+
+
+def test_a_setting_leaves_subdomains_alone(sqlite_web: WebClient) -> None:
+    headers = secure_client(sqlite_web, hsts_subdomains=False).get("/").headers
+    assert headers["strict-transport-security"] == "max-age=31536000"
 
 
 def test_a_failure_reveals_nothing(sqlite_web: WebClient) -> None:

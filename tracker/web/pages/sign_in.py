@@ -223,7 +223,7 @@ def open_code_form(request: Request, site: SiteDep, next_path: NextPath = "") ->
 @router.post(_CODE_PATH)
 def sign_in_with_cookie(posted: PostedCodeDep) -> Response:
     """Sign in the browser that requested the code; its cookie stands for the link."""
-    browser_token = posted.request.cookies.get(SIGN_IN_COOKIE, "")
+    browser_token = posted.request.cookies.get(posted.site.own_cookie(SIGN_IN_COOKIE), "")
     return _sign_in(posted, lambda session: link_token(session, browser_token), _CODE_PATH)
 
 
@@ -325,7 +325,7 @@ def _too_many_tries(wait: timedelta) -> HTTPException:
 
 def _asked_here(request: Request, site: Site, token: str) -> bool:
     """Whether the mail with this link was requested in this browser."""
-    browser_token = request.cookies.get(SIGN_IN_COOKIE, "")
+    browser_token = request.cookies.get(site.own_cookie(SIGN_IN_COOKIE), "")
     with reading(site.engine) as session:
         return is_own_link(session, browser_token, token)
 
@@ -418,7 +418,7 @@ def _render_code_form(
         next=next_path,
         page=safe_path(next_path),
         minutes=SIGN_IN_MINUTES,
-        address=unquote(request.cookies.get(ADDRESS_COOKIE, "")),
+        address=unquote(request.cookies.get(site.own_cookie(ADDRESS_COOKIE), "")),
         is_requested_here=action == _CODE_PATH,
         has_button=has_button,
         is_used=refused is not None and refused.is_used,
