@@ -8,7 +8,7 @@ JOBS ?= $(shell expr $$(nproc) + 1)
 TESTS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo run test check fmt bench pictures browser lock clean
+.PHONY: help demo run test check fmt bench pictures browser sbom lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' Makefile
@@ -43,9 +43,22 @@ browser: ## install Chromium for the browser tests, where that is possible
 	  && apt-get update -qq && apt-get install -qq -y --no-install-recommends chromium >/dev/null; } \
 	  || echo "No Chromium: the browser tests will be skipped."
 
+SBOM ?= build/endorsement-tracker.cdx.json
+sbom: ## list what a release runs on (CycloneDX: name, version, license) in SBOM
+	$(PYTHON) -m venv --clear --without-pip build/sbom/runtime
+	$(PYTHON) -m venv --clear --without-pip build/sbom/tool
+	$(PYTHON) -m pip --python build/sbom/runtime/bin/python install $(PINNED) -r requirements.txt
+	$(PYTHON) -m pip --python build/sbom/tool/bin/python install $(PINNED) -r requirements-sbom.txt
+	build/sbom/tool/bin/cyclonedx-py environment --pyproject pyproject.toml --output-reproducible \
+	  --output-file $(SBOM) build/sbom/runtime/bin/python
+	@echo "wrote $(SBOM)"
+
+PINNED = -qq --disable-pip-version-check --no-deps --require-hashes
+
 lock: ## renew requirements*.txt from pyproject.toml (needs uv)
 	$(LOCK) --output-file requirements.txt pyproject.toml
 	$(LOCK) --output-file requirements-build.txt --group build
+	$(LOCK) --output-file requirements-sbom.txt --group sbom
 	$(LOCK) --output-file requirements-dev.txt --group dev pyproject.toml \
 	  -c requirements.txt -c requirements-build.txt
 

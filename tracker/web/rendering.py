@@ -28,7 +28,7 @@ from tracker.rules.model import Rulebook
 from tracker.rules.standing import lasts_for_life
 
 STYLE_SHEET = "site.css"
-_MEDIA_TYPES = {".css": "text/css; charset=utf-8", ".svg": "image/svg+xml"}
+_MEDIA_TYPES = {".css": "text/css; charset=utf-8", ".svg": "image/svg+xml; charset=utf-8"}
 _URL = re.compile(r'url\("([\w.-]+)"\)')
 
 

@@ -85,6 +85,13 @@ def test_cache_headers_fit_pages_downloads_and_styles(
     assert alice.get("/static/site.css").status_code == 404
 
 
+def test_every_text_names_its_encoding(sqlite_web: WebClient) -> None:
+    alice = sqlite_web.visit(ALICE)
+    names = sqlite_web.app.state.site.pages.assets
+    for path in ("/my-year", names.path("site.css"), "/signed-out.svg", "/nowhere"):
+        assert alice.get(path).headers["content-type"].endswith("; charset=utf-8"), path
+
+
 def test_pages_have_no_inline_scripts_or_styles(sqlite_web: WebClient) -> None:
     alice = sqlite_web.visit(ALICE)
     for path in ("/my-year", "/log", "/sign-in"):

@@ -162,7 +162,7 @@ def clear_kept_pages() -> Response:
     sign-out itself comes too early to clear it.
     """
     headers = {"clear-site-data": CLEAR_CACHE, "cache-control": "no-store"}
-    return Response(_EMPTY_PICTURE, media_type="image/svg+xml", headers=headers)
+    return Response(_EMPTY_PICTURE, media_type="image/svg+xml; charset=utf-8", headers=headers)
 
 
 @router.get("/sign-in")
