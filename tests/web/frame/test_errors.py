@@ -96,6 +96,13 @@ def test_unknown_methods_get_an_error_page(sqlite_web: WebClient) -> None:
     assert text_of(answer).startswith(SAID[405])
 
 
+def test_trace_is_not_supported(sqlite_web: WebClient) -> None:
+    for path in ("/", "/my-year", "/api/v1/entries"):
+        answer = sqlite_web.visit().client.request("TRACE", path, headers={"X-Secret": "s3cret"})
+        assert answer.status_code == 405
+        assert "s3cret" not in answer.text
+
+
 def test_error_pages_keep_the_menu(sqlite_web: WebClient) -> None:
     page = sqlite_web.visit(ALICE).get("/nowhere")
     assert "Log hours" in page.text

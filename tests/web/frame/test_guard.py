@@ -85,6 +85,15 @@ def test_cache_headers_fit_pages_downloads_and_styles(
     assert alice.get("/static/site.css").status_code == 404
 
 
+def test_no_other_origin_may_read_answers(sqlite_web: WebClient) -> None:
+    alice = sqlite_web.visit(ALICE)
+    headers = {"Origin": "https://evil.example", "Access-Control-Request-Method": "GET"}
+    for path in ("/my-year", "/api/v1/entries", "/api/v1/openapi.json"):
+        for method in ("GET", "OPTIONS"):
+            answer = alice.client.request(method, path, headers=headers)
+            assert not any(name.startswith("access-control") for name in answer.headers)
+
+
 def test_every_text_names_its_encoding(sqlite_web: WebClient) -> None:
     alice = sqlite_web.visit(ALICE)
     names = sqlite_web.app.state.site.pages.assets
