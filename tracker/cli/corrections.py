@@ -15,7 +15,11 @@ from tracker.errors import UserError
 from tracker.formatting import format_count, format_list
 from tracker.notifications.context import MailContext, open_context
 from tracker.notifications.provider_mail import notify_known_providers
-from tracker.notifications.undo_mail import undo_decision
+from tracker.notifications.undo_mail import (
+    remove_with_letters,
+    undo_decision,
+    undo_removal_with_letters,
+)
 from tracker.refusal_text import format_refusal
 from tracker.services.context import Actor, NotFound, Refused, ServiceContext
 from tracker.services.email_changes import change_email, release_email
@@ -24,8 +28,6 @@ from tracker.services.removals import (
     RemovableRow,
     list_removable,
     list_removals,
-    remove_row,
-    undo_removal,
 )
 from tracker.services.sign_in import normalize_email
 from tracker.services.undo import is_decision
@@ -44,19 +46,24 @@ def remove(kind: str, email: str, words: Iterable[str], reason: str) -> None:
     """Remove the person's only row of a kind that has all words, and print how to undo it."""
     email = normalize_email(email)
     with open_app() as tracker, writing(tracker.engine) as session:
+        mail = open_context(tracker.settings, tracker.rulebooks, tracker.engine)
         try:
             rows = list_removable(session, kind, email)
         except NotFound:
             raise UnknownName(f"Nobody has the address {email}.") from None
         row = _choose(kind, email, rows, list(words))
         try:
-            removal = remove_row(_context(tracker, session, "tracker remove"), row, reason)
+            context = _context(tracker, session, "tracker remove")
+            removal, corrected = remove_with_letters(mail, context, row, reason)
         except Refused as refused:
             raise _explain(refused) from None
         number = removal.id
     sys.stdout.write(f"Removed the {kind} of {email}: {row.description}\n")
     sys.stdout.write(f"`tracker remove undo {number}` brings it back. Correct your files too: an ")
     sys.stdout.write("import adds again what they still contain.\n")
+    if corrected:
+        letters = format_count(corrected, "letter")
+        sys.stdout.write(f"A correction follows {letters} about it that had left.\n")
 
 
 def _choose(kind: str, email: str, rows: list[RemovableRow], words: list[str]) -> RemovableRow:
@@ -93,12 +100,16 @@ def _undo(mail: MailContext, context: ServiceContext, removal_id: int) -> list[s
         if is_decision(context.session, removal_id):
             has_left = undo_decision(mail, context, removal_id)
             return ["A correction of the letter about it was queued."] if has_left else []
-        return [f"Left alone: {note}" for note in undo_removal(context, removal_id)]
+        notes, letters = undo_removal_with_letters(context, removal_id)
     except NotFound:
         message = f"There is no removal {removal_id}. `tracker remove list` lists them."
         raise UnknownName(message) from None
     except Refused as refused:
         raise _explain(refused) from None
+    lines = [f"Left alone: {note}" for note in notes]
+    if letters:
+        lines.append(f"{format_count(letters, 'letter')} about it will leave after all.")
+    return lines
 
 
 def print_removals(*, as_json: bool) -> None:

@@ -137,6 +137,11 @@ class Outbox(SQLModel, table=True):
 
     ``body`` is encrypted while it waits (`tracker.db.signing_keys`) and empty afterward. Codes are
     masked in ``subject``. After ``expires_at`` the message is dropped: its code is no longer valid.
+
+    ``about_kind`` and ``about_id`` name the row (its table and id) that the message is about, and
+    ``about_state`` the state of it that makes the message true: see
+    `tracker.services.message_subjects`. ``is_outdated`` says of a waiting message that a merge
+    changed what it says, so that it is checked even if it was written a moment ago.
     """
 
     __tablename__ = "outbox"
@@ -145,6 +150,7 @@ class Outbox(SQLModel, table=True):
             "state IN ('waiting', 'sending', 'sent', 'failed', 'dropped')", name="outbox_state"
         ),
         Index("outbox_due", "state", "next_attempt_at"),
+        Index("outbox_about", "about_kind", "about_id"),
     )
     id: int = Field(default=None, primary_key=True)
     dedupe_key: str = Field(unique=True, max_length=400)
@@ -165,6 +171,10 @@ class Outbox(SQLModel, table=True):
     finished_at: datetime | None = Field(default=None, sa_type=Instant)
     bounced: bool | None = None
     expires_at: datetime | None = Field(default=None, sa_type=Instant)
+    about_kind: str | None = Field(default=None, max_length=40)
+    about_id: int | None = None
+    about_state: str | None = Field(default=None, max_length=10)
+    is_outdated: bool | None = None
 
 
 class RunRow(SQLModel, table=True):

@@ -43,6 +43,7 @@ from tracker.notifications.context import JobContext
 from tracker.notifications.notices_mail import in_order
 from tracker.rules.notices import Decision, Key
 from tracker.services.group_notifications import list_people_with_requests
+from tracker.services.message_subjects import list_outdated
 from tracker.services.notices import (
     SentDecision,
     consider_again,
@@ -56,7 +57,6 @@ from tracker.services.notices import (
 from tracker.services.reference_submission import list_open_request_keys
 from tracker.services.run_ledger import Failure
 from tracker.services.sign_in import SIGN_IN_MINUTES
-from tracker.services.time_requests import list_pending_ids
 
 _AGAIN_AFTER = timedelta(minutes=1)
 # Notices that leave sooner were decided a moment ago: to decide them again would take longer than
@@ -68,6 +68,8 @@ _LIFETIMES = {
     SignInMail.kind: (timedelta(minutes=SIGN_IN_MINUTES), "the code has expired"),
     DigestMail.kind: (timedelta(days=7), "the next digest is due"),
 }
+_SETTLED = "already answered or withdrawn"
+_REMOVED = "what it is about was changed or removed"
 _REFERENCES = (ReferenceMail.kind, ReferenceReminderMail.kind)
 _Subject = tuple[bool, int]
 _DecisionKey = tuple[_Subject, Key]
@@ -81,7 +83,7 @@ def recheck(context: JobContext, messages: Sequence[Claimed], now: datetime) -> 
     for message in messages:
         if not _holds_notices(message):
             others.append(message)
-        elif now - message.created_at < _WAITED:
+        elif now - message.created_at < _WAITED and not message.is_outdated:
             kept.append(message)
         else:
             notices.append(message)
@@ -134,7 +136,7 @@ def _recheck_others(session: Session, messages: Sequence[Claimed], now: datetime
     for message in messages:
         lifetime, reason = _LIFETIMES.get(message.kind, (timedelta.max, ""))
         if message.id in settled:
-            mark_dropped(session, message, now, "already answered or withdrawn")
+            mark_dropped(session, message, now, settled[message.id])
         elif now - message.created_at >= lifetime:
             mark_dropped(session, message, now, reason)
         else:
@@ -142,22 +144,31 @@ def _recheck_others(session: Session, messages: Sequence[Claimed], now: datetime
     return kept
 
 
-def _find_settled(session: Session, messages: Sequence[Claimed]) -> set[int]:
-    """The ids of those messages that ask for an answer that is no longer wanted."""
-    requests = [message for message in messages if message.kind in _REFERENCES]
-    keys = {n: occasion.dedupe_key for n, occasion in list_occasions(session, requests).items()}
-    open_keys = list_open_request_keys(session, keys.values())
-    settled = {n for n, key in keys.items() if key not in open_keys}
-    settled |= _find_settled_time_requests(session, messages)
-    return settled | _find_settled_sessions(session, messages)
+def _find_settled(session: Session, messages: Sequence[Claimed]) -> dict[int, str]:
+    """Why messages no longer apply, by id: nobody wants the answer, or the row changed."""
+    occasions = list_occasions(session, messages)
+    abouts = {n: occasion.about for n, occasion in occasions.items() if occasion.about}
+    outdated = list_outdated(session, abouts.values())
+    settled = {n: _REMOVED for n, about in abouts.items() if about in outdated}
+    asked = {m.id for m in messages if m.kind == NewRequestMail.kind}
+    answered = asked.intersection(settled) | _find_settled_sessions(session, messages)
+    answered |= _find_answered_references(session, messages, occasions)
+    return settled | dict.fromkeys(answered, _SETTLED)
 
 
-def _find_settled_time_requests(session: Session, messages: Sequence[Claimed]) -> set[int]:
-    about = [message for message in messages if message.kind == NewRequestMail.kind]
-    occasions = list_occasions(session, about)
-    ids = {n: int(occasion.dedupe_key.split(":")[1]) for n, occasion in occasions.items()}
-    pending = list_pending_ids(session, ids.values())
-    return {n for n, request_id in ids.items() if request_id not in pending}
+def _find_answered_references(
+    session: Session, messages: Sequence[Claimed], occasions: Mapping[int, Occasion]
+) -> set[int]:
+    """A referee who is asked anew has a new key: see `request_key`."""
+    keys = dict[int, str]()
+    references = set[int]()
+    for message in messages:
+        occasion = occasions.get(message.id)
+        if message.kind in _REFERENCES and occasion is not None and occasion.about is not None:
+            keys[message.id] = occasion.dedupe_key
+            references.add(occasion.about.id)
+    open_keys = list_open_request_keys(session, references)
+    return {n for n, key in keys.items() if key not in open_keys}
 
 
 def _find_settled_sessions(session: Session, messages: Sequence[Claimed]) -> set[int]:

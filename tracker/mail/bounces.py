@@ -91,12 +91,17 @@ def clear_marks(session: Session, reached: Iterable[tuple[int | None, str]]) -> 
         session.connection().execute(update(_PERSON).where(own).values(email_refused_at=None))
 
 
+def replace_to(head: bytes, address: str) -> bytes:
+    """The headers of a message with another address, without a name, in To."""
+    return _TO.sub(b"To: " + address.encode().replace(b"\\", b"\\\\"), head, count=1)
+
+
 def _copy(row: Row, second: str) -> dict[str, Any]:
     """The same message to another address: its own Message-ID, and To without the name."""
     new_id = f"<{secrets.token_hex(16)}@{row['message_id'].rpartition('@')[2]}"
     head, blank, text = row["body"].partition(b"\r\n\r\n")
     head = head.replace(row["message_id"].encode(), new_id.encode(), 1)
-    head = _TO.sub(b"To: " + second.encode().replace(b"\\", b"\\\\"), head, count=1)
+    head = replace_to(head, second)
     values = {name: value for name, value in row.items() if name not in {"id", "last_error"}}
     return {
         **values,

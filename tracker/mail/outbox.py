@@ -9,7 +9,7 @@ A body is encrypted while it waits, because it can hold codes and secret links, 
 the message is sent, or will never be.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
@@ -38,7 +38,9 @@ from tracker.mail.bounces import (
     copies_for_second,
     copy_of_refused,
     mark_refused,
+    replace_to,
 )
+from tracker.services.message_subjects import About
 
 _ERROR_LENGTH = 500
 # An urgent message (someone waits for it at a screen) goes before all that queued up earlier.
@@ -55,7 +57,8 @@ class Message:
     """A rendered message to be sent once; ``message_id`` with its angle brackets.
 
     ``dedupe_key`` names the occasion: a second message for the same occasion is not stored.
-    ``urgent`` messages leave before all others. With ``expires_at`` the message is dropped then.
+    ``about`` is the row that makes it true, if there is one. ``urgent`` messages leave before all
+    others. With ``expires_at`` the message is dropped then.
     """
 
     dedupe_key: str
@@ -68,6 +71,7 @@ class Message:
     body: bytes
     urgent: bool = False
     expires_at: datetime | None = None
+    about: About | None = None
 
 
 class Claimed(NamedTuple):
@@ -83,6 +87,16 @@ class Claimed(NamedTuple):
     attempts: int
     created_at: datetime
     lease_until: datetime
+    is_outdated: bool | None = None
+
+
+class WithdrawnLetter(NamedTuple):
+    """A message to a person that left, about something that is no longer on record."""
+
+    id: int
+    person_id: int | None
+    association: str | None
+    subject: str
 
 
 class Occasion(NamedTuple):
@@ -98,6 +112,7 @@ class Occasion(NamedTuple):
     is_copy: bool
     original_id: str | None
     original_state: str | None
+    about: About | None
 
 
 class ListedMessage(NamedTuple):
@@ -145,6 +160,7 @@ _EXPIRED = "the code has expired"
 _UNREADABLE = "its text can't be decrypted: it was damaged in the database"
 
 _CLAIMED_COLUMNS = [_OUTBOX.c[name] for name in Claimed._fields]
+_ABOUT_COLUMNS = ("about_kind", "about_id", "about_state")
 _LISTED_COLUMNS = [_OUTBOX.c[name] for name in ListedMessage._fields]
 
 
@@ -161,6 +177,8 @@ def enqueue(session: Session, messages: Sequence[Message], now: datetime) -> set
         for message in messages[start : start + _INSERT_ROWS]:
             row = asdict(message) | {"state": "waiting", "attempts": 0, "fence": 0}
             is_urgent = row.pop("urgent")
+            about = row.pop("about") or (None, None, None)
+            row |= zip(_ABOUT_COLUMNS, about, strict=True)
             row["created_at"] = now
             row["next_attempt_at"] = now - _HEAD_START if is_urgent else now
             rows.append(row)
@@ -200,6 +218,50 @@ def withdraw_messages(session: Session, dedupe_key: str, now: datetime, reason: 
     others = update(_OUTBOX).where(about).values(dedupe_key=renamed).returning(_OUTBOX.c.state)
     states = set(connection.execute(others).scalars())
     return not states.isdisjoint({"sending", "sent"})
+
+
+def withdraw_about(
+    session: Session, abouts: Collection[tuple[str, int]], now: datetime, reason: str
+) -> list[WithdrawnLetter]:
+    """Drop the messages about rows (each its table and id) that have not left.
+
+    Returns those that have left, or may have, to be corrected. All get other keys, because the
+    same row can come back and be written about again.
+    """
+    connection = session.connection()
+    about = tuple_(_OUTBOX.c.about_kind, _OUTBOX.c.about_id).in_(list(abouts))
+    connection.execute(
+        update(_OUTBOX)
+        .where(about, _OUTBOX.c.state == "waiting")
+        .values(
+            state="dropped",
+            finished_at=now,
+            last_error=_storable(reason),
+            dedupe_key=_OUTBOX.c.dedupe_key + ":removed:" + cast(_OUTBOX.c.id, String),
+        )
+    )
+    left = about & _OUTBOX.c.state.in_(["sending", "sent"])
+    is_copy = _OUTBOX.c.dedupe_key.endswith(SECOND_COPY)
+    columns = [_OUTBOX.c[name] for name in WithdrawnLetter._fields]
+    rows = connection.execute(select(*columns).where(left, ~is_copy).order_by(_OUTBOX.c.id))
+    letters = [WithdrawnLetter(*row) for row in rows]
+    renamed = _OUTBOX.c.dedupe_key + ":removed:" + cast(_OUTBOX.c.id, String)
+    connection.execute(update(_OUTBOX).where(left).values(dedupe_key=renamed))
+    return letters
+
+
+def requeue_about(
+    session: Session, abouts: Collection[tuple[str, int]], now: datetime, reason: str
+) -> int:
+    """Let messages about rows wait again that were dropped for a reason; how many they are."""
+    about = tuple_(_OUTBOX.c.about_kind, _OUTBOX.c.about_id).in_(list(abouts))
+    dropped = (
+        update(_OUTBOX)
+        .where(about, _OUTBOX.c.state == "dropped", _OUTBOX.c.last_error == _storable(reason))
+        .values(state="waiting", finished_at=None, last_error=None, next_attempt_at=now)
+    )
+    result: CursorResult[Any] = session.connection().execute(dropped)
+    return result.rowcount
 
 
 def claim(engine: Engine, now: datetime, limit: int, lease: timedelta) -> list[Claimed]:
@@ -260,8 +322,16 @@ def _decrypt(session: Session, taken: Sequence[Claimed], now: datetime) -> list[
         if body is None:
             mark_failed(session, message, now, _UNREADABLE, recipient_refused=False)
         else:
-            readable.append(message._replace(body=body))
+            readable.append(_readdressed(message._replace(body=body)))
     return readable
+
+
+def _readdressed(message: Claimed) -> Claimed:
+    """The message with its recipient in the header To, if the address changed while it waited."""
+    head, blank, text = message.body.partition(b"\r\n\r\n")
+    if message.recipient.lower().encode() in head.lower():
+        return message
+    return message._replace(body=replace_to(head, message.recipient) + blank + text)
 
 
 def renew(
@@ -338,7 +408,8 @@ def mark_dropped(session: Session, message: Claimed, now: datetime, reason: str)
 
 def list_occasions(session: Session, messages: Sequence[Claimed]) -> dict[int, Occasion]:
     """What the messages are about, by id, with the originals of those that are copies."""
-    query = select(_OUTBOX.c.id, _OUTBOX.c.dedupe_key, _OUTBOX.c.association, _OUTBOX.c.subject)
+    names = ("id", "dedupe_key", "association", "subject", *_ABOUT_COLUMNS)
+    query = select(*(_OUTBOX.c[name] for name in names))
     ids = [message.id for message in messages]
     rows = session.connection().execute(query.where(_OUTBOX.c.id.in_(ids))).all()
     keys = {row.id: row.dedupe_key.removesuffix(SECOND_COPY) for row in rows}
@@ -356,6 +427,7 @@ def list_occasions(session: Session, messages: Sequence[Claimed]) -> dict[int, O
             row.subject,
             row.dedupe_key.endswith(SECOND_COPY),
             *found.get(keys[row.id], (None, None)),
+            About(row.about_kind, row.about_id, row.about_state) if row.about_kind else None,
         )
         for row in rows
     }

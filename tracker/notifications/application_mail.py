@@ -16,6 +16,7 @@ from tracker.rulebooks import Rulebooks
 from tracker.services.application_decisions import Decided
 from tracker.services.context import NotFound, ServiceContext
 from tracker.services.evaluation import days_at, judge_current
+from tracker.services.message_subjects import About
 
 
 def letter_key(application_id: int, state: str, decided_on: date | None) -> str:
@@ -90,6 +91,7 @@ def notify_submitted(
             address=coordinator.email,
             association=application.association,
             to_coordinator=True,
+            about=About("application", application.id, application.state),
         )
         messages.append(create_message(mail_context, envelope, mail, context.now))
     enqueue(context.session, messages, context.now)
@@ -202,7 +204,8 @@ def _queue(
     # The same decision, entered twice, is one letter; an application can be sent back many times.
     day = application.decided_on or context.now
     key = letter_key(application.id, application.state, day)
-    envelope = Envelope.to_person(person, application.association, key)
+    about = About("application", application.id, application.state)
+    envelope = Envelope.to_person(person, application.association, key, about)
     enqueue(
         context.session, [create_message(mail_context, envelope, mail, context.now)], context.now
     )

@@ -16,6 +16,7 @@ from tracker.mail.contents import AddressMail, AnyMail, SignInMail, unsubscribe_
 from tracker.mail.outbox import Message
 from tracker.rulebooks import Rulebooks, load_notice_config
 from tracker.rules.notice_config import NoticeConfig
+from tracker.services.message_subjects import About
 from tracker.services.sign_in import SIGN_IN_MINUTES
 from tracker.settings import Settings, templates_folder
 
@@ -59,7 +60,7 @@ class Envelope:
 
     Replies go to the association's coordinators, unless one of them gets it (``to_coordinator``).
     ``unsubscribe_url`` ends this kind of mail; empty for mail that always goes out. ``urgent``
-    mail leaves before all other mail.
+    mail leaves before all other mail. ``about`` is the row that makes the mail true.
     """
 
     dedupe_key: str
@@ -70,11 +71,18 @@ class Envelope:
     to_coordinator: bool = False
     unsubscribe_url: str = ""
     urgent: bool = False
+    about: About | None = None
 
     @classmethod
-    def to_person(cls, person: Person, association: str | None, dedupe_key: str) -> "Envelope":
+    def to_person(
+        cls,
+        person: Person,
+        association: str | None,
+        dedupe_key: str,
+        about: About | None = None,
+    ) -> "Envelope":
         """To a person's first address."""
-        return cls(dedupe_key, person.name, person.email, association, person.id)
+        return cls(dedupe_key, person.name, person.email, association, person.id, about=about)
 
 
 def create_message(
@@ -106,6 +114,7 @@ def create_message(
         body=rendered.body,
         urgent=envelope.urgent,
         expires_at=now + timedelta(minutes=SIGN_IN_MINUTES) if code else None,
+        about=envelope.about,
     )
 
 

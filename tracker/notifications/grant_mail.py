@@ -17,7 +17,7 @@ from tracker.notifications.notices_mail import fit_subject
 from tracker.notifications.request_mail import Wording, word_due_date
 from tracker.rules.standing import Standing
 from tracker.services.evaluation import days_at, judge_current
-from tracker.services.time_requests import Grant
+from tracker.services.time_requests import Grant, find_grant
 
 
 def notify_grants(
@@ -48,7 +48,8 @@ def notify_grants(
                 action=Action("View my year", f"{context.settings.base_url}/my-year"),
                 why=f"You get this email because {endorsement.association} recorded this for you.",
             )
-            envelope = Envelope.to_person(person, endorsement.association, grant.key)
+            about = find_grant(session, grant)
+            envelope = Envelope.to_person(person, endorsement.association, grant.key, about)
             if enqueue(session, [create_message(context, envelope, mail, now)], now):
                 recipients.append(person.email)
     return recipients

@@ -12,6 +12,7 @@ from tracker.mail.outbox import Message, enqueue
 from tracker.notifications.context import Envelope, MailContext, create_message
 from tracker.notifications.notices_mail import fit_subject
 from tracker.rules.application.references import format_role
+from tracker.services.message_subjects import About
 from tracker.services.reference_submission import (
     ReferenceLink,
     list_ratings,
@@ -87,5 +88,6 @@ def _create_message(
         name=reference.name,
         address=reference.email,
         association=association,
+        about=About("reference", reference.id),
     )
     return create_message(context, envelope, mail, now)

@@ -9,10 +9,13 @@ from tracker.mail.outbox import Message, enqueue
 from tracker.notifications.context import Envelope, MailContext, create_message
 from tracker.notifications.notices_mail import fit_subject
 from tracker.services.context import ServiceContext
+from tracker.services.message_subjects import About
 from tracker.services.time_requests import (
     LEAVE,
     DecidedRequest,
+    Grant,
     SubmittedRequest,
+    find_grant,
     list_own_requests,
 )
 from tracker.settings import Coordinator
@@ -52,9 +55,21 @@ def notify_decision(
         action=Action("View my requests", f"{mail_context.settings.base_url}/requests"),
         why=f"You get this email because you sent this request to {endorsement.association}.",
     )
-    envelope = Envelope.to_person(person, endorsement.association, letter_key(request.id))
+    about = _find_about(context, decided)
+    key = letter_key(request.id)
+    envelope = Envelope.to_person(person, endorsement.association, key, about)
     message = create_message(mail_context, envelope, mail, context.now)
     enqueue(context.session, [message], context.now)
+
+
+def _find_about(context: ServiceContext, decided: DecidedRequest) -> About | None:
+    request = decided.submitted.request
+    if decided.granted is None:
+        return About("time_request", request.id, request.state)
+    is_extension = request.kind != LEAVE
+    days = decided.granted
+    grant = Grant(request.endorsement_id, *days, is_extension=is_extension)
+    return find_grant(context.session, grant)
 
 
 def notify_coordinators(
@@ -105,6 +120,7 @@ def _write_new_request(
         address=coordinator.email,
         association=endorsement.association,
         to_coordinator=True,
+        about=About("time_request", request.id, request.state),
     )
     return create_message(mail_context, envelope, mail, now)
 

@@ -1,23 +1,39 @@
-"""Undoing a decision together with its letter: dropped if it has not left, else corrected."""
+"""Undoing a decision or removing a row together with its letter.
 
+The letter is dropped if it has not left; otherwise a correction follows.
+"""
+
+import json
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
+from tracker.db.applications import Application
 from tracker.db.corrections import Removal
-from tracker.db.people import Person
-from tracker.formatting import format_date
+from tracker.db.people import Endorsement, Person
+from tracker.formatting import format_date, use_locale
 from tracker.mail.contents import Action, RequestMail, Row
-from tracker.mail.outbox import enqueue, withdraw_messages
+from tracker.mail.outbox import (
+    WithdrawnLetter,
+    enqueue,
+    requeue_about,
+    withdraw_about,
+    withdraw_messages,
+)
 from tracker.notifications import application_mail, request_mail
 from tracker.notifications.context import Envelope, MailContext, create_message
 from tracker.notifications.notices_mail import fit_subject
 from tracker.notifications.reference_mail import ask_referee
 from tracker.services.applications import get_application, undo_application_decision
 from tracker.services.context import NotFound, ServiceContext
+from tracker.services.message_subjects import About, list_endorsed_applications
 from tracker.services.reference_submission import list_unsent_requests
+from tracker.services.removals import RemovableRow, remove_row, undo_removal
 from tracker.services.time_requests import LEAVE, undo_request_decision
 from tracker.services.undo import get_decision
 
 _REASON = "the decision was undone"
+_CORRECTION_HEADLINE = "Please disregard our last email about this."
+_CORRECTION_SUBJECTS = ["Correction: please disregard our last email about this", "Correction"]
 
 
 class _Correction(NamedTuple):
@@ -54,6 +70,93 @@ def undo_decision(
     if has_left:
         _queue(mail_context, context, removal, correction)
     return has_left
+
+
+def remove_with_letters(
+    mail_context: MailContext, context: ServiceContext, row: RemovableRow, reason: str
+) -> tuple[Removal, int]:
+    """Remove a row as `remove_row` does; and how many letters about it had left.
+
+    One correction about all of them follows. Letters that wait are dropped.
+    """
+    endorsed = list(_list_endorsed(context, row))
+    removal = remove_row(context, row, reason)
+    abouts = [*_list_abouts(removal), *endorsed]
+    left = withdraw_about(context.session, abouts, context.now, _removal_reason(removal))
+    letters = [letter for letter in left if letter.person_id is not None]
+    if letters:
+        _correct(mail_context, context, removal, letters)
+    return removal, len(letters)
+
+
+def undo_removal_with_letters(context: ServiceContext, removal_id: int) -> tuple[list[str], int]:
+    """Undo a removal as `undo_removal` does; and how many of its letters wait again.
+
+    A correction that has not left is dropped.
+    """
+    notes = undo_removal(context, removal_id)
+    removal = context.session.get_one(Removal, removal_id)
+    abouts = list(_list_abouts(removal))
+    for kind, row_id in list(abouts):
+        if kind == Endorsement.__tablename__:
+            abouts += _list_applications(context, row_id)
+    correction = [(str(Removal.__tablename__), removal.id)]
+    withdraw_about(context.session, correction, context.now, "the removal was undone")
+    again = requeue_about(context.session, abouts, context.now, _removal_reason(removal))
+    return notes, again
+
+
+def _removal_reason(removal: Removal) -> str:
+    return f"what it says was removed (removal {removal.id})"
+
+
+def _list_abouts(removal: Removal) -> Iterator[tuple[str, int]]:
+    """The rows that a removal deleted, each with its table and id."""
+    for table, values in json.loads(removal.content)["rows"]:
+        if "id" in values:
+            yield table, values["id"]
+
+
+def _list_endorsed(context: ServiceContext, row: RemovableRow) -> Iterator[tuple[str, int]]:
+    """The applications whose letter says that someone has the endorsement that is removed."""
+    if row.kind == Endorsement.__tablename__:
+        yield from _list_applications(context, row.id)
+
+
+def _list_applications(context: ServiceContext, endorsement_id: int) -> list[tuple[str, int]]:
+    endorsement = context.session.get(Endorsement, endorsement_id)
+    if endorsement is None:
+        return []
+    ids = list_endorsed_applications(context.session, endorsement)
+    return [(str(Application.__tablename__), each) for each in ids]
+
+
+def _correct(
+    mail_context: MailContext,
+    context: ServiceContext,
+    removal: Removal,
+    letters: Sequence[WithdrawnLetter],
+) -> None:
+    association = letters[0].association or ""
+    person = context.session.get_one(Person, removal.person_id)
+    with use_locale(context.rulebooks.associations[association].locale):
+        mail = RequestMail(
+            subject=fit_subject(_CORRECTION_SUBJECTS),
+            greeting_name=person.name,
+            headline=_CORRECTION_HEADLINE,
+            intro="It should not have been recorded, and is no longer on record. My year shows "
+            "what applies now. Reply to this email if you have a question.",
+            rows=tuple(Row("No longer applies", letter.subject) for letter in letters),
+            answer="",
+            answered_by="",
+            action=Action("View my year", f"{mail_context.settings.base_url}/my-year"),
+            why=f"You get this email because {association} sent you the earlier one.",
+        )
+        about = About(str(Removal.__tablename__), removal.id)
+        key = f"removed:{removal.id}"
+        envelope = Envelope.to_person(person, association, key, about)
+        message = create_message(mail_context, envelope, mail, context.now)
+    enqueue(context.session, [message], context.now)
 
 
 def ask_again(mail_context: MailContext, context: ServiceContext, application_id: int) -> None:
@@ -112,7 +215,7 @@ def _queue(
     mail = RequestMail(
         subject=fit_subject(correction.subjects),
         greeting_name=person.name,
-        headline="Please disregard our last email about this.",
+        headline=_CORRECTION_HEADLINE,
         intro=f"It said {correction.told}. That was a mistake. {correction.now}",
         rows=correction.rows,
         answer="",

@@ -247,9 +247,8 @@ def list_unanswered_requests(
     )
 
 
-def list_open_request_keys(session: Session, keys: Collection[str]) -> set[str]:
-    """Those outbox keys of mails to referees that still want an answer: see `request_key`."""
-    ids = {int(key.split(":")[1]) for key in keys}
+def list_open_request_keys(session: Session, ids: Collection[int]) -> set[str]:
+    """The outbox keys of mails about these references that still want an answer."""
     requests = _list_requests(
         session,
         col(Reference.id).in_(ids),
@@ -262,7 +261,7 @@ def list_open_request_keys(session: Session, keys: Collection[str]) -> set[str]:
         if reference.token_hash is not None:
             numbers = range(reference.reminders + 1)
             found |= {request_key(reference.id, reference.token_hash, n) for n in numbers}
-    return found.intersection(keys)
+    return found
 
 
 def list_unsent_requests(session: Session, application_id: int) -> list[int]:

@@ -15,7 +15,7 @@ from sqlmodel import Session, and_, col, func, select
 from tracker.db.corrections import Removal
 from tracker.db.ledgers import Notice, SettledCycle
 from tracker.db.log import Entry
-from tracker.db.people import Endorsement, Leave, Person, Renewal, TimeRequest
+from tracker.db.people import Endorsement, Leave, Person, Renewal, TimeRequest, Waiver
 from tracker.rulebooks import Rulebooks
 from tracker.rules.cycles import Cycle
 from tracker.rules.standing import Standing, Status
@@ -36,6 +36,7 @@ from tracker.services.endorsements import (
 )
 from tracker.services.evaluation import days_at, evaluate_people, judge_current
 from tracker.services.facts import parse_settlement
+from tracker.services.message_subjects import About
 from tracker.services.reopening import reopen_cycle
 from tracker.services.undo import UndoableDecision, UndoneDecision, revert_decision, undoable
 
@@ -121,6 +122,19 @@ class Grant:
         return f"granted:{self.endorsement_id}:{what}:{self.starts_on}:{self.ends_on}"
 
 
+def find_grant(session: Session, grant: Grant) -> About | None:
+    """The row that holds a grant; None if there is none."""
+    model: Any = Leave
+    key: dict[str, Any] = {"endorsement_id": grant.endorsement_id, "starts_on": grant.starts_on}
+    if grant.requirement or grant.is_extension:
+        model = Renewal if grant.is_extension else Waiver
+        key["cycle_starts_on"] = key.pop("starts_on")
+    if model is Waiver:
+        key["requirement"] = grant.requirement
+    row = session.exec(select(model).filter_by(**key)).first()
+    return None if row is None else About(str(model.__tablename__), row.id)
+
+
 _SUBMITTED = (
     select(TimeRequest, Person, Endorsement)
     .join(Endorsement, col(Endorsement.id) == col(TimeRequest.endorsement_id))
@@ -153,14 +167,6 @@ def count_requests(session: Session, association: str, *, undecided: bool) -> in
         .where(_is_listed(association, undecided=undecided))
     )
     return session.exec(query).one()
-
-
-def list_pending_ids(session: Session, ids: Collection[int]) -> set[int]:
-    """Those of these requests that are neither decided nor withdrawn."""
-    query = select(TimeRequest.id).where(
-        col(TimeRequest.id).in_(ids), col(TimeRequest.state) == PENDING
-    )
-    return set(session.exec(query))
 
 
 def get_request(
