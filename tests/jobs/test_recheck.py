@@ -7,7 +7,7 @@ from functools import partial
 
 import pytest
 
-from tests.jobs.harness import JobHarness, Mail, at
+from tests.jobs.harness import ALICE, JobHarness, Mail, at
 from tests.jobs.test_references import (
     ASKED,
     GIVEN,
@@ -25,6 +25,8 @@ from tracker.mail.outbox import ListedMessage, Message
 from tracker.mail.smtp_connection import parse_server
 from tracker.rules.notices import Decision
 from tracker.services.context import Actor, ServiceContext
+from tracker.services.email_changes import change_email
+from tracker.services.merging import find_record, merge_people
 from tracker.services.reference_submission import submit_reference
 
 __all__ = ["ref_jobs"]
@@ -234,3 +236,45 @@ def test_a_referee_who_answered_is_not_asked(ref_jobs: ReferenceHarness) -> None
     states = {message.recipient: message.state for message in listed(ref_jobs)}
     assert states["pat@example.org"] == "dropped"
     assert len(ref_jobs.mails(REFERENCE)) == 2
+
+
+def merge_ally(jobs: JobHarness, now: datetime) -> None:
+    """Alice's second record is found to be hers, as `tracker person merge` does."""
+    with writing(jobs.engine) as session:
+        kept = find_record(session, "alice@example.org")
+        other = find_record(session, "ally@example.org")
+        context = ServiceContext(session, jobs.rulebooks, Actor("tracker person"), now)
+        merge_people(context, kept, other, "One person", None)
+
+
+def test_one_true_reminder_leaves_after_a_merge(jobs: JobHarness) -> None:
+    jobs.add_alice(AUTUMN)
+    with jobs.storing(AUTUMN) as people:
+        people.add("Ally", [ALICE])
+        people.log("Ally: rsc 2h 2024-03-02 with Bob")
+    jobs.run(AUTUMN)
+    jobs.execute("DELETE FROM outbox")
+    jobs.run(WRITTEN)
+    jobs.execute("DELETE FROM outbox WHERE kind <> 'notices'")
+    assert {mail.recipient for mail in jobs.mails()} == {"alice@example.org", "ally@example.org"}
+    merge_ally(jobs, WRITTEN + timedelta(minutes=1))
+    with Sink() as sink:
+        deliver(jobs, WRITTEN + timedelta(minutes=2), sink)
+        [taken] = sink.taken
+    [*_, mail] = jobs.mails()
+    assert taken.message_id == mail.message_id
+    assert mail.message["To"] == "Alice <alice@example.org>"
+    assert "1.5 RSC" in mail.subject
+
+
+def test_a_letter_follows_a_changed_address_in_its_header(jobs: JobHarness) -> None:
+    write_reminder(jobs)
+    with writing(jobs.engine) as session:
+        context = ServiceContext(session, jobs.rulebooks, Actor("tracker person"), WRITTEN)
+        change_email(context, "alice@example.org", "new@example.org")
+    with Sink() as sink:
+        deliver(jobs, WRITTEN + timedelta(minutes=2), sink)
+        [taken] = sink.taken
+    assert taken.recipient == "new@example.org"
+    assert b"To: new@example.org\r\n" in taken.content
+    assert b"alice@example.org" not in taken.content.partition(b"\r\n\r\n")[0]

@@ -44,6 +44,7 @@ from tracker.services.context import (
 )
 from tracker.services.evaluation import StoredResult, evaluate_people, parse_results
 from tracker.services.merge_checks import check_merged
+from tracker.services.message_subjects import mark_outdated
 from tracker.services.removals import audited_values, to_iso
 
 MERGE = "merge"
@@ -219,6 +220,7 @@ def merge_people(
     merge.delete_rows()
     former = {"email": other.email, "person_id": kept.id, "changed_at": context.now}
     session.connection().execute(METADATA.tables["former_email"].insert().values(former))
+    mark_outdated(session, {kept.id})
     removal = _record(context, merge, kept, other, reason.strip())
     session.expire_all()
     people = {kept.id, *merge.supervised}
@@ -287,6 +289,10 @@ class _Merge:
         self.rows.append((table.name, other))
         if kept_id is None:
             return
+        outbox = METADATA.tables["outbox"]
+        about = (outbox.c.about_kind == table.name) & (outbox.c.about_id == other["id"])
+        for values in self._list_rows(outbox, about):
+            self.change(outbox, values, about_id=kept_id)
         for child in METADATA.sorted_tables:
             for key in child.foreign_keys:
                 if key.column is table.c.id:

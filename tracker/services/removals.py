@@ -31,6 +31,7 @@ from tracker.db.people import Endorsement, Leave, Membership, Person, Renewal, V
 from tracker.db.tables import METADATA
 from tracker.services.context import NotFound, Refusal, Refused, ServiceContext, lock_person
 from tracker.services.evaluation import evaluate_people
+from tracker.services.message_subjects import mark_outdated
 
 KINDS: dict[str, type[SQLModel]] = {
     "endorsement": Endorsement,
@@ -297,6 +298,8 @@ def restore(context: ServiceContext, removal: Removal) -> list[str]:
     context.update_row(removal, audited, **undone)
     session.expire_all()
     people = {values["id"] for table, values in rows if table.name == Person.__tablename__}
+    if people:
+        mark_outdated(session, {removal.person_id, *people})
     evaluate_people(session, context.rulebooks, {removal.person_id, *people}, context.now)
     return kept
 
