@@ -169,6 +169,11 @@ _SENTENCES: dict[str, str | Callable[[Facts], str]] = {
     "provider-not-waiting": (
         "No session waits for an RSC provider named {name}. `tracker attention` lists the names."
     ),
+    "email-was-yours": (
+        "You have a record here with another address, {present}, which replaced {email}. Sign out, "
+        "and sign in with {present}. If you are someone else, ask your association to release "
+        "{email}."
+    ),
     "email-of-other-person": (
         "{email} is the address of {name}, who is another person here. If both are one person, use "
         "`tracker person merge`."
@@ -220,8 +225,17 @@ _SENTENCES: dict[str, str | Callable[[Facts], str]] = {
     # Removals
     "removal-undone": "This removal was undone before",
     "removal-conflicts": (
-        "Nothing was brought back: something has taken its place, or what it belonged to was "
-        "removed. Undo that first."
+        "Nothing was brought back: what it belonged to was removed meanwhile. Undo that first: "
+        "`tracker remove list` lists it."
+    ),
+    "removal-place-taken": (
+        "Nothing was brought back: there is another {kind} in its place ({taken_by}). Remove or "
+        "change that one first."
+    ),
+    "removal-address-taken": (
+        "Nothing was brought back: {name} has the address {email} now. Give that person another "
+        "one first: `tracker person change-email {email} NEW`. If both are one person, use "
+        "`tracker person merge`."
     ),
     "removal-replaced": (
         "Nothing was brought back: the person has another {kind} since {starts_on}, and the two "

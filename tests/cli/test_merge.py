@@ -3,8 +3,10 @@
 import pytest
 from typer.testing import CliRunner, Result
 
-from tests.support.cast import ALICE, BOB, Cast, fill
+from tests.support.cast import ALICE, BOB, EVE, Cast, fill
 from tracker.cli.main import app
+from tracker.db.engine import writing
+from tracker.db.people import Person
 
 
 @pytest.fixture
@@ -58,3 +60,38 @@ def test_a_wrong_merge_explains_itself(
     assert message in str(refused.exception)
     assert "Nothing was merged." in str(refused.exception)
     assert cast.rows("person") == before
+
+
+def test_an_undo_names_who_has_taken_the_address(cast: Cast) -> None:
+    call("person", "merge", BOB, ALICE, "--reason", "One person")
+    with writing(cast.engine) as session:
+        session.add(Person(email=ALICE, name="Alice Second"))
+    refused = call("remove", "undo", "1")
+    assert f"Alice Second has the address {ALICE} now." in str(refused.exception)
+
+
+def test_a_second_record_of_a_former_address_is_merged_as_well(cast: Cast) -> None:
+    call("person", "merge", BOB, ALICE, "--reason", "One person")
+    with writing(cast.engine) as session:
+        session.add(Person(email=ALICE, name="Alice Second"))
+    called = call("person", "merge", BOB, ALICE, "--reason", "One person")
+    assert "Merged: bob@example.org now has all of it." in called.stdout
+
+
+@pytest.mark.usefixtures("cast")
+@pytest.mark.parametrize(
+    ("keep", "other", "note"),
+    [
+        (BOB, EVE, "It still opens the coordinator's pages and gets their email"),
+        (EVE, BOB, "Who signs in with it sees this record and the coordinator's pages."),
+    ],
+)
+def test_a_merge_names_the_address_of_a_coordinator(
+    monkeypatch: pytest.MonkeyPatch, keep: str, other: str, note: str
+) -> None:
+    monkeypatch.setenv(
+        "TRACKER_COORDINATORS",
+        f'[{{"email": "{EVE}", "name": "Eve Chen", "association": "NCIMHA"}}]',
+    )
+    called = call("person", "merge", keep, other, "--reason", "One person")
+    assert note in called.stdout

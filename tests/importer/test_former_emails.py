@@ -106,3 +106,13 @@ def test_a_second_address_can_become_the_first(importer: Importer) -> None:
     importer.run(people=MOVED)
     assert importer.rows("person", "email", "second_email")[0] == (NEW, None)
     assert importer.rows("web_session") == []
+
+
+def test_rows_mean_the_present_owner_of_an_address(sqlite_importer: Importer) -> None:
+    sqlite_importer.run(**WHOLE)
+    sqlite_importer.run(people=MOVED)
+    with writing(sqlite_importer.engine) as session:
+        session.add(Person(email="alice@example.org", name="Alice Other"))
+    sqlite_importer.run(memberships=WHOLE["memberships"])
+    [other] = [i for i, name in sqlite_importer.rows("person", "id", "name") if "Other" in name]
+    assert other in [person_id for (person_id,) in sqlite_importer.rows("membership", "person_id")]

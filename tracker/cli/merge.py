@@ -4,7 +4,7 @@ import sys
 from collections.abc import Iterable, Sequence
 
 from tracker import clock
-from tracker.cli.context import open_app
+from tracker.cli.context import AppContext, open_app
 from tracker.db.engine import writing
 from tracker.errors import UserError
 from tracker.formatting import format_date, format_hours, format_hours_with_unit, format_list
@@ -63,12 +63,27 @@ def _run(
         for person in (kept, merged):
             sys.stdout.write(f"{person.name} <{person.email}> has:\n")
             _print_record(summarize_record(session, person))
+        sys.stdout.writelines(_format_roles(app, keep, other))
         doubles = list_doubles(session, kept, merged) if kept.id != merged.id else []
         _print_doubles(doubles, similar)
         context = ServiceContext(session, app.rulebooks, Actor("tracker person"), clock.now())
         if dry_run:
             raise _DryRunError(merge_people(context, kept, merged, reason, similar or "new"))
         return merge_people(context, kept, merged, reason, similar)
+
+
+def _format_roles(app: AppContext, keep: str, other: str) -> Iterable[str]:
+    """What it means that an address is a coordinator's in the settings."""
+    for coordinator in app.settings.coordinators:
+        role = f"\nNote: {coordinator.email} coordinates {coordinator.association} (settings)."
+        if coordinator.email == other != keep:
+            yield (
+                f"{role} It still opens the coordinator's pages and gets their email, but no "
+                f"longer this record: that is {keep}'s. For one sign-in, change the address in the "
+                "settings.\n"
+            )
+        elif coordinator.email == keep:
+            yield f"{role} Who signs in with it sees this record and the coordinator's pages.\n"
 
 
 def _print_record(record: RecordSummary) -> None:

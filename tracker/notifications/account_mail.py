@@ -19,6 +19,7 @@ from tracker.services.sign_in import (
     NOBODY,
     SIGN_IN_MINUTES,
     create_sign_in,
+    find_former_owner,
     find_person_by_email,
     format_code,
     hash_token,
@@ -47,20 +48,22 @@ def send_sign_in_code(
     """Store a code, and queue a mail with it if the address is known, or may be new.
 
     For an unknown address all else is done, too, so that neither the time it takes nor the answer
-    to a code shows whether the address is registered.
+    to a code shows whether the address is registered. If the address was a person's before, the
+    mail says which one replaced it, and its code signs nobody in.
     """
     person = find_person_by_email(session, request.email)
+    former = find_former_owner(session, request.email)
     names = {one.email: one.name for one in mail_context.settings.coordinators}
-    name = person.name if person else names.get(request.email, "" if request.is_new else None)
-    email = NOBODY if name is None else request.email
+    if person is not None:
+        names[request.email] = person.name
+    former = None if request.email in names else former
+    name = names.get(request.email, "" if request.is_new else None)
+    email = NOBODY if name is None or former else request.email
     token = link_token(session, request.token)
     code = create_sign_in(session, token, email, now)
-    query = f"?{urlencode({'next': request.next_path})}" if request.next_path != "/" else ""
-    mail = SignInMail(
-        code=format_code(code),
-        url=f"{mail_context.settings.base_url}/sign-in/{token}{query}",
-        minutes=SIGN_IN_MINUTES,
-    )
+    mail = _write_code(mail_context, request, token, code)
+    if former is not None:
+        name, mail = "", _write_present_address(mail_context, request.email, former.email)
     envelope = Envelope(
         dedupe_key=f"{mail.kind}:{hash_token(request.token)}",
         name=name or "",
@@ -74,6 +77,35 @@ def send_sign_in_code(
         enqueue(session, [message], now)
     else:
         body_cipher(session).encrypt(message.message_id, message.body)
+
+
+def _write_code(
+    mail_context: MailContext, request: CodeRequest, token: str, code: str
+) -> SignInMail | AddressMail:
+    query = f"?{urlencode({'next': request.next_path})}" if request.next_path != "/" else ""
+    return SignInMail(
+        code=format_code(code),
+        url=f"{mail_context.settings.base_url}/sign-in/{token}{query}",
+        minutes=SIGN_IN_MINUTES,
+    )
+
+
+def _write_present_address(
+    mail_context: MailContext, email: str, present: str
+) -> SignInMail | AddressMail:
+    """The mail to a former address, instead of a code."""
+    base_url = mail_context.settings.base_url
+    return AddressMail(
+        subject="Sign in with your other address",
+        greeting_name="",
+        headline=f"Your address here is now {present}.",
+        text=f"It replaced {email}, which no longer signs you in. Everything in your record is "
+        f"kept. Sign in with {present}.",
+        quiet="If you are someone else and need this address here, reply to this email. If you "
+        "didn't ask to sign in, ignore it.",
+        why=f"Sent because someone entered this address at {base_url}",
+        action=Action("Sign in", f"{base_url}/sign-in"),
+    )
 
 
 def send_second_email_code(

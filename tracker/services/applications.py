@@ -29,7 +29,7 @@ from tracker.services.context import (
     require_other_person,
 )
 from tracker.services.evaluation import DayOf, days_at, evaluate_people
-from tracker.services.sign_in import find_person_by_email
+from tracker.services.sign_in import find_former_owner, find_person_by_email
 from tracker.services.undo import UndoableDecision, UndoneDecision, revert_decision, undoable
 
 # The statuses that the coordinator's page filters by: those that wait for a decision come first.
@@ -121,13 +121,17 @@ def register_applicant(
     """Store someone new, whose address was confirmed by a code; the person's id.
 
     A person who has the address already is kept. ``wanted`` is the association and category of
-    their application. Raises Refused for a name that can't be stored, and for the application.
+    their application. Raises Refused for a name that can't be stored, for the application, and for
+    an address that was a person's before: nobody becomes a second person.
     """
     name = space_initials(name)
     lock_names(context.session, [email])
     known = find_person_by_email(context.session, email)
     if known is not None:
         return known.id
+    former = find_former_owner(context.session, email)
+    if former is not None:
+        raise Refused(Refusal("name", "email-was-yours", {"email": email, "present": former.email}))
     refusals = check_name(name, "applicant-name-required") + _check_offer(context, wanted)
     if refusals:
         raise Refused(*refusals)

@@ -6,6 +6,7 @@ The former address is kept with the person, so that files that still have it mea
 from collections.abc import Iterable
 from datetime import datetime
 
+from sqlalchemy.orm import aliased
 from sqlmodel import Session, col, delete, func, or_, select, update
 
 from tracker.addresses import is_address
@@ -75,10 +76,12 @@ def find_holder(session: Session, email: str) -> Person | None:
 
 
 def find_former_emails(session: Session, emails: Iterable[str]) -> dict[str, str]:
-    """The present address by each former one among ``emails``."""
+    """The present address by each former one among ``emails``, but for those that people have."""
     present = dict[str, str]()
+    owner = aliased(Person)
+    is_present = select(owner.id).where(owner.email == FormerEmail.email).exists()
     for chunk in in_chunks(sorted(set(emails)), _BATCH):
-        query = select(FormerEmail.email, Person.email).join(Person)
+        query = select(FormerEmail.email, Person.email).join(Person).where(~is_present)
         present.update(session.exec(query.where(col(FormerEmail.email).in_(chunk))).all())
     return present
 

@@ -19,7 +19,7 @@ from tracker.services.context import NotFound, Refusal, Refused, ServiceContext,
 from tracker.services.entry_rules import DAILY_LIMIT, length_key, unusual_minutes, usual_title
 from tracker.services.qualification import DayQualification, qualify_day
 from tracker.services.rsc_providers import load_providers
-from tracker.services.sign_in import find_person_by_email
+from tracker.services.sign_in import find_former_owner, find_person_by_email
 
 MEMBER_LIMIT = 40
 # How often in a day one provider can name one person.
@@ -418,6 +418,8 @@ def _invite(
     ids = []
     for invitation in invitations:
         person = find_person_by_email(context.session, invitation.email)
+        if person is None:
+            person = find_former_owner(context.session, invitation.email)
         member = GroupMember(
             group_session_id=group_session_id,
             email=invitation.email,

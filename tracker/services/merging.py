@@ -14,9 +14,7 @@ from sqlalchemy import (
     Column,
     ColumnElement,
     ForeignKey,
-    PrimaryKeyConstraint,
     Table,
-    UniqueConstraint,
     and_,
     delete,
     select,
@@ -45,7 +43,7 @@ from tracker.services.context import (
 from tracker.services.evaluation import StoredResult, evaluate_people, parse_results
 from tracker.services.merge_checks import check_merged
 from tracker.services.message_subjects import mark_outdated
-from tracker.services.removals import audited_values, to_iso
+from tracker.services.removals import audited_values, list_keys, to_iso
 
 MERGE = "merge"
 Similar = Literal["same", "new"]
@@ -219,7 +217,8 @@ def merge_people(
         raise Refused(*refusals)
     merge.delete_rows()
     former = {"email": other.email, "person_id": kept.id, "changed_at": context.now}
-    session.connection().execute(METADATA.tables["former_email"].insert().values(former))
+    # A file or a person of earlier versions may have had the address a second time.
+    upsert(session, FormerEmail, [former], key=["email"], update=["person_id", "changed_at"])
     mark_outdated(session, {kept.id})
     removal = _record(context, merge, kept, other, reason.strip())
     session.expire_all()
@@ -359,7 +358,7 @@ class _Merge:
 
     def _find_twin(self, table: Table, values: _Values, column: str) -> _Values | None:
         """The row that has a unique key of ``values`` already."""
-        for names in _list_keys(table):
+        for names in list_keys(table):
             if column not in names or None in [values[name] for name in names]:
                 continue
             same = and_(*(table.c[name] == values[name] for name in names))
@@ -422,13 +421,6 @@ class _Merge:
         taken |= _take_second_email(kept, other)
         if taken:
             self.change(METADATA.tables["person"], kept.model_dump(), **taken)
-
-
-def _list_keys(table: Table) -> list[list[str]]:
-    """The columns of each unique key of a table."""
-    keys = (UniqueConstraint, PrimaryKeyConstraint)
-    found = [each for each in table.constraints if isinstance(each, keys)]
-    return [[column.name for column in key.columns] for key in found]
 
 
 def _take_second_email(kept: Person, other: Person) -> _Values:

@@ -11,7 +11,18 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any, NamedTuple
 
-from sqlalchemy import Date, DateTime, Table, delete, insert, or_, select, update
+from sqlalchemy import (
+    Date,
+    DateTime,
+    PrimaryKeyConstraint,
+    Table,
+    UniqueConstraint,
+    delete,
+    insert,
+    or_,
+    select,
+    update,
+)
 from sqlalchemy.exc import IntegrityError
 from sqlmodel import Session, SQLModel, col
 from sqlmodel import select as select_rows
@@ -336,10 +347,52 @@ def _insert(context: ServiceContext, rows: list[tuple[Table, Values]]) -> None:
             for table, values in rows:
                 session.connection().execute(insert(table).values(values))
     except IntegrityError:
-        raise Refused(Refusal("removal", "removal-conflicts")) from None
+        raise Refused(_explain_conflict(session, rows)) from None
     for table, values in rows:
         if "id" in values:
             context.record_change(table.name, values["id"], after=audited_values(values))
+
+
+def _explain_conflict(session: Session, rows: list[tuple[Table, Values]]) -> Refusal:
+    """Which row has taken the place of one that can't be brought back."""
+    for table, values in rows:
+        found = _find_same_key(session, table, values)
+        if found is None:
+            continue
+        if table.name == Person.__tablename__:
+            facts = {"email": found["email"], "name": found["name"]}
+            return Refusal("removal", "removal-address-taken", facts)
+        kind = table.name.replace("_", " ")
+        return Refusal(
+            "removal",
+            "removal-place-taken",
+            {"kind": kind, "taken_by": _describe_values(found) or kind},
+        )
+    return Refusal("removal", "removal-conflicts")
+
+
+def _find_same_key(session: Session, table: Table, values: Values) -> Values | None:
+    for names in list_keys(table):
+        if None in [values[name] for name in names]:
+            continue
+        same = [table.c[name] == values[name] for name in names]
+        found = session.connection().execute(select(table).where(*same)).mappings().first()
+        if found is not None:
+            return dict(found)
+    return None
+
+
+def _describe_values(values: Values) -> str:
+    """``CT-AIMH, IFS, 2021-04-01``: the values by which people know a row."""
+    shown = [values[name] for name in _SHOWN if values.get(name) not in {None, ""}]
+    return ", ".join(str(value) for value in shown)
+
+
+def list_keys(table: Table) -> list[list[str]]:
+    """The columns of each unique key of a table."""
+    keys = (UniqueConstraint, PrimaryKeyConstraint)
+    found = [each for each in table.constraints if isinstance(each, keys)]
+    return [[column.name for column in key.columns] for key in found]
 
 
 def _check_operator(context: ServiceContext) -> None:

@@ -16,6 +16,7 @@ from ipaddress import IPv6Address, ip_address
 from sqlmodel import Session, col, delete, func, select
 
 from tracker.db.access import SignIn, SignInTry
+from tracker.db.corrections import FormerEmail
 from tracker.db.engine import lock_names
 from tracker.db.people import Person
 from tracker.db.signing_keys import SIGN_IN, find_signing_key, get_signing_key
@@ -91,6 +92,12 @@ def find_person_by_email(session: Session, email: str) -> Person | None:
     if first is not None:
         return first
     return second[0] if len(second) == 1 else None
+
+
+def find_former_owner(session: Session, email: str) -> Person | None:
+    """The person whose first address this was; the caller knows that nobody has it now."""
+    query = select(Person).join(FormerEmail, col(FormerEmail.person_id) == Person.id)
+    return session.exec(query.where(FormerEmail.email == email)).first()
 
 
 def create_sign_in(

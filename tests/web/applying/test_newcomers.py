@@ -4,10 +4,13 @@ import re
 
 import pytest
 
-from tests.support.cast import ALICE, BOB
+from tests.support.cast import ALICE, BOB, BOOKS, EVE, NOW
 from tests.web.client import Visitor, WebClient, text_of
 from tracker.db.engine import writing
 from tracker.db.tables import METADATA
+from tracker.services.context import Actor, ServiceContext
+from tracker.services.email_changes import change_email
+from tracker.services.merging import find_record, merge_people
 from tracker.settings import SignInLimits
 
 NEW = "nell@example.org"
@@ -121,3 +124,31 @@ def test_every_problem_of_a_newcomer_is_named_at_once(sqlite_web: WebClient) -> 
     told = start(nell, "", "")
     assert "Enter your full name" in told
     assert "Choose an endorsement from the list" in told
+
+
+def merge_eve_into_bob(web: WebClient) -> None:
+    with writing(web.cast.engine) as session:
+        context = ServiceContext(session, BOOKS, Actor("tracker person"), NOW)
+        merge_people(context, find_record(session, BOB), find_record(session, EVE), "One", None)
+
+
+def test_a_former_address_gets_the_present_one_by_mail(sqlite_web: WebClient) -> None:
+    merge_eve_into_bob(sqlite_web)
+    eve = ask(sqlite_web, EVE)
+    [mail] = sqlite_web.mails()
+    assert f"Your address here is now {BOB}." in mail
+    assert re.search(r"\b\d{3} \d{3} \d{3}\b", mail) is None
+    wrong = eve.post("/sign-in/code", {"code": "123 456 789"})
+    assert "That code is not correct." in text_of(wrong)
+
+
+def test_a_former_address_makes_no_second_person(sqlite_web: WebClient) -> None:
+    nell = ask(sqlite_web)
+    confirm(sqlite_web, nell)
+    with writing(sqlite_web.cast.engine) as session:
+        context = ServiceContext(session, BOOKS, Actor("tracker person"), NOW)
+        change_email(context, BOB, NEW)
+        change_email(context, NEW, "bob@example.net")
+    before = sqlite_web.cast.rows("person")
+    assert "You have a record here with another address, bob@example.net" in start(nell, "Bob Osei")
+    assert sqlite_web.cast.rows("person") == before
