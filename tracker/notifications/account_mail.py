@@ -53,9 +53,7 @@ def send_sign_in_code(
     """
     person = find_person_by_email(session, request.email)
     former = find_former_owner(session, request.email)
-    names = {one.email: one.name for one in mail_context.settings.coordinators}
-    if person is not None:
-        names[request.email] = person.name
+    names = _list_names(mail_context, request.email, person)
     former = None if request.email in names else former
     name = names.get(request.email, "" if request.is_new else None)
     email = NOBODY if name is None or former else request.email
@@ -77,6 +75,12 @@ def send_sign_in_code(
         enqueue(session, [message], now)
     else:
         body_cipher(session).encrypt(message.message_id, message.body)
+
+
+def _list_names(mail_context: MailContext, email: str, person: Person | None) -> dict[str, str]:
+    """The names of coordinators, and of the person who has the address, by address."""
+    names = {one.email: one.name for one in mail_context.settings.coordinators}
+    return names if person is None else names | {email: person.name}
 
 
 def _write_code(
