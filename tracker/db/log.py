@@ -75,7 +75,8 @@ class ImportedRow(SQLModel, table=True):
     """Which entry a row of an imported file became, so that it is never taken in twice.
 
     ``key`` names the row within the person's imports, ``digest`` its content. ``entry_id`` is
-    None once the entry was deleted: the same file does not bring it back.
+    None once the entry was deleted: the same file does not bring it back. ``former_email`` is the
+    former address that the row had, if it was imported after a merge or a change of the address.
     """
 
     __tablename__ = "imported_row"
@@ -85,6 +86,7 @@ class ImportedRow(SQLModel, table=True):
     entry_id: int | None = Field(
         default=None, index=True, foreign_key="entry.id", ondelete="SET NULL"
     )
+    former_email: str | None = Field(default=None, max_length=254)
 
 
 class Evidence(SQLModel, table=True):

@@ -40,6 +40,20 @@ class CsvRow(BaseModel):
     email: Email
     _file: str = PrivateAttr("")
     _line: int = PrivateAttr(0)
+    # The address in the file, if it is a former one of the person.
+    _former_email: str | None = PrivateAttr(None)
+
+    @property
+    def former_email(self) -> str | None:
+        """The address in the file, if that is a former one of the person."""
+        return self._former_email
+
+    def replace_email(self, column: str, present: str) -> None:
+        """Put the present address in the place of a former one."""
+        if column == "email":
+            self._former_email = self.email
+        # Not an assignment: it would make the column one that the file has.
+        self.__dict__[column] = present
 
     @field_validator("*", mode="wrap")
     @classmethod

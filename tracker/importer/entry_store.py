@@ -129,6 +129,7 @@ class EntryWriter:
             stored = []
             for imported, entry_id in batch:
                 names = {"person_id": self.person_ids[imported.row.email], "key": imported.key}
+                names["former_email"] = imported.row.former_email
                 stored.append({**names, "digest": imported.digest, "entry_id": entry_id})
             key, values = ["person_id", "key"], ["digest", "entry_id"]
             upsert(self.session, ImportedRow, stored, key=key, update=values)

@@ -89,5 +89,4 @@ def _replace_in_row(row: CsvRow, present: dict[str, str]) -> None:
     for column in PERSON_COLUMNS:
         email = getattr(row, column, None)
         if email in present:
-            # Not an assignment: it would make the column one that the file has.
-            row.__dict__[column] = present[email]
+            row.replace_email(column, present[email])

@@ -27,9 +27,10 @@ from tracker.services.applications import get_application, undo_application_deci
 from tracker.services.context import NotFound, ServiceContext
 from tracker.services.message_subjects import About, list_endorsed_applications
 from tracker.services.reference_submission import list_unsent_requests
-from tracker.services.removals import RemovableRow, remove_row, undo_removal
+from tracker.services.removals import RemovableRow, remove_row
 from tracker.services.time_requests import LEAVE, undo_request_decision
 from tracker.services.undo import get_decision
+from tracker.services.unmerging import UndoneRemoval, undo_removal_or_merge
 
 _REASON = "the decision was undone"
 _CORRECTION_HEADLINE = "Please disregard our last email about this."
@@ -89,12 +90,14 @@ def remove_with_letters(
     return removal, len(letters)
 
 
-def undo_removal_with_letters(context: ServiceContext, removal_id: int) -> tuple[list[str], int]:
-    """Undo a removal as `undo_removal` does; and how many of its letters wait again.
+def undo_removal_with_letters(
+    context: ServiceContext, removal_id: int
+) -> tuple[UndoneRemoval, int]:
+    """Undo a removal as `undo_removal_or_merge` does; and how many of its letters wait again.
 
     A correction that has not left is dropped.
     """
-    notes = undo_removal(context, removal_id)
+    undone = undo_removal_or_merge(context, removal_id)
     removal = context.session.get_one(Removal, removal_id)
     abouts = list(_list_abouts(removal))
     for kind, row_id in list(abouts):
@@ -103,7 +106,7 @@ def undo_removal_with_letters(context: ServiceContext, removal_id: int) -> tuple
     correction = [(str(Removal.__tablename__), removal.id)]
     withdraw_about(context.session, correction, context.now, "the removal was undone")
     again = requeue_about(context.session, abouts, context.now, _removal_reason(removal))
-    return notes, again
+    return undone, again
 
 
 def _removal_reason(removal: Removal) -> str:

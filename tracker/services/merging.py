@@ -17,6 +17,7 @@ from sqlalchemy import (
     Table,
     and_,
     delete,
+    func,
     select,
     update,
 )
@@ -132,11 +133,8 @@ def find_record(session: Session, email: str) -> Person:
 
 def summarize_record(session: Session, person: Person) -> RecordSummary:
     """What a person's record holds."""
-    holdings = {}
-    for label, name, column in _HOLDINGS:
-        table = METADATA.tables[name]
-        query = select(table).where(table.c[column] == person.id)
-        holdings[label] = len(session.connection().execute(query).all())
+    counted = count_holdings(session, person.id)
+    holdings = {label: counted.get(label, 0) for label, _, _ in _HOLDINGS}
     query = (
         select_rows(StandingRow, Endorsement.category)
         .join(Endorsement, col(Endorsement.id) == StandingRow.endorsement_id)
@@ -152,6 +150,30 @@ def summarize_record(session: Session, person: Person) -> RecordSummary:
             StandingLine(row.association, category, row.cycle_starts_on, row.status, short)
         )
     return RecordSummary(person.name, person.email, person.second_email, holdings, tuple(standings))
+
+
+def count_holdings(
+    session: Session, person_id: int, after: Mapping[str, int] | None = None
+) -> dict[str, int]:
+    """How many rows of each kind a person has; only those with an id above ``after``'s."""
+    counts = dict[str, int]()
+    for label, name, column in _HOLDINGS:
+        table = METADATA.tables[name]
+        query = select(func.count()).where(table.c[column] == person_id)
+        if after is not None:
+            query = query.where(table.c.id > after.get(name, 0))
+        if count := session.connection().execute(query).scalar_one():
+            counts[label] = count
+    return counts
+
+
+def _list_latest(session: Session) -> dict[str, int]:
+    """The highest id in each table that holds something of a person, to tell what came later."""
+    latest = dict[str, int]()
+    for _, name, _ in _HOLDINGS:
+        highest = select(func.max(METADATA.tables[name].c.id))
+        latest[name] = session.connection().execute(highest).scalar() or 0
+    return latest
 
 
 def list_doubles(session: Session, kept: Person, other: Person) -> list[Double]:
@@ -444,6 +466,7 @@ def _record(
         "rows": merge.rows,
         "links": [],
         "moved": merge.moved,
+        "latest": _list_latest(context.session),
         "created": [(FormerEmail.__tablename__, {"email": other.email})],
     }
     removal = Removal(

@@ -319,14 +319,30 @@ def _link_rows(session: Session, links: Iterable[Any]) -> Iterator[str]:
     """Link rows to what is back, and yield those that can't be linked, and why."""
     for name, key, column, linked in links:
         if not _link_again(session, METADATA.tables[name], key, {column: linked}):
-            yield f"{name} {key}: it was deleted or linked to something else meanwhile"
+            what = _describe_row(session, METADATA.tables[name], key)
+            yield f"{what}: it was deleted or linked to something else meanwhile"
 
 
 def _move_rows(session: Session, moved: Sequence[Any]) -> Iterator[str]:
     """Move rows back to the person from whom they came, and yield those that stay, and why."""
     for name, key, before, after in reversed(moved):
         if not _move_back(session, METADATA.tables[name], key, before, after):
-            yield f"{name} {key}: it was deleted or changed meanwhile"
+            what = _describe_row(session, METADATA.tables[name], key)
+            yield f"{what}: it was deleted or changed meanwhile"
+
+
+def _describe_row(session: Session, table: Table, key: Values) -> str:
+    """``the membership of Alice Moreno (CT-AIMH, 2026-01-01)``, in the words of people."""
+    kind = table.name.replace("_", " ")
+    same = [table.c[name] == value for name, value in from_json(table, key).items()]
+    found = session.connection().execute(select(table).where(*same)).mappings().first()
+    if found is None:
+        return f"a row ({kind}) that is gone"
+    values = dict(found)
+    owner = session.get(Person, values.get("person_id") or 0)
+    whose = f" of {owner.name} <{owner.email}>" if owner else ""
+    shown = _describe_values(values)
+    return f"the {kind}{whose}" + (f" ({shown})" if shown else "")
 
 
 def _forget_withdrawal(session: Session, table: Table, values: Values) -> None:

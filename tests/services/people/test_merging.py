@@ -122,7 +122,7 @@ def test_what_changed_since_stays_when_it_is_undone(operator: ServiceContext, ca
     gone = table.delete().where(table.c.id == entry)
     operator.session.connection().execute(gone)
     [left] = undo_removal(operator, result.removal_id)
-    assert left.startswith(f"entry {{'id': {entry}}}")
+    assert left == "a row (entry) that is gone: it was deleted or changed meanwhile"
     assert len(rows(operator.session, "entry", person_id=cast.people[ALICE])) == 9
 
 

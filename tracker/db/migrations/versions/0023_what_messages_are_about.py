@@ -1,4 +1,4 @@
-"""A message names the row that it is about, so that it is checked by it before it leaves."""
+"""A message names the row that it is about, and an imported row the address that it had."""
 
 from datetime import date
 
@@ -30,6 +30,7 @@ def upgrade() -> None:
         batch_op.add_column(sa.Column("about_state", sa.String(length=10), nullable=True))
         batch_op.add_column(sa.Column("is_outdated", sa.Boolean(), nullable=True))
         batch_op.create_index("outbox_about", ["about_kind", "about_id"])
+    op.add_column("imported_row", sa.Column("former_email", sa.String(length=254), nullable=True))
     outbox = sa.table(
         "outbox",
         *(sa.column(name) for name in ("id", "dedupe_key", "about_kind", "about_id")),
