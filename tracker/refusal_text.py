@@ -243,9 +243,7 @@ _SENTENCES: dict[str, str | Callable[[Facts], str]] = {
     ),
     # Decisions
     "undo-too-late": "A decision can be undone for a day. This one is older.",
-    "undo-outdated": (
-        "This can't be undone: {what} came after the decision. Correct that first, or decide anew."
-    ),
+    "undo-outdated": ("This can't be undone: {what} came after the decision. {help}."),
     "undo-logged-since": (
         "This can't be undone: a session on {held_on} was logged after the decision and depends on "
         "it. It has to be deleted first."

@@ -30,7 +30,14 @@ from tracker.services.context import (
 )
 from tracker.services.evaluation import DayOf, days_at, evaluate_people
 from tracker.services.sign_in import find_former_owner, find_person_by_email
-from tracker.services.undo import UndoableDecision, UndoneDecision, revert_decision, undoable
+from tracker.services.undo import (
+    UndoableDecision,
+    UndoneDecision,
+    find_obstacle,
+    find_undoable,
+    revert_decision,
+    undoable,
+)
 
 # The statuses that the coordinator's page filters by: those that wait for a decision come first.
 STATUSES = (Status.READY, Status.NEEDS_REVIEW, Status.NOT_READY)
@@ -284,6 +291,18 @@ def undo_application_decision(context: ServiceContext, removal: Removal) -> Undo
     undone = revert_decision(context, removal, decision.watched)
     evaluate_people(session, context.rulebooks, {removal.person_id}, context.now)
     return undone
+
+
+def find_undoable_decision(
+    session: Session, application_ids: Collection[int], now: datetime
+) -> Removal | None:
+    """The last decision about one of these applications, if it can be undone now."""
+    removal = find_undoable(session, "application", application_ids, now)
+    application = get_application(session, removal.subject_id or 0) if removal else None
+    if removal is None or application is None:
+        return None
+    watched = _decision(application, application.state).watched
+    return None if find_obstacle(session, removal, watched) else removal
 
 
 def _require_nothing_logged(session: Session, removal: Removal, day: date) -> None:

@@ -38,7 +38,14 @@ from tracker.services.evaluation import days_at, evaluate_people, judge_current
 from tracker.services.facts import parse_settlement
 from tracker.services.message_subjects import About
 from tracker.services.reopening import reopen_cycle
-from tracker.services.undo import UndoableDecision, UndoneDecision, revert_decision, undoable
+from tracker.services.undo import (
+    UndoableDecision,
+    UndoneDecision,
+    find_obstacle,
+    find_undoable,
+    revert_decision,
+    undoable,
+)
 
 LEAVE, EXTENSION = "leave", "extension"
 PENDING, GRANTED, DECLINED, WITHDRAWN = "asked", "granted", "declined", "withdrawn"
@@ -354,6 +361,17 @@ def undo_request_decision(
     _forget_skipped_notices(context, submitted.endorsement, removal)
     evaluate_people(session, context.rulebooks, {removal.person_id}, context.now)
     return undone, get_request(session, undone.subject_id, {removal.association or ""})
+
+
+def find_undoable_decision(
+    session: Session, submitted: SubmittedRequest, now: datetime
+) -> Removal | None:
+    """The last decision about a request, if it can be undone now."""
+    removal = find_undoable(session, "time_request", [submitted.request.id], now)
+    if removal is None:
+        return None
+    watched = _decision(submitted, submitted.request.state).watched
+    return None if find_obstacle(session, removal, watched) else removal
 
 
 def _forget_skipped_notices(

@@ -49,6 +49,17 @@ _CAME_AFTER = {
     "renewal": "a change of the due date",
     "settled_cycle": "the closing of a cycle",
 }
+# What a state of it says about the way out.
+_HELP = {
+    ("application", "open"): "This can be undone once the applicant has withdrawn that application",
+    ("application", "submitted"): (
+        "This can be undone once the applicant has withdrawn that application"
+    ),
+    ("time_request", "asked"): "This can be undone once the endorsee has withdrawn that request",
+}
+_DECIDE_ANEW = "Correct that first, or decide anew"
+# Nothing depends on what people took back themselves.
+_WITHDRAWN = "withdrawn"
 _Rows = dict[str, Values]
 
 
@@ -147,6 +158,49 @@ def get_decision(context: ServiceContext, removal_id: int) -> Removal:
     return removal
 
 
+def find_obstacle(
+    session: Session, removal: Removal, watched: Mapping[str, ColumnElement[bool]]
+) -> Refusal | None:
+    """What came after a decision, so that it can't be undone; None if nothing did."""
+    content = json.loads(removal.content)
+    before, after = content["before"], content["after"]
+    current = _read(session, watched)
+    for key in {**after, **current}:
+        was, now = after.get(key), current.get(key)
+        is_untouched = before.get(key) == was
+        has_withdrawn = is_untouched and now is not None and now.get("state") == _WITHDRAWN
+        if was != now and not has_withdrawn:
+            return _came_after(key.partition(":")[0], now)
+    for key in after:
+        if key not in before:
+            table = METADATA.tables[key.partition(":")[0]]
+            for name, row in _list_referring(session, table, from_json(table, after[key])):
+                if not _goes_along(name, row):
+                    return _came_after(name, row)
+    return None
+
+
+def _came_after(table: str, row: Values | None) -> Refusal:
+    what = _CAME_AFTER.get(table, f"a row of {table.replace('_', ' ')}")
+    helps = _HELP.get((table, str((row or {}).get("state"))), _DECIDE_ANEW)
+    return Refusal("undo", "undo-outdated", {"what": what, "help": helps})
+
+
+def _goes_along(table: str, row: Values) -> bool:
+    """Whether a row is deleted with a row that a decision created."""
+    return table in _GOES_ALONG or (table == "time_request" and row["state"] == _WITHDRAWN)
+
+
+def _list_referring(session: Session, table: Table, values: Values) -> Iterator[tuple[str, Values]]:
+    """The rows that refer to one, each with its table."""
+    for other in METADATA.sorted_tables:
+        for key in other.foreign_keys:
+            if key.column.table is table:
+                query = select(other).where(key.parent == values["id"])
+                for row in session.connection().execute(query).mappings().all():
+                    yield other.name, dict(row)
+
+
 def revert_decision(
     context: ServiceContext, removal: Removal, watched: Mapping[str, ColumnElement[bool]]
 ) -> UndoneDecision:
@@ -155,12 +209,10 @@ def revert_decision(
     The caller evaluates the person again. Raises Refused if something came
     after the decision.
     """
+    if (obstacle := find_obstacle(context.session, removal, watched)) is not None:
+        raise Refused(obstacle)
     content = json.loads(removal.content)
     before, after = content["before"], content["after"]
-    current = _read(context.session, watched)
-    if changed := [key for key in {**after, **current} if after.get(key) != current.get(key)]:
-        table = changed[0].partition(":")[0]
-        raise Refused(Refusal("undo", "undo-outdated", {"what": _CAME_AFTER[table]}))
     # Rows that refer to others go first: the tables are watched in their order.
     for key in reversed(list(after)):
         if before.get(key) != after[key]:
@@ -184,7 +236,7 @@ def _bring_back(
     decided = from_json(table, decided)
     same = and_(*(column == decided[column.name] for column in table.primary_key))
     if before is None:
-        _delete_what_goes_along(context.session, table, decided)
+        _delete_what_goes_along(context, table, decided)
         connection.execute(delete(table).where(same))
         values = None
     else:
@@ -199,17 +251,14 @@ def _audited(values: Values) -> Values:
     return {name: value for name, value in values.items() if name not in _NOT_AUDITED}
 
 
-def _delete_what_goes_along(session: Session, table: Table, values: Values) -> None:
-    for other in METADATA.sorted_tables:
-        for key in other.foreign_keys:
-            if key.column.table is not table:
-                continue
-            refers = key.parent == values["id"]
-            if other.name in _GOES_ALONG:
-                session.connection().execute(delete(other).where(refers))
-            elif session.connection().execute(select(other).where(refers)).first() is not None:
-                what = _CAME_AFTER.get(other.name, f"a row of {other.name}")
-                raise Refused(Refusal("undo", "undo-outdated", {"what": what}))
+def _delete_what_goes_along(context: ServiceContext, table: Table, values: Values) -> None:
+    """Delete what refers to a row; `find_obstacle` has found nothing that has to stay."""
+    for name, row in _list_referring(context.session, table, values):
+        other = METADATA.tables[name]
+        same = [column == row[column.name] for column in other.primary_key]
+        context.session.connection().execute(delete(other).where(*same))
+        if name == "time_request":
+            context.record_change(name, row["id"], before=_audited(row))
 
 
 def _read(session: Session, watched: Mapping[str, ColumnElement[bool]]) -> _Rows:

@@ -10,7 +10,7 @@ from httpx2 import Response
 from sqlalchemy import insert
 
 from tests.support.cast import ALICE, CAROL, DAN
-from tests.web.applicants import IDA, NORA, OLIVE, VERA
+from tests.web.applicants import IDA, NORA, OLIVE, VERA, fill_with_applicants
 from tests.web.client import WebClient, problems, text_of
 from tests.web.coordinator.test_applicants import LATER, path_of, state_of
 from tracker.db.engine import writing
@@ -230,3 +230,62 @@ def test_simultaneous_undoing_undoes_once(applicant_web: WebClient) -> None:
         answers = list(pool.map(lambda _: undo(applicant_web, number), range(4)))
     assert [answer.status_code for answer in answers] == [303] * 4
     assert len(applicant_web.cast.rows("outbox")) == 2
+
+
+def test_a_withdrawn_request_does_not_keep_the_endorsement(web: WebClient) -> None:
+    applicants = WebClient(fill_with_applicants(web.cast))
+    before = snapshot(applicants)
+    number = decide(applicants)
+    [endorsement] = applicants.cast.rows(
+        "endorsement", person_id=applicants.cast.people[IDA], association="VAIMH"
+    )
+    put(
+        applicants,
+        "time_request",
+        endorsement_id=endorsement["id"],
+        kind="leave",
+        starts_on=date(2027, 1, 1),
+        reason="Leave",
+        form_key="a",
+        asked_at=applicants.now,
+        decided_at=applicants.now,
+        state="withdrawn",
+    )
+    assert undo(applicants, number).status_code == 303
+    assert snapshot(applicants) == before
+
+
+def test_a_withdrawn_application_does_not_keep_the_declined_one(
+    applicant_web: WebClient,
+) -> None:
+    number = decide(applicant_web, NORA, "decline")
+    put(
+        applicant_web,
+        "application",
+        person_id=applicant_web.cast.people[NORA],
+        association="VAIMH",
+        category="IMHS",
+        opened_on=date(2026, 11, 22),
+        decided_on=date(2026, 11, 22),
+        state="withdrawn",
+    )
+    assert undo(applicant_web, number, NORA).status_code == 303
+    assert state_of(applicant_web, NORA) == "open"
+
+
+def test_no_undo_is_offered_while_it_can_not_work(sqlite_applicant_web: WebClient) -> None:
+    web = sqlite_applicant_web
+    number = decide(web, NORA, "decline")
+    put(
+        web,
+        "application",
+        person_id=web.cast.people[NORA],
+        association="VAIMH",
+        category="IMHS",
+        opened_on=date(2026, 11, 22),
+        state="open",
+    )
+    page = web.visit(VERA).get(path_of(web, NORA))
+    assert "/undo" not in page.text
+    [(_, why)] = problems(undo(web, number, NORA))
+    assert "can be undone once the applicant has withdrawn that application." in why

@@ -168,3 +168,21 @@ def test_a_reminder_skipped_during_leave_is_decided_again(sqlite_web: WebClient)
         session.connection().execute(insert(METADATA.tables["notice"]).values(notice))
     undo(sqlite_web, number)
     assert sqlite_web.cast.rows("notice") == []
+
+
+def test_a_withdrawn_request_does_not_keep_the_decision(web: WebClient) -> None:
+    submit(web.visit(ALICE), "leave", LEAVE)
+    page, carol = only_request(web), web.visit(CAROL)
+    number = decide(web, "leave", DECLINE)
+    alice = web.visit(ALICE)
+    submit(alice, "leave", {**LEAVE, "ends_day": "27"})
+    assert "/undo" not in carol.get(page).text
+    with writing(web.cast.engine) as session:
+        requests = METADATA.tables["time_request"]
+        withdrawn = requests.update().where(requests.c.state == "asked")
+        values = {"state": "withdrawn", "decided_at": web.now}
+        session.connection().execute(withdrawn.values(values))
+    assert "/undo" in carol.get(page).text
+    assert carol.post(f"{page}/undo", {"decision": number}).status_code == 303
+    states = [row["state"] for row in web.cast.rows("time_request")]
+    assert states == ["asked", "withdrawn"]

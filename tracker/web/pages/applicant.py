@@ -24,6 +24,7 @@ from tracker.services.applications import (
     decline_application,
     endorse_applicant,
     find_applicant,
+    find_undoable_decision,
     get_application_standings,
 )
 from tracker.services.context import NotFound, Refusal, Refused, ServiceContext
@@ -41,7 +42,6 @@ from tracker.services.reviews import (
     record_review,
     send_back_application,
 )
-from tracker.services.undo import find_undoable
 from tracker.web.forms.body import OwnForm, RowId, Typed, clean, number_of, text_of
 from tracker.web.forms.days import ApplicationDecisionForm
 from tracker.web.forms.fields import format_date_fields
@@ -121,7 +121,7 @@ def _render_applicant(
     with page.reading() as session:
         applicant = find_applicant(session, application_id, page.viewer.coordinates)
         person, application = require(applicant)
-        undo = find_undoable(session, "application", [application_id], page.now)
+        undo = find_undoable_decision(session, [application_id], page.now)
         # Referees were promised that no applicant reads what they write: coordinators included.
         reads = application.person_id != page.viewer.person_id
         view = view_application(session, page, application, for_association=reads)

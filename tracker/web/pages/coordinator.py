@@ -17,7 +17,7 @@ from tracker.notifications.attention_text import (
 )
 from tracker.rules.cycles import cycle_containing
 from tracker.rules.model import Rulebook
-from tracker.services.applications import list_applications
+from tracker.services.applications import find_undoable_decision, list_applications
 from tracker.services.context import Refused, ServiceContext
 from tracker.services.dashboard import (
     STATES,
@@ -33,7 +33,6 @@ from tracker.services.endorsements import endorsement_within
 from tracker.services.memberships import list_memberships
 from tracker.services.reopening import reopen_cycle, settle_again
 from tracker.services.security_events import DONE, DOWNLOAD, record_event
-from tracker.services.undo import find_undoable
 from tracker.spreadsheet_csv import csv_lines
 from tracker.web.dependencies import Viewer, client_of
 from tracker.web.forms.body import CycleStart, RowId, Typed, clean, text_of
@@ -135,7 +134,7 @@ def show_person(page: CoordinatorPage, endorsement_id: RowId) -> HTMLResponse:
         memberships = list_memberships(session, person_id)
         applications = list_applications(session, person_id)
         own = [a.id for a in applications if a.association == association]
-        undo = find_undoable(session, "application", own, page.now)
+        undo = find_undoable_decision(session, own, page.now)
     return page.render(
         "my_year.html",
         here="coordinator",

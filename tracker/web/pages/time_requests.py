@@ -27,6 +27,7 @@ from tracker.services.time_requests import (
     count_requests,
     decline_request,
     find_extended_standing,
+    find_undoable_decision,
     get_request,
     grant_request,
     list_current_endorsements,
@@ -37,7 +38,6 @@ from tracker.services.time_requests import (
     request_leave,
     withdraw_request,
 )
-from tracker.services.undo import find_undoable
 from tracker.web.forms.body import (
     RowId,
     Typed,
@@ -331,7 +331,7 @@ def _render_decision(
     problems: Sequence[tuple[str, str]] = (),
 ) -> HTMLResponse:
     with page.reading() as session:
-        undo = find_undoable(session, "time_request", [submitted.request.id], page.now)
+        undo = find_undoable_decision(session, submitted, page.now)
     zone = page.rulebooks.associations[submitted.endorsement.association].time_zone
     names = {one.email: one.name for one in page.site.settings.coordinators}
     decided_by = submitted.request.decided_by
