@@ -190,13 +190,17 @@ def test_hostile_text_is_harmless_in_every_field(sqlite_applicant_web: WebClient
 
 
 def make_portfolios(session: Session, cast: Cast) -> None:
-    """A job that Nora entered, and an application of Olive's that the reviewers have."""
+    """What Nora entered herself, and an application of Olive's that the reviewers have."""
     position = METADATA.tables["position"]
     job = {"title": "Home visitor", "pay": "paid", "services": "prevention", "statements": ""}
     flags = dict.fromkeys(("supervised", "trained", "gives_rsc"), False)
     own = {"person_id": cast.people[NORA], "recorded_by": NORA, "families": 1}
     values = {**job, **flags, **own, "starts_on": date(2020, 1, 1)}
     session.connection().execute(position.insert().values(values))
+    degree = METADATA.tables["degree"]
+    own = {"person_id": cast.people[NORA], "recorded_by": NORA, "transcript": "none"}
+    values = {**own, "level": "other", "title": "Course", "awarded_on": date(2019, 1, 1)}
+    session.connection().execute(degree.insert().values(values))
     application = METADATA.tables["application"]
     submitted = {"state": "submitted", "submitted_on": date(2026, 11, 1)}
     olives = application.c.person_id == cast.people[OLIVE]

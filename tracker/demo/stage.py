@@ -25,12 +25,12 @@ from tracker.notifications.group_session_mail import notify_members
 from tracker.rulebooks import Rulebooks
 from tracker.services.context import Actor, ServiceContext
 from tracker.services.evaluation import evaluate_people
+from tracker.services.group_choices import list_supervisees
 from tracker.services.group_confirmations import confirm_group_session, dispute_group_session
 from tracker.services.group_sessions import (
     GroupSessionInput,
     Invitation,
     create_group_session,
-    list_supervisees,
 )
 from tracker.services.run_ledger import RunKey, claim_run, finish_run
 from tracker.settings import Coordinator, Settings

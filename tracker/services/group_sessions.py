@@ -4,16 +4,16 @@ Providers never learn whether an address is known here, or whose it is.
 """
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
-from typing import Any, Literal
+from typing import Any
 
 from sqlalchemy.orm import selectinload
-from sqlmodel import Session, col, func, or_, select
+from sqlmodel import Session, col, func, select
 from sqlmodel.sql.expression import SelectOfScalar
 
-from tracker.db.log import Entry, GroupMember, GroupSession
+from tracker.db.log import GroupMember, GroupSession
 from tracker.db.people import Person
 from tracker.services.context import NotFound, Refusal, Refused, ServiceContext, lock_person
 from tracker.services.entry_rules import DAILY_LIMIT, length_key, unusual_minutes, usual_title
@@ -83,71 +83,9 @@ class GroupSessionNeedsConfirmation(Exception):  # noqa: N818 - reads as the sen
         self.warnings = warnings
 
 
-def list_supervisees(session: Session, provider_id: int) -> list[Person]:
-    """Whom a provider can choose by name, in the order of names.
-
-    Only people who logged a session with the provider, or confirmed one of the provider's.
-    """
-    logged = select(Entry.id).where(
-        col(Entry.person_id) == Person.id, Entry.provider_id == provider_id
-    )
-    confirmed = (
-        select(GroupMember.id)
-        .join(GroupSession, col(GroupSession.id) == GroupMember.group_session_id)
-        .where(col(GroupMember.person_id) == Person.id, GroupMember.state == "confirmed")
-        .where(GroupSession.provider_id == provider_id)
-    )
-    query = select(Person).where(Person.id != provider_id, or_(logged.exists(), confirmed.exists()))
-    return sorted(session.exec(query), key=lambda person: (person.name.casefold(), person.id))
-
-
-@dataclass(frozen=True, slots=True)
-class LastGroup:
-    """Who took part in a provider's last group session, and may be chosen again.
-
-    ``people`` are those chosen by name then, ``emails`` those named by address. ``left_out`` are
-    the others: what the provider knows each by, and whether they "reported a problem" with that
-    session or are "not listed" anymore.
-    """
-
-    held_on: date
-    people: Sequence[Person]
-    emails: Sequence[str]
-    left_out: Sequence[tuple[str, Literal["reported a problem", "not listed"]]]
-
-
-def find_last_group(
-    session: Session, provider_id: int, supervisees: Iterable[Person]
-) -> LastGroup | None:
-    """The provider's latest session with more than one member; None if there is none.
-
-    Withdrawn sessions are passed over. Somebody who was named by address stays an address, also
-    if a supervisee has it: the provider does not learn whose it is.
-    """
-    query = _own_sessions(provider_id).where(col(GroupSession.withdrawn_at).is_(None))
-    latest = next((each for each in session.exec(query) if len(each.members) > 1), None)
-    return _divide(latest, {person.id: person for person in supervisees}) if latest else None
-
-
-def _divide(group: GroupSession, supervisees: Mapping[int, Person]) -> LastGroup:
-    people, emails = [], []
-    left_out = list[tuple[str, Literal["reported a problem", "not listed"]]]()
-    for member in group.members:
-        person = supervisees.get(member.person_id or 0)
-        if member.state == "disputed":
-            left_out.append((member.label, "reported a problem"))
-        elif member.name is None:
-            emails.append(member.email)
-        elif person is None:
-            left_out.append((member.label, "not listed"))
-        else:
-            people.append(person)
-    return LastGroup(group.held_on, people, emails, left_out)
-
-
 def list_group_sessions(session: Session, provider_id: int) -> list[GroupSession]:
     """All sessions that a provider has logged, the latest first, with their members."""
-    return list(session.exec(_own_sessions(provider_id)))
+    return list(session.exec(select_own_sessions(provider_id)))
 
 
 def find_group_session(
@@ -155,7 +93,7 @@ def find_group_session(
 ) -> GroupSession | None:
     """One of a provider's own sessions; None if it does not exist or is another's."""
     return session.exec(
-        _own_sessions(provider_id).where(GroupSession.id == group_session_id)
+        select_own_sessions(provider_id).where(GroupSession.id == group_session_id)
     ).first()
 
 
@@ -228,7 +166,7 @@ def create_group_session(
     _require_room(context, [invitation.email for invitation in session_input.invitations])
     session_input = _with_title(session_input, len(session_input.invitations))
     saved = context.session.exec(
-        _own_sessions(provider_id).where(GroupSession.form_key == form_key)
+        select_own_sessions(provider_id).where(GroupSession.form_key == form_key)
     ).first()
     if saved is not None:
         if _is_same(saved, session_input):
@@ -304,7 +242,7 @@ def withdraw_group_session(context: ServiceContext, group_session_id: int) -> No
 
 def lock_group_session(context: ServiceContext, group_session_id: int) -> GroupSession:
     """One of the actor's own sessions, which no member can answer meanwhile. Raises NotFound."""
-    query = _own_sessions(context.person_id).where(GroupSession.id == group_session_id)
+    query = select_own_sessions(context.person_id).where(GroupSession.id == group_session_id)
     group_session = context.session.exec(query.with_for_update()).first()
     if group_session is None:
         raise NotFound
@@ -346,7 +284,8 @@ def release_entry(context: ServiceContext, entry_id: int) -> None:
     )
 
 
-def _own_sessions(provider_id: int) -> SelectOfScalar[GroupSession]:
+def select_own_sessions(provider_id: int) -> SelectOfScalar[GroupSession]:
+    """A provider's sessions with their members, the latest first."""
     return (
         select(GroupSession)
         .where(GroupSession.provider_id == provider_id)
@@ -379,7 +318,7 @@ def _find_similar(
     Addresses are compared as the provider entered them, so that the provider does not learn
     which belong to one person.
     """
-    query = _own_sessions(provider_id).where(
+    query = select_own_sessions(provider_id).where(
         GroupSession.held_on == session_input.held_on, col(GroupSession.withdrawn_at).is_(None)
     )
     named = {invitation.email for invitation in session_input.invitations}

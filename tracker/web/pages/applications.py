@@ -45,11 +45,11 @@ from tracker.rules.standing import (
     lasts_for_life,
 )
 from tracker.services.applications import (
-    can_reopen,
     get_application,
     get_application_standings,
     list_applications,
 )
+from tracker.services.own_applications import can_reopen
 from tracker.services.reviews import list_reviews
 from tracker.services.uncounted import Uncounted, list_counted_training, with_uncounted
 from tracker.web.forms.body import RowId

@@ -12,14 +12,16 @@ from tracker.notifications.application_mail import notify_submitted
 from tracker.rules.model import Rulebook
 from tracker.rules.plan import PlannedRequirement
 from tracker.services.applications import (
-    list_offered_categories,
-    register_applicant,
-    reopen_application,
-    start_application,
     submit_application,
     withdraw_application,
 )
 from tracker.services.context import Refused, ServiceContext
+from tracker.services.own_applications import (
+    list_offered_categories,
+    register_applicant,
+    reopen_application,
+    start_application,
+)
 from tracker.services.references import find_own_application
 from tracker.services.reviews import take_back_application
 from tracker.web.forms.body import OwnForm, RowId, Typed, clean

@@ -24,17 +24,15 @@ from tracker.notifications.group_session_mail import notify_members
 from tracker.plain_text import starts_words
 from tracker.services.context import NotFound, Refusal, Refused, ServiceContext
 from tracker.services.entry_rules import length_key, usual_title
+from tracker.services.group_choices import LastGroup, find_last_group, list_supervisees
 from tracker.services.group_sessions import (
     GroupSessionInput,
     GroupSessionNeedsConfirmation,
     GroupSessionWarnings,
     Invitation,
-    LastGroup,
     create_group_session,
     find_group_session,
-    find_last_group,
     list_group_sessions,
-    list_supervisees,
     lock_group_session,
     remove_member,
     update_group_session,
