@@ -1,4 +1,4 @@
-"""`tracker sessions end-all`, as it is called."""
+"""`tracker sessions end` and `end-all`, as they are called."""
 
 from collections.abc import Iterator
 
@@ -72,3 +72,38 @@ def test_a_restored_backup_grants_no_access(cast: Cast) -> None:
         "api_token", "calendar_feed", "key_generation", "key_generation", "web_session",
         "web_session",
     ]  # fmt: skip
+
+
+@freeze_time("2026-11-22 17:00:00")
+def test_one_person_is_signed_out_everywhere(cast: Cast) -> None:
+    now, second = clock.now(), "alice@second.example.org"
+    with cast.engine.begin() as connection:
+        person = METADATA.tables["person"]
+        mine = person.c.id == cast.people[ALICE]
+        connection.execute(person.update().where(mine).values(second_email=second))
+    with writing(cast.engine) as session:
+        hers = [create_browser_session(session, who, now) for who in (ALICE, second)]
+        other = create_browser_session(session, CAROL, now)
+        values = {"code_hash": "c", "created_at": now, "expires_at": now.replace(hour=18)}
+        for email in (ALICE, second, CAROL):
+            code = insert(METADATA.tables["sign_in"]).values(
+                token_hash=email, email=email, **values
+            )
+            session.connection().execute(code)
+    result = CliRunner().invoke(app, ["sessions", "end", second.upper()])
+    assert result.output == "Signed-in browsers ended: 2\nSign-in codes voided: 2\n"
+    with writing(cast.engine) as session:
+        assert [get_session_user(session, cookie, now) for cookie in hers] == [None, None]
+        assert get_session_user(session, other, now) is not None
+    assert [row["email"] for row in cast.rows("sign_in", used_at=None)] == [CAROL]
+    again = CliRunner().invoke(app, ["sessions", "end", ALICE])
+    assert again.output == "Signed-in browsers ended: 0\nSign-in codes voided: 0\n"
+
+
+def test_an_unknown_address_ends_no_session(cast: Cast) -> None:
+    with writing(cast.engine) as session:
+        create_browser_session(session, ALICE, clock.now())
+    result = CliRunner().invoke(app, ["sessions", "end", "nobody@example.org"])
+    assert result.exit_code != 0
+    assert "Nobody has the address nobody@example.org" in str(result.exception or result.output)
+    assert len(cast.rows("web_session")) == 1

@@ -28,8 +28,9 @@ from tracker.db.signing_keys import prepare_keys
 from tracker.errors import format_url
 from tracker.services import api_tokens
 from tracker.services.backup import make_backup
-from tracker.services.browser_sessions import revoke_all_access
+from tracker.services.browser_sessions import revoke_all_access, sign_out_everywhere
 from tracker.services.restore import restore_backup
+from tracker.services.sign_in import normalize_email
 from tracker.settings import Settings, configuration_folder, find_variable, load_settings
 
 _LONGEST_TOKEN_NAME = 100
@@ -220,6 +221,17 @@ def _format_lost(messages: int) -> str:
         f"Emails that waited and can't be decrypted without the lost master key: {messages}. They "
         "are marked as failed; `tracker outbox` lists them."
     )
+
+
+def end_sessions(email: str) -> None:
+    """Sign one person out everywhere, void their codes, and print how many of each."""
+    with open_app() as tracker, writing(tracker.engine) as session:
+        address = normalize_email(email)
+        ended = sign_out_everywhere(session, address, "tracker sessions", clock.now())
+    if ended is None:
+        raise UnknownName(f"Nobody has the address {email}, and nobody is signed in with it.")
+    sys.stdout.write(f"Signed-in browsers ended: {ended[0]}\n")
+    sys.stdout.write(f"Sign-in codes voided: {ended[1]}\n")
 
 
 def backup(folder: Path) -> None:

@@ -441,6 +441,16 @@ def sessions() -> None:
     """End signed-in sessions."""
 
 
+@sessions_app.command("end")
+def sessions_end(
+    email: Annotated[str, typer.Argument(help="One of the person's addresses.")],
+) -> None:
+    """Sign one person out of every browser and void their sign-in codes."""
+    from tracker.cli import admin
+
+    admin.end_sessions(email)
+
+
 @sessions_app.command("end-all")
 def sessions_end_all(
     *,

@@ -262,6 +262,25 @@ def _belongs_to(person_id: int | None, email: str) -> ColumnElement[bool]:
     return or_(BrowserSession.person_id == person_id, and_(has_no_person, or_(*of_person)))
 
 
+def sign_out_everywhere(
+    session: Session, email: str, who: str, now: datetime
+) -> tuple[int, int] | None:
+    """End a person's sessions and void their codes, for each of their addresses; count both.
+
+    Of an address that is nobody's (a coordinator's, perhaps), its own. None if that has neither.
+    """
+    person = find_person_by_email(session, email)
+    addresses = {email}
+    if person is not None:
+        addresses |= {person.email, (person.second_email or person.email).lower()}
+    mine = _belongs_to(person.id if person else None, email)
+    sessions = _delete_sessions(session, mine, who, now)
+    unused = (col(SignIn.used_at).is_(None), col(SignIn.expires_at) > now)
+    void = update(SignIn).where(col(SignIn.email).in_(addresses), *unused).values(used_at=now)
+    codes = session.exec(void).rowcount
+    return (sessions, codes) if person or sessions or codes else None
+
+
 class RevokedAccess(NamedTuple):
     """How many of each were ended; ``lost_messages`` waited, and can't be decrypted anymore."""
 
