@@ -13,6 +13,7 @@ from tests.web.frame.test_signed_out_forms import kept
 from tests.web.frame.test_small_pages import token_for
 from tracker.db import writer
 from tracker.db.engine import writing
+from tracker.master_key import MasterKey
 from tracker.services.context import lock_person
 
 FILES = {"files": ("proof.pdf", PDF, "application/pdf")}
@@ -64,7 +65,9 @@ def test_a_statement_timeout_counts_as_busy(
     cast = fill(postgres_database_url)
     token = token_for(cast.engine)
     pages = create_engine(
-        postgres_database_url, connect_args={"options": "-c timezone=UTC -c statement_timeout=200"}
+        postgres_database_url,
+        connect_args={"options": "-c timezone=UTC -c statement_timeout=200"},
+        execution_options={"master_key": MasterKey.beside(postgres_database_url)},
     )
     web = WebClient(replace(cast, engine=pages))
     with writing(cast.engine) as session:
