@@ -110,6 +110,11 @@ _SENTENCES: dict[str, str | Callable[[Facts], str]] = {
         "This form was already saved, as {minutes:hours} on {held_on}. Save again to add a second "
         "session."
     ),
+    "entry-logged-again": (
+        "The entry was not brought back, because it would count twice: you have logged {title} "
+        "({minutes:hours} on {held_on}) since. Delete that one first if it is wrong. If both were "
+        "held, log the other one again."
+    ),
     "entry-changed-meanwhile": (
         "This entry has changed since you opened it. It is now {minutes:hours} on {held_on}. Save "
         "again to replace it."

@@ -31,6 +31,7 @@ from tracker.services.entry_rules import (
     EntryRules,
     EntryWarnings,
     find_warnings,
+    length_key,
     load_entry_rules,
     usual_title,
     validate_entry,
@@ -41,6 +42,7 @@ from tracker.services.group_sessions import release_entry
 from tracker.services.removals import (
     find_own_deletion,
     get_first_row,
+    get_latest_id,
     get_own_deletion,
     keep_for_undo,
     restore,
@@ -227,8 +229,8 @@ def undo_deletion(context: ServiceContext, removal_id: int | None = None) -> Non
     """Bring back an entry that the actor deleted: that of a removal, or else the last one.
 
     Bringing back that of a removal twice is like once. Raises NotFound if there is none, or it was
-    deleted more than a day ago; and Refused if its cycle is closed by now, or its day has too many
-    hours with it.
+    deleted more than a day ago; and Refused if its cycle is closed by now, if its day has too many
+    hours with it, or if an entry that was stored since looks like the same session.
     """
     session, person_id = context.session, context.person_id
     lock_person(session, person_id)
@@ -238,18 +240,30 @@ def undo_deletion(context: ServiceContext, removal_id: int | None = None) -> Non
         removal = last
     else:
         raise NotFound
-    if removal.undone_at is not None:
-        return
+    if removal.undone_at is None:
+        _check_restorable(context, removal)
+        restore(context, removal)
+
+
+def _check_restorable(context: ServiceContext, removal: Removal) -> None:
+    """Raise Refused if a deleted entry of the actor's can't come back."""
+    session, person_id = context.session, context.person_id
     _, values = get_first_row(removal)
     day, minutes = values["held_on"], values["minutes"]
     rules = load_entry_rules(session, context.rulebooks, person_id, context.now)
     lock = rules.lock_on(day)
     if lock is not None:
         raise Refused(refusal_of_lock("entry", lock))
-    logged = sum(other.minutes for other in list_entries(session, person_id, day, day))
+    others = list_entries(session, person_id, day, day)
+    since = [other for other in others if other.id > get_latest_id(removal)]
+    stored = {name: values[name] for name in INPUT_FIELDS if name in values}
+    warnings = find_warnings(EntryInput(**stored), since, (length_key(minutes),))
+    if warnings is not None and warnings.duplicate is not None:
+        facts = {"title": warnings.duplicate.title, **_describe(warnings.duplicate)}
+        raise Refused(Refusal("entry", "entry-logged-again", facts))
+    logged = sum(other.minutes for other in others)
     if logged + minutes > MINUTES_IN_DAY:
         raise Refused(Refusal("minutes", "day-is-full", {"logged": logged, "held_on": day}))
-    restore(context, removal)
 
 
 def list_entries(session: Session, person_id: int, first: date, last: date) -> list[LoggedEntry]:

@@ -18,6 +18,7 @@ from sqlalchemy import (
     Table,
     UniqueConstraint,
     delete,
+    func,
     insert,
     or_,
     select,
@@ -213,6 +214,8 @@ def keep_for_undo(
     content = _Content([], [])
     _collect(session, table, dict(session.connection().execute(query).mappings().one()), content)
     removal = _removal(context, context.person_id, _BY_OWNER + kind, description, content)
+    latest = session.connection().execute(select(func.max(table.c.id))).scalar_one()
+    removal.content = json.dumps({**json.loads(removal.content), "latest": latest})
     removal.subject_id = subject_id
     # The deletion has an audit event of its own.
     session.add(removal)
@@ -252,6 +255,13 @@ def get_own_deletion(context: ServiceContext, kind: str, removal_id: int) -> Rem
     if removal.undone_at is None and removal.removed_at <= context.now - MAY_UNDO_FOR:
         raise NotFound
     return removal
+
+
+def get_latest_id(removal: Removal) -> int:
+    """The highest id in the table of what a person deleted, when that was deleted."""
+    content = json.loads(removal.content)
+    latest: int = content.get("latest") or content["rows"][0][1]["id"]
+    return latest
 
 
 def get_first_row(removal: Removal) -> tuple[str, Values]:

@@ -1,5 +1,6 @@
 """An entry that was deleted by mistake comes back, as it was."""
 
+import json
 from datetime import date
 
 from sqlalchemy import insert
@@ -96,3 +97,36 @@ def test_another_persons_button_brings_nothing_back(sqlite_web: WebClient) -> No
     bob = sqlite_web.visit(BOB)
     page = bob.follow(bob.post("/entries/undo-deletion", button))
     assert "could not be brought back" in text_of(page)
+
+
+def log_again(web: WebClient, **changes: object) -> None:
+    """A session of the deleted entry's day is stored, as a form or a file would."""
+    [removal] = web.cast.rows("removal")
+    values = json.loads(removal["content"])["rows"][0][1]
+    again = {
+        "person_id": values["person_id"],
+        "activity": values["activity"],
+        "held_on": date.fromisoformat(values["held_on"]),
+        "minutes": values["minutes"],
+        "title": values["title"],
+        "logged_at": web.now,
+        **changes,
+    }
+    with writing(web.cast.engine) as session:
+        session.connection().execute(insert(METADATA.tables["entry"]).values(again))
+
+
+def test_an_entry_that_was_logged_again_does_not_come_back(web: WebClient) -> None:
+    alice = delete(web)
+    log_again(web)
+    before = web.cast.rows("entry")
+    words = text_of(alice.follow(alice.post("/entries/undo-deletion")))
+    assert "it would count twice" in words
+    assert web.cast.rows("entry") == before
+
+
+def test_a_different_session_of_the_day_lets_it_come_back(sqlite_web: WebClient) -> None:
+    alice = delete(sqlite_web)
+    log_again(sqlite_web, title="Something entirely different", minutes=30)
+    words = text_of(alice.follow(alice.post("/entries/undo-deletion")))
+    assert "The entry is back." in words

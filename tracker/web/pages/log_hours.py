@@ -501,6 +501,9 @@ def undo(page: PersonPage, typed: Typed) -> Response:
     number = number_of(typed, "removal") if "removal" in typed else None
     try:
         page.write(lambda context: undo_deletion(context, number))
-    except (NotFound, Refused):
+    except Refused as refused:
+        is_twice = any(each.code == "entry-logged-again" for each in refused.refusals)
+        return page.redirect("/my-year", "logged-again" if is_twice else "stays-deleted")
+    except NotFound:
         return page.redirect("/my-year", "stays-deleted")
     return page.redirect("/my-year", "restored")
