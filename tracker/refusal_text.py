@@ -273,6 +273,10 @@ _SENTENCES: dict[str, str | Callable[[Facts], str]] = {
     ),
     "member-is-self": "{email} is your own address. Enter only the other people's.",
     "too-many-members": "A session can have at most {limit} people",
+    "group-session-confirmed": (
+        "You confirmed this session after you opened that page, so it is in your log. Nothing was "
+        "reported. If something is wrong, report it below."
+    ),
     "group-session-withdrawn": "The provider has withdrawn this session",
     "group-session-logged": "You have already logged a session with this provider on that day",
     "own-entry-not-offered": "Choose one of your own entries of that day",

@@ -157,13 +157,18 @@ def confirm_group_session(
     return entry_id
 
 
-def dispute_group_session(context: ServiceContext, member_id: int, note: str) -> None:
+def dispute_group_session(
+    context: ServiceContext, member_id: int, note: str, *, saw_confirmed: bool = True
+) -> None:
     """Tell the provider that something is wrong with a session; ``note`` may be empty.
 
     An entry that confirming it created is deleted; an entry that the person logged stays. Raises
-    NotFound, and Refused as `delete_entry`.
+    NotFound, and Refused as `delete_entry`, and if the session was confirmed on another page since
+    (not ``saw_confirmed``).
     """
     request, person_id = _lock_request(context, member_id), context.person_id
+    if request.member.state == "confirmed" and not saw_confirmed:
+        raise Refused(Refusal("confirm", "group-session-confirmed"))
     if len(note) > NOTE_LIMIT:
         raise Refused(Refusal("note", "text-too-long", {"limit": NOTE_LIMIT}))
     if request.group_session.withdrawn_at is not None and request.member.state != "confirmed":

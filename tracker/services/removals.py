@@ -244,6 +244,22 @@ def find_own_deletion(
     return session.exec(query).first()
 
 
+def find_deletion_of(
+    session: Session, person_id: int, kind: str, row_id: int, now: datetime
+) -> Removal | None:
+    """The deletion of one row by its owner, if it can still be undone."""
+    query = select_rows(Removal).where(
+        Removal.person_id == person_id,
+        Removal.kind == _BY_OWNER + kind,
+        col(Removal.undone_at).is_(None),
+        col(Removal.removed_at) > now - MAY_UNDO_FOR,
+    )
+    for removal in session.exec(query):
+        if json.loads(removal.content)["rows"][0][1]["id"] == row_id:
+            return removal
+    return None
+
+
 def get_own_deletion(context: ServiceContext, kind: str, removal_id: int) -> Removal:
     """A deletion of the actor's own, undone or not. Raises NotFound if it is too late."""
     removal = context.session.get(Removal, removal_id, populate_existing=True)

@@ -188,3 +188,39 @@ def test_an_old_page_deletes_nothing_that_was_logged_since(web: WebClient) -> No
 def _logged(visitor: Visitor, title: str) -> int:
     saved = visitor.post("/log", TRAINING | {"title": title})
     return int(saved.headers["location"].rpartition("/")[2])
+
+
+def edit_after_deletion(web: WebClient) -> tuple[Visitor, Response, int]:
+    """Save a change in one tab after the entry was deleted in another."""
+    entry_id = web.cast.entries["rsc"]
+    alice = web.visit(ALICE)
+    path = f"/entries/{entry_id}/edit"
+    stale = form_of(alice.get(path))
+    alice.post(f"/entries/{entry_id}/delete")
+    return alice, alice.post(path, stale | {"hours": "1.25"}), entry_id
+
+
+def test_a_change_of_a_deleted_entry_is_shown_again(sqlite_web: WebClient) -> None:
+    alice, answer, entry_id = edit_after_deletion(sqlite_web)
+    assert "This entry was deleted after you opened it." in text_of(answer)
+    assert 'value="1.25"' in answer.text
+    assert sqlite_web.cast.rows("entry", id=entry_id) == []
+    assert alice.post("/log", form_of(answer)).status_code == 303
+    [new] = sqlite_web.cast.rows("entry", person_id=sqlite_web.cast.people[ALICE], minutes=75)
+    assert new["id"] != entry_id
+
+
+def test_a_deleted_entry_is_brought_back_with_the_change(web: WebClient) -> None:
+    alice, answer, entry_id = edit_after_deletion(web)
+    form = form_of(answer) | {"bring_back": "yes"}
+    assert alice.post(f"/entries/{entry_id}/edit", form).status_code == 303
+    [row] = web.cast.rows("entry", id=entry_id)
+    assert row["minutes"] == 75
+
+
+def test_nobody_else_can_bring_an_entry_back(sqlite_web: WebClient) -> None:
+    _, answer, entry_id = edit_after_deletion(sqlite_web)
+    form = form_of(answer) | {"bring_back": "yes"}
+    bob = sqlite_web.visit(BOB)
+    assert bob.post(f"/entries/{entry_id}/edit", form).status_code == 404
+    assert sqlite_web.cast.rows("entry", id=entry_id) == []

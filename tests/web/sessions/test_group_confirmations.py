@@ -83,7 +83,7 @@ def test_a_dispute_has_a_note_and_can_change(sqlite_web: WebClient) -> None:
     bob.post(path, {"answer": "confirm"})
     assert len(added(sqlite_web)) == 1
     assert "Reporting a problem deletes the entry that you added" in text_of(bob.get(path))
-    bob.post(path, {"answer": "dispute"})
+    bob.post(path, {"answer": "dispute", "state": "confirmed"})
     assert added(sqlite_web) == []
     (row,) = sqlite_web.cast.rows("group_member")
     assert (row["state"], row["note"]) == ("disputed", None)
@@ -125,7 +125,7 @@ def test_a_self_logged_session_is_not_doubled(sqlite_web: WebClient) -> None:
     saved = bob.post(path, {"own": str(mine["id"])})
     assert saved.headers["location"] == f"/log/saved/{mine['id']}"
     assert added(sqlite_web) == []
-    bob.post(path, {"answer": "dispute"})
+    bob.post(path, {"answer": "dispute", "state": "confirmed"})
     assert cast.rows("entry", title="Mine") == [mine]
     bob.post(path, {"answer": "another"})
     assert len(added(sqlite_web)) == 1
@@ -179,3 +179,16 @@ def test_a_session_in_a_closed_cycle_is_not_offered(
     assert "waiting for your answer" not in text_of(bob.get("/my-year"))
     [member] = sqlite_web.cast.rows("group_member")
     assert member["note"].startswith("The session took place, but")
+
+
+def test_a_stale_report_keeps_the_confirmed_entry(web: WebClient) -> None:
+    path = ask(web, BOB)
+    bob = web.visit(BOB)
+    stale = bob.get(path)
+    assert 'name="state" value="asked"' in stale.text
+    bob.post(path, {"answer": "confirm"})
+    before = added(web)
+    answer = bob.post(path, {"answer": "dispute", "state": "asked", "note": "Wrong day"})
+    assert added(web) == before
+    assert "You confirmed this session after you opened that page" in text_of(answer)
+    assert "Wrong day" in answer.text

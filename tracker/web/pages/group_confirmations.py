@@ -43,7 +43,8 @@ def answer_request(page: PersonPage, member_id: RowId, typed: Typed) -> Response
     def save(context: ServiceContext) -> int | None:
         """The id of the entry, if the session was confirmed."""
         if answer == "dispute":
-            dispute_group_session(context, member_id, clean(note))
+            saw_confirmed = text_of(typed, "state") == "confirmed"
+            dispute_group_session(context, member_id, clean(note), saw_confirmed=saw_confirmed)
             return None
         return confirm_group_session(
             context, member_id, own_entry_id=own_entry_id, is_another=answer == "another"

@@ -13,7 +13,7 @@ from starlette.datastructures import FormData
 
 from tracker.db.engine import Busy, reading
 from tracker.formatting import format_size, use_locale
-from tracker.refusal_text import format_length_question
+from tracker.refusal_text import format_length_question, format_refusal
 from tracker.rules.explain import LoggedEntry
 from tracker.rules.reasons import format_reason
 from tracker.services.context import NotFound, Refused, ServiceContext
@@ -54,6 +54,7 @@ from tracker.services.evidence import (
     share_files,
 )
 from tracker.services.profile import get_person
+from tracker.services.removals import find_deletion_of
 from tracker.web.dependencies import (
     SignInNeeded,
     Site,
@@ -117,7 +118,8 @@ class Submission:
     ``viewer`` is None if the session has ended. ``editing`` is the stored entry that the form
     edits; ``removing`` are the ids of that entry's files that go when it is saved. ``kept`` are the
     stored names of the uploaded files that have a row now, ``dropped`` those of files that no
-    longer have one.
+    longer have one. ``deleted`` is the entry that the form was to change, if it was deleted
+    meanwhile: it can be brought back with the change, or saved as a new one.
     """
 
     form: SubmittedForm
@@ -132,6 +134,7 @@ class Submission:
     warnings: EntryWarnings | None = None
     notice: str = ""
     focus: str = ""
+    deleted: int = 0
     kept: set[str] = field(default_factory=set)
     dropped: set[str] = field(default_factory=set)
 
@@ -177,18 +180,45 @@ class PostedEntry:
             return submission
         context = ServiceContext(session, self.site.rulebooks, viewer.actor, self.now)
         if self.entry_id is not None:
-            submission.editing = require(find_entry(session, viewer.person_id, self.entry_id))
+            submission.editing = self._find_edited(context, submission)
             submission.removing = [parse_id(str(text)) for text in self.texts.getlist("without")]
         accepted: list[ReceivedFile] = []
         if self.upload != Upload():
             accepted = self._accept_files(context, submission)
-        if {"today", "remove", "add_days"} & self.texts.keys():
-            _change_form(context, submission)
-        else:
-            _save_entry(context, submission, self.named)
+        self._apply(context, submission)
         if accepted or submission.removing or "kept" in self.texts:
             self._settle_files(context, submission, accepted)
         return submission
+
+    def _apply(self, context: ServiceContext, submission: Submission) -> None:
+        """Change the form, or save it; the viewer decides first about a deleted entry."""
+        if {"today", "remove", "add_days"} & self.texts.keys():
+            _change_form(context, submission)
+        elif not submission.deleted:
+            _save_entry(context, submission, self.named)
+
+    def _find_edited(self, context: ServiceContext, submission: Submission) -> LoggedEntry | None:
+        """The entry that the form changes; None if it was deleted since. Raises a 404."""
+        person_id, entry_id = context.person_id, self.entry_id or 0
+        entry = find_entry(context.session, person_id, entry_id)
+        if entry is not None:
+            return entry
+        removal = require(
+            find_deletion_of(context.session, person_id, "entry", entry_id, context.now)
+        )
+        submission.deleted = entry_id
+        if "bring_back" not in self.texts:
+            return None
+        try:
+            undo_deletion(context, removal.id)
+        except Refused as refused:
+            refusal = refused.refusals[0]
+            submission.notice = format_refusal(refusal.code, refusal.facts)
+            return None
+        submission.deleted = 0
+        restored = require(find_entry(context.session, person_id, entry_id))
+        submission.form["version"] = entry_version(restored)
+        return restored
 
     def _accept_files(self, context: ServiceContext, submission: Submission) -> list[ReceivedFile]:
         """The uploaded files that have space; the form shows why others were refused."""
@@ -426,6 +456,7 @@ def _render_form(
         notice=submission.notice,
         removing=submission.removing,
         editing=editing,
+        deleted=submission.deleted,
         focus="" if problems or submission.warnings else submission.focus,
         **_describe_warnings(session, submission, has_problems=bool(problems)),
     )
