@@ -100,10 +100,9 @@ def route_of(address: str) -> str:
 
 
 def matching(path: str, patterns: Collection[str]) -> str:
-    """The route that answers a path; empty if none does."""
-    if path in patterns:
-        return path
-    return next((p for p in patterns if re.fullmatch(re.sub(r"\{\w+\}", "[^/]+", p), path)), "")
+    """The route that answers a path, the most exact one of several; empty if none does."""
+    fits = [p for p in patterns if re.fullmatch(re.sub(r"\{\w+\}", "[^/]+", p), path)]
+    return min(fits, key=lambda pattern: pattern.count("{"), default="")
 
 
 def typed_into(form: Form, text: Mapping[str, str]) -> list[tuple[str, str]]:
@@ -160,7 +159,8 @@ def fill_in_everything(web: WebClient, email: str, tried: set[Kind]) -> list[str
         found += problems_of(path, answer)
         for form in page.forms:
             key = (route_of(form.action), tuple(form.typed))
-            if form.action.startswith(LEFT_OUT) or key in tried:
+            ends_all = form.action.startswith(LEFT_OUT) or form.action.endswith("/status/withdraw")
+            if ends_all or key in tried:
                 continue
             tried.add(key)
             for text in fillings(form):

@@ -19,7 +19,8 @@ from tracker.db.applications import Degree, Position
 from tracker.formatting import capitalize_first
 from tracker.rules.description import LEVEL_NAMES
 from tracker.rules.requirement import AGES
-from tracker.services.portfolio import DegreeInput, PortfolioTerms, PositionInput
+from tracker.services.portfolio import DegreeInput, PositionInput
+from tracker.services.portfolio_terms import PortfolioTerms
 from tracker.services.rsc_providers import ProviderChoice
 from tracker.web.forms.body import OwnForm, add_problem, clean, parse_id
 from tracker.web.forms.days import PastDayForm, PeriodForm

@@ -30,7 +30,7 @@ from tracker.services.applications import (
 from tracker.services.context import NotFound, Refusal, Refused, ServiceContext
 from tracker.services.coordinator_access import access_windows, sees_entry
 from tracker.services.endorsements import Own
-from tracker.services.portfolio import find_terms, load_portfolio
+from tracker.services.portfolio_terms import find_terms, load_portfolio
 from tracker.services.reference_submission import (
     list_reference_reports,
     parse_ratings,

@@ -1,6 +1,5 @@
 """An applicant's own page: the checklist in words, or the decision about the application."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -12,37 +11,24 @@ from sqlmodel import Session
 from tracker.db.applications import Application
 from tracker.formatting import (
     capitalize_first,
-    format_count,
     format_date,
-    format_hours_with_unit,
     format_list,
     lowercase_first,
 )
 from tracker.rules.application.readiness import hide_reference_judgments
 from tracker.rules.application.wording import (
     NO_INITIAL_RULES,
-    format_months,
-    format_notes,
     format_progress,
     format_short,
     labels,
     missing_results,
-    progress_parts,
     review_results,
     tally,
 )
-from tracker.rules.description import describe_terms
-from tracker.rules.model import Rulebook
-from tracker.rules.reasons import format_reason
-from tracker.rules.requirement import Requirement
 from tracker.rules.standing import (
     ApplicationStanding,
-    CountedItem,
     Outcome,
-    Remark,
-    Result,
     Status,
-    lasts_for_life,
 )
 from tracker.services.applications import (
     get_application,
@@ -51,9 +37,17 @@ from tracker.services.applications import (
 )
 from tracker.services.own_applications import can_reopen
 from tracker.services.reviews import list_reviews
-from tracker.services.uncounted import Uncounted, list_counted_training, with_uncounted
+from tracker.services.uncounted import list_counted_training, with_uncounted
 from tracker.web.forms.body import RowId
 from tracker.web.page_request import PageRequest, PersonPage, require
+from tracker.web.pages.application_tasks import (
+    find_way_to_act,
+    list_counted,
+    list_terms,
+    list_tips,
+    list_warnings,
+    view_task,
+)
 from tracker.web.rendering import category_name
 
 router = APIRouter()
@@ -176,17 +170,17 @@ def read_checklist(
     rulebook = rulebooks.associations[application.association]
     reviews = list_reviews(session, application.id)
     readings = {each.id: each.taken for each in rulebook.interpretations}
-    tips = _list_tips(rulebook, application.category)
+    tips = list_tips(rulebook, application.category)
     tasks = []
     for result in standing.results:
-        task = _view_task(standing, result, for_association=for_association)
-        task["warnings"] = _list_warnings(result, uncounted)
+        task = view_task(standing, result, for_association=for_association)
+        task["warnings"] = list_warnings(result, uncounted)
         items = training.get(result.requirement.id, result.counted_items)
-        task["counted"] = _list_counted(result, items) if for_association else []
+        task["counted"] = list_counted(result, items) if for_association else []
         task["tips"] = tips.pop(result.requirement.id, [])
         task["terms"] = list_terms(rulebook, result.requirement.rule)
         task["review"] = reviews.get(result.requirement.id)
-        task["act"] = _find_way_to_act(result, application) if task["is_open"] else None
+        task["act"] = find_way_to_act(result, application, is_open=task["is_open"])
         task["reading"] = readings.get(result.requirement.rule.interpretation or "", "")
         tasks.append(task)
     return {
@@ -260,144 +254,3 @@ def _format_effect(standing: ApplicationStanding) -> str:
             progress = "done" if is_met else format_progress(result)
             parts.append(f"{result.requirement.label} {progress}")
     return "; ".join(parts)
-
-
-def _view_task(
-    standing: ApplicationStanding, result: Result, *, for_association: bool
-) -> dict[str, Any]:
-    """One requirement and its state.
-
-    ``progress`` is what is counted and of what, None if there is nothing to measure; ``is_open``:
-    the applicant may still do something for it.
-    """
-    progress: tuple[str, str] | None = None
-    if result.requirement.counts == "references" and not for_association:
-        progress = str(result.counted), f"{result.required} received"
-    elif result.outcome is not Outcome.NOT_NEEDED:
-        progress = progress_parts(result)
-    state, tone = "To do", "warm"
-    if result.outcome is Outcome.MET:
-        state, tone = "Done", "good"
-    elif result.outcome is Outcome.REVIEW:
-        state, tone = "For the reviewers", "plain"
-    elif result.outcome is Outcome.NOT_NEEDED:
-        state, tone = f"Not needed: {lowercase_first(format_notes(result))}", "plain"
-    return {
-        "result": result,
-        "state": state,
-        "tone": tone,
-        "progress": progress,
-        "note": _format_note(result, standing.covered_until),
-        "has_bar": result.required > 1 and result.outcome is not Outcome.NOT_NEEDED,
-        "is_open": result.outcome in (Outcome.SHORT, Outcome.REVIEW),
-    }
-
-
-# What to do for a requirement, by what it counts: the page below the application's, and its words.
-_WAYS = {
-    "education": ("education", "Add a degree"),
-    "work": ("work", "Add a job"),
-    "signed": ("statements", "Sign"),
-    "exam": ("exam", "Report your exam"),
-    "references": ("references", "Your references"),
-}
-_WAYS_ELSEWHERE = {
-    "training": ("/log?activity=training", "Log training"),
-    "rsc": ("/log?activity=rsc", "Log reflective supervision"),
-    "membership": ("/membership", "Your memberships"),
-}
-
-
-def _find_way_to_act(result: Result, application: Application) -> tuple[str, str] | None:
-    """The page on which the applicant can do something for a requirement, and what it is called.
-
-    None for what only the reviewers confirm.
-    """
-    requirement = result.requirement
-    if requirement.rule.reviewed:
-        return None
-    if requirement.counts in _WAYS:
-        name, words = _WAYS[requirement.counts]
-        return f"/application/{application.id}/{name}", words
-    return _WAYS_ELSEWHERE.get(requirement.counts)
-
-
-def list_terms(rulebook: Rulebook, requirement: Requirement) -> list[str]:
-    """What a requirement accepts, as sentences; the referees have a page of their own."""
-    if requirement.references:
-        return []
-    return [f"{capitalize_first(line)}." for line in describe_terms(rulebook, requirement)]
-
-
-def _format_note(result: Result, covered_until: date | None) -> str:
-    """What the counted amount rests on; empty if there is nothing to add."""
-    window = result.requirement.rule.window
-    if result.outcome is Outcome.NOT_NEEDED:
-        return ""
-    if result.requirement.counts == "membership":
-        if lasts_for_life(covered_until):
-            return "A membership for life"
-        return f"Paid through {format_date(covered_until)}" if covered_until else ""
-    if result.requirement.counts == "rsc" and window and window.months and result.notes:
-        return f"Counted over the best {window.months} months, {format_notes(result)}"
-    return capitalize_first(format_notes(result))
-
-
-def _list_warnings(result: Result, uncounted: Uncounted) -> list[dict[str, Any]]:
-    """What does not count, the newest first: by the requirement's own rule, or by the provider."""
-    requirement = result.requirement
-    if requirement.rule.inside or result.outcome is Outcome.NOT_NEEDED:
-        # Hours inside others are the same sessions, which the others list.
-        return []
-    remarks = list(result.remarks)
-    for entry, reason in uncounted:
-        if requirement.covers(entry.activity, entry.topics):
-            remarks.append(Remark(entry.held_on, entry.title, entry.minutes, reason))
-    warnings = []
-    for remark in sorted(remarks, key=lambda remark: remark.day, reverse=True):
-        amount = ""
-        if requirement.unit == "hours":
-            amount = format_hours_with_unit(remark.amount)
-        elif requirement.counts == "work" and remark.amount:
-            # Remarks about work are in months, whatever the requirement counts.
-            amount = format_months(remark.amount)
-        words = format_reason(remark.reason)
-        if not remark.needs_review:
-            words = f"Does not count: {words}"
-        warnings.append(
-            {"day": remark.day, "title": remark.title, "amount": amount, "reason": words}
-        )
-    return warnings
-
-
-def _list_counted(result: Result, items: Sequence[CountedItem]) -> list[dict[str, Any]]:
-    """What is counted, the newest first: "1 year 4 months, paid", "6 hours", "10 families"."""
-    requirement = result.requirement
-    listed = []
-    for item in sorted(items, key=lambda item: item.day, reverse=True):
-        if requirement.unit == "hours":
-            amount = format_hours_with_unit(item.amount)
-        elif requirement.unit == "families":
-            amount = format_count(item.amount, "family", "families")
-        else:
-            amount = format_months(item.amount)
-        if item.pay:
-            amount = f"{amount}, {item.pay}"
-        listed.append({"day": item.day, "title": item.title, "amount": amount})
-    return listed
-
-
-def _list_tips(rulebook: Rulebook, category: str) -> dict[str | None, list[dict[str, str]]]:
-    """Advice for a category, by the requirement that it is about."""
-    tips: dict[str | None, list[dict[str, str]]] = {}
-    for advice in rulebook.advice:
-        if category in advice.categories:
-            typical = f"typical: {round(advice.hours, 2):g} hours" if advice.hours else ""
-            tip = {
-                "typical": typical,
-                "says": advice.says,
-                "document": rulebook.documents[advice.source.document].title,
-                "section": advice.source.section,
-            }
-            tips.setdefault(advice.requirement, []).append(tip)
-    return tips

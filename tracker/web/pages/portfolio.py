@@ -19,13 +19,9 @@ from tracker.rules.standing import ApplicationStanding, Result
 from tracker.services.applications import get_application_standings
 from tracker.services.context import NotFound, Refused, ServiceContext
 from tracker.services.portfolio import (
-    Portfolio,
-    PortfolioTerms,
-    find_terms,
     get_own_degree,
     get_own_position,
     list_supervisors,
-    load_portfolio,
     remove_degree,
     remove_exam,
     remove_position,
@@ -35,6 +31,7 @@ from tracker.services.portfolio import (
     save_position,
     sign_statements,
 )
+from tracker.services.portfolio_terms import Portfolio, PortfolioTerms, find_terms, load_portfolio
 from tracker.services.references import find_own_application
 from tracker.services.removals import find_own_deletion
 from tracker.web.forms.body import OwnForm, RowId, Typed, number_of
@@ -48,7 +45,7 @@ from tracker.web.forms.portfolio import (
     split_keys,
 )
 from tracker.web.page_request import PageRequest, PersonPage, require
-from tracker.web.pages.applications import list_terms
+from tracker.web.pages.application_tasks import list_terms
 from tracker.web.rendering import category_name
 
 router = APIRouter()
