@@ -109,6 +109,18 @@ def test_undoing_a_removal_drops_its_correction(sqlite_importer: Importer, sink:
     assert deliver(sink) == []
 
 
+def test_a_correction_that_left_is_taken_back(sqlite_importer: Importer, sink: Sink) -> None:
+    bring(sqlite_importer, people=PEOPLE, endorsements=HELD)
+    bring(sqlite_importer, leave=GRANTS["leave"])
+    deliver(sink)
+    remove("leave")
+    deliver(sink)
+    call("remove", "undo", "1")
+    [letter] = deliver(sink)
+    assert "Our first email applies after all." in letter
+    assert "Your leave is recorded from December 1, 2024" in letter
+
+
 @pytest.mark.parametrize("kind", ["endorsement", "application"])
 def test_no_letter_leaves_about_a_removed_decision(
     sqlite_importer: Importer, sink: Sink, kind: str

@@ -100,7 +100,7 @@ def _undo(mail: MailContext, context: ServiceContext, removal_id: int) -> list[s
         if is_decision(context.session, removal_id):
             has_left = undo_decision(mail, context, removal_id)
             return ["A correction of the letter about it was queued."] if has_left else []
-        undone, letters = undo_removal_with_letters(context, removal_id)
+        undone, letters = undo_removal_with_letters(mail, context, removal_id)
     except NotFound:
         message = f"There is no removal {removal_id}. `tracker remove list` lists them."
         raise UnknownName(message) from None

@@ -160,6 +160,8 @@ _EXPIRED = "the code has expired"
 _UNREADABLE = "its text can't be decrypted: it was damaged in the database"
 
 _CLAIMED_COLUMNS = [_OUTBOX.c[name] for name in Claimed._fields]
+# By now the mail server may have it.
+_LEFT = ("sending", "sent")
 _ABOUT_COLUMNS = ("about_kind", "about_id", "about_state")
 _LISTED_COLUMNS = [_OUTBOX.c[name] for name in ListedMessage._fields]
 
@@ -240,14 +242,21 @@ def withdraw_about(
             dedupe_key=_OUTBOX.c.dedupe_key + ":removed:" + cast(_OUTBOX.c.id, String),
         )
     )
-    left = about & _OUTBOX.c.state.in_(["sending", "sent"])
-    is_copy = _OUTBOX.c.dedupe_key.endswith(SECOND_COPY)
-    columns = [_OUTBOX.c[name] for name in WithdrawnLetter._fields]
-    rows = connection.execute(select(*columns).where(left, ~is_copy).order_by(_OUTBOX.c.id))
-    letters = [WithdrawnLetter(*row) for row in rows]
+    letters = list_left(session, abouts)
+    left = about & _OUTBOX.c.state.in_(_LEFT)
     renamed = _OUTBOX.c.dedupe_key + ":removed:" + cast(_OUTBOX.c.id, String)
     connection.execute(update(_OUTBOX).where(left).values(dedupe_key=renamed))
     return letters
+
+
+def list_left(session: Session, abouts: Collection[tuple[str, int]]) -> list[WithdrawnLetter]:
+    """The messages about rows that have left, or may have, without copies to second addresses."""
+    about = tuple_(_OUTBOX.c.about_kind, _OUTBOX.c.about_id).in_(list(abouts))
+    is_copy = _OUTBOX.c.dedupe_key.contains(SECOND_COPY)
+    columns = [_OUTBOX.c[name] for name in WithdrawnLetter._fields]
+    query = select(*columns).where(about, _OUTBOX.c.state.in_(_LEFT), ~is_copy)
+    rows = session.connection().execute(query.order_by(_OUTBOX.c.id))
+    return [WithdrawnLetter(*row) for row in rows]
 
 
 def requeue_about(

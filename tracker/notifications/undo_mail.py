@@ -15,6 +15,7 @@ from tracker.mail.contents import Action, RequestMail, Row
 from tracker.mail.outbox import (
     WithdrawnLetter,
     enqueue,
+    list_left,
     requeue_about,
     withdraw_about,
     withdraw_messages,
@@ -91,11 +92,11 @@ def remove_with_letters(
 
 
 def undo_removal_with_letters(
-    context: ServiceContext, removal_id: int
+    mail_context: MailContext, context: ServiceContext, removal_id: int
 ) -> tuple[UndoneRemoval, int]:
     """Undo a removal as `undo_removal_or_merge` does; and how many of its letters wait again.
 
-    A correction that has not left is dropped.
+    A correction that has not left is dropped. If it has, another email says what applies again.
     """
     undone = undo_removal_or_merge(context, removal_id)
     removal = context.session.get_one(Removal, removal_id)
@@ -104,7 +105,10 @@ def undo_removal_with_letters(
         if kind == Endorsement.__tablename__:
             abouts += _list_applications(context, row_id)
     correction = [(str(Removal.__tablename__), removal.id)]
-    withdraw_about(context.session, correction, context.now, "the removal was undone")
+    if withdraw_about(context.session, correction, context.now, "the removal was undone"):
+        letters = [each for each in list_left(context.session, abouts) if each.person_id]
+        if letters:
+            _notify_restored(mail_context, context, removal, letters)
     again = requeue_about(context.session, abouts, context.now, _removal_reason(removal))
     return undone, again
 
@@ -158,6 +162,34 @@ def _correct(
         about = About(str(Removal.__tablename__), removal.id)
         key = f"removed:{removal.id}"
         envelope = Envelope.to_person(person, association, key, about)
+        message = create_message(mail_context, envelope, mail, context.now)
+    enqueue(context.session, [message], context.now)
+
+
+def _notify_restored(
+    mail_context: MailContext,
+    context: ServiceContext,
+    removal: Removal,
+    letters: Sequence[WithdrawnLetter],
+) -> None:
+    """Take back a correction that has left."""
+    association = letters[0].association or ""
+    person = context.session.get_one(Person, removal.person_id)
+    with use_locale(context.rulebooks.associations[association].locale):
+        mail = RequestMail(
+            subject=fit_subject(["Our first email applies after all"]),
+            greeting_name=person.name,
+            headline="Our first email applies after all.",
+            intro="Please disregard our correction. It is on record again. Reply to this email if "
+            "you have a question.",
+            rows=tuple(Row("Applies again", letter.subject) for letter in letters),
+            answer="",
+            answered_by="",
+            action=Action("View my year", f"{mail_context.settings.base_url}/my-year"),
+            why=f"You get this email because {association} sent you the earlier ones.",
+        )
+        key = f"restored:{removal.id}"
+        envelope = Envelope.to_person(person, association, key)
         message = create_message(mail_context, envelope, mail, context.now)
     enqueue(context.session, [message], context.now)
 
