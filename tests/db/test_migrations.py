@@ -307,3 +307,58 @@ def test_associations_before_first_days_keep_all_records(empty_database_url: str
         [start] = connection.execute(select(table)).mappings()
     engine.dispose()
     assert (start["association"], start["first_day"], start["is_chosen"]) == ("NCIMHA", None, False)
+
+
+def test_waiting_messages_name_their_rows(empty_database_url: str) -> None:
+    migrate_to(empty_database_url, "0019")
+    engine = open_engine(empty_database_url)
+    with writing(engine) as session:
+        connection = session.connection()
+        connection.execute(
+            text(
+                "INSERT INTO person (id, email, name, highest_degree, provides_rsc)"
+                " VALUES (1, 'a@x.org', 'A', 'none', false)"
+            )
+        )
+        connection.execute(
+            text(
+                "INSERT INTO endorsement (id, person_id, association, category, starts_on)"
+                " VALUES (2, 1, 'NCIMHA', 'IFS', '2024-01-01')"
+            )
+        )
+        connection.execute(
+            text(
+                "INSERT INTO waiver (id, endorsement_id, cycle_starts_on, requirement, reason)"
+                " VALUES (5, 2, '2024-01-01', 'rsc', 'Ill')"
+            )
+        )
+        keys = (
+            "granted:2:rsc:2024-01-01:None",
+            "submitted:7:2024-02-01:c@x.org",
+            "application:8:endorsed:2024-02-01",
+            "new-request:9:c@x.org",
+            "reference:10:0:abc",
+            "day:1:2024-02-01",
+        )
+        for number, key in enumerate(keys):
+            connection.execute(
+                text(
+                    "INSERT INTO outbox (dedupe_key, message_id, kind, recipient, subject, body,"
+                    " state, attempts, created_at, next_attempt_at, fence) VALUES (:key, :id,"
+                    " 'request', 'a@x.org', 'x', :body, 'waiting', 0, :now, :now, 0)"
+                ),
+                {"key": key, "id": str(number), "body": b"x", "now": NOW},
+            )
+    migrate(empty_database_url)
+    with engine.connect() as connection:
+        query = "SELECT about_kind, about_id, about_state FROM outbox ORDER BY id"
+        rows = [tuple(row) for row in connection.execute(text(query))]
+    engine.dispose()
+    assert rows == [
+        ("waiver", 5, None),
+        ("application", 7, "submitted"),
+        ("application", 8, "endorsed"),
+        ("time_request", 9, "asked"),
+        ("reference", 10, None),
+        (None, None, None),
+    ]
