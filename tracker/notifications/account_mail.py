@@ -105,8 +105,8 @@ def _write_present_address(
         headline=f"Your address here is now {present}.",
         text=f"It replaced {email}, which no longer signs you in. Everything in your record is "
         f"kept. Sign in with {present}.",
-        quiet="If you are someone else and need this address here, reply to this email. If you "
-        "didn't ask to sign in, ignore it.",
+        quiet="If you are someone else and need this address here, contact your association. If "
+        "you didn't ask to sign in, ignore this email.",
         why=f"Sent because someone entered this address at {base_url}",
         action=Action("Sign in", f"{base_url}/sign-in"),
     )
