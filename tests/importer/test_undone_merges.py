@@ -1,9 +1,11 @@
 """What was imported between a merge and its undo."""
 
 import pytest
+from typer.testing import CliRunner
 
 from tests.importer.importer import Importer
 from tests.importer.test_removed_letters import call, sink
+from tracker.cli.main import app
 
 __all__ = ["sink"]
 pytestmark = pytest.mark.usefixtures("sink")
@@ -59,3 +61,19 @@ def test_an_undo_says_what_stays_with_whom(merged: Importer) -> None:
     bring(merged, memberships=JOINED)
     undone = call("remove", "undo", "1")
     assert f"still with Alice Moreno <{ALICE}>: memberships: 1." in undone
+
+
+def test_a_removed_session_that_was_imported_again_stays_removed(
+    sqlite_importer: Importer,
+) -> None:
+    bring(sqlite_importer, people=PEOPLE)
+    bring(sqlite_importer, entries=ENTRIES)
+    call("remove", "entry", ALLY, "2024-05-02", "--reason", "Wrong hours")
+    again = (
+        f"email,date,activity,hours,title,reference\n{ALLY},2024-05-02,training,2,Book club,A7\n"
+    )
+    bring(sqlite_importer, entries=again)
+    before = sqlite_importer.rows("entry", "id")
+    called = CliRunner().invoke(app, ["remove", "undo", "1"])
+    assert "it would count twice" in str(called.exception)
+    assert sqlite_importer.rows("entry", "id") == before

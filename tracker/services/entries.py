@@ -14,7 +14,6 @@ import sqlalchemy
 from sqlalchemy import ColumnElement, Row, bindparam, delete, insert, update
 from sqlmodel import Session, col, func, select
 
-from tracker.db.corrections import Removal
 from tracker.db.log import Entry, EntryTopic
 from tracker.db.statements import insert_rows
 from tracker.db.tables import METADATA
@@ -31,7 +30,6 @@ from tracker.services.entry_rules import (
     EntryRules,
     EntryWarnings,
     find_warnings,
-    length_key,
     load_entry_rules,
     usual_title,
     validate_entry,
@@ -40,12 +38,7 @@ from tracker.services.evaluation import evaluate_people
 from tracker.services.evidence import release_files
 from tracker.services.group_sessions import release_entry
 from tracker.services.removals import (
-    find_own_deletion,
-    get_first_row,
-    get_latest_id,
-    get_own_deletion,
     keep_for_undo,
-    restore,
 )
 from tracker.services.rsc_providers import check_provider, load_providers
 
@@ -166,7 +159,7 @@ def _return_saved(session: Session, entry_id: int, entry: EntryInput) -> LoggedE
     """What a form was saved as the first time. Raises Refused if the form has changed since."""
     saved = next(select_entries(session, col(Entry.id) == entry_id))
     if entry_input_of(saved) != entry:
-        raise Refused(Refusal("form_key", "form-already-saved", _describe(saved)))
+        raise Refused(Refusal("form_key", "form-already-saved", describe_entry(saved)))
     return saved
 
 
@@ -192,7 +185,7 @@ def update_entry(
     refusals, uncounted = _check_provider(context, entry, rules)
     refusals = list_refusals(entry, rules.for_editing(stored), others) + refusals
     if entry_version(stored) != version:
-        refusals.append(Refusal("version", "entry-changed-meanwhile", _describe(stored)))
+        refusals.append(Refusal("version", "entry-changed-meanwhile", describe_entry(stored)))
     if refusals:
         raise Refused(*refusals)
     # Only a new entry can be a duplicate.
@@ -209,7 +202,7 @@ def update_entry(
 
 
 def delete_entry(context: ServiceContext, entry_id: int) -> None:
-    """Delete the actor's own entry; for a day `undo_deletion` brings it back, with its files.
+    """Delete the actor's own entry; for a day `entry_undo.undo_deletion` brings it back, with its files.
 
     A group session that it confirmed waits for an answer again. Raises NotFound, and Refused if
     the entry's cycle is closed.
@@ -223,47 +216,6 @@ def delete_entry(context: ServiceContext, entry_id: int) -> None:
     session.exec(delete(Entry).where(col(Entry.id) == entry_id))
     _record(context, stored.person_id, entry_id, before=entry_input_of(stored))
     _evaluate(context, stored.person_id, stored.provider_id)
-
-
-def undo_deletion(context: ServiceContext, removal_id: int | None = None) -> None:
-    """Bring back an entry that the actor deleted: that of a removal, or else the last one.
-
-    Bringing back that of a removal twice is like once. Raises NotFound if there is none, or it was
-    deleted more than a day ago; and Refused if its cycle is closed by now, if its day has too many
-    hours with it, or if an entry that was stored since looks like the same session.
-    """
-    session, person_id = context.session, context.person_id
-    lock_person(session, person_id)
-    if removal_id is not None:
-        removal = get_own_deletion(context, "entry", removal_id)
-    elif (last := find_own_deletion(session, person_id, "entry", context.now)) is not None:
-        removal = last
-    else:
-        raise NotFound
-    if removal.undone_at is None:
-        _check_restorable(context, removal)
-        restore(context, removal)
-
-
-def _check_restorable(context: ServiceContext, removal: Removal) -> None:
-    """Raise Refused if a deleted entry of the actor's can't come back."""
-    session, person_id = context.session, context.person_id
-    _, values = get_first_row(removal)
-    day, minutes = values["held_on"], values["minutes"]
-    rules = load_entry_rules(session, context.rulebooks, person_id, context.now)
-    lock = rules.lock_on(day)
-    if lock is not None:
-        raise Refused(refusal_of_lock("entry", lock))
-    others = list_entries(session, person_id, day, day)
-    since = [other for other in others if other.id > get_latest_id(removal)]
-    stored = {name: values[name] for name in INPUT_FIELDS if name in values}
-    warnings = find_warnings(EntryInput(**stored), since, (length_key(minutes),))
-    if warnings is not None and warnings.duplicate is not None:
-        facts = {"title": warnings.duplicate.title, **_describe(warnings.duplicate)}
-        raise Refused(Refusal("entry", "entry-logged-again", facts))
-    logged = sum(other.minutes for other in others)
-    if logged + minutes > MINUTES_IN_DAY:
-        raise Refused(Refusal("minutes", "day-is-full", {"logged": logged, "held_on": day}))
 
 
 def list_entries(session: Session, person_id: int, first: date, last: date) -> list[LoggedEntry]:
@@ -313,7 +265,8 @@ def entry_version(entry: LoggedEntry) -> str:
     return hashlib.sha256(whole.encode()).hexdigest()[:32]
 
 
-def _describe(entry: LoggedEntry) -> dict[str, Any]:
+def describe_entry(entry: LoggedEntry) -> dict[str, Any]:
+    """What refusals say about a stored entry."""
     return {
         "minutes": entry.minutes,
         "held_on": entry.held_on,

@@ -10,6 +10,7 @@ from tracker.db.log import Entry, Evidence, ImportedRow
 from tracker.db.people import Person
 from tracker.formatting import format_count
 from tracker.services.context import ServiceContext
+from tracker.services.entry_undo import check_not_logged_again
 from tracker.services.evaluation import evaluate_people
 from tracker.services.merging import MERGE, count_holdings
 from tracker.services.removals import undo_removal
@@ -23,7 +24,13 @@ class UndoneRemoval(NamedTuple):
 
 
 def undo_removal_or_merge(context: ServiceContext, removal_id: int) -> UndoneRemoval:
-    """Undo a removal as `undo_removal` does, and part what two merged records got since."""
+    """Undo a removal as `undo_removal` does, and part what two merged records got since.
+
+    Also raises Refused for an entry that was stored again since.
+    """
+    found = context.session.get(Removal, removal_id)
+    if found is not None and found.kind == "entry" and found.undone_at is None:
+        check_not_logged_again(context.session, found)
     left_alone = undo_removal(context, removal_id)
     removal = context.session.get_one(Removal, removal_id)
     if removal.kind != MERGE:

@@ -31,7 +31,6 @@ from tracker.services.entries import (
     delete_entry,
     entry_version,
     find_entry,
-    undo_deletion,
     update_entry,
 )
 from tracker.services.entry_rules import (
@@ -42,6 +41,7 @@ from tracker.services.entry_rules import (
     provider_key,
     validate_entry,
 )
+from tracker.services.entry_undo import undo_deletion
 from tracker.services.evidence import (
     FILES_PER_ENTRY,
     FormFiles,
