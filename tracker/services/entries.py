@@ -202,7 +202,7 @@ def update_entry(
 
 
 def delete_entry(context: ServiceContext, entry_id: int) -> None:
-    """Delete the actor's own entry; for a day `entry_undo.undo_deletion` brings it back, with its files.
+    """Delete the actor's own entry; for a day `undo_deletion` brings it back, with its files.
 
     A group session that it confirmed waits for an answer again. Raises NotFound, and Refused if
     the entry's cycle is closed.

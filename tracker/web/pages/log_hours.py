@@ -185,17 +185,14 @@ class PostedEntry:
         accepted: list[ReceivedFile] = []
         if self.upload != Upload():
             accepted = self._accept_files(context, submission)
-        self._apply(context, submission)
+        pressed = {"today", "remove", "add_days"} & self.texts.keys()
+        if any((pressed, submission.deleted)):
+            _change_form(context, submission)
+        else:
+            _save_entry(context, submission, self.named)
         if accepted or submission.removing or "kept" in self.texts:
             self._settle_files(context, submission, accepted)
         return submission
-
-    def _apply(self, context: ServiceContext, submission: Submission) -> None:
-        """Change the form, or save it; the viewer decides first about a deleted entry."""
-        if {"today", "remove", "add_days"} & self.texts.keys():
-            _change_form(context, submission)
-        elif not submission.deleted:
-            _save_entry(context, submission, self.named)
 
     def _find_edited(self, context: ServiceContext, submission: Submission) -> LoggedEntry | None:
         """The entry that the form changes; None if it was deleted since. Raises a 404."""
@@ -260,7 +257,8 @@ class PostedEntry:
 
 def _change_form(context: ServiceContext, submission: Submission) -> None:
     """Fill in the day, add days of a course, or remove a file: the form comes back."""
-    if "add_days" in submission.form.texts:
+    if submission.deleted or "add_days" in submission.form.texts:
+        # The viewer decides first what becomes of a deleted entry.
         return
     if "today" in submission.form.texts:
         today = _load_rules(context, submission.editing).today
