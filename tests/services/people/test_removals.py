@@ -85,7 +85,7 @@ def test_a_removed_entry_is_linked_again(operator: ServiceContext) -> None:
     session.connection().execute(insert(METADATA.tables["imported_row"]).values(imported))
     before = all_rows(session)
     removal = remove_row(operator, entry, "Wrong person")
-    assert all_rows(session)["imported_row"] == [(entry.person_id, "ref:1", "d", None)]
+    assert all_rows(session)["imported_row"] == [(entry.person_id, "ref:1", "d", None, None)]
     undo_removal(operator, removal.id)
     assert all_rows(session) == before
 
