@@ -9,6 +9,8 @@ from typer.testing import CliRunner
 from tests.importer.importer import Importer
 from tracker import clock
 from tracker.cli.main import app
+from tracker.db.engine import reading
+from tracker.db.signing_keys import body_cipher
 
 PEOPLE = "email,name\nalice@example.org,Alice Moreno\n"
 HELD = "email,association,category,starts_on\nalice@example.org,NCIMHA,IFS,2022-01-01\n"
@@ -41,8 +43,10 @@ def run_import(importer: Importer, **files: str) -> None:
 def letters(importer: Importer) -> list[str]:
     """Subject and text of each letter."""
     found = []
-    for subject, body in importer.rows("outbox", "subject", "body"):
-        part = message_from_bytes(body, policy=policy.default).get_body(("plain",))
+    for message_id, subject, body in importer.rows("outbox", "message_id", "subject", "body"):
+        with reading(importer.engine) as session:
+            opened = body_cipher(session).decrypt(message_id, body)
+        part = message_from_bytes(opened or b"", policy=policy.default).get_body(("plain",))
         assert part is not None
         found.append(f"{subject}\n{' '.join(part.get_content().split())}")
     return found

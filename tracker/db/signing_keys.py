@@ -24,7 +24,7 @@ from tracker.master_key import MasterKey, MasterKeyError
 SIGN_IN, DEVICE = "sign-in", "device"
 REFERENCE, CALENDAR, UNSUBSCRIBE = "reference", "calendar", "unsubscribe"
 _MAIL, _FORMER = "mail", "former keys"
-_PURPOSES = (SIGN_IN, DEVICE, REFERENCE, CALENDAR, UNSUBSCRIBE, _MAIL, _FORMER)
+PURPOSES = (SIGN_IN, DEVICE, REFERENCE, CALENDAR, UNSUBSCRIBE, _MAIL, _FORMER)
 # What earlier versions kept in the database, and links that people still have were signed with.
 _FORMER_NAMES = (REFERENCE, CALENDAR, UNSUBSCRIBE)
 _ENCRYPTED = b"\x00aes-gcm-1\x00"
@@ -70,7 +70,7 @@ def prepare_keys(session: Session) -> None:
 
     Raises MasterKeyError if the master key is missing or wrong.
     """
-    for purpose in _PURPOSES:
+    for purpose in PURPOSES:
         get_signing_key(session, purpose)
     for secret in session.exec(select(Secret)).all():
         if secret.name not in _FORMER_NAMES:

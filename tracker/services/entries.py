@@ -14,6 +14,7 @@ import sqlalchemy
 from sqlalchemy import ColumnElement, Row, bindparam, delete, insert, update
 from sqlmodel import Session, col, func, select
 
+from tracker.db.corrections import Removal
 from tracker.db.log import Entry, EntryTopic
 from tracker.db.statements import insert_rows
 from tracker.db.tables import METADATA
@@ -37,9 +38,7 @@ from tracker.services.entry_rules import (
 from tracker.services.evaluation import evaluate_people
 from tracker.services.evidence import release_files
 from tracker.services.group_sessions import release_entry
-from tracker.services.removals import (
-    keep_for_undo,
-)
+from tracker.services.removals import keep_for_undo
 from tracker.services.rsc_providers import check_provider, load_providers
 
 ONE_DAY = timedelta(days=1)

@@ -1,7 +1,5 @@
 """What surrounds every page: whose forms are taken, how large, and the headers."""
 
-import re
-
 import pytest
 from fastapi.testclient import TestClient
 from starlette import formparsers
@@ -9,6 +7,7 @@ from structlog.testing import capture_logs
 
 from tests.support.cast import ALICE, BOOKS
 from tests.web.client import TRAINING, WebClient
+from tests.web.signing import find_code
 from tracker.web import middleware
 from tracker.web.app import build_app
 
@@ -127,8 +126,7 @@ def test_every_cookie_is_bound_to_host_and_tls(sqlite_web: WebClient) -> None:
     client = secure_client(sqlite_web)
     answer = client.post("/sign-in", data={"email": ALICE})
     client.app.state.site.background.settle()  # type: ignore[attr-defined]
-    (mail,) = sqlite_web.cast.rows("outbox")
-    code = re.findall(r"[0-9]{3} [0-9]{3} [0-9]{3}", mail["subject"])[0]
+    code = find_code(sqlite_web.mails()[-1])
     signed_in = client.post("/sign-in/code", data={"code": code})
     assert signed_in.status_code == 303
     cookies = [
@@ -141,6 +139,7 @@ def test_every_cookie_is_bound_to_host_and_tls(sqlite_web: WebClient) -> None:
         "__Host-sign-in",
         "__Host-sign-in-address",
         "__Host-session",
+        "__Host-device",
         "__Host-said",
     }
     for cookie in cookies:
