@@ -12,6 +12,7 @@ from tracker.formatting import (
     format_cycle_span,
     format_date,
     format_hours_with_unit,
+    format_list,
     format_size,
 )
 
@@ -36,6 +37,8 @@ class _SentenceFormatter(Formatter):
             return format_hours_with_unit(value)
         if format_spec == "size":
             return format_size(value)
+        if isinstance(value, list):
+            return format_list(value)
         return format_date(value) if isinstance(value, date) else str(value)
 
 
@@ -326,6 +329,15 @@ _SENTENCES: dict[str, str | Callable[[Facts], str]] = {
         "The application was {state} on {decided_on}, and that decision is final"
     ),
     "application-submitted": "The application was already submitted on {submitted_on}",
+    "changed-since-preview": (
+        "Something changed since this preview was made. Nothing was saved. This is what would "
+        "happen now."
+    ),
+    "desk-undo-too-late": "A change can be undone for {days} days. This one is older.",
+    "person-shared": (
+        "This person also belongs to {associations}. Only the operator of this site can change "
+        "what the associations share."
+    ),
     "own-decision": (
         "You can't decide about yourself. Ask another coordinator of the association or, if there "
         "is none, the operator of this site, who can import the decision."

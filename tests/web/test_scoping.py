@@ -132,6 +132,9 @@ KNOWN = {
     ("GET", "/coordinator"): COORDINATOR,
     ("GET", "/coordinator/attention.csv"): COORDINATOR,
     ("POST", "/coordinator/people/{endorsement_id}/{cycle_starts_on}"): COORDINATOR,
+    ("GET", "/coordinator/changes"): COORDINATOR,
+    ("GET", "/coordinator/changes/{change_id}"): COORDINATOR,
+    ("POST", "/coordinator/changes/{change_id}/undo"): COORDINATOR,
     ("GET", "/coordinator/requests"): COORDINATOR,
     ("GET", "/coordinator/requests/{request_id}"): COORDINATOR,
     ("POST", "/coordinator/requests/{request_id}"): COORDINATOR,
@@ -209,6 +212,7 @@ def owners_of(cast: Cast) -> dict[str, dict[int, str]]:
     entries = {"bob": BOB, "erin": ERIN}
     terms, requests = own_terms_and_requests(cast)
     return {
+        "change_id": changes_about(cast),
         "membership_id": terms,
         "request_id": requests,
         "entry_id": {number: entries.get(key, ALICE) for key, number in cast.entries.items()},
@@ -218,6 +222,19 @@ def owners_of(cast: Cast) -> dict[str, dict[int, str]]:
         "session_id": sessions,
         "member_id": asked,
     }
+
+
+def changes_about(cast: Cast) -> dict[int, str]:
+    """A change on each association's desk, and the person whom it names; by id."""
+    table = METADATA.tables["desk_change"]
+    changes: dict[int, str] = {}
+    with writing(cast.engine) as session:
+        for who, association in ((ALICE, "NCIMHA"), (ERIN, "CT-AIMH")):
+            values = {"association": association, "title": f"Waive DEIA for {MARKS[who][0]}"}
+            more = {"reason": "", "made_at": NOW, "made_by": CAROL}
+            new = insert(table).values(**values, **more).returning(table.c.id)
+            changes[session.connection().execute(new).scalar_one()] = who
+    return changes
 
 
 def own_terms_and_requests(cast: Cast) -> tuple[dict[int, str], dict[int, str]]:
@@ -302,7 +319,8 @@ def test_foreign_ids_answer_like_absent_ids(
     absent = [send(web, email, route, number) for number in (999_999, 2**31)]
     tables = ("entry", "entry_topic", "application", "reference", "outbox", "audit_event",
               "membership", "evidence", "time_request", "leave", "person", "degree", "position",
-              "attestation", "exam_result", "review", "group_session", "group_member")  # fmt: skip
+              "attestation", "exam_result", "review", "group_session", "group_member",
+              "desk_change")  # fmt: skip
     before = {table: cast.rows(table) for table in tables}
     for number, owner in owners.items():
         own = owner in SEES[email] if coordinating else owner == email

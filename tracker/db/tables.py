@@ -25,6 +25,7 @@ from tracker.db.applications import (
     WithdrawnReference,
 )
 from tracker.db.corrections import FormerEmail, Removal
+from tracker.db.desk import ChangedRow, DeskChange
 from tracker.db.ledgers import (
     Notice,
     Outbox,
@@ -68,7 +69,9 @@ __all__ = [
     "AuditEvent",
     "BrowserSession",
     "CalendarFeed",
+    "ChangedRow",
     "Degree",
+    "DeskChange",
     "Endorsement",
     "Entry",
     "EntryTopic",

@@ -5,10 +5,13 @@ The letter is dropped if it has not left; otherwise a correction follows.
 
 import json
 from collections.abc import Iterator, Sequence
+from itertools import groupby
+from operator import itemgetter
 from typing import NamedTuple
 
 from tracker.db.applications import Application
 from tracker.db.corrections import Removal
+from tracker.db.desk import DeskChange
 from tracker.db.people import Endorsement, Person
 from tracker.formatting import format_date, use_locale
 from tracker.mail.contents import Action, RequestMail, Row
@@ -26,6 +29,7 @@ from tracker.notifications.notices_mail import fit_subject
 from tracker.notifications.reference_mail import ask_referee
 from tracker.services.applications import get_application, undo_application_decision
 from tracker.services.context import NotFound, ServiceContext
+from tracker.services.desk_changes import UndoneRecord, list_created, undo_change
 from tracker.services.message_subjects import About, list_endorsed_applications
 from tracker.services.reference_submission import list_unsent_requests
 from tracker.services.removals import RemovableRow, remove_row
@@ -87,8 +91,31 @@ def remove_with_letters(
     left = withdraw_about(context.session, abouts, context.now, _removal_reason(removal))
     letters = [letter for letter in left if letter.person_id is not None]
     if letters:
-        _correct(mail_context, context, removal, letters)
+        about = About(str(Removal.__tablename__), removal.id)
+        _correct(mail_context, context, about, f"removed:{removal.id}", letters)
     return removal, len(letters)
+
+
+def undo_change_with_letters(
+    mail_context: MailContext, context: ServiceContext, change_id: int
+) -> list[UndoneRecord]:
+    """Undo a change as `undo_change` does, with the letters about the rows that it created.
+
+    Those that wait are dropped. One correction goes to each person whose letters have left.
+    """
+    session = context.session
+    change = session.get(DeskChange, change_id)
+    was_undone = change is not None and change.undone_at is not None
+    records = undo_change(context, change_id)
+    if not was_undone:
+        created = list_created(session, change_id)
+        left = withdraw_about(session, created, context.now, "the change was undone")
+        letters = sorted((one.person_id, one) for one in left if one.person_id is not None)
+        about = About(str(DeskChange.__tablename__), change_id)
+        for person_id, own in groupby(letters, key=itemgetter(0)):
+            key = f"change-undone:{change_id}:{person_id}"
+            _correct(mail_context, context, about, key, [letter for _, letter in own])
+    return records
 
 
 def undo_removal_with_letters(
@@ -141,11 +168,13 @@ def _list_applications(context: ServiceContext, endorsement_id: int) -> list[tup
 def _correct(
     mail_context: MailContext,
     context: ServiceContext,
-    removal: Removal,
+    about: About,
+    key: str,
     letters: Sequence[WithdrawnLetter],
 ) -> None:
+    """Queue a correction of a person's letters; ``about`` is why they are not true any more."""
     association = letters[0].association or ""
-    person = context.session.get_one(Person, removal.person_id)
+    person = context.session.get_one(Person, letters[0].person_id)
     with use_locale(context.rulebooks.associations[association].locale):
         mail = RequestMail(
             subject=fit_subject(_CORRECTION_SUBJECTS),
@@ -159,8 +188,6 @@ def _correct(
             action=Action("View my year", f"{mail_context.settings.base_url}/my-year"),
             why=f"You get this email because {association} sent you the earlier one.",
         )
-        about = About(str(Removal.__tablename__), removal.id)
-        key = f"removed:{removal.id}"
         envelope = Envelope.to_person(person, association, key, about)
         message = create_message(mail_context, envelope, mail, context.now)
     enqueue(context.session, [message], context.now)

@@ -30,6 +30,11 @@ class Actor:
     person_id: int | None = None
     coordinates: tuple[str, ...] = ()
 
+    @property
+    def is_operator(self) -> bool:
+        """Whether it is a command, which its label names; everyone else is named by an address."""
+        return self.person_id is None and not self.coordinates and "@" not in self.label
+
 
 @dataclass(frozen=True, slots=True)
 class ServiceContext:

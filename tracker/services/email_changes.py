@@ -106,7 +106,7 @@ def release_email(context: ServiceContext, email: str) -> str:
 def _check_actor(context: ServiceContext, person: Person) -> None:
     """An operator may change every address, a coordinator those of their association's people."""
     actor = context.actor
-    if actor.person_id is None and not actor.coordinates:
+    if actor.is_operator:
         return
     associations = {held.association for held in endorsements_of(context.session, person.id)}
     if associations.isdisjoint(actor.coordinates):

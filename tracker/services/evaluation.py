@@ -186,6 +186,17 @@ def deferred_evaluation(session: Session) -> Iterator[None]:
     evaluate_people(session, deferred[0].rulebooks, people, now, named_providers=providers)
 
 
+@contextmanager
+def immediate_evaluation(session: Session) -> Iterator[None]:
+    """Evaluate within the block at once, also inside of `deferred_evaluation`."""
+    deferred = session.info.pop(_DEFERRED, None)
+    try:
+        yield
+    finally:
+        if deferred is not None:
+            session.info[_DEFERRED] = deferred
+
+
 def evaluate_due(
     session: Session,
     rulebooks: Rulebooks,

@@ -70,8 +70,7 @@ def confirm_provider(
     address that nobody has.
     """
     session, actor = context.session, context.actor
-    is_operator = actor.person_id is None and not actor.coordinates
-    if not is_operator and association not in actor.coordinates:
+    if not actor.is_operator and association not in actor.coordinates:
         raise NotFound
     provider = session.exec(select(Person).where(Person.email == email)).first()
     if provider is None:

@@ -438,7 +438,7 @@ def list_keys(table: Table) -> list[list[str]]:
 
 
 def _check_operator(context: ServiceContext) -> None:
-    if context.actor.person_id is not None or context.actor.coordinates:
+    if not context.actor.is_operator:
         raise NotFound
 
 

@@ -35,7 +35,7 @@ from tracker.services.removals import (
 )
 
 # Decided anew each night, and so no reason against undoing.
-_DERIVED = {"settled_cycle": {"differs_since"}}
+DERIVED_COLUMNS = {"settled_cycle": {"differs_since"}}
 # What goes with a row that a decision created; any other row that refers to it is a reason.
 _GOES_ALONG = {"notice", "standing", "settled_cycle"}
 # Keys of forms, what is personal, and what is long.
@@ -144,10 +144,9 @@ def get_decision(context: ServiceContext, removal_id: int) -> Removal:
     """
     removal = context.session.get(Removal, removal_id, populate_existing=True)
     actor = context.actor
-    is_operator = actor.person_id is None and not actor.coordinates
     if removal is None or not removal.kind.startswith(DECIDED):
         raise NotFound
-    if not is_operator and removal.association not in actor.coordinates:
+    if not actor.is_operator and removal.association not in actor.coordinates:
         raise NotFound
     require_other_person(context, removal.person_id)
     lock_person(context.session, removal.person_id)
@@ -174,8 +173,8 @@ def find_obstacle(
     for key in after:
         if key not in before:
             table = METADATA.tables[key.partition(":")[0]]
-            for name, row in _list_referring(session, table, from_json(table, after[key])):
-                if not _goes_along(name, row):
+            for name, row in list_referring(session, table, from_json(table, after[key])):
+                if not goes_along(name, row):
                     return _came_after(name, row)
     return None
 
@@ -186,12 +185,12 @@ def _came_after(table: str, row: Values | None) -> Refusal:
     return Refusal("undo", "undo-outdated", {"what": what, "help": helps})
 
 
-def _goes_along(table: str, row: Values) -> bool:
+def goes_along(table: str, row: Values) -> bool:
     """Whether a row is deleted with a row that a decision created."""
     return table in _GOES_ALONG or (table == "time_request" and row["state"] == _WITHDRAWN)
 
 
-def _list_referring(session: Session, table: Table, values: Values) -> Iterator[tuple[str, Values]]:
+def list_referring(session: Session, table: Table, values: Values) -> Iterator[tuple[str, Values]]:
     """The rows that refer to one, each with its table."""
     for other in METADATA.sorted_tables:
         for key in other.foreign_keys:
@@ -236,29 +235,30 @@ def _bring_back(
     decided = from_json(table, decided)
     same = and_(*(column == decided[column.name] for column in table.primary_key))
     if before is None:
-        _delete_what_goes_along(context, table, decided)
+        delete_what_goes_along(context, table, decided)
         connection.execute(delete(table).where(same))
         values = None
     else:
         values = from_json(table, before)
         connection.execute(update(table).where(same).values(values))
     row_id = int(decided.get("id") or decided["endorsement_id"])
-    after = None if values is None else _audited(values)
-    context.record_change(table.name, row_id, before=_audited(decided), after=after)
+    after = None if values is None else without_long_texts(values)
+    context.record_change(table.name, row_id, before=without_long_texts(decided), after=after)
 
 
-def _audited(values: Values) -> Values:
+def without_long_texts(values: Values) -> Values:
+    """The values that the audit log holds: no personal texts, and no keys of forms."""
     return {name: value for name, value in values.items() if name not in _NOT_AUDITED}
 
 
-def _delete_what_goes_along(context: ServiceContext, table: Table, values: Values) -> None:
+def delete_what_goes_along(context: ServiceContext, table: Table, values: Values) -> None:
     """Delete what refers to a row; `find_obstacle` has found nothing that has to stay."""
-    for name, row in _list_referring(context.session, table, values):
+    for name, row in list_referring(context.session, table, values):
         other = METADATA.tables[name]
         same = [column == row[column.name] for column in other.primary_key]
         context.session.connection().execute(delete(other).where(*same))
         if name == "time_request":
-            context.record_change(name, row["id"], before=_audited(row))
+            context.record_change(name, row["id"], before=without_long_texts(row))
 
 
 def _read(session: Session, watched: Mapping[str, ColumnElement[bool]]) -> _Rows:
@@ -270,7 +270,7 @@ def _read(session: Session, watched: Mapping[str, ColumnElement[bool]]) -> _Rows
         found = session.connection().execute(select(table).where(condition)).mappings()
         for row in found.all():
             key = ":".join(str(row[column.name]) for column in table.primary_key)
-            hidden = _DERIVED.get(name, set())
+            hidden = DERIVED_COLUMNS.get(name, set())
             values = {column: value for column, value in row.items() if column not in hidden}
             rows[f"{name}:{key}"] = to_plain(values)
     return dict(sorted(rows.items(), key=lambda each: _order(watched, each[0])))

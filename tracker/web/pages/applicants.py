@@ -25,7 +25,7 @@ from tracker.web.pages.applications import (
     NO_RULES,
     format_missing,
 )
-from tracker.web.pages.coordinator import choose_association
+from tracker.web.pages.desk import choose_association
 
 router = APIRouter()
 _NAMED_REQUIREMENTS = 4

@@ -34,7 +34,7 @@ from tracker.services.memberships import list_memberships
 from tracker.services.reopening import reopen_cycle, settle_again
 from tracker.services.security_events import DONE, DOWNLOAD, record_event
 from tracker.spreadsheet_csv import csv_lines
-from tracker.web.dependencies import Viewer, client_of
+from tracker.web.dependencies import client_of
 from tracker.web.forms.body import CycleStart, RowId, Typed, clean, text_of
 from tracker.web.page_request import (
     PAGE_SIZE,
@@ -45,6 +45,7 @@ from tracker.web.page_request import (
     require,
 )
 from tracker.web.pages.applications import format_outcome
+from tracker.web.pages.desk import choose_association
 from tracker.web.pages.my_year import read_year, show_cycle
 from tracker.web.rendering import format_cycle
 
@@ -168,13 +169,6 @@ def change_settlement(
     except Refused as refused:
         return show_cycle(page, endorsement_id, cycle_starts_on, format_problems(refused))
     return page.redirect(path, "reopened" if reopens else "settled")
-
-
-def choose_association(viewer: Viewer, association: str) -> str:
-    """The association that the viewer chose, or else their first; 404 if it is not theirs."""
-    association = association or viewer.coordinates[0]
-    require(association in viewer.coordinates)
-    return association
 
 
 def _view_renewal(rulebook: Rulebook, renewal: RenewalLine) -> tuple[RenewalLine, str, str]:

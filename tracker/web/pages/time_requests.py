@@ -59,7 +59,7 @@ from tracker.web.page_request import (
     format_problems,
 )
 from tracker.web.pages.applicant import UNDONE_MESSAGES
-from tracker.web.pages.coordinator import choose_association
+from tracker.web.pages.desk import choose_association
 from tracker.web.rendering import format_cycle
 from tracker.web.time_zones import format_instant
 

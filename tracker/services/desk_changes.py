@@ -1,0 +1,396 @@
+"""What a coordinator changes on the desk: previewed, done as one unit, and undone as one.
+
+A `ChangePlan` names the people and tables that its work may change; the work is any service. The
+rows are read before and after it, and what differs is kept, so no service has to know how it is
+undone. `tracker.services.desk_previews` does the same work, and rolls it back.
+"""
+
+import hashlib
+import json
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from itertools import groupby
+from typing import Any, NamedTuple
+
+from sqlalchemy import Table, delete, insert, select, update
+from sqlalchemy.exc import IntegrityError
+from sqlmodel import Session, col, func
+from sqlmodel import select as select_rows
+
+from tracker.db.desk import ChangedRow, DeskChange
+from tracker.db.people import Person
+from tracker.db.statements import in_chunks, insert_rows
+from tracker.db.tables import METADATA
+from tracker.services.context import NotFound, Refusal, Refused, ServiceContext, lock_person
+from tracker.services.desk_access import check_association
+from tracker.services.evaluation import evaluate_people
+from tracker.services.message_subjects import mark_outdated
+from tracker.services.removals import audited_values, from_json, to_plain
+from tracker.services.undo import DERIVED_COLUMNS
+
+MAY_UNDO_FOR = timedelta(days=30)
+REVERSED, CHANGED, REFUSED = "reversed", "changed", "refused"
+_HIDDEN = {**DERIVED_COLUMNS, "person": {"email_refused_at"}}
+# A row belongs to the person of the row that it refers to.
+_THROUGH = {"endorsement_id": "endorsement", "application_id": "application", "entry_id": "entry"}
+# What is worked out or sent because of a row, and goes with it.
+_GOES_ALONG = {"notice", "standing", "settled_cycle", "provider_span"}
+_KEPT_WITHOUT_PERSON = "outbox"
+_MANY = 500
+
+
+@dataclass(frozen=True, slots=True)
+class ChangePlan:
+    """What a coordinator is about to change: the work, and whose rows of which tables it may touch.
+
+    ``title`` is an imperative ("Waive 1 hour of DEIA for Alice Moreno"). ``tables`` stand in such
+    an order that each refers to earlier ones only. The work may return ids of people it created.
+    """
+
+    association: str
+    title: str
+    person_ids: frozenset[int]
+    tables: tuple[str, ...]
+    work: Callable[[ServiceContext], Collection[int] | None]
+    reason: str = ""
+
+
+class UndoneRecord(NamedTuple):
+    """What undoing a change did with the rows of one person, and why if it did nothing.
+
+    ``outcome`` is "reversed"; "changed": something changed since, so they were kept; or "refused":
+    something else has taken the place.
+    """
+
+    person_id: int | None
+    name: str
+    outcome: str
+    note: str
+
+
+class OwnedRow(NamedTuple):
+    """A row as JSON has it, and the person to whom it belongs."""
+
+    person_id: int
+    values: dict[str, Any]
+
+
+Rows = dict[str, OwnedRow]
+_NOBODY = OwnedRow(0, {})
+
+
+class _Kept(Exception):  # noqa: N818 - reads as the sentence it is
+    """The rows of a person stay as they are, and why."""
+
+    def __init__(self, outcome: str, note: str) -> None:
+        super().__init__(note)
+        self.outcome = outcome
+        self.note = note
+
+
+def apply_change(context: ServiceContext, plan: ChangePlan, state: str = "") -> DeskChange:
+    """Do what the plan says, and keep how to undo it.
+
+    ``state`` is that of the preview. Raises Refused if the work does, or if the rows are not those
+    of the preview any more.
+    """
+    check_association(context.actor, plan.association)
+    session = context.session
+    for person_id in sorted(plan.person_ids):
+        lock_person(session, person_id)
+    session.flush()
+    before = read_rows(session, plan.tables, plan.person_ids)
+    if state and state != digest_rows(before):
+        raise Refused(Refusal("state", "changed-since-preview"))
+    people = plan.person_ids | set(plan.work(context) or ())
+    after = read_rows(session, plan.tables, people)
+    _forget_old_rows(session, context.now)
+    change = DeskChange(
+        association=plan.association,
+        title=plan.title,
+        reason=plan.reason,
+        made_at=context.now,
+        made_by=context.actor.label,
+    )
+    session.add(change)
+    session.flush()
+    _keep_rows(session, change.id, before, after)
+    return change
+
+
+def list_changes(
+    session: Session, associations: Collection[str], *, skip: int = 0, limit: int
+) -> Sequence[DeskChange]:
+    """What was changed on the desks of these associations, newest first."""
+    query = select_rows(DeskChange).where(col(DeskChange.association).in_(associations))
+    return session.exec(query.order_by(col(DeskChange.id).desc()).offset(skip).limit(limit)).all()
+
+
+def count_changes(session: Session, associations: Collection[str]) -> int:
+    """How many changes `list_changes` has in all."""
+    query = select_rows(func.count()).where(col(DeskChange.association).in_(associations))
+    return session.exec(query).one()
+
+
+def find_change(
+    session: Session, associations: Collection[str], change_id: int
+) -> DeskChange | None:
+    """A change on the desk of one of these associations."""
+    change = session.get(DeskChange, change_id)
+    return change if change and change.association in associations else None
+
+
+def list_people_of(session: Session, change_id: int) -> list[UndoneRecord]:
+    """Whose rows a change touched, by name; ``outcome`` is empty unless it was undone."""
+    query = (
+        select_rows(
+            ChangedRow.person_id,
+            ChangedRow.name,
+            func.coalesce(func.max(ChangedRow.outcome), ""),
+            func.coalesce(func.max(ChangedRow.note), ""),
+        )
+        .where(ChangedRow.change_id == change_id)
+        .group_by(col(ChangedRow.person_id), ChangedRow.name)
+        .order_by(ChangedRow.name)
+    )
+    return [UndoneRecord(*row) for row in session.exec(query)]
+
+
+def may_undo(change: DeskChange, now: datetime) -> bool:
+    """Whether a change is not undone yet, and recent enough."""
+    return change.undone_at is None and change.made_at > now - MAY_UNDO_FOR
+
+
+def undo_change(context: ServiceContext, change_id: int) -> list[UndoneRecord]:
+    """Undo a change, person by person; doing it twice is like once.
+
+    The rows of a person are kept if one of them changed since. Raises NotFound for a change on
+    another association's desk, and Refused if it is too late.
+    """
+    session = context.session
+    change = session.get(DeskChange, change_id, populate_existing=True)
+    if change is None:
+        raise NotFound
+    check_association(context.actor, change.association)
+    if change.undone_at is None:
+        if not may_undo(change, context.now):
+            raise Refused(Refusal("undo", "desk-undo-too-late", {"days": MAY_UNDO_FOR.days}))
+        _undo_rows(context, change_id)
+        change = session.get_one(DeskChange, change_id, populate_existing=True)
+        change.undone_at, change.undone_by = context.now, context.actor.label
+        session.add(change)
+        session.flush()
+    return list_people_of(session, change_id)
+
+
+def list_created(session: Session, change_id: int) -> list[tuple[str, int]]:
+    """The rows that a change created and that undoing it has deleted, each its table and id."""
+    query = select_rows(ChangedRow.row_key).where(
+        ChangedRow.change_id == change_id,
+        ChangedRow.outcome == REVERSED,
+        col(ChangedRow.before).is_(None),
+    )
+    keys = [key.split(":") for key in session.exec(query)]
+    return [(parts[0], int(parts[1])) for parts in keys if len(parts) == 2]  # noqa: PLR2004
+
+
+def _undo_rows(context: ServiceContext, change_id: int) -> None:
+    session = context.session
+    query = select_rows(ChangedRow).where(ChangedRow.change_id == change_id)
+    rows = session.exec(query.order_by(col(ChangedRow.person_id), col(ChangedRow.id))).all()
+    reversed_people = set[int]()
+    for person_id, group in groupby(list(rows), key=lambda row: row.person_id):
+        own = list(group)
+        ids = [row.id for row in own]
+        outcome, note = REVERSED, ""
+        if person_id is None:
+            outcome, note = CHANGED, "the record is gone"
+        else:
+            lock_person(session, person_id)
+            try:
+                with session.begin_nested():
+                    _reverse(context, own)
+                reversed_people.add(person_id)
+            except _Kept as kept:
+                outcome, note = kept.outcome, kept.note
+        values = {"outcome": outcome, "note": note or None}
+        session.exec(update(ChangedRow).where(col(ChangedRow.id).in_(ids)).values(values))
+    session.expire_all()
+    there = set(session.exec(select_rows(Person.id).where(col(Person.id).in_(reversed_people))))
+    mark_outdated(session, there)
+    evaluate_people(session, context.rulebooks, there, context.now)
+
+
+def _reverse(context: ServiceContext, rows: Sequence[ChangedRow]) -> None:
+    """Give rows their values from before a change. Raises _Kept if one of them changed since."""
+    changes = [(row.row_key, _load(row.before), _load(row.after)) for row in rows]
+    for key, _, after in changes:
+        current = _read_row(context.session, key)
+        if current != after:
+            raise _Kept(CHANGED, f"the {_name_of(key)} changed since")
+    # Created rows go first, the last ones that refer to others before those: then what was deleted
+    # comes back in the order of the tables.
+    for key, before, after in reversed(changes):
+        if before is None and after is not None:
+            _delete_created(context, key, after)
+    for key, before, after in changes:
+        if before is not None:
+            _write(context, key, before, after)
+
+
+def _delete_created(context: ServiceContext, key: str, values: dict[str, Any]) -> None:
+    table, same = _locate(key)
+    connection = context.session.connection()
+    for other in METADATA.sorted_tables:
+        for link in other.foreign_keys:
+            if link.column.table is not table or link.ondelete == "SET NULL":
+                continue
+            refers = link.parent == values[link.column.name]
+            if other.name in _GOES_ALONG:
+                connection.execute(delete(other).where(refers))
+            elif other.name == _KEPT_WITHOUT_PERSON:
+                connection.execute(update(other).where(refers).values({link.parent.name: None}))
+            elif connection.execute(select(link.parent).where(refers)).first():
+                raise _Kept(CHANGED, f"a row ({other.name.replace('_', ' ')}) was added since")
+    connection.execute(delete(table).where(*same))
+    _record(context, key, before=values, after=None)
+
+
+def _write(
+    context: ServiceContext, key: str, before: dict[str, Any], after: dict[str, Any] | None
+) -> None:
+    """Bring back a deleted row, or give a changed one its former values."""
+    table, same = _locate(key)
+    values = from_json(table, before)
+    statement: Any = update(table).where(*same).values(values)
+    if after is None:
+        statement = insert(table).values(values)
+    try:
+        context.session.connection().execute(statement)
+    except IntegrityError:
+        raise _Kept(REFUSED, f"something else has taken the place of the {_name_of(key)}") from None
+    _record(context, key, before=after, after=before)
+
+
+def _record(
+    context: ServiceContext,
+    key: str,
+    *,
+    before: Mapping[str, Any] | None,
+    after: Mapping[str, Any] | None,
+) -> None:
+    table, number, *_ = key.split(":")
+    context.record_change(
+        table,
+        int(number),
+        before=None if before is None else audited_values({**before}),
+        after=None if after is None else audited_values({**after}),
+    )
+
+
+def _keep_rows(session: Session, change_id: int, before: Rows, after: Rows) -> None:
+    rows: list[dict[str, Any]] = []
+    for key, was, now in list_differences(before, after):
+        rows.append(
+            {
+                "change_id": change_id,
+                "person_id": (now or was or _NOBODY).person_id,
+                "row_key": key,
+                "before": json.dumps(was.values) if was else None,
+                "after": json.dumps(now.values) if now else None,
+            }
+        )
+    names = dict[int, str]()
+    for ids in in_chunks(sorted({row["person_id"] for row in rows}), _MANY):
+        query = select_rows(Person.id, Person.name).where(col(Person.id).in_(ids))
+        names.update(session.exec(query).all())
+    insert_rows(session, ChangedRow, [{**row, "name": names[row["person_id"]]} for row in rows])
+
+
+def list_differences(
+    before: Rows, after: Rows
+) -> Iterator[tuple[str, OwnedRow | None, OwnedRow | None]]:
+    """The rows that differ, each with its key, and as it was before and after."""
+    for key in dict.fromkeys([*before, *after]):
+        was, now = before.get(key), after.get(key)
+        if was is None or now is None or was.values != now.values:
+            yield key, was, now
+
+
+def read_rows(session: Session, tables: Iterable[str], people: Collection[int]) -> Rows:
+    """The rows of people in these tables, by table and primary key, in the order of the tables."""
+    session.flush()
+    rows: Rows = {}
+    for name in tables:
+        table = METADATA.tables[name]
+        owner, joined = _owner_of(table)
+        for ids in in_chunks(sorted(people), _MANY):
+            query = select(table, owner.label("owner")).select_from(joined)
+            found = session.connection().execute(query.where(owner.in_(ids))).mappings()
+            for row in found.all():
+                values = {column.name: row[column.name] for column in table.columns}
+                rows[_key_of(table, values)] = OwnedRow(row["owner"], _plain(table, values))
+    return rows
+
+
+def _owner_of(table: Table) -> tuple[Any, Any]:
+    """The column with the id of the person to whom a row belongs, and what to select it from."""
+    if table.name == Person.__tablename__:
+        return table.c.id, table
+    if "person_id" in table.c:
+        return table.c.person_id, table
+    for column, name in _THROUGH.items():
+        if column in table.c:
+            parent = METADATA.tables[name]
+            return parent.c.person_id, table.join(parent, parent.c.id == table.c[column])
+    message = f"no column says to whom a row of {table.name} belongs"
+    raise ValueError(message)
+
+
+def _read_row(session: Session, key: str) -> dict[str, Any] | None:
+    table, same = _locate(key)
+    found = session.connection().execute(select(table).where(*same)).mappings().first()
+    return None if found is None else _plain(table, dict(found))
+
+
+def _key_of(table: Table, values: Mapping[str, Any]) -> str:
+    return ":".join([table.name, *(str(values[column.name]) for column in table.primary_key)])
+
+
+def _locate(key: str) -> tuple[Table, list[Any]]:
+    """The table of a key, and the conditions that find its row."""
+    name, *parts = key.split(":")
+    table = METADATA.tables[name]
+    columns = list(table.primary_key)
+    numbered = {
+        column.name: int(part) if column.type.python_type is int else part
+        for column, part in zip(columns, parts, strict=True)
+    }
+    return table, [table.c[name] == value for name, value in from_json(table, numbered).items()]
+
+
+def _plain(table: Table, values: dict[str, Any]) -> dict[str, Any]:
+    hidden = _HIDDEN.get(table.name, set())
+    return to_plain({name: value for name, value in values.items() if name not in hidden})
+
+
+def _load(text: str | None) -> dict[str, Any] | None:
+    values: dict[str, Any] | None = json.loads(text) if text else None
+    return values
+
+
+def digest_rows(rows: Rows) -> str:
+    """Names the rows and their values: other rows have another digest."""
+    text = json.dumps({key: row.values for key, row in rows.items()}, sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:32]
+
+
+def _name_of(key: str) -> str:
+    return key.partition(":")[0].replace("_", " ")
+
+
+def _forget_old_rows(session: Session, now: datetime) -> None:
+    """Delete the rows of changes that can no longer be undone; that they happened stays."""
+    old = select_rows(DeskChange.id).where(col(DeskChange.made_at) <= now - MAY_UNDO_FOR)
+    session.exec(delete(ChangedRow).where(col(ChangedRow.change_id).in_(old)))

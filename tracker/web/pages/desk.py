@@ -1,0 +1,204 @@
+"""The desk's own pages: the preview of a change, what was changed, and undoing it.
+
+`answer_change` is how every form of the desk saves: it shows first what the change would do to
+standings and emails, then does it, and offers to undo it.
+"""
+
+from collections.abc import Iterator, Sequence
+from typing import Annotated, NamedTuple
+
+from fastapi import APIRouter, HTTPException, Query
+from fastapi.responses import HTMLResponse, Response
+from starlette.datastructures import FormData
+
+from tracker.formatting import capitalize_first
+from tracker.notifications.attention_text import format_missing
+from tracker.notifications.undo_mail import undo_change_with_letters
+from tracker.rules.cycles import cycle_containing
+from tracker.services.context import Refused, ServiceContext
+from tracker.services.dashboard import ShortRequirement
+from tracker.services.desk_changes import (
+    MAY_UNDO_FOR,
+    ChangePlan,
+    apply_change,
+    count_changes,
+    find_change,
+    list_changes,
+    list_people_of,
+    may_undo,
+)
+from tracker.services.desk_previews import StandingChange, StoredStanding, preview_change
+from tracker.web.dependencies import Viewer
+from tracker.web.forms.body import RowId
+from tracker.web.page_request import (
+    PAGE_SIZE,
+    CoordinatorPage,
+    PageNumber,
+    PageRequest,
+    count_pages,
+    format_problems,
+    require,
+)
+from tracker.web.rendering import format_cycle
+
+router = APIRouter()
+# What a preview's form sends besides what was typed.
+_CONFIRMED, _STATE = "confirmed", "state"
+_MOST_SHOWN = 100
+_CONFLICT = "changed-since-preview"
+_SAVED = "saved-change-"
+# What a new status means for emails.
+_FOLLOWS = {
+    "met": "Reminders stop.",
+    "excused": "Reminders stop.",
+    "lapsed": "An email about the lapse follows with the next reminders.",
+    "overdue": "Reminders follow.",
+    "open": "Reminders follow as the due date comes near.",
+}
+
+
+def choose_association(viewer: Viewer, association: str) -> str:
+    """The association that the viewer chose, or else their first; 404 if it is not theirs."""
+    association = association or viewer.coordinates[0]
+    require(association in viewer.coordinates)
+    return association
+
+
+class PreviewLine(NamedTuple):
+    """A renewal whose standing moves: whose it is, and its status and what is missing."""
+
+    name: str
+    renewal: str
+    before: str
+    after: str
+    follows: str
+
+
+def answer_change(
+    page: PageRequest, typed: FormData, plan: ChangePlan, *, action: str, back: str
+) -> Response:
+    """Show what a change would do, or do it if the form comes from that preview.
+
+    ``action`` is the path that the form is sent to, ``back`` the path of the page to return to.
+    Raises Refused if the work refuses what was typed.
+    """
+    conflict: Refused | None = None
+    if _CONFIRMED in typed:
+        state = str(typed.get(_STATE, ""))
+        try:
+            change_id = page.write(lambda context: apply_change(context, plan, state).id)
+        except Refused as refused:
+            if [one.code for one in refused.refusals] != [_CONFLICT]:
+                raise
+            conflict = refused
+        else:
+            return page.redirect(back, f"{_SAVED}{change_id}")
+    preview = page.write(lambda context: preview_change(context, plan))
+    kept = [
+        (name, str(text)) for name, text in typed.multi_items() if name not in {_CONFIRMED, _STATE}
+    ]
+    return page.render(
+        "desk_preview.html",
+        here="coordinator",
+        association=plan.association,
+        title=plan.title,
+        reason=plan.reason,
+        lines=list(_format_lines(page, preview.standings[:_MOST_SHOWN])),
+        more=max(0, len(preview.standings) - _MOST_SHOWN),
+        messages=preview.messages[:_MOST_SHOWN],
+        more_messages=max(0, len(preview.messages) - _MOST_SHOWN),
+        row_count=preview.row_count,
+        action=action,
+        back=back,
+        kept=[*kept, (_STATE, preview.state)],
+        problems=[("save", words) for _, words in format_problems(conflict)] if conflict else (),
+    )
+
+
+@router.get("/coordinator/changes")
+def show_changes(
+    page: CoordinatorPage,
+    association: Annotated[str, Query()] = "",
+    number: PageNumber = 1,
+) -> HTMLResponse:
+    """What was changed on an association's desk, newest first."""
+    association = choose_association(page.viewer, association)
+    with page.reading() as session:
+        skip = (number - 1) * PAGE_SIZE
+        changes = list_changes(session, [association], skip=skip, limit=PAGE_SIZE)
+        pages = count_pages(count_changes(session, [association]))
+    return page.render(
+        "desk_changes.html",
+        here="coordinator",
+        association=association,
+        changes=[(change, may_undo(change, page.now)) for change in changes],
+        days=MAY_UNDO_FOR.days,
+        page=number,
+        pages=pages,
+    )
+
+
+@router.get("/coordinator/changes/{change_id}")
+def show_change(page: CoordinatorPage, change_id: RowId) -> HTMLResponse:
+    """One change: whom it touched, and what undoing it did."""
+    return _render_change(page, change_id, ())
+
+
+@router.post("/coordinator/changes/{change_id}/undo")
+def undo(page: CoordinatorPage, change_id: RowId) -> Response:
+    """Undo a change; its page says for each person what happened."""
+
+    def work(context: ServiceContext) -> None:
+        undo_change_with_letters(page.site, context, change_id)
+
+    try:
+        page.write(work)
+    except Refused as refused:
+        return _render_change(page, change_id, format_problems(refused))
+    return page.redirect(f"/coordinator/changes/{change_id}", "undone")
+
+
+def _render_change(
+    page: PageRequest, change_id: int, problems: Sequence[tuple[str, str]]
+) -> HTMLResponse:
+    with page.reading() as session:
+        change = find_change(session, page.viewer.coordinates, change_id)
+        if change is None:
+            raise HTTPException(404)
+        records = list_people_of(session, change_id)
+    return page.render(
+        "desk_change.html",
+        here="coordinator",
+        association=change.association,
+        change=change,
+        records=records,
+        undoable=may_undo(change, page.now),
+        days=MAY_UNDO_FOR.days,
+        problems=problems,
+    )
+
+
+def _format_lines(page: PageRequest, changes: Sequence[StandingChange]) -> Iterator[PreviewLine]:
+    for change in changes:
+        cycles = page.rulebooks.associations[change.association].cycles
+        cycle = cycle_containing(cycles, change.cycle_starts_on, change.cycle_starts_on)
+        renewal = " · ".join([change.category, *([format_cycle(cycle)] if cycle else [])])
+        before, after = _format_standing(change.before), _format_standing(change.after)
+        yield PreviewLine(change.name, renewal, before, after, _describe_follows(change))
+
+
+def _format_standing(standing: StoredStanding | None) -> str:
+    if standing is None:
+        return "Not tracked"
+    short = [ShortRequirement(one.counts, one.topic, one.short) for one in standing.short]
+    missing = f", {format_missing(short)} missing" if short else ""
+    return f"{capitalize_first(standing.status)}{missing}"
+
+
+def _describe_follows(change: StandingChange) -> str:
+    """What the new status means for emails."""
+    before = change.before.status if change.before else ""
+    after = change.after.status if change.after else ""
+    if after == before:
+        return ""
+    return _FOLLOWS.get(after, "")
