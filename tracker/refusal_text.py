@@ -338,6 +338,19 @@ _SENTENCES: dict[str, str | Callable[[Facts], str]] = {
         "This person also belongs to {associations}. Only the operator of this site can change "
         "what the associations share."
     ),
+    "name-missing": "Enter the name",
+    "role-ends-before-start": "The last day can't be before the first day",
+    "role-already-held": "{name} is already on the team as {role}",
+    "last-coordinator": (
+        "{association} needs a coordinator. Add another coordinator first, then end this role."
+    ),
+    "second-factor-there": "A second factor is set up already. Remove it first.",
+    "second-factor-wrong": "This code isn't right. Enter the code that your app shows now.",
+    "second-factor-paused": "Five codes were wrong. Wait 15 minutes, then try again.",
+    "second-factor-lost": (
+        "The second factor can't be read anymore. Ask another coordinator or the operator of this "
+        "site to reset it."
+    ),
     "own-decision": (
         "You can't decide about yourself. Ask another coordinator of the association or, if there "
         "is none, the operator of this site, who can import the decision."

@@ -4,7 +4,6 @@ import asyncio
 import threading
 from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import replace
 from datetime import datetime
 
 import pytest
@@ -87,7 +86,7 @@ def test_a_tick_that_fails_is_logged_and_tried_again(
 ) -> None:
     schedule = sqlite_jobs.settings.schedule.model_copy(update={"tick_seconds": 0.05})
     settings = sqlite_jobs.settings.model_copy(update={"schedule": schedule})
-    context = replace(sqlite_jobs.context, settings=settings)
+    context = open_context(settings, sqlite_jobs.rulebooks, sqlite_jobs.engine)
     attempts = []
 
     def fail_once(

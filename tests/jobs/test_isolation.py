@@ -1,6 +1,5 @@
 """Promise 18: one failure stays one failure; it is shown, and it is tried again."""
 
-from dataclasses import replace
 from datetime import date
 from typing import Any
 
@@ -14,6 +13,7 @@ from tracker.db.engine import Busy, reading
 from tracker.jobs import digest, runner
 from tracker.jobs.health_metrics import read_health_metrics
 from tracker.jobs.schedule import Job
+from tracker.notifications.context import open_context
 from tracker.services.dashboard import list_job_problems
 from tracker.services.run_ledger import list_failures
 from tracker.settings import Coordinator, Settings
@@ -138,7 +138,7 @@ def test_one_coordinators_failure_stays_theirs(sqlite_url: str) -> None:
 
 def _with_coordinators(jobs: JobHarness, coordinators: tuple[Coordinator, ...]) -> Any:  # noqa: ANN401
     settings: Settings = jobs.settings.model_copy(update={"coordinators": coordinators})
-    return replace(jobs.context, settings=settings)
+    return open_context(settings, jobs.rulebooks, jobs.engine)
 
 
 def test_a_savepoint_that_fails_undoes_only_itself(

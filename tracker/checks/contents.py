@@ -14,8 +14,10 @@ from tracker.formatting import format_count
 from tracker.jobs.schedule import Job
 from tracker.mail import outbox
 from tracker.rulebooks import RulebookError, Rulebooks
+from tracker.services.evaluation import days_at
 from tracker.services.first_days import list_starts
 from tracker.services.run_ledger import get_last_run_date, list_failures
+from tracker.services.team import list_coordinators, load_team
 from tracker.settings import Settings
 
 # A job that ran before should run again within so many days.
@@ -60,12 +62,16 @@ def check_contents(
     yield from _check_names(session, rulebooks)
     query = select(Endorsement.association).distinct().order_by(Endorsement.association)
     associations = session.exec(query).all()
+    active = load_team(session, settings, rulebooks.associations).list_active(
+        days_at(rulebooks, now)
+    )
+    coordinated = {one.association for one in list_coordinators(active)}
     for association in associations:
-        if not settings.coordinators_of(association):
+        if association not in coordinated:
             yield warning(
                 "T404",
                 f"{association} has endorsees but no coordinator: nobody gets its digest",
-                "Add [[coordinators]] to tracker.toml.",
+                "Add [[coordinators]] to tracker.toml, or with `tracker team add`.",
             )
     yield from _check_first_days(session, settings)
     for association in associations:

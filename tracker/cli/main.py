@@ -28,6 +28,7 @@ provider_app = _create_group("Say who an RSC provider is that endorsees named.")
 person_app = _create_group("Change the address of a person, or merge two records.")
 remove_app = _create_group("Remove wrong rows, and undo that.")
 sessions_app = _create_group("End signed-in sessions.")
+team_app = _create_group("Who works for an association.")
 first_day_app = _create_group("Since when an association keeps its records in this system.")
 app.add_typer(rules_app, name="rules")
 app.add_typer(person_app, name="person")
@@ -35,6 +36,7 @@ app.add_typer(provider_app, name="provider")
 app.add_typer(remove_app, name="remove")
 app.add_typer(token_app, name="token")
 app.add_typer(sessions_app, name="sessions")
+app.add_typer(team_app, name="team")
 app.add_typer(first_day_app, name="first-day")
 
 
@@ -434,6 +436,39 @@ def first_day_list(json: Json = False) -> None:
     from tracker.cli import first_days
 
     first_days.print_days(as_json=json)
+
+
+@team_app.command("list")
+def team_list(
+    *, as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False
+) -> None:
+    """List everyone's roles, past and coming ones included."""
+    from tracker.cli import team
+
+    team.list_team(as_json=as_json)
+
+
+@team_app.command("add")
+def team_add(
+    association: Annotated[str, typer.Argument()],
+    email: Annotated[str, typer.Argument()],
+    name: Annotated[str, typer.Argument()],
+    role: Annotated[str, typer.Option(help="coordinator, reviewer, treasurer, or viewer.")] = (
+        "coordinator"
+    ),
+) -> None:
+    """Add someone to an association's team from today on. They get an email."""
+    from tracker.cli import team
+
+    team.add(association, email, name, role)
+
+
+@team_app.command("reset-second-factor")
+def team_reset_second_factor(email: Annotated[str, typer.Argument()]) -> None:
+    """Remove the second factor of someone who lost their phone and recovery codes."""
+    from tracker.cli import team
+
+    team.reset_factor(email)
 
 
 @sessions_app.callback()

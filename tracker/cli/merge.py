@@ -3,6 +3,8 @@
 import sys
 from collections.abc import Iterable, Sequence
 
+from sqlmodel import Session
+
 from tracker import clock
 from tracker.cli.context import AppContext, open_app
 from tracker.db.engine import writing
@@ -10,6 +12,7 @@ from tracker.errors import UserError
 from tracker.formatting import format_date, format_hours, format_hours_with_unit, format_list
 from tracker.refusal_text import format_refusal
 from tracker.services.context import Actor, Refused, ServiceContext
+from tracker.services.evaluation import days_at
 from tracker.services.merging import (
     Double,
     MergeResult,
@@ -22,6 +25,7 @@ from tracker.services.merging import (
     summarize_record,
 )
 from tracker.services.sign_in import normalize_email
+from tracker.services.team import list_coordinators, load_team
 
 
 class _DryRunError(Exception):
@@ -63,7 +67,7 @@ def _run(
         for person in (kept, merged):
             sys.stdout.write(f"{person.name} <{person.email}> has:\n")
             _print_record(summarize_record(session, person))
-        sys.stdout.writelines(_format_roles(app, keep, other))
+        sys.stdout.writelines(_format_roles(app, session, keep, other))
         doubles = list_doubles(session, kept, merged) if kept.id != merged.id else []
         _print_doubles(doubles, similar)
         context = ServiceContext(session, app.rulebooks, Actor("tracker person"), clock.now())
@@ -72,15 +76,17 @@ def _run(
         return merge_people(context, kept, merged, reason, similar)
 
 
-def _format_roles(app: AppContext, keep: str, other: str) -> Iterable[str]:
-    """What it means that an address is a coordinator's in the settings."""
-    for coordinator in app.settings.coordinators:
-        role = f"\nNote: {coordinator.email} coordinates {coordinator.association} (settings)."
+def _format_roles(app: AppContext, session: Session, keep: str, other: str) -> Iterable[str]:
+    """What it means that an address is a coordinator's."""
+    team = load_team(session, app.settings, app.rulebooks.associations)
+    active = team.list_active(days_at(app.rulebooks, clock.now()))
+    for coordinator in list_coordinators(active):
+        role = f"\nNote: {coordinator.email} coordinates {coordinator.association}."
         if coordinator.email == other != keep:
             yield (
                 f"{role} It still opens the coordinator's pages and gets their email, but no "
-                f"longer this record: that is {keep}'s. For one sign-in, change the address in the "
-                "settings.\n"
+                f"longer this record: that is {keep}'s. For one sign-in, change the address on the "
+                "team.\n"
             )
         elif coordinator.email == keep:
             yield f"{role} Who signs in with it sees this record and the coordinator's pages.\n"

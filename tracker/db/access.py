@@ -73,8 +73,9 @@ class BrowserSession(SQLModel, table=True):
     """A signed-in browser: the hash of its cookie's token, and whose it is.
 
     ``person_id`` is the person whose address ``email`` was when it signed in, if anybody's.
-    ``browser`` says in words what it is, ``seen_at`` when it last came (kept once a day), and
-    ``confirmed_at`` when a code from the person's email was last entered in it.
+    ``browser`` says in words what it is, ``seen_at`` when it last came (kept once a day),
+    ``confirmed_at`` when a code from the person's email was last entered in it, and ``factor_at``
+    when the second factor was.
     """
 
     __tablename__ = "web_session"
@@ -85,6 +86,7 @@ class BrowserSession(SQLModel, table=True):
     browser: str | None = Field(default=None, max_length=100)
     seen_at: datetime | None = Field(default=None, sa_type=Instant)
     confirmed_at: datetime | None = Field(default=None, sa_type=Instant)
+    factor_at: datetime | None = Field(default=None, sa_type=Instant)
     person_id: int | None = Field(default=None, index=True, foreign_key="person.id")
 
 

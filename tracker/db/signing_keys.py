@@ -23,8 +23,8 @@ from tracker.master_key import MasterKey, MasterKeyError
 
 SIGN_IN, DEVICE = "sign-in", "device"
 REFERENCE, CALENDAR, UNSUBSCRIBE = "reference", "calendar", "unsubscribe"
-_MAIL, _FORMER = "mail", "former keys"
-PURPOSES = (SIGN_IN, DEVICE, REFERENCE, CALENDAR, UNSUBSCRIBE, _MAIL, _FORMER)
+_MAIL, _FORMER, _FACTOR = "mail", "former keys", "second factor"
+PURPOSES = (SIGN_IN, DEVICE, REFERENCE, CALENDAR, UNSUBSCRIBE, _MAIL, _FORMER, _FACTOR)
 # What earlier versions kept in the database, and links that people still have were signed with.
 _FORMER_NAMES = (REFERENCE, CALENDAR, UNSUBSCRIBE)
 _ENCRYPTED = b"\x00aes-gcm-1\x00"
@@ -160,6 +160,11 @@ class Cipher:
 def body_cipher(session: Session) -> Cipher:
     """Encrypts bodies of messages that wait, under their Message-IDs. Raises MasterKeyError."""
     return _cipher(session, _MAIL)
+
+
+def factor_cipher(session: Session) -> Cipher:
+    """Encrypts the secrets of second factors, under the addresses. Raises MasterKeyError."""
+    return _cipher(session, _FACTOR)
 
 
 def _cipher(session: Session, purpose: str) -> Cipher:

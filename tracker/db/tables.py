@@ -25,7 +25,7 @@ from tracker.db.applications import (
     WithdrawnReference,
 )
 from tracker.db.corrections import FormerEmail, Removal
-from tracker.db.desk import ChangedRow, DeskChange
+from tracker.db.desk import ChangedRow, DeskChange, SecondFactor, TeamRole, TeamSetting
 from tracker.db.ledgers import (
     Notice,
     Outbox,
@@ -96,12 +96,15 @@ __all__ = [
     "Review",
     "RunFailure",
     "RunRow",
+    "SecondFactor",
     "Secret",
     "SecurityEvent",
     "SettledCycle",
     "SignIn",
     "SignInTry",
     "StandingRow",
+    "TeamRole",
+    "TeamSetting",
     "TimeRequest",
     "Unsubscribed",
     "Vetting",

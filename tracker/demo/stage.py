@@ -33,6 +33,7 @@ from tracker.services.group_sessions import (
     create_group_session,
 )
 from tracker.services.run_ledger import RunKey, claim_run, finish_run
+from tracker.services.team import FixedTeam
 from tracker.settings import Coordinator, Settings
 from tracker.web.dependencies import DemoLogin
 
@@ -125,7 +126,8 @@ def _list_story_logins(cast: Cast) -> list[DemoLogin]:
 
 def _live_through(context: JobContext, now: datetime) -> None:
     """Evaluate everyone each week up to ``now``, and record runs as if every night had come."""
-    quiet = replace(context, settings=context.settings.model_copy(update={"coordinators": ()}))
+    nobody = context.settings.model_copy(update={"coordinators": ()})
+    quiet = replace(context, team=FixedTeam(nobody))
     schedule = context.settings.schedule
     latest = {}
     rulebooks = context.rulebooks.associations.values()

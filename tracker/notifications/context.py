@@ -9,6 +9,7 @@ from typing import Protocol
 from sqlalchemy import Engine
 from sqlmodel import Session
 
+from tracker import clock
 from tracker.db.engine import writing
 from tracker.db.people import Person
 from tracker.mail.compose import Composer, load_composer
@@ -18,6 +19,7 @@ from tracker.rulebooks import Rulebooks, load_notice_config
 from tracker.rules.notice_config import NoticeConfig
 from tracker.services.message_subjects import About
 from tracker.services.sign_in import SIGN_IN_MINUTES
+from tracker.services.team import TeamCache, TeamSource
 from tracker.settings import Settings, templates_folder
 
 _MASKED_CODE = "••• ••• •••"
@@ -47,11 +49,16 @@ class JobContext:
     of one that is rolled back.
     """
 
-    settings: Settings
+    team: TeamSource
     rulebooks: Rulebooks
     notices: NoticeConfig
     composer: Composer
     transaction: Callable[[], AbstractContextManager[Session]]
+
+    @property
+    def settings(self) -> Settings:
+        """The settings, with the coordinators of today."""
+        return self.team.settings
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +133,7 @@ def open_context(
     A transaction waits for other writers, at most ``patience`` seconds if that is given.
     """
     return JobContext(
-        settings=settings,
+        team=TeamCache(engine, settings, rulebooks, clock.now),
         rulebooks=rulebooks,
         notices=load_notice_config(settings.config_dir),
         composer=load_composer(templates_folder(), settings.mail.sender, settings.base_url),

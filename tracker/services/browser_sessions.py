@@ -16,6 +16,7 @@ from sqlmodel import Session, and_, col, delete, exists, func, or_, select, upda
 from tracker.db.access import ApiToken, BrowserSession, CalendarFeed, SignIn
 from tracker.db.applications import Application
 from tracker.db.audit import Change, record_changes
+from tracker.db.desk import SecondFactor, TeamRole
 from tracker.db.people import Endorsement, Person
 from tracker.db.types import Instant
 from tracker.services.context import ServiceContext
@@ -54,7 +55,9 @@ class SessionUser(NamedTuple):
     ``seen_at`` is None before the first visit after signing in. ``mail_comes_back``: mail to the
     person's first address. ``association`` is that of their first endorsement, if they have one.
     ``had_person``: the session is a person's, though the address may no longer be theirs.
-    ``confirmed_at``: see `is_confirmed`.
+    ``confirmed_at``: see `is_confirmed`. ``factor_at``: when the session's second factor was
+    entered; ``has_factor``: whether the address has one. ``has_role``: whether it is or was on a
+    team in the database.
     """
 
     email: str
@@ -69,6 +72,9 @@ class SessionUser(NamedTuple):
     association: str | None
     had_person: bool
     confirmed_at: datetime | None
+    factor_at: datetime | None
+    has_factor: bool
+    has_role: bool
 
 
 def create_browser_session(
@@ -136,6 +142,12 @@ def _session_user_query(today: date) -> Select[*tuple[Any, ...]]:
             association,
             col(BrowserSession.person_id).is_not(None),
             col(BrowserSession.confirmed_at),
+            col(BrowserSession.factor_at),
+            exists().where(
+                col(SecondFactor.email) == BrowserSession.email,
+                col(SecondFactor.confirmed_at).is_not(None),
+            ),
+            exists().where(col(TeamRole.email) == BrowserSession.email),
         )
         .outerjoin(Person, and_(is_owner, has_email))
         .where(

@@ -17,6 +17,7 @@ from tracker.jobs.health_metrics import HealthMetrics, read_health_metrics
 from tracker.mail.compose import load_composer
 from tracker.rulebooks import Rulebooks
 from tracker.services.evaluation import deferred_evaluation
+from tracker.services.team import TeamCache
 from tracker.settings import Settings, templates_folder
 from tracker.web.api.app import PREFIX, build_api
 from tracker.web.background import BackgroundWork, Readiness, SingleFlight
@@ -46,7 +47,9 @@ from tracker.web.pages import (
     referee,
     references,
     second_address,
+    second_factor,
     sign_in,
+    team,
     time_requests,
     uploads,
 )
@@ -63,6 +66,7 @@ _PAGES = (
     profile,
     memberships,
     second_address,
+    second_factor,
     time_requests,
     uploads,
     apply,
@@ -75,6 +79,7 @@ _PAGES = (
     group_sessions,
     coordinator,
     desk,
+    team,
     applicants,
     applicant,
     exports,
@@ -122,7 +127,8 @@ def build_app(
         routes=routes,
     )
     app.state.site = Site(
-        settings=settings,
+        configured=settings,
+        team=TeamCache(engine, settings, rulebooks, now),
         is_https=settings.is_https,
         engine=engine,
         reader=Reader(engine),

@@ -79,13 +79,14 @@ def show_confirmation(request: Request, error: Exception) -> Response:
     if not isinstance(error, ConfirmationNeeded):
         raise error
     refused = error.refused
+    query = f"?{request.url.query}" if request.url.query else ""
     texts = [(name, str(text)) for name, text in error.posted.typed.multi_items()]
     return error.page.site.pages.render(
         "confirm.html",
         status=422 if refused else 403,
         viewer=error.page.viewer,
         here="profile",
-        action=safe_path(request.url.path),
+        action=safe_path(request.url.path + query),
         kept=[(name, text) for name, text in texts if name not in _OWN_FIELDS],
         ticket=error.ticket,
         minutes=SIGN_IN_MINUTES,

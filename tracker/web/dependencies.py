@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Annotated, TypeVar
+from typing import Annotated, NamedTuple, TypeVar
 from urllib.parse import unquote
 
 from fastapi import BackgroundTasks, Depends, Request
@@ -29,13 +29,16 @@ from tracker.services.context import Actor, ServiceContext
 from tracker.services.evaluation import days_at
 from tracker.services.security_events import Client
 from tracker.services.sign_in import client_network
-from tracker.settings import Coordinator, Settings
+from tracker.services.team import Area, TeamCache, TeamMember, list_permitted
+from tracker.settings import Settings
 from tracker.web.background import BackgroundWork, Readiness, SingleFlight
 from tracker.web.rendering import Pages
 from tracker.web.request_ids import current_request_id
 
 T = TypeVar("T")
 _FIRST_PAGE = "/"
+# Where the files of applications are opened, too.
+_APPLICATIONS = ("/coordinator/applicants", "/evidence/")
 _LONGEST_PATH = 2000
 
 
@@ -68,12 +71,14 @@ class DemoLogin:
 class Site:
     """The parts of the site that `build_app` puts together.
 
+    ``configured`` are the settings as they were read, ``team`` who works for which association.
     Pages read with ``reading(site.engine)``, the busiest with ``site.reader``; everything that
     writes uses ``site.writer``. ``now`` reads the clock, once for each request. ``is_https``:
     people reach the site over TLS, so that cookies may require it.
     """
 
-    settings: Settings
+    configured: Settings
+    team: TeamCache
     is_https: bool
     engine: Engine
     reader: Reader
@@ -86,6 +91,11 @@ class Site:
     vitals: SingleFlight[HealthMetrics]
     demo_people: Sequence[DemoLogin]
     now: Callable[[], datetime]
+
+    @property
+    def settings(self) -> Settings:
+        """The settings, with the coordinators whom the database names."""
+        return self.team.settings
 
     def own_cookie(self, name: str = "session") -> str:
         """The full name of a cookie for all pages; ``__Host-`` binds it to this host and TLS."""
@@ -145,7 +155,10 @@ class Viewer:
     Every query is limited to ``person_id`` or to the associations in ``coordinates``.
     ``person_id`` is None for a coordinator who is not a person in the database, and for someone new
     who may apply. ``mail_comes_back``: mail to the person's first address bounces.
-    ``confirmed_at``: when a code was last entered in this browser.
+    ``confirmed_at``: when a code was last entered in this browser. ``coordinates`` are the
+    associations for which this request may look at what it asks for, or change it; ``roles`` all
+    that the viewer has. Until the second factor is entered (``needs_factor``) or set up
+    (``needs_factor_setup``), ``coordinates`` is empty.
     """
 
     email: str
@@ -157,6 +170,9 @@ class Viewer:
     provides_rsc: bool = False
     mail_comes_back: bool = False
     confirmed_at: datetime | None = None
+    roles: tuple[TeamMember, ...] = ()
+    needs_factor: bool = False
+    needs_factor_setup: bool = False
 
     @property
     def actor(self) -> Actor:
@@ -164,9 +180,61 @@ class Viewer:
         return Actor(self.email, self.person_id, self.coordinates)
 
     @property
+    def opens_desk(self) -> bool:
+        """Whether the viewer may look at more than applications."""
+        return bool(list_permitted(self.roles, self.email, Area.DESK, writes=False))
+
+    @property
+    def only_looks(self) -> bool:
+        """Whether the viewer may look at the desk, but change nothing there."""
+        return self.opens_desk and not list_permitted(
+            self.roles, self.email, Area.DESK, writes=True
+        )
+
+    @property
     def logs_hours(self) -> bool:
         """Whether the viewer has an endorsement or application that hours can count for."""
         return self.is_endorsed or self.has_applied
+
+
+class SignedIn(NamedTuple):
+    """Who is signed in, what they do for associations today, and which want a second factor."""
+
+    user: SessionUser
+    roles: tuple[TeamMember, ...]
+    strict: frozenset[str]
+
+    @property
+    def needs_factor(self) -> bool:
+        """Whether the second factor was not entered in this browser yet."""
+        return bool(self.roles) and self.user.has_factor and self.user.factor_at is None
+
+    @property
+    def needs_factor_setup(self) -> bool:
+        """Whether an association wants a second factor, and none is set up."""
+        return not self.user.has_factor and any(
+            one.association in self.strict for one in self.roles
+        )
+
+    def list_coordinated(self, request: Request) -> tuple[str, ...]:
+        """The associations for which the request may look at what it asks for, or change it."""
+        if self.needs_factor or self.needs_factor_setup:
+            return ()
+        writes = request.method not in {"GET", "HEAD"}
+        area = area_of(request.url.path)
+        return list_permitted(self.roles, self.user.email, area, writes=writes)
+
+
+def _find_signed_in(site: Site, session: Session, token: str, now: datetime) -> SignedIn | None:
+    user = get_session_user(session, token, now)
+    if user is None:
+        return None
+    configured = {one.email for one in site.configured.coordinators}
+    if not user.has_role and user.email not in configured:
+        return SignedIn(user, (), frozenset())
+    # Only by the address that signed in: imports may write second addresses.
+    active, strict = site.team.read(session, now)
+    return SignedIn(user, tuple(one for one in active if one.email == user.email), strict)
 
 
 async def find_viewer(
@@ -176,10 +244,11 @@ async def find_viewer(
     token = request.cookies.get(site.own_cookie())
     if not token:
         return None
-    user = await site.reader.read(lambda session: get_session_user(session, token, now))
-    if user is None:
+    signed_in = await site.reader.read(lambda session: _find_signed_in(site, session, token, now))
+    if signed_in is None:
         return None
-    viewer = _viewer_of(site, user)
+    user = signed_in.user
+    viewer = _viewer_of(site, signed_in, request)
     if viewer is not None:
         locale = DEFAULT_LOCALE
         for association in (user.association, *viewer.coordinates):
@@ -213,8 +282,8 @@ def viewer_of_request(request: Request, site: Site, now: datetime) -> Viewer | N
     if not token:
         return None
     with reading(site.engine) as session:
-        user = get_session_user(session, token, now)
-    return _viewer_of(site, user) if user else None
+        signed_in = _find_signed_in(site, session, token, now)
+    return _viewer_of(site, signed_in, request) if signed_in else None
 
 
 def viewer_in_session(
@@ -222,17 +291,16 @@ def viewer_in_session(
 ) -> Viewer | None:
     """The viewer, read and recorded as seen in the transaction that saves what they sent."""
     token = request.cookies.get(site.own_cookie())
-    user = get_session_user(session, token, now) if token else None
-    if token is None or user is None:
+    signed_in = _find_signed_in(site, session, token, now) if token else None
+    if token is None or signed_in is None:
         return None
-    if not has_recent_visit(user, now):
+    if not has_recent_visit(signed_in.user, now):
         record_visit(session, token, now)
-    return _viewer_of(site, user)
+    return _viewer_of(site, signed_in, request)
 
 
-def _viewer_of(site: Site, user: SessionUser) -> Viewer | None:
-    # Coordinators only by the address in the settings: imports may write second addresses.
-    roles = [c for c in site.settings.coordinators if c.email == user.email]
+def _viewer_of(site: Site, signed_in: SignedIn, request: Request) -> Viewer | None:
+    user, roles, _ = signed_in
     if user.name is None and not roles and not _may_apply(site, user):
         return None
     return Viewer(
@@ -241,22 +309,24 @@ def _viewer_of(site: Site, user: SessionUser) -> Viewer | None:
         person_id=user.person_id,
         is_endorsed=user.is_endorsed,
         has_applied=user.has_applied,
-        coordinates=_list_associations(site, roles) if roles else (),
+        coordinates=signed_in.list_coordinated(request),
         provides_rsc=user.provides_rsc,
         mail_comes_back=user.mail_comes_back,
         confirmed_at=user.confirmed_at,
+        roles=roles,
+        needs_factor=signed_in.needs_factor,
+        needs_factor_setup=signed_in.needs_factor_setup,
     )
 
 
-def _list_associations(site: Site, roles: Sequence[Coordinator]) -> tuple[str, ...]:
-    """The associations of these roles that have a rulebook, each once."""
-    names = dict.fromkeys(role.association for role in roles)
-    return tuple(name for name in names if name in site.rulebooks.associations)
+def area_of(path: str) -> Area:
+    """The part of the desk to which an address belongs."""
+    return Area.APPLICATIONS if path.startswith(_APPLICATIONS) else Area.DESK
 
 
 def _may_apply(site: Site, user: SessionUser) -> bool:
     """Whether an address that is nobody's may apply; not if it was somebody's when it signed in."""
-    return site.settings.sign_in.applicants and not user.had_person
+    return site.configured.sign_in.applicants and not user.had_person
 
 
 OptionalViewerDep = Annotated[Viewer | None, Depends(find_viewer)]

@@ -23,6 +23,7 @@ from tracker.web.dependencies import SignInNeeded, Viewer, safe_path, site_of, v
 from tracker.web.flash import redirect_with_flash
 from tracker.web.forms.body import TOO_MANY, typed_again
 from tracker.web.middleware import REQUEST_ID, allow_header, security_headers
+from tracker.web.page_request import LOOKS_ONLY, SecondFactorNeeded
 from tracker.web.request_ids import current_request_id
 
 _LOG = structlog.get_logger()
@@ -45,6 +46,7 @@ def format_wait(seconds: str | None) -> str:
 def add_error_pages(app: FastAPI) -> None:
     """Answer every error with a page of ours."""
     app.add_exception_handler(SignInNeeded, _sign_in_first)
+    app.add_exception_handler(SecondFactorNeeded, _enter_factor_first)
     for refused in (HTTPException, NotFound, RequestValidationError):
         app.add_exception_handler(refused, _show_refusal)
     for busy in (Busy, OperationalError, psycopg.OperationalError, sqlite3.OperationalError):
@@ -84,6 +86,15 @@ async def _sign_in_first(request: Request, _error: Exception) -> Response:
     )
 
 
+async def _enter_factor_first(request: Request, error: Exception) -> Response:
+    """Lead to the page for the second factor, and from there back."""
+    if not isinstance(error, SecondFactorNeeded):
+        raise error
+    page = "/second-factor/set-up" if error.is_setup else "/second-factor"
+    wanted = _address(request) if request.method == "GET" else "/coordinator"
+    return RedirectResponse(f"{page}?{urlencode({'next': wanted})}", 303)
+
+
 def _address(request: Request) -> str:
     query = f"?{request.url.query}" if request.url.query else ""
     return safe_path(request.url.path + query)
@@ -96,8 +107,8 @@ def _show_refusal(request: Request, error: Exception) -> Response:
         status, headers = error.status_code, dict(error.headers or {})
         if status == HTTPStatus.METHOD_NOT_ALLOWED:
             headers |= allow_header(request)
-        if error.detail == TOO_MANY:
-            kind = TOO_MANY
+        if error.detail in {TOO_MANY, LOOKS_ONLY}:
+            kind = error.detail
     elif isinstance(error, RequestValidationError):
         # An id that no database holds is as absent as one that ours does not hold.
         is_in_path = any(fault["loc"][:1] == ("path",) for fault in error.errors())

@@ -23,6 +23,8 @@ from tracker.web.forms.body import OwnForm
 from tracker.web.time_zones import zone_of
 
 T = TypeVar("T")
+# The detail of a refusal because somebody's role lets them look only.
+LOOKS_ONLY = "looks only"
 # How many items a page of a list shows, and its number in the address.
 PAGE_SIZE = 50
 PageNumber = Annotated[int, Query(alias="page", ge=1, le=100_000)]
@@ -133,9 +135,25 @@ async def get_provider_page(page: PersonPage) -> PageRequest:
     return page
 
 
+class SecondFactorNeeded(Exception):  # noqa: N818 - reads as the sentence it is
+    """The desk opens after the second factor; it may have to be set up first."""
+
+    def __init__(self, *, is_setup: bool) -> None:
+        super().__init__("a second factor is needed")
+        self.is_setup = is_setup
+
+
 async def get_coordinator_page(page: ViewerPage) -> PageRequest:
-    """The request of a coordinator; 404 for anyone else."""
-    require(page.viewer.coordinates)
+    """The request of someone whose role permits it; 404 for anyone else.
+
+    403 for a change by someone who may only look. Raises SecondFactorNeeded.
+    """
+    viewer = page.viewer
+    if viewer.needs_factor or viewer.needs_factor_setup:
+        raise SecondFactorNeeded(is_setup=viewer.needs_factor_setup)
+    if viewer.only_looks and not viewer.coordinates:
+        raise HTTPException(403, LOOKS_ONLY)
+    require(viewer.coordinates)
     return page
 
 

@@ -1,0 +1,104 @@
+"""A second factor protects the desk where someone set it up, or the association requires it."""
+
+import re
+
+import pyotp
+
+from tests.support.cast import CAROL
+from tests.web.client import Visitor, WebClient, problems, text_of
+
+SET_UP = "/second-factor/set-up"
+
+
+def switch_on(web: WebClient) -> tuple[str, list[str]]:
+    """Carol sets up her app; its secret, and her recovery codes."""
+    carol = web.visit(CAROL)
+    page = carol.post(SET_UP, {"action": "start"})
+    secret = "".join(re.findall(r"[A-Z2-7]{4}", page.text.partition("<code>")[2].partition("<")[0]))
+    done = carol.post(SET_UP, {"factor_code": code_of(web, secret)})
+    assert "Keep your recovery codes" in text_of(done)
+    assert carol.get("/coordinator").status_code == 200
+    codes = re.findall(r"<code>([0-9a-f ]+)</code>", done.text)
+    # The next code belongs to another half minute.
+    web.pass_time(minutes=2)
+    return secret, codes
+
+
+def code_of(web: WebClient, secret: str) -> str:
+    return pyotp.TOTP(secret).at(web.now)
+
+
+def enter(visitor: Visitor, code: str) -> bool:
+    """Whether the code opens the desk."""
+    answer = visitor.post("/second-factor?next=/coordinator", {"code": code})
+    return answer.status_code == 303 and visitor.get("/coordinator").status_code == 200
+
+
+def test_a_new_browser_needs_the_code(web: WebClient) -> None:
+    secret, _ = switch_on(web)
+    carol = web.visit(CAROL)
+    asked = carol.get("/coordinator?status=lapsed")
+    assert asked.headers["location"] == "/second-factor?next=%2Fcoordinator%3Fstatus%3Dlapsed"
+    assert not enter(carol, "000000")
+    assert enter(carol, code_of(web, secret))
+
+
+def test_a_code_works_once(sqlite_web: WebClient) -> None:
+    secret, _ = switch_on(sqlite_web)
+    assert enter(sqlite_web.visit(CAROL), code_of(sqlite_web, secret))
+    assert not enter(sqlite_web.visit(CAROL), code_of(sqlite_web, secret))
+
+
+def test_a_recovery_code_works_once(sqlite_web: WebClient) -> None:
+    _, codes = switch_on(sqlite_web)
+    assert len(codes) == 10
+    assert enter(sqlite_web.visit(CAROL), codes[0])
+    assert not enter(sqlite_web.visit(CAROL), codes[0])
+    assert enter(sqlite_web.visit(CAROL), codes[1].replace(" ", "").upper())
+
+
+def test_five_wrong_codes_pause_all(sqlite_web: WebClient) -> None:
+    secret, _ = switch_on(sqlite_web)
+    carol = sqlite_web.visit(CAROL)
+    for _ in range(5):
+        assert not enter(carol, "123456")
+    refused = carol.post("/second-factor", {"code": code_of(sqlite_web, secret)})
+    assert [words for _, words in problems(refused)] == [
+        "Five codes were wrong. Wait 15 minutes, then try again."
+    ]
+    sqlite_web.pass_time(minutes=15)
+    assert enter(carol, code_of(sqlite_web, secret))
+
+
+def test_no_form_gets_past_the_second_factor(sqlite_web: WebClient) -> None:
+    switch_on(sqlite_web)
+    carol = sqlite_web.visit(CAROL)
+    sent = carol.post("/coordinator/hand-over", {"notes": "stolen"})
+    assert sent.headers["location"].startswith("/second-factor?")
+    assert carol.post(SET_UP, {"action": "remove"}).status_code == 404
+    assert sqlite_web.cast.rows("team_setting") == []
+    assert len(sqlite_web.cast.rows("second_factor")) == 1
+
+
+def test_an_association_can_require_it(sqlite_web: WebClient) -> None:
+    carol = sqlite_web.visit(CAROL)
+    carol.post("/coordinator/team", {"action": "require"})
+    asked = carol.get("/coordinator")
+    assert asked.headers["location"] == f"{SET_UP}?next=%2Fcoordinator"
+    assert "Your association requires it" in text_of(carol.follow(asked))
+    switch_on(sqlite_web)
+
+
+def test_the_secret_is_not_readable_in_the_database(sqlite_web: WebClient) -> None:
+    secret, codes = switch_on(sqlite_web)
+    [row] = sqlite_web.cast.rows("second_factor")
+    assert secret.encode() not in row["secret"]
+    assert not any(code.replace(" ", "") in row["recovery"] for code in codes)
+
+
+def test_wrong_setup_codes_switch_nothing_on(sqlite_web: WebClient) -> None:
+    carol = sqlite_web.visit(CAROL)
+    carol.post(SET_UP, {"action": "start"})
+    refused = carol.post(SET_UP, {"factor_code": "000000"})
+    assert "This code isn't right" in text_of(refused)
+    assert sqlite_web.cast.rows("second_factor")[0]["confirmed_at"] is None

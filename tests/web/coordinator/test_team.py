@@ -1,0 +1,162 @@
+"""Coordinators decide on a page who may do what on their association's desk."""
+
+from datetime import timedelta
+
+from sqlalchemy import insert
+
+from tests.support.cast import ALICE, BOB, CAROL, DAN
+from tests.web.client import WebClient, problems, text_of
+from tracker.db.engine import writing
+from tracker.db.tables import METADATA
+
+TEAM = "/coordinator/team"
+NEW = f"{TEAM}/new"
+RUTH = "ruth@example.org"
+
+
+def add(web: WebClient, role: str = "viewer", **more: str) -> None:
+    form = {"name": "Ruth Adler", "email": RUTH, "role": role, **more}
+    assert web.visit(CAROL).post(NEW, form).status_code == 303
+
+
+def test_an_invited_coordinator_opens_the_desk(web: WebClient) -> None:
+    add(web, "coordinator")
+    [mail] = web.mails()
+    assert "You are now coordinator at NCIMHA." in mail
+    assert "Carol Reyes added you." in mail
+    assert "/coordinator" in mail
+    assert web.visit(RUTH).get("/coordinator").status_code == 200
+    team = text_of(web.visit(RUTH).get(TEAM))
+    assert "Carol Reyes carol@example.org Coordinator" in team
+    assert "Ruth Adler ruth@example.org Coordinator" in team
+
+
+def test_a_viewer_looks_and_changes_nothing(sqlite_web: WebClient) -> None:
+    add(sqlite_web)
+    ruth = sqlite_web.visit(RUTH)
+    page = ruth.get("/coordinator")
+    assert page.status_code == 200
+    assert "Ask a coordinator to change something" in text_of(page)
+    refused = ruth.post(NEW, {"name": "Eve", "email": "eve2@example.org", "role": "viewer"})
+    assert refused.status_code == 403
+    assert "Your role can look, not change" in text_of(refused)
+    assert len(sqlite_web.cast.rows("team_role", email=RUTH)) == 1
+
+
+def test_a_reviewer_sees_applications_only(sqlite_web: WebClient) -> None:
+    add(sqlite_web, "reviewer")
+    ruth = sqlite_web.visit(RUTH)
+    assert ruth.get("/coordinator/applicants").status_code == 200
+    for path in ("/coordinator", TEAM, "/coordinator/changes"):
+        assert ruth.get(path).status_code == 404
+
+
+def test_roles_hold_from_first_to_last_day(sqlite_web: WebClient) -> None:
+    days = {"starts_day": "25", "starts_month": "11", "starts_year": "2026"}
+    days |= {"ends_day": "27", "ends_month": "11", "ends_year": "2026"}
+    add(sqlite_web, **days)
+    opened = []
+    for _ in range(7):
+        opened.append(sqlite_web.visit(RUTH).get("/coordinator").status_code == 200)
+        sqlite_web.pass_time(hours=24)
+    assert opened == [False, False, False, True, True, True, False]
+
+
+def test_an_ended_role_closes_the_desk(sqlite_web: WebClient) -> None:
+    add(sqlite_web)
+    key = str(sqlite_web.cast.rows("team_role", email=RUTH)[0]["id"])
+    ended = sqlite_web.visit(CAROL).post(f"{TEAM}/end", {"member": key})
+    assert ended.status_code == 303
+    sqlite_web.pass_time(hours=24)
+    assert sqlite_web.visit(RUTH).get("/coordinator").status_code == 404
+    assert "Former roles Ruth Adler" in text_of(sqlite_web.visit(CAROL).get(TEAM))
+
+
+def test_the_last_coordinator_stays(sqlite_web: WebClient) -> None:
+    answer = sqlite_web.visit(CAROL).post(f"{TEAM}/end", {"member": CAROL})
+    assert answer.status_code == 422
+    assert [words for _, words in problems(answer)] == [
+        "NCIMHA needs a coordinator. Add another coordinator first, then end this role."
+    ]
+    assert sqlite_web.cast.rows("team_role") == []
+
+
+def test_the_first_coordinator_can_hand_over(sqlite_web: WebClient) -> None:
+    add(sqlite_web, "coordinator")
+    carol = sqlite_web.visit(CAROL)
+    [own] = sqlite_web.cast.rows("team_role", email=CAROL)
+    assert carol.post(f"{TEAM}/end", {"member": str(own["id"])}).status_code == 303
+    sqlite_web.pass_time(hours=24)
+    # The settings still name her, but the association's team is in the database now.
+    assert sqlite_web.visit(CAROL).get("/coordinator").status_code == 404
+    assert sqlite_web.visit(RUTH).get("/coordinator").status_code == 200
+
+
+def test_a_role_is_held_once(sqlite_web: WebClient) -> None:
+    add(sqlite_web)
+    form = {"name": "Ruth Adler", "email": RUTH, "role": "viewer"}
+    answer = sqlite_web.visit(CAROL).post(NEW, form)
+    assert [words for _, words in problems(answer)] == [
+        "Ruth Adler is already on the team as viewer"
+    ]
+
+
+def test_wrong_input_is_named_at_its_field(sqlite_web: WebClient) -> None:
+    form = {"name": "", "email": "nobody", "role": "queen"}
+    answer = sqlite_web.visit(CAROL).post(NEW, form)
+    assert answer.status_code == 422
+    assert [field for field, _ in problems(answer)] == ["name", "email", "role"]
+    assert sqlite_web.cast.rows("team_role") == []
+
+
+def test_other_associations_stay_closed(sqlite_web: WebClient) -> None:
+    add(sqlite_web)
+    dan = sqlite_web.visit(DAN)
+    key = str(sqlite_web.cast.rows("team_role", email=RUTH)[0]["id"])
+    assert dan.post(f"{TEAM}/end", {"member": key}).status_code == 404
+    assert dan.post(f"{TEAM}/end?association=NCIMHA", {"member": key}).status_code == 404
+    assert "Ruth" not in dan.get(TEAM).text
+    assert sqlite_web.visit(ALICE).get(TEAM).status_code == 404
+
+
+def test_adding_someone_takes_a_fresh_code(sqlite_web: WebClient) -> None:
+    carol = sqlite_web.visit(CAROL)
+    sqlite_web.pass_time(minutes=11)
+    asked = carol.post(
+        f"{NEW}?association=NCIMHA", {"name": "Eve", "email": RUTH, "role": "viewer"}
+    )
+    assert asked.status_code == 403
+    assert 'action="/coordinator/team/new?association=NCIMHA"' in asked.text
+    assert sqlite_web.cast.rows("team_role") == []
+
+
+def test_notes_wait_for_the_next_coordinator(sqlite_web: WebClient) -> None:
+    carol = sqlite_web.visit(CAROL)
+    carol.post("/coordinator/hand-over", {"notes": "Bob is on <leave>\nuntil spring"})
+    page = carol.get("/coordinator/hand-over")
+    assert "Bob is on &lt;leave&gt;" in page.text
+    too_long = carol.post("/coordinator/hand-over", {"notes": "x" * 4001})
+    assert too_long.status_code == 422
+    assert "x" * 4001 in too_long.text
+
+
+def test_an_imported_second_address_gives_no_role(sqlite_web: WebClient) -> None:
+    add(sqlite_web)
+    table = METADATA.tables["person"]
+    with writing(sqlite_web.cast.engine) as session:
+        session.connection().execute(
+            table.update().where(table.c.email == BOB).values(second_email=RUTH)
+        )
+    # Bob's second address signs in as Ruth's address, which has the role; his first has none.
+    assert sqlite_web.visit(BOB).get("/coordinator").status_code == 404
+
+
+def test_the_digest_goes_to_todays_coordinators(sqlite_web: WebClient) -> None:
+    role = METADATA.tables["team_role"]
+    values = {"association": "NCIMHA", "email": RUTH, "name": "Ruth", "role": "coordinator",
+              "starts_on": sqlite_web.now.date() - timedelta(days=9), "added_at": sqlite_web.now,
+              "added_by": CAROL}  # fmt: skip
+    with writing(sqlite_web.cast.engine) as session:
+        session.connection().execute(insert(role).values(values))
+    emails = {one.email for one in sqlite_web.app.state.site.settings.coordinators_of("NCIMHA")}
+    assert emails == {RUTH}

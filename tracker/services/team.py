@@ -1,0 +1,342 @@
+"""Who works for an association, and what they may do on its desk.
+
+The settings name an association's first coordinator. As soon as its team is changed on the page,
+the team is in the database, and what the settings say about that association no longer counts.
+"""
+
+from collections.abc import Callable, Collection, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import date, datetime
+from enum import StrEnum
+from typing import NamedTuple, Protocol
+
+from sqlalchemy import Engine
+from sqlalchemy.exc import SQLAlchemyError
+from sqlmodel import Session, col, select
+
+from tracker import clock
+from tracker.addresses import is_address
+from tracker.db.desk import TeamRole, TeamSetting
+from tracker.db.engine import reading
+from tracker.rulebooks import Rulebooks
+from tracker.services.context import (
+    NotFound,
+    Refusal,
+    Refused,
+    ServiceContext,
+    check_name,
+)
+from tracker.services.desk_access import check_association
+from tracker.services.evaluation import days_at
+from tracker.settings import Coordinator, Settings
+
+DayOf = Callable[[str], date]
+MAX_NOTES_LENGTH = 4000
+_MAX_AGE_SECONDS = 30
+_AUDITED = {"association", "email", "name", "role", "starts_on", "ends_on"}
+
+
+class Role(StrEnum):
+    """What somebody does for an association."""
+
+    COORDINATOR = "coordinator"
+    REVIEWER = "reviewer"
+    TREASURER = "treasurer"
+    VIEWER = "viewer"
+
+
+class Area(StrEnum):
+    """A part of the desk: applications with their portfolios, or everything else."""
+
+    APPLICATIONS = "applications"
+    DESK = "desk"
+
+
+# In which areas a role may look, and in which it may change something.
+_READS = {
+    Role.COORDINATOR: {*Area},
+    Role.REVIEWER: {Area.APPLICATIONS},
+    Role.TREASURER: {Area.DESK},
+    Role.VIEWER: {*Area},
+}
+_WRITES = {
+    Role.COORDINATOR: {*Area},
+    Role.REVIEWER: {Area.APPLICATIONS},
+    Role.TREASURER: set[Area](),
+    Role.VIEWER: set[Area](),
+}
+
+
+class TeamMember(NamedTuple):
+    """A role that somebody has; ``id`` is None for a coordinator whom the settings name."""
+
+    id: int | None
+    association: str
+    email: str
+    name: str
+    role: Role
+    starts_on: date | None = None
+    ends_on: date | None = None
+
+    def is_active(self, day: date) -> bool:
+        """Whether the role holds on that day at the association."""
+        has_begun = self.starts_on is None or self.starts_on <= day
+        return has_begun and (self.ends_on is None or day <= self.ends_on)
+
+
+@dataclass(frozen=True, slots=True)
+class Team:
+    """Everyone's roles, past and coming ones included, at every association."""
+
+    members: tuple[TeamMember, ...]
+    requires_second_factor: frozenset[str]
+
+    def list_active(self, day_of: DayOf) -> list[TeamMember]:
+        """The roles that hold today at their association."""
+        return [member for member in self.members if member.is_active(day_of(member.association))]
+
+
+def load_team(session: Session, settings: Settings, known: Collection[str]) -> Team:
+    """The roles at the ``known`` associations, by association and name."""
+    rows = session.exec(select(TeamRole).where(col(TeamRole.association).in_(known))).all()
+    adopted = {row.association for row in rows if row.role == Role.COORDINATOR}
+    members = [
+        TeamMember(None, one.association, one.email, one.name, Role.COORDINATOR)
+        for one in settings.coordinators
+        if one.association in known and one.association not in adopted
+    ]
+    members += [_member_of(row) for row in rows]
+    order = list(Role)
+    members.sort(key=lambda one: (one.association, order.index(one.role), one.name.casefold()))
+    strict = select(TeamSetting.association).where(col(TeamSetting.requires_second_factor))
+    return Team(tuple(members), frozenset(session.exec(strict)))
+
+
+def _member_of(row: TeamRole) -> TeamMember:
+    role = Role(row.role)
+    return TeamMember(
+        row.id, row.association, row.email, row.name, role, row.starts_on, row.ends_on
+    )
+
+
+def list_coordinators(members: Sequence[TeamMember]) -> tuple[Coordinator, ...]:
+    """The coordinators among these, as the settings name them."""
+    # Not validated again: settings and forms did, and one bad address must not stop the others.
+    return tuple(
+        Coordinator.model_construct(email=one.email, name=one.name, association=one.association)
+        for one in members
+        if one.role is Role.COORDINATOR
+    )
+
+
+def list_permitted(
+    members: Sequence[TeamMember], email: str, area: Area, *, writes: bool
+) -> tuple[str, ...]:
+    """The associations for which someone may look at an area, or change something in it."""
+    allowed = _WRITES if writes else _READS
+    own = [one for one in members if one.email == email and area in allowed[one.role]]
+    return tuple(dict.fromkeys(one.association for one in own))
+
+
+class TeamSource(Protocol):
+    """Where messages find who coordinates an association."""
+
+    @property
+    def settings(self) -> Settings:
+        """The settings, with the coordinators of today."""
+
+
+@dataclass(frozen=True, slots=True)
+class FixedTeam:
+    """The coordinators whom the settings name, whatever the database says."""
+
+    settings: Settings
+
+
+class TeamCache:
+    """The settings with today's coordinators, read again when they may have changed.
+
+    A change in another process shows after half a minute. Who may open the desk is decided by
+    `read`, which is never late. If the database can't be read, the last answer stays.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        configured: Settings,
+        rulebooks: Rulebooks,
+        now: Callable[[], datetime],
+    ) -> None:
+        self.configured = configured
+        self._engine = engine
+        self._rulebooks = rulebooks
+        self._now = now
+        self._settings = configured
+        self._read_at: float | None = None
+
+    @property
+    def settings(self) -> Settings:
+        """The settings, with the coordinators of today."""
+        if self._read_at is None or clock.stopwatch() - self._read_at > _MAX_AGE_SECONDS:
+            with suppress(SQLAlchemyError), reading(self._engine) as session:
+                active, _ = self.read(session, self._now())
+                found = {"coordinators": list_coordinators(active)}
+                self._settings = self.configured.model_copy(update=found)
+                self._read_at = clock.stopwatch()
+        return self._settings
+
+    def forget(self) -> None:
+        """Read the teams again when they are next needed."""
+        self._read_at = None
+
+    def read(self, session: Session, now: datetime) -> tuple[list[TeamMember], frozenset[str]]:
+        """The roles that hold today, and the associations that require a second factor."""
+        team = load_team(session, self.configured, self._rulebooks.associations)
+        return team.list_active(days_at(self._rulebooks, now)), team.requires_second_factor
+
+
+@dataclass(frozen=True, slots=True)
+class NewMember:
+    """Whom a coordinator adds to a team; both days count."""
+
+    association: str
+    email: str
+    name: str
+    role: str
+    starts_on: date
+    ends_on: date | None = None
+
+
+def add_member(context: ServiceContext, settings: Settings, new: NewMember) -> int:
+    """Add a role and return its id. Raises Refused, or NotFound for another association."""
+    check_association(context.actor, new.association)
+    session = context.session
+    refusals = check_name(new.name, "name-missing")
+    if not is_address(new.email):
+        refusals.append(Refusal("email", "email-invalid"))
+    if new.role not in set(Role):
+        refusals.append(Refusal("role", "choice-unknown"))
+    if new.ends_on is not None and new.ends_on < new.starts_on:
+        refusals.append(Refusal("ends_on", "role-ends-before-start"))
+    if refusals:
+        raise Refused(*refusals)
+    _adopt_coordinators(context, settings, new.association)
+    same = select(TeamRole).where(
+        TeamRole.association == new.association,
+        TeamRole.email == new.email,
+        TeamRole.role == new.role,
+    )
+    for row in session.exec(same):
+        if _member_of(row).is_active(new.starts_on) or row.starts_on >= new.starts_on:
+            facts = {"name": row.name, "role": row.role}
+            raise Refused(Refusal("email", "role-already-held", facts))
+    row = TeamRole(
+        association=new.association,
+        email=new.email,
+        name=new.name,
+        role=new.role,
+        starts_on=new.starts_on,
+        ends_on=new.ends_on,
+        added_at=context.now,
+        added_by=context.actor.label,
+    )
+    context.create_row(row, _AUDITED)
+    return row.id
+
+
+def end_member(
+    context: ServiceContext, settings: Settings, member: TeamMember, last_day: date
+) -> None:
+    """End a role with a day. Raises Refused if nobody would coordinate the association then."""
+    check_association(context.actor, member.association)
+    row_id = member.id
+    if row_id is None:
+        _adopt_coordinators(context, settings, member.association)
+        found = select(TeamRole.id).where(
+            TeamRole.association == member.association,
+            TeamRole.email == member.email,
+            TeamRole.role == member.role,
+        )
+        row_id = context.session.exec(found).one()
+    row = context.session.get(TeamRole, row_id, populate_existing=True)
+    if row is None or row.association != member.association:
+        raise NotFound
+    if last_day < row.starts_on:
+        raise Refused(Refusal("last_day", "role-ends-before-start"))
+    context.update_row(row, _AUDITED, ends_on=last_day)
+    _check_someone_coordinates(context, member.association, last_day)
+
+
+def find_member(session: Session, settings: Settings, association: str, key: str) -> TeamMember:
+    """The role that a form names: by its id, or by the address if the settings name it.
+
+    Raises NotFound if the association has no such role.
+    """
+    for member in load_team(session, settings, [association]).members:
+        if key == (str(member.id) if member.id else member.email):
+            return member
+    raise NotFound
+
+
+def get_team_setting(session: Session, association: str) -> TeamSetting | None:
+    """What a team decided for its desk; None if it has not decided anything yet."""
+    return session.get(TeamSetting, association)
+
+
+def change_team_setting(context: ServiceContext, association: str, **values: object) -> None:
+    """Change ``requires_second_factor`` or ``notes``. Raises Refused if notes are too long."""
+    check_association(context.actor, association)
+    if len(str(values.get("notes", ""))) > MAX_NOTES_LENGTH:
+        raise Refused(Refusal("notes", "text-too-long", {"limit": MAX_NOTES_LENGTH}))
+    row = context.session.get(TeamSetting, association, populate_existing=True)
+    if row is None:
+        row = TeamSetting(
+            association=association, changed_at=context.now, changed_by=context.actor.label
+        )
+        context.session.add(row)
+    before = row.model_dump(include={"association", "requires_second_factor"})
+    row.sqlmodel_update({**values, "changed_at": context.now, "changed_by": context.actor.label})
+    context.session.add(row)
+    context.session.flush()
+    after = row.model_dump(include={"association", "requires_second_factor"})
+    # A setting has no number.
+    context.record_change("team_setting", 0, before=before, after=after)
+
+
+def _adopt_coordinators(context: ServiceContext, settings: Settings, association: str) -> None:
+    """Store the coordinators whom the settings name, if the team is not in the database yet."""
+    is_stored = select(TeamRole.id).where(
+        TeamRole.association == association, TeamRole.role == Role.COORDINATOR
+    )
+    if context.session.exec(is_stored.limit(1)).first() is not None:
+        return
+    today = days_at(context.rulebooks, context.now)(association)
+    for one in settings.coordinators:
+        if one.association == association:
+            row = TeamRole(
+                association=association,
+                email=one.email,
+                name=one.name,
+                role=Role.COORDINATOR,
+                starts_on=today,
+                added_at=context.now,
+                added_by="tracker.toml",
+            )
+            context.create_row(row, _AUDITED)
+
+
+def _check_someone_coordinates(context: ServiceContext, association: str, last_day: date) -> None:
+    """Raise Refused if no coordinator is left on the day after ``last_day``."""
+    rows = context.session.exec(
+        select(TeamRole).where(
+            TeamRole.association == association, TeamRole.role == Role.COORDINATOR
+        )
+    )
+    lasting = [
+        row
+        for row in rows
+        if row.starts_on <= last_day and (row.ends_on is None or row.ends_on > last_day)
+    ]
+    if not lasting:
+        raise Refused(Refusal("last_day", "last-coordinator", {"association": association}))
