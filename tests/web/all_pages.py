@@ -151,6 +151,10 @@ _LISTED = [
     (VERA, "/coordinator/applicants/{ida}/endorse"),
     (VERA, "/coordinator/applicants/{ida}/endorse", "Endorse"),
     (CAROL, "/coordinator/applicants/{olive}/decline"),
+    (CAROL, "/second-factor/set-up"),
+    (CAROL, "/coordinator/team/new", "Add"),
+    (CAROL, "/coordinator/team/end?member=carol@example.org"),
+    (CAROL, "/coordinator/team/end?member=carol@example.org", "End"),
 ]
 STOPS = [Stop(*one) for one in _LISTED]
 # And every page that has an address of its own, whether or not somebody thought of it here.

@@ -75,6 +75,9 @@ LEFT_OUT = ("/sign-out", "/profile/browsers")
 START = ("/", "/sign-in/code", "/sign-in/a-token")
 # Nothing is typed there; but for the last, whose form is that of a new session.
 WITHOUT_TEXT = {
+    "/coordinator/changes/{change_id}/undo",
+    # Only for those who have a second factor: tests/web/coordinator/test_second_factor.py.
+    "/second-factor",
     "/coordinator/applicants/{application_id}/undo",
     "/coordinator/requests/{request_id}/undo",
     "/sign-out",
