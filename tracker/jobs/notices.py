@@ -8,48 +8,41 @@ too: the outbox takes one mail a person a day, and the later process defers.
 If a batch fails, its people are taken one by one, so that one person's failure stays theirs.
 """
 
-from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from datetime import date, datetime, timedelta
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import date, datetime
 from typing import NamedTuple
 
-from sqlmodel import Session, col, select
+from sqlmodel import Session
 
 from tracker.clock import local_day
-from tracker.db.people import Endorsement
 from tracker.db.statements import in_chunks
 from tracker.jobs.isolation import isolate
 from tracker.mail.outbox import Message, enqueue
 from tracker.notifications.context import Envelope, JobContext, create_message
 from tracker.notifications.notices_mail import in_order, write_notices_mail
-from tracker.rules.application.notices import decide_application
-from tracker.rules.notices import Cutoff, Decision, decide
-from tracker.rules.notification_preferences import apply_preferences, kinds_in
-from tracker.services.application_facts import judge_applications
-from tracker.services.evaluation import days_at, judge_current
+from tracker.rules.notices import Decision
+from tracker.rules.notification_preferences import kinds_in
+from tracker.services.due_notices import (
+    NoticeDay,
+    decide_applications,
+    decide_for_people,
+    list_cutoffs,
+)
+from tracker.services.evaluation import days_at
 from tracker.services.notices import (
     consider_again,
     list_addresses,
-    list_decided_for_applications,
-    list_decided_for_endorsements,
-    list_last_asked,
     list_people_to_consider,
     list_undecided_applications,
-    list_undecided_of_people,
     lock_people,
     record_decisions,
 )
-from tracker.services.notification_preferences import (
-    create_choice_token,
-    list_disabled_kinds_by_person,
-)
-from tracker.services.rsc_providers import Horizon, find_cutoffs
+from tracker.services.notification_preferences import create_choice_token
 from tracker.services.run_ledger import Failure, JobResult, get_last_run_date, list_failures
 
 JOB = "notices"
 _PEOPLE_PER_BATCH = 250
-# By person and provider rule.
-Cutoffs = Mapping[tuple[int, str], Sequence[Cutoff]]
 
 
 class RunContext(NamedTuple):
@@ -63,6 +56,19 @@ class RunContext(NamedTuple):
     as_of: date
     now: datetime
     undelivered: frozenset[str] = frozenset()
+
+    @property
+    def day(self) -> NoticeDay:
+        """What the notices of this run follow from."""
+        rulebooks = self.context.rulebooks
+        return NoticeDay(
+            self.session,
+            rulebooks,
+            self.context.notices,
+            days_at(rulebooks, self.now),
+            self.as_of,
+            self.undelivered,
+        )
 
 
 def run_notices(context: JobContext, association: str, now: datetime) -> JobResult:
@@ -172,28 +178,9 @@ def write_message(run: RunContext, address: str, decisions: Sequence[Decision]) 
 
 def decide_notices(run: RunContext, people: Sequence[int]) -> dict[int, list[Decision]]:
     """All decisions that are due, by person, from facts read in this very transaction."""
-    session = run.session
     # Another process with the same people ends first, so its decisions are seen here.
-    lock_people(session, people)
-    cutoffs = _list_cutoffs(run, people)
-    decisions = [
-        *_decide_renewals(run, people, cutoffs),
-        *_decide_applications(run, list_undecided_of_people(session, people), cutoffs),
-    ]
-    by_person: defaultdict[int, dict[object, Decision]] = defaultdict(dict)
-    for decision in decisions:
-        # A membership can belong to both cycles that are judged: each key counts once.
-        key = (decision.subject, decision.key)
-        by_person[decision.standing.facts.person_id][key] = decision
-    switched_off = list_disabled_kinds_by_person(session, people)
-    return {
-        person_id: [
-            *apply_preferences(
-                run.context.notices, unique.values(), switched_off.get(person_id, ())
-            )
-        ]
-        for person_id, unique in by_person.items()
-    }
+    lock_people(run.session, people)
+    return decide_for_people(run.day, people)
 
 
 def list_applicants_due(run: RunContext, applications: Mapping[int, int]) -> set[int]:
@@ -204,55 +191,6 @@ def list_applicants_due(run: RunContext, applications: Mapping[int, int]) -> set
     """
     if not applications:
         return set()
-    cutoffs = _list_cutoffs(run, set(applications.values()))
-    decisions = _decide_applications(run, list(applications), cutoffs)
+    cutoffs = list_cutoffs(run.day, set(applications.values()))
+    decisions = decide_applications(run.day, list(applications), cutoffs)
     return {decision.standing.facts.person_id for decision in decisions}
-
-
-def _decide_renewals(
-    run: RunContext, people: Sequence[int], cutoffs: Cutoffs
-) -> Iterator[Decision]:
-    context, session = run.context, run.session
-    query = select(Endorsement.id).where(col(Endorsement.person_id).in_(people))
-    ids = session.exec(query).all()
-    day_of = days_at(context.rulebooks, run.now)
-    standings = list(judge_current(session, context.rulebooks, day_of, endorsement_ids=ids))
-    decided = list_decided_for_endorsements(session, ids, run.undelivered)
-    for standing in standings:
-        association = standing.plan.association
-        yield from decide(
-            context.notices,
-            standing,
-            cutoffs.get((standing.facts.person_id, standing.plan.provider_rule or ""), ()),
-            decided.get(standing.facts.subject_id, {}),
-            day_of(association),
-        )
-
-
-def _decide_applications(
-    run: RunContext, ids: Sequence[int], cutoffs: Cutoffs
-) -> Iterator[Decision]:
-    context, session = run.context, run.session
-    if not ids:
-        return
-    day_of = days_at(context.rulebooks, run.now)
-    decided = list_decided_for_applications(session, ids, run.undelivered)
-    last_asked = list_last_asked(session, ids)
-    for standing in judge_applications(session, context.rulebooks, day_of, application_ids=ids):
-        application_id, rulebook = standing.facts.subject_id, standing.plan.rulebook
-        asked_at = last_asked.get(application_id)
-        yield from decide_application(
-            context.notices,
-            standing,
-            cutoffs.get((standing.facts.person_id, standing.plan.provider_rule or ""), ()),
-            decided.get(application_id, {}),
-            day_of(rulebook.id),
-            asked_on=local_day(asked_at, rulebook.time_zone) if asked_at else None,
-        )
-
-
-def _list_cutoffs(run: RunContext, people: Iterable[int]) -> Cutoffs:
-    rule, as_of = run.context.notices.provider_cutoff, run.as_of
-    last_day = as_of + timedelta(days=max(rule.before, default=0))
-    horizon = Horizon(rule.recent_from(as_of), as_of, last_day)
-    return find_cutoffs(run.session, run.context.rulebooks, people, horizon)
