@@ -133,7 +133,7 @@ def test_unknown_accepted_organization_is_an_error(folder: Path) -> None:
     rule = '\n[memberships.own]\nsays = "own"\norganizations = ["EX", "WAIMH"]\n'
     (folder / "rulebooks" / "ex.toml").write_text(RULEBOOK + rule, "utf-8")
     assert problems(folder) == [
-        "ex.toml: memberships.own.organizations: 'WAIMH' is not in organizations.toml"
+        "ex.toml: memberships.own.organizations: 'WAIMH' is not in organizations.toml (line 11)"
     ]
 
 
@@ -149,9 +149,8 @@ def test_unknown_provider_association_is_an_error(folder: Path) -> None:
     source = { document = "ifs", section = "RSC" }
     """
     (folder / "rulebooks" / "ex.toml").write_text(RULEBOOK + rule, "utf-8")
-    assert problems(folder) == [
-        "ex.toml: providers.rsc.accepts[1].associations: 'OH-AIMH' is not in organizations.toml"
-    ]
+    place = "ex.toml: providers.rsc.accepts[1].associations"
+    assert problems(folder) == [f"{place}: 'OH-AIMH' is not in organizations.toml (line 15)"]
 
 
 def test_errors_in_all_files_are_reported_together(folder: Path) -> None:

@@ -12,6 +12,7 @@ from tracker.rules.model import MembershipRule, Organization, ProviderRule, Rule
 from tracker.rules.notice_config import NoticeConfig
 from tracker.rules.parse import RulebookProblem, parse, parse_organizations, parse_rulebook
 from tracker.rules.plan import ApplicationPlan, RenewalPlan, plan_application, plan_renewal
+from tracker.rules.toml_lines import TomlLines
 
 
 class RulebookError(UserError):
@@ -122,10 +123,34 @@ def load_rulebooks(folder: Path) -> Rulebooks:
         elif rulebook:
             associations[rulebook.id] = rulebook
             if organizations:
-                problems += _list_unknown_organizations(rulebook, file.name, organizations)
+                problems += _list_unknown_organizations(rulebook, file.name, organizations, text)
     if problems:
         raise RulebookError(problems)
     return Rulebooks(associations, organizations, digest.hexdigest())
+
+
+def read_changed_rulebook(
+    rulebooks: Rulebooks, text: str, file: str
+) -> tuple[Rulebook | None, list[RulebookProblem]]:
+    """A changed version of one of the ``rulebooks``, checked like the files in their folder."""
+    rulebook, problems = parse_rulebook(text, file)
+    if rulebook is None:
+        return None, problems
+    if rulebook.id not in rulebooks.associations:
+        known = ", ".join(rulebooks.associations)
+        reason = f"there is no rulebook of {rulebook.id!r} to change; there are those of {known}"
+        problems.append(RulebookProblem(file, "id", reason))
+    else:
+        problems += _list_unknown_organizations(rulebook, file, rulebooks.organizations, text)
+    return (None, problems) if problems else (rulebook, [])
+
+
+def with_rulebook(rulebooks: Rulebooks, changed: Rulebook) -> Rulebooks:
+    """The rulebooks with one changed, to judge by before it is in force."""
+    text = changed.model_dump_json()
+    digest = hashlib.sha256(f"{rulebooks.digest}\0{text}".encode()).hexdigest()
+    associations = rulebooks.associations | {changed.id: changed}
+    return Rulebooks(associations, rulebooks.organizations, digest)
 
 
 def _load_organizations(
@@ -170,9 +195,10 @@ def _read(file: Path, problems: list[RulebookProblem], digest: "hashlib._Hash") 
 
 
 def _list_unknown_organizations(
-    rulebook: Rulebook, file: str, organizations: dict[str, Organization]
+    rulebook: Rulebook, file: str, organizations: dict[str, Organization], text: str
 ) -> list[RulebookProblem]:
     """The association and the organizations that its rules name, if not in organizations.toml."""
+    lines = TomlLines(text)
     problems = []
     if rulebook.id not in organizations:
         reason = f"lacks the association {rulebook.id!r}"
@@ -188,5 +214,7 @@ def _list_unknown_organizations(
         for organization in ids:
             if organization not in organizations:
                 reason = f"{organization!r} is not in organizations.toml"
-                problems.append(RulebookProblem(file, key, reason))
+                line = lines.find(key)
+                place = f"line {line}" if line else ""
+                problems.append(RulebookProblem(file, key, reason, place))
     return problems

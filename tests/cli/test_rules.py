@@ -1,12 +1,15 @@
 """`tracker rules`: every error at once, and a rulebook that a person can read."""
 
+import json
 import shutil
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner, Result
 
+from tests.support.cast import fill
 from tracker.cli.main import app
+from tracker.db.engine import migrate
 from tracker.rulebooks import load_rulebooks
 
 CONFIG = Path(__file__).parents[2] / "config"
@@ -199,3 +202,72 @@ def test_a_cycle_change_shows_its_day(folder: Path) -> None:
         "from January 1, 2025: A cycle lasts 3 years from the day of endorsement. It is due 10 "
         "days after its last day, followed by a grace period of 5 days. In the cycle in which"
     ) in text
+
+
+@pytest.fixture
+def filled(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The configuration of a database with the cast."""
+    url = f"sqlite:///{tmp_path / 'tracker.db'}"
+    migrate(url)
+    fill(url).engine.dispose()
+    monkeypatch.setenv("TRACKER_DATABASE_URL", url)
+    return folder
+
+
+def test_diff_names_who_would_flip(filled: Path, tmp_path: Path) -> None:
+    new = tmp_path / "new.toml"
+    text = (filled / "rulebooks" / "ncimha.toml").read_text("utf-8")
+    new.write_text(text.replace("hours = 15", "hours = 18"), "utf-8")
+    done = tracker("rules", "diff", str(new), "--as-of", "2026-11-22")
+    assert done.exit_code == 0, done.output
+    assert "NCIMHA as of November 22, 2026: 2 endorsements." in done.stdout
+    assert "complete -> lapsed" in done.stdout
+    assert "Training: 15 hours required becomes 18 hours" in done.stdout
+    assert done.stdout.endswith("Nothing was changed or sent.\n")
+
+
+def test_diff_of_a_reading_prints_json(filled: Path) -> None:
+    words = ["--association", "NCIMHA", "--reading", "first-year=2", "--as-of", "2026-11-22"]
+    done = tracker("rules", "diff", *words, "--json")
+    assert done.exit_code == 0, done.output
+    result = json.loads(done.stdout)
+    assert (result["association"], result["as_of"], result["flips"]) == ("NCIMHA", "2026-11-22", 0)
+    assert result["states"]["before"] == result["states"]["after"]
+    assert filled.is_dir()
+
+
+@pytest.mark.usefixtures("filled")
+def test_diff_lists_every_error(tmp_path: Path) -> None:
+    new = tmp_path / "new.toml"
+    new.write_text('id = "NCIMHA"\nname = "X"\ntime_zone = "Mars"\n', "utf-8")
+    done = tracker("rules", "diff", str(new))
+    assert done.exit_code == 1
+    error = str(done.exception)
+    assert "new.toml: time_zone: 'Mars' is not a time zone" in error
+    assert "new.toml: categories: Field required" in error
+
+
+@pytest.mark.usefixtures("filled")
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ((), "name a changed rulebook, or a reading"),
+        (("--reading", "first-year=2"), "--reading needs --association"),
+        (("--association", "NCIMHA", "--reading", "nothing=2"), "These can: vetted-until=2"),
+        (("--association", "NCIMHA", "--reading", "first-year=9"), "'first-year=9' can't be tried"),
+    ],
+)
+def test_diff_says_what_it_needs(words: tuple[str, ...], message: str) -> None:
+    done = tracker("rules", "diff", *words)
+    assert done.exit_code == 2
+    assert message in flat(done.output.replace("│", " "))
+
+
+def test_reading_without_a_valid_rulebook_is_an_error(folder: Path) -> None:
+    file = folder / "rulebooks" / "ncimha.toml"
+    text = file.read_text("utf-8")
+    wrong = '"cycles[1].first_cycle" = "all hours"'
+    file.write_text(text.replace(wrong, '"cycles[1].first_cycle" = "some hours"'), "utf-8")
+    done = tracker("rules", "check")
+    assert done.exit_code == 1
+    assert "reading 2 of 'first-year' gives no valid rulebook: cycles[1].first_cycle" in done.stderr

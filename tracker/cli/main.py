@@ -264,6 +264,29 @@ def rules_show(association: Association = None) -> None:
     rules.show(association)
 
 
+@rules_app.command("diff")
+def rules_diff(
+    new: Annotated[
+        Path | None, typer.Argument(help="A changed rulebook (a TOML file).", show_default=False)
+    ] = None,
+    as_of: AsOf = None,
+    association: Association = None,
+    reading: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ID=NUMBER",
+            help="Instead of a file: another reading of an interpretation of the association.",
+        ),
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Show who would flip, and what mail would follow, by a changed rulebook. Changes nothing."""
+    from tracker.cli import rules_diff
+
+    change = rules_diff.RulesChange(new, association, reading)
+    rules_diff.run(change, as_of, as_json=json)
+
+
 @token_app.command("make")
 def token_make(
     association: Annotated[

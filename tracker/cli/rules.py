@@ -1,6 +1,8 @@
 """`tracker rules`: check the rulebooks, and show them in words."""
 
 import sys
+from collections.abc import Sequence
+from pathlib import Path
 from textwrap import wrap
 
 import typer
@@ -9,6 +11,8 @@ from tracker.formatting import format_count, use_locale
 from tracker.rulebooks import RulebookError, Rulebooks, load_rulebooks
 from tracker.rules.description import describe_rulebook
 from tracker.rules.model import Rulebook
+from tracker.rules.parse import RulebookProblem
+from tracker.rules.readings import list_reading_problems
 from tracker.rules.requirement import PURPOSES
 from tracker.settings import configuration_folder
 
@@ -21,10 +25,14 @@ def check() -> None:
     try:
         rulebooks = load_rulebooks(folder)
     except RulebookError as error:
-        for problem in error.problems:
-            sys.stderr.write(f"{problem}\n")
-        sys.stderr.write(f"{format_count(len(error.problems), 'problem')} in {folder}.\n")
+        _print_problems(error.problems, folder)
         raise typer.Exit(1) from None
+    problems: list[RulebookProblem] = []
+    for rulebook in rulebooks.associations.values():
+        problems += list_reading_problems(rulebook, rulebook.id)
+    if problems:
+        _print_problems(problems, folder)
+        raise typer.Exit(1)
     for rulebook in rulebooks.associations.values():
         parts = [format_count(len(rulebook.categories), "category", "categories")]
         for purpose in PURPOSES:
@@ -35,6 +43,12 @@ def check() -> None:
     organizations = format_count(len(rulebooks.organizations), "organization")
     sys.stdout.write(f"organizations.toml: {organizations}\n")
     sys.stdout.write(f"All rulebooks in {folder} are valid.\n")
+
+
+def _print_problems(problems: Sequence[RulebookProblem], folder: Path) -> None:
+    for problem in problems:
+        sys.stderr.write(f"{problem}\n")
+    sys.stderr.write(f"{format_count(len(problems), 'problem')} in {folder}.\n")
 
 
 def show(association: str | None) -> None:

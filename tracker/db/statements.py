@@ -171,10 +171,48 @@ def make_temporary_table(
     For the reads of jobs: the database then knows how many rows there are, and finds them by
     ``index``.
     """
+    session.connection().exec_driver_sql(f"DROP TABLE IF EXISTS {name}")
+    _make_temporary_table(session, name, columns, index, rows)
+
+
+def make_hiding_table(
+    session: Session,
+    name: str,
+    columns: Mapping[str, str],
+    index: Sequence[str],
+    rows: Sequence[Sequence[Any]],
+) -> None:
+    """Hide a table from this session behind a temporary one of its name; see `drop_hiding_table`.
+
+    The other arguments are as in `make_temporary_table`.
+    """
+    _make_temporary_table(session, name, columns, index, rows)
+    _forget_plans(session)
+
+
+def drop_hiding_table(session: Session, name: str) -> None:
+    """Let this session see the table again that `make_hiding_table` hid."""
+    schema = "pg_temp" if is_postgresql(session) else "temp"
+    session.connection().exec_driver_sql(f"DROP TABLE {schema}.{name}")
+    _forget_plans(session)
+
+
+def _forget_plans(session: Session) -> None:
+    """PostgreSQL's prepared statements would go on reading the table that they were made for."""
+    if is_postgresql(session):
+        session.connection().exec_driver_sql("DISCARD PLANS")
+
+
+def _make_temporary_table(
+    session: Session,
+    name: str,
+    columns: Mapping[str, str],
+    index: Sequence[str],
+    rows: Sequence[Sequence[Any]],
+) -> None:
     connection = session.connection()
     types = [f"{column} {kind}" for column, kind in columns.items()]
     types[0] += " PRIMARY KEY"
-    connection.exec_driver_sql(f"DROP TABLE IF EXISTS {name}")
     connection.exec_driver_sql(f"CREATE TEMPORARY TABLE {name} ({', '.join(types)})")
     connection.exec_driver_sql(f"CREATE INDEX {name}_index ON {name} ({', '.join(index)})")
     driver: Any = connection.connection.driver_connection

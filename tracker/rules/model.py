@@ -2,7 +2,7 @@
 
 from datetime import date
 from functools import cached_property
-from typing import Literal, Self
+from typing import Any, Literal, Self
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from babel import Locale
@@ -100,11 +100,30 @@ class RatingQuestion(StrictModel):
         return has_begun and category in self.categories
 
 
+class Alternative(StrictModel):
+    """What another reading of an interpretation would change in its rulebook.
+
+    ``reading`` is its place among the readings, from one. ``set`` are new values by path
+    (``cycles[1].first_cycle``), ``remove`` the paths of keys and list items that it does without.
+    """
+
+    reading: int = Field(strict=True, ge=1)
+    changes: dict[str, Any] = Field(default_factory=dict, alias="set")
+    remove: tuple[Text, ...] = ()
+
+    @model_validator(mode="after")
+    def _changes_something(self) -> Self:
+        if not self.changes and not self.remove:
+            message = "give set or remove: what the reading would change"
+            raise ValueError(message)
+        return self
+
+
 class Interpretation(StrictModel):
     """How a silent or ambiguous source is read.
 
     Without ``document`` it is about the section of that name in every document; without
-    ``categories`` about all of them.
+    ``categories`` about all of them. ``alternatives`` are the readings that can be tried.
     """
 
     id: Key
@@ -116,6 +135,19 @@ class Interpretation(StrictModel):
     taken: Text
     change: str = ""
     since: Day
+    alternatives: tuple[Alternative, ...] = ()
+
+    @model_validator(mode="after")
+    def _has_each_reading_once(self) -> Self:
+        numbers = [alternative.reading for alternative in self.alternatives]
+        for place, number in enumerate(numbers):
+            if number > len(self.readings):
+                message = f"reading {number} is not one of the {len(self.readings)} readings"
+                raise ValueError(message)
+            if number in numbers[:place]:
+                message = f"reading {number} has more than one alternative"
+                raise ValueError(message)
+        return self
 
 
 class Category(StrictModel):

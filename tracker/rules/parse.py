@@ -49,8 +49,13 @@ def parse_rulebook(text: str, file: str) -> tuple[Rulebook | None, list[Rulebook
     What is right in a file that has errors is checked too, so that all are reported at once.
     """
     data, problems = _read_toml(text, file)
-    if data is None:
-        return None, problems
+    return (None, problems) if data is None else check_rulebook(data, file, text)
+
+
+def check_rulebook(
+    data: Mapping[str, Any], file: str, text: str = ""
+) -> tuple[Rulebook | None, list[RulebookProblem]]:
+    """The rulebook that a file holds as ``data``; ``text`` gives problems their lines."""
     rulebook, errors = _validate(Rulebook, data)
     found = list(_describe(Rulebook, errors))
     rest, numbers = rulebook, dict[str, list[int]]()

@@ -21,7 +21,7 @@ from tracker.services.time_requests import SubmittedRequest, list_requests
 
 # Worst first. "behind" is an open renewal that an even pace no longer completes in time.
 STATES = ("lapsed", "overdue", "behind", "open", "excused", "met", "no rules")
-_UNSETTLED = ("lapsed", "overdue", "open")
+UNSETTLED = ("lapsed", "overdue", "open")
 _NEED_ATTENTION = ("lapsed", "overdue", "behind")
 _ALL_REQUESTS = 100_000
 
@@ -296,7 +296,7 @@ def is_listed(association: str, today: date) -> ColumnElement[bool]:
     """That a renewal is the current one, or the one before it and not settled yet."""
     ends_on = col(StandingRow.cycle_ends_on)
     is_current = or_(ends_on.is_(None), ends_on >= today)
-    is_unsettled = col(StandingRow.status).in_(_UNSETTLED)
+    is_unsettled = col(StandingRow.status).in_(UNSETTLED)
     return and_(StandingRow.association == association, or_(is_current, is_unsettled))
 
 

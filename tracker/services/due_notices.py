@@ -78,9 +78,7 @@ def decide_renewals(
         )
 
 
-def decide_applications(
-    day: NoticeDay, ids: Sequence[int], cutoffs: Cutoffs
-) -> Iterator[Decision]:
+def decide_applications(day: NoticeDay, ids: Sequence[int], cutoffs: Cutoffs) -> Iterator[Decision]:
     """The decisions that are due about these applications, whatever people have switched off."""
     if not ids:
         return

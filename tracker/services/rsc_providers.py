@@ -4,7 +4,8 @@ The table provider_span stores those days, so that the database can add up hours
 """
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator
+from contextlib import contextmanager
 from datetime import date, timedelta
 from functools import lru_cache
 from typing import Any, NamedTuple
@@ -18,7 +19,13 @@ from sqlmodel.sql.expression import SelectOfScalar
 from tracker.db.ledgers import ProviderSpan
 from tracker.db.log import Entry, GroupSession
 from tracker.db.people import Endorsement, Person, Vetting
-from tracker.db.statements import in_chunks, insert_rows, refresh_statistics
+from tracker.db.statements import (
+    drop_hiding_table,
+    in_chunks,
+    insert_rows,
+    make_hiding_table,
+    refresh_statistics,
+)
 from tracker.rulebooks import Rulebooks
 from tracker.rules.notices import Cutoff
 from tracker.rules.providers import Credential, Ending, Provider, find_ending, qualified_spans
@@ -123,6 +130,32 @@ def refresh_provider_spans(
     return {provider_id for _, provider_id, _, _ in wanted ^ stored}
 
 
+@contextmanager
+def spans_by_other_rules(session: Session, rulebooks: Rulebooks) -> Iterator[None]:
+    """Read provider spans as ``rulebooks`` would have them; nothing is stored.
+
+    A temporary table of the same name hides the stored spans from every query of this session:
+    a name without a schema means the temporary one first, on both databases. If the block raises,
+    the transaction must end with it, and the table goes with the transaction.
+    """
+    rows: list[tuple[Any, ...]] = []
+    for provider_id, provider in load_providers(session).items():
+        for rule, span in _qualified(rulebooks, provider.degree, provider.credentials):
+            days = (span.starts_on.isoformat(), span.ends_on.isoformat())
+            rows.append((len(rows), rule, provider_id, *days))
+    name = str(ProviderSpan.__tablename__)
+    columns = {
+        "id": "integer",
+        "rule": "varchar",
+        "provider_id": "integer",
+        "starts_on": "date",
+        "ends_on": "date",
+    }
+    make_hiding_table(session, name, columns, ("rule", "provider_id", "starts_on"), rows)
+    yield
+    drop_hiding_table(session, name)
+
+
 def _stored_spans(session: Session, person_ids: Collection[int] | None) -> set[SpanRow]:
     query = select(
         col(ProviderSpan.rule),
@@ -208,6 +241,7 @@ def find_cutoffs(
                 col(ProviderSpan.rule),
                 col(ProviderSpan.provider_id),
                 col(ProviderSpan.starts_on),
+                col(ProviderSpan.ends_on),
             )
             .order_by(
                 col(Entry.person_id), col(ProviderSpan.ends_on), col(ProviderSpan.provider_id)
