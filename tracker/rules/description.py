@@ -50,13 +50,15 @@ _SHORT_CYCLES = {
 Lines = Iterator[str]
 
 
-def describe_accepted(accepted: AcceptedProvider) -> str:
+def describe_accepted(accepted: AcceptedProvider, *, with_days: bool = True) -> str:
     """Whose sessions are accepted, and on which days."""
     providers = "vetted by the association" if accepted.vetted else ", ".join(accepted.categories)
     if accepted.degree:
         providers += f" with at least {LEVEL_NAMES[accepted.degree]}"
     if accepted.associations:
         providers += f" endorsed by {format_alternatives(accepted.associations)}"
+    if not with_days:
+        return providers
     days = []
     if accepted.starts_from:
         days.append(f"from {format_date(accepted.starts_from)}")
@@ -212,7 +214,7 @@ def _rules_of_category(rulebook: Rulebook, here: Source, category: str) -> Lines
             for value in values:
                 amount = format_amount(requirement, value)
                 yield f"  from {format_date(value.starts_from)}: {amount}"
-                if first := _find_first_cycle(rulebook, requirement, value):
+                if first := find_first_cycle(rulebook, requirement, value):
                     yield f"    starting with the cycle from {format_date(first)}"
             yield from _indent([requirement.about, *describe_terms(rulebook, requirement)])
     yield from _ratings_for_category(rulebook, here, category)
@@ -229,7 +231,7 @@ def _ratings_for_category(rulebook: Rulebook, here: Source, category: str) -> Li
             yield f"  {days}: {'; '.join(question.scale)}"
 
 
-def _find_first_cycle(rulebook: Rulebook, requirement: Requirement, value: Value) -> date | None:
+def find_first_cycle(rulebook: Rulebook, requirement: Requirement, value: Value) -> date | None:
     """The first day of the first cycle with a value that begins within a cycle; else None."""
     schemes = [s for s in rulebook.cycles if s.starts_from <= value.starts_from]
     if requirement.of != "renewal" or not value.asked or not schemes:

@@ -1,0 +1,302 @@
+"""What a rulebook required, requires, and will require: its values over time. Pure.
+
+Every first and last day is included.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+from enum import StrEnum
+from typing import NamedTuple
+
+from tracker.rules.cycles import Cycle, cycle_containing
+from tracker.rules.description import (
+    describe_accepted,
+    find_first_cycle,
+    format_amount,
+    format_scheme,
+)
+from tracker.rules.model import CycleScheme, ProviderRule, Rulebook
+from tracker.rules.notice_config import NoticeConfig
+from tracker.rules.requirement import Purpose, Requirement, Source, Value
+
+_DAY = timedelta(days=1)
+
+
+class Period(StrEnum):
+    """Whether something is over, in force, or still to come on a day."""
+
+    PAST = "past"
+    NOW = "now"
+    AHEAD = "ahead"
+
+
+def period_of(starts_on: date | None, ends_on: date | None, today: date) -> Period:
+    """Where a span is on ``today``; without a day it has no beginning or end."""
+    if ends_on is not None and ends_on < today:
+        return Period.PAST
+    return Period.AHEAD if starts_on is not None and starts_on > today else Period.NOW
+
+
+class ValueSpan(NamedTuple):
+    """An amount and the days on which cycles that begin then (or applications) require it.
+
+    Without ``ends_on`` it has no known end. ``first_cycle`` is the first day of the first cycle
+    that requires it, if its own first day is within a cycle.
+    """
+
+    amount: str
+    starts_on: date
+    ends_on: date | None
+    period: Period
+    is_asked: bool
+    source: Source
+    first_cycle: date | None
+
+
+def list_value_spans(rulebook: Rulebook, requirement: Requirement, today: date) -> list[ValueSpan]:
+    """A requirement's values over time, the oldest first."""
+    spans = []
+    values = requirement.values
+    for value, following in zip(values, [*values[1:], None], strict=True):
+        ends_on = following.starts_from - _DAY if following else None
+        spans.append(
+            ValueSpan(
+                format_amount(requirement, value),
+                value.starts_from,
+                ends_on,
+                period_of(value.starts_from, ends_on, today),
+                value.asked,
+                value.source,
+                find_first_cycle(rulebook, requirement, value),
+            )
+        )
+    return spans
+
+
+class Topic(StrEnum):
+    """What a change is about."""
+
+    REQUIREMENT = "requirement"
+    CYCLE = "cycle"
+    PROVIDERS = "providers"
+    REFERENCES = "references"
+    RATING = "rating"
+
+
+@dataclass(frozen=True, slots=True)
+class RuleChange:
+    """Something in a rulebook that changes by itself on ``day``.
+
+    ``categories`` are those that it concerns, for one or both purposes. ``provider_rule`` is the
+    name of a rule by which providers stop counting after ``last_day``.
+    """
+
+    day: date
+    topic: Topic
+    says: str
+    categories: tuple[str, ...]
+    purposes: tuple[Purpose, ...]
+    source: Source | None = None
+    interpretation: str | None = None
+    provider_rule: str | None = None
+    last_day: date | None = None
+
+
+def list_changes_ahead(rulebook: Rulebook, today: date) -> list[RuleChange]:
+    """Everything that changes after ``today``, the next change first."""
+    changes = [
+        *_changes_of_requirements(rulebook),
+        *_changes_of_cycles(rulebook),
+        *_changes_of_providers(rulebook),
+        *_changes_of_ratings(rulebook),
+    ]
+    ahead = [change for change in changes if change.day > today]
+    return sorted(ahead, key=lambda change: (change.day, list(Topic).index(change.topic)))
+
+
+def _changes_of_requirements(rulebook: Rulebook) -> Iterator[RuleChange]:
+    for requirement in rulebook.requirements:
+        about = (requirement.categories, (requirement.of,))
+        before: Value | None = None
+        for value in requirement.values:
+            says = f"{requirement.label}: {format_amount(requirement, value)}"
+            if before is not None and value.asked:
+                says += f" (until then {format_amount(requirement, before)})"
+            first = find_first_cycle(rulebook, requirement, value)
+            yield RuleChange(
+                first or value.starts_from,
+                Topic.REQUIREMENT,
+                says,
+                *about,
+                value.source,
+                requirement.interpretation,
+            )
+            before = value
+        references = requirement.references
+        if references and references.vetted_until:
+            says = f"{requirement.label}: vetted referees no longer count"
+            day = references.vetted_until + _DAY
+            source = requirement.values[-1].source
+            yield RuleChange(
+                day, Topic.REFERENCES, says, *about, source, requirement.interpretation
+            )
+
+
+def _changes_of_cycles(rulebook: Rulebook) -> Iterator[RuleChange]:
+    renewed = tuple(c for c in rulebook.categories if rulebook.requirements_of(c))
+    for scheme in rulebook.cycles:
+        says = f"Cycles: {format_scheme(scheme)}"
+        yield RuleChange(
+            scheme.starts_from,
+            Topic.CYCLE,
+            says,
+            renewed,
+            ("renewal",),
+            interpretation=scheme.interpretation,
+        )
+
+
+def _changes_of_providers(rulebook: Rulebook) -> Iterator[RuleChange]:
+    for name, rule in rulebook.providers.items():
+        using = list_users(rulebook, name)
+        categories = tuple(dict.fromkeys(c for r in using for c in r.categories))
+        purposes = tuple(dict.fromkeys(r.of for r in using))
+        for accepted in rule.accepts:
+            about = (categories, purposes, accepted.source, accepted.interpretation, name)
+            whom = describe_accepted(accepted, with_days=False)
+            if accepted.starts_from:
+                says = f"RSC with providers {whom} starts to count"
+                yield RuleChange(accepted.starts_from, Topic.PROVIDERS, says, *about)
+            if accepted.until:
+                says = f"RSC with providers {whom} no longer counts"
+                day = accepted.until + _DAY
+                yield RuleChange(day, Topic.PROVIDERS, says, *about, accepted.until)
+
+
+def list_users(rulebook: Rulebook, provider_rule: str) -> list[Requirement]:
+    """The requirements that a provider rule is for."""
+    return [r for r in rulebook.requirements if r.providers == provider_rule]
+
+
+def _changes_of_ratings(rulebook: Rulebook) -> Iterator[RuleChange]:
+    for question in rulebook.ratings:
+        days = {question.starts_from: "Referees are asked"}
+        if question.until:
+            days[question.until + _DAY] = "Referees are no longer asked"
+        for day, words in days.items():
+            yield RuleChange(
+                day,
+                Topic.RATING,
+                f"{words}: {question.asks}",
+                question.categories,
+                ("application",),
+                question.source,
+                question.interpretation,
+            )
+
+
+class AcceptedSpan(NamedTuple):
+    """One part of a provider rule: whose sessions count, and on which days."""
+
+    says: str
+    starts_on: date | None
+    ends_on: date | None
+    period: Period
+    source: Source
+    interpretation: str | None
+
+
+def list_accepted_spans(rule: ProviderRule, today: date) -> list[AcceptedSpan]:
+    """The parts of a provider rule, in its order."""
+    return [
+        AcceptedSpan(
+            describe_accepted(accepted, with_days=False),
+            accepted.starts_from,
+            accepted.until,
+            period_of(accepted.starts_from, accepted.until, today),
+            accepted.source,
+            accepted.interpretation,
+        )
+        for accepted in rule.accepts
+    ]
+
+
+class SchemeSpan(NamedTuple):
+    """How cycles run from one day to another, in words."""
+
+    says: str
+    starts_on: date
+    ends_on: date | None
+    period: Period
+    scheme: CycleScheme
+
+
+def list_scheme_spans(rulebook: Rulebook, today: date) -> list[SchemeSpan]:
+    """How cycles ran, run, and will run, the oldest first."""
+    spans = []
+    schemes: Sequence[CycleScheme] = rulebook.cycles
+    for scheme, following in zip(schemes, [*schemes[1:], None], strict=True):
+        ends_on = following.starts_from - _DAY if following else None
+        period = period_of(scheme.starts_from, ends_on, today)
+        says = format_scheme(scheme)
+        spans.append(SchemeSpan(says, scheme.starts_from, ends_on, period, scheme))
+    return spans
+
+
+def fixed_cycle_on(rulebook: Rulebook, day: date) -> Cycle | None:
+    """The cycle that everyone is in on ``day``; None if it depends on the day of endorsement."""
+    schemes = [scheme for scheme in rulebook.cycles if scheme.starts_from <= day]
+    if not schemes or schemes[-1].kind != "fixed":
+        return None
+    # Of an endorsement that began before the cycle.
+    return cycle_containing(rulebook.cycles, date.min, day)
+
+
+class RenewalDay(NamedTuple):
+    """What happens on one day of everyone's cycle."""
+
+    day: date
+    says: str
+
+
+def list_renewal_days(cycle: Cycle, config: NoticeConfig) -> list[RenewalDay]:
+    """The days of a cycle on which something happens by itself, in order.
+
+    Reminders go only to those who are missing something, and an extension moves them.
+    """
+    due_on = cycle.due_on
+    grace_ends_on = cycle.grace_ends_on(due_on)
+    days = [
+        RenewalDay(cycle.starts_on, "The cycle begins"),
+        RenewalDay(cycle.ends_on, "The last day on which hours count"),
+        RenewalDay(due_on, "Renewals are due"),
+        RenewalDay(grace_ends_on, "The grace period ends"),
+        RenewalDay(grace_ends_on + _DAY, "What is missing has lapsed, and the cycle is settled"),
+    ]
+    for step in config.renewal.steps:
+        days.append(RenewalDay(due_on + step * _DAY, "Reminder to those who are missing something"))
+    merged: dict[date, list[str]] = {}
+    for each in sorted(days, key=lambda each: each.day):
+        merged.setdefault(each.day, []).append(each.says)
+    return [RenewalDay(day, ". ".join(texts)) for day, texts in merged.items()]
+
+
+class RuledCategories(NamedTuple):
+    """Categories that have the same requirements."""
+
+    categories: tuple[str, ...]
+    requirements: tuple[Requirement, ...]
+
+
+def group_categories(rulebook: Rulebook, purpose: Purpose) -> list[RuledCategories]:
+    """Categories with the same requirements, in the order of the rulebook."""
+    groups: dict[tuple[int, ...], list[str]] = {}
+    found: dict[tuple[int, ...], tuple[Requirement, ...]] = {}
+    for category in rulebook.categories:
+        requirements = rulebook.requirements_of(category, purpose)
+        if requirements:
+            key = tuple(map(id, requirements))
+            groups.setdefault(key, []).append(category)
+            found[key] = requirements
+    return [RuledCategories(tuple(names), found[key]) for key, names in groups.items()]
