@@ -138,7 +138,7 @@ def list_job_problems(session: Session, association: str) -> list[JobProblem]:
 
 def count_renewals(session: Session, association: str, today: date) -> dict[str, int]:
     """How many renewals an association has in each of STATES."""
-    state = _state(today)
+    state = state_on(today)
     query = (
         select(state, func.count())
         .select_from(StandingRow)
@@ -159,10 +159,10 @@ def list_renewals(
     most: int | None = None,
 ) -> list[RenewalLine]:
     """At most ``most`` renewals, worst first, in one state or (empty) in any."""
-    worst_first = case({name: i for i, name in enumerate(STATES)}, value=_state(today))
+    worst_first = case({name: i for i, name in enumerate(STATES)}, value=state_on(today))
     conditions = [is_listed(association, today)]
     if state:
-        conditions.append(_state(today) == state)
+        conditions.append(state_on(today) == state)
     query = (
         _select_lines(today)
         .where(*conditions)
@@ -258,7 +258,7 @@ def list_named_providers(session: Session, association: str, today: date) -> lis
 
 
 def _list_renewals_in_need(session: Session, association: str, today: date) -> list[Attention]:
-    in_need = or_(_state(today).in_(_NEED_ATTENTION), _is_unreachable())
+    in_need = or_(state_on(today).in_(_NEED_ATTENTION), is_unreachable())
     query = _select_lines(today).where(is_listed(association, today), in_need)
     found = []
     for row in session.exec(query):
@@ -287,7 +287,8 @@ def _list_unconfirmed(session: Session, association: str, today: date) -> list[A
     return unconfirmed
 
 
-def _state(today: date) -> ColumnElement[str]:
+def state_on(today: date) -> ColumnElement[str]:
+    """The state of a standing on a day: one of STATES."""
     is_behind = and_(StandingRow.status == "open", col(StandingRow.falls_behind_on) <= today)
     return case((is_behind, "behind"), else_=StandingRow.status)
 
@@ -300,7 +301,8 @@ def is_listed(association: str, today: date) -> ColumnElement[bool]:
     return and_(StandingRow.association == association, or_(is_current, is_unsettled))
 
 
-def _is_unreachable() -> ColumnElement[bool]:
+def is_unreachable() -> ColumnElement[bool]:
+    """That mail to a person comes back, and there is no other address."""
     has_second = func.coalesce(Person.second_email, "") != ""
     return and_(col(Person.email_refused_at).is_not(None), ~has_second)
 
@@ -312,8 +314,8 @@ def _select_lines(today: date) -> Any:  # noqa: ANN401 - a Select of six columns
             Endorsement.category,
             Person.name,
             Person.email,
-            _state(today).label("state"),
-            _is_unreachable().label("is_unreachable"),
+            state_on(today).label("state"),
+            is_unreachable().label("is_unreachable"),
         )
         .join(Endorsement, col(Endorsement.id) == StandingRow.endorsement_id)
         .join(Person, col(Person.id) == Endorsement.person_id)
