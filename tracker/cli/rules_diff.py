@@ -55,8 +55,7 @@ def run(change: RulesChange, as_of: date | None, *, as_json: bool) -> None:
         day = app.day_of_association(as_of)(changed.id)
         rulebooks = with_rulebook(app.rulebooks, changed)
         asked = ComparisonInput(app.rulebooks, rulebooks, notices, changed.id, day)
-        with open_reading(app.engine) as session:
-            comparison = compare_rules(session, asked)
+        comparison = compare_rules(lambda: open_reading(app.engine), asked)
     if as_json:
         content = json.dumps(comparison_to_json(comparison), default=_TO_ISO, indent=1)
         sys.stdout.write(f"{content}\n")

@@ -4,7 +4,7 @@ Every first and last day is included.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from enum import StrEnum
 from typing import NamedTuple
@@ -97,8 +97,8 @@ class RuleChange:
     says: str
     categories: tuple[str, ...]
     purposes: tuple[Purpose, ...]
-    source: Source | None = None
-    interpretation: str | None = None
+    sources: tuple[Source, ...] = ()
+    interpretations: tuple[str, ...] = ()
     provider_rule: str | None = None
     last_day: date | None = None
 
@@ -111,8 +111,27 @@ def list_changes_ahead(rulebook: Rulebook, today: date) -> list[RuleChange]:
         *_changes_of_providers(rulebook),
         *_changes_of_ratings(rulebook),
     ]
-    ahead = [change for change in changes if change.day > today]
-    return sorted(ahead, key=lambda change: (change.day, list(Topic).index(change.topic)))
+    merged: dict[tuple[object, ...], RuleChange] = {}
+    for change in changes:
+        if change.day > today:
+            key = (change.day, change.topic, change.says, change.purposes, change.provider_rule)
+            merged[key] = _merge(merged[key], change) if key in merged else change
+    order = list(Topic)
+    return sorted(merged.values(), key=lambda change: (change.day, order.index(change.topic)))
+
+
+def _merge(one: RuleChange, other: RuleChange) -> RuleChange:
+    """The same change of the rules of several categories."""
+    return replace(
+        one,
+        categories=tuple(dict.fromkeys((*one.categories, *other.categories))),
+        sources=tuple(dict.fromkeys((*one.sources, *other.sources))),
+        interpretations=tuple(dict.fromkeys((*one.interpretations, *other.interpretations))),
+    )
+
+
+def _named(interpretation: str | None) -> tuple[str, ...]:
+    return (interpretation,) if interpretation else ()
 
 
 def _changes_of_requirements(rulebook: Rulebook) -> Iterator[RuleChange]:
@@ -129,18 +148,17 @@ def _changes_of_requirements(rulebook: Rulebook) -> Iterator[RuleChange]:
                 Topic.REQUIREMENT,
                 says,
                 *about,
-                value.source,
-                requirement.interpretation,
+                (value.source,),
+                _named(requirement.interpretation),
             )
             before = value
         references = requirement.references
         if references and references.vetted_until:
             says = f"{requirement.label}: vetted referees no longer count"
             day = references.vetted_until + _DAY
-            source = requirement.values[-1].source
-            yield RuleChange(
-                day, Topic.REFERENCES, says, *about, source, requirement.interpretation
-            )
+            sources = (requirement.values[-1].source,)
+            named = _named(requirement.interpretation)
+            yield RuleChange(day, Topic.REFERENCES, says, *about, sources, named)
 
 
 def _changes_of_cycles(rulebook: Rulebook) -> Iterator[RuleChange]:
@@ -153,7 +171,7 @@ def _changes_of_cycles(rulebook: Rulebook) -> Iterator[RuleChange]:
             says,
             renewed,
             ("renewal",),
-            interpretation=scheme.interpretation,
+            interpretations=_named(scheme.interpretation),
         )
 
 
@@ -163,7 +181,8 @@ def _changes_of_providers(rulebook: Rulebook) -> Iterator[RuleChange]:
         categories = tuple(dict.fromkeys(c for r in using for c in r.categories))
         purposes = tuple(dict.fromkeys(r.of for r in using))
         for accepted in rule.accepts:
-            about = (categories, purposes, accepted.source, accepted.interpretation, name)
+            named = _named(accepted.interpretation)
+            about = (categories, purposes, (accepted.source,), named, name)
             whom = describe_accepted(accepted, with_days=False)
             if accepted.starts_from:
                 says = f"RSC with providers {whom} starts to count"
@@ -191,8 +210,8 @@ def _changes_of_ratings(rulebook: Rulebook) -> Iterator[RuleChange]:
                 f"{words}: {question.asks}",
                 question.categories,
                 ("application",),
-                question.source,
-                question.interpretation,
+                (question.source,),
+                _named(question.interpretation),
             )
 
 

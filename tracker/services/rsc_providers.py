@@ -4,7 +4,7 @@ The table provider_span stores those days, so that the database can add up hours
 """
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import date, timedelta
 from functools import lru_cache
@@ -130,19 +130,27 @@ def refresh_provider_spans(
     return {provider_id for _, provider_id, _, _ in wanted ^ stored}
 
 
-@contextmanager
-def spans_by_other_rules(session: Session, rulebooks: Rulebooks) -> Iterator[None]:
-    """Read provider spans as ``rulebooks`` would have them; nothing is stored.
+def list_spans_by_rules(session: Session, rulebooks: Rulebooks) -> list[SpanRow]:
+    """The spans of everyone who provides RSC as these rulebooks would have them."""
+    return [
+        (rule, provider_id, span.starts_on, span.ends_on)
+        for provider_id, provider in load_providers(session).items()
+        for rule, span in _qualified(rulebooks, provider.degree, provider.credentials)
+    ]
 
-    A temporary table of the same name hides the stored spans from every query of this session:
-    a name without a schema means the temporary one first, on both databases. If the block raises,
-    the transaction must end with it, and the table goes with the transaction.
+
+@contextmanager
+def with_other_spans(session: Session, spans: Sequence[SpanRow]) -> Iterator[None]:
+    """Let every query of this session read ``spans`` in place of the stored ones.
+
+    They are in a temporary table of the same name: a name without a schema means the temporary
+    one first, on both databases. If the block raises, the transaction must end with it, and the
+    table goes with the transaction.
     """
-    rows: list[tuple[Any, ...]] = []
-    for provider_id, provider in load_providers(session).items():
-        for rule, span in _qualified(rulebooks, provider.degree, provider.credentials):
-            days = (span.starts_on.isoformat(), span.ends_on.isoformat())
-            rows.append((len(rows), rule, provider_id, *days))
+    rows = [
+        (number, rule, provider_id, starts_on.isoformat(), ends_on.isoformat())
+        for number, (rule, provider_id, starts_on, ends_on) in enumerate(spans)
+    ]
     name = str(ProviderSpan.__tablename__)
     columns = {
         "id": "integer",

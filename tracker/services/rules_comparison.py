@@ -6,6 +6,7 @@ ones, from the same facts and as of the same day.
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
@@ -29,10 +30,10 @@ from tracker.services.due_notices import (
     list_cutoffs,
 )
 from tracker.services.evaluation import StoredResult, format_results, judge_current, parse_results
-from tracker.services.rsc_providers import spans_by_other_rules
+from tracker.services.rsc_providers import list_spans_by_rules, with_other_spans
 
 # So many endorsements at a time: their facts and standings wait in memory.
-_BATCH = 500
+_BATCH = 250
 # A cycle may have closed with nothing to renew.
 NO_RENEWAL = "no renewal"
 
@@ -169,25 +170,27 @@ class ComparisonInput(NamedTuple):
 
 
 def compare_rules(
-    session: Session, asked: ComparisonInput, progress: Progress = lambda _done, _total: None
+    open_session: Callable[[], AbstractContextManager[Session]],
+    asked: ComparisonInput,
+    progress: Progress = lambda _done, _total: None,
 ) -> RulesComparison:
     """Judge an association by the rules in force and by changed ones, and compare.
 
-    A settled cycle stays what it was settled as, by either rules.
+    A settled cycle stays what it was settled as, by either rules. Each batch of endorsements is
+    read in a session of its own: on SQLite nobody can save while one reads.
     """
-    query = select(Endorsement.id).where(Endorsement.association == asked.association)
-    ids = sorted(session.exec(query).all())
-    total = 2 * len(ids)
-    before = _Side()
+    with open_session() as session:
+        query = select(Endorsement.id).where(Endorsement.association == asked.association)
+        ids = sorted(session.exec(query).all())
+        spans = list_spans_by_rules(session, asked.changed)
+    before, after = _Side(), _Side()
     for done, batch in _in_batches(ids):
-        progress(done, total)
-        before.add(session, asked, asked.rulebooks, batch)
-    after = _Side()
-    with spans_by_other_rules(session, asked.changed):
-        for done, batch in _in_batches(ids):
-            progress(len(ids) + done, total)
-            after.add(session, asked, asked.changed, batch)
-    progress(total, total)
+        progress(done, len(ids))
+        with open_session() as session:
+            before.add(session, asked, asked.rulebooks, batch)
+            with with_other_spans(session, spans):
+                after.add(session, asked, asked.changed, batch)
+    progress(len(ids), len(ids))
     return RulesComparison(
         asked.association,
         asked.as_of,
