@@ -128,6 +128,10 @@ _SENTENCES: dict[str, str | Callable[[Facts], str]] = {
     ),
     # Files
     "files-not-accepted": "You can't upload files on this site. Save without them.",
+    "rulebook-missing": "Choose a rulebook file, or a reading above",
+    "rulebook-empty": "The file is empty. Choose the rulebook again.",
+    "rulebook-too-large": "The file is larger than {limit:size}. A rulebook is much smaller.",
+    "rulebook-not-text": "Byte {byte} of the file is not UTF-8 text. Save the rulebook as UTF-8.",
     "file-empty": "{name} is empty. Choose it again.",
     "file-too-large": "{name} is {size:size}. The limit is {limit_mb} MB per file.",
     "file-type-not-accepted": (

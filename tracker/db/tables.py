@@ -25,7 +25,14 @@ from tracker.db.applications import (
     WithdrawnReference,
 )
 from tracker.db.corrections import FormerEmail, Removal
-from tracker.db.desk import ChangedRow, DeskChange, SecondFactor, TeamRole, TeamSetting
+from tracker.db.desk import (
+    ChangedRow,
+    DeskChange,
+    SecondFactor,
+    TeamRole,
+    TeamSetting,
+)
+from tracker.db.drafts import RulebookDraft
 from tracker.db.ledgers import (
     Notice,
     Outbox,
@@ -94,6 +101,7 @@ __all__ = [
     "Removal",
     "Renewal",
     "Review",
+    "RulebookDraft",
     "RunFailure",
     "RunRow",
     "SecondFactor",

@@ -15,12 +15,13 @@ from tracker.db.reader import Reader
 from tracker.db.writer import Writer
 from tracker.jobs.health_metrics import HealthMetrics, read_health_metrics
 from tracker.mail.compose import load_composer
-from tracker.rulebooks import Rulebooks
+from tracker.rulebooks import Rulebooks, load_notice_config
 from tracker.services.evaluation import deferred_evaluation
 from tracker.services.team import TeamCache
 from tracker.settings import Settings, templates_folder
 from tracker.web.api.app import PREFIX, build_api
 from tracker.web.background import BackgroundWork, Readiness, SingleFlight
+from tracker.web.comparisons import Comparisons
 from tracker.web.confirmation import ConfirmationNeeded, show_confirmation
 from tracker.web.dependencies import DemoLogin, Site
 from tracker.web.errors import add_error_pages, refuse
@@ -33,6 +34,7 @@ from tracker.web.pages import (
     browsers,
     coordinator,
     desk,
+    desk_what_if,
     exports,
     group_confirmations,
     group_sessions,
@@ -80,6 +82,7 @@ _PAGES = (
     coordinator,
     desk,
     team,
+    desk_what_if,
     applicants,
     applicant,
     exports,
@@ -139,6 +142,8 @@ def build_app(
         background=BackgroundWork(),
         readiness=Readiness(settings.database_url.get_secret_value()),
         vitals=SingleFlight("vitals", read_vitals),
+        notices=load_notice_config(settings.config_dir),
+        comparisons=Comparisons(engine),
         demo_people=tuple(demo_people),
         now=now,
     )

@@ -1,7 +1,7 @@
 """Comparisons of rulebooks for the desk: run one at a time, and kept in memory for a while."""
 
-import secrets
 from collections import OrderedDict
+from collections.abc import Hashable
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextvars import copy_context
 from dataclasses import dataclass, field
@@ -18,24 +18,23 @@ from tracker.services.rules_comparison import ComparisonInput, RulesComparison, 
 _LOG = structlog.get_logger()
 # What is kept, in all and how long. The largest association takes a few megabytes.
 _MOST_KEPT, _KEPT_FOR = 8, timedelta(minutes=30)
+_FAILED_FOR = timedelta(minutes=1)
 _LONGEST_SECONDS = 120.0
-# Most are done by then, so that the page that follows has the result.
+# Most are done by then, so that the first page already has the result.
 _WAIT_SECONDS = 1.5
 
 
 class _StoppedError(Exception):
-    """The comparison took too long, or its owner started another."""
+    """The comparison took too long, or too many others were started."""
 
 
 @dataclass
 class Comparison:
-    """One comparison: whose it is, what is compared, and how far it is.
+    """One comparison, and how far it is: ``done`` of ``total`` endorsements.
 
     ``result`` is None while it runs, and if it ``failed``.
     """
 
-    owner: str
-    title: str
     asked: ComparisonInput
     started_at: datetime
     done: int = 0
@@ -45,47 +44,52 @@ class Comparison:
     is_stopped: bool = False
     future: Future[None] | None = field(default=None, repr=False)
 
-    @property
-    def is_running(self) -> bool:
-        """Whether it waits or runs."""
-        return self.result is None and not self.failed
+    def is_old(self, now: datetime) -> bool:
+        """Whether it is time to compare anew; what failed is not tried again at once."""
+        kept_for = _FAILED_FOR if self.failed else _KEPT_FOR
+        return now - self.started_at > kept_for
 
 
 class Comparisons:
     """Runs comparisons in a thread of its own, one after another, off the pages' threads.
 
-    Nothing is stored: the results are in this process, for the person who asked, by a token.
+    Results are in this process only. Another process, or a later page, compares again.
     """
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="comparisons")
         self._lock = Lock()
-        self._kept: OrderedDict[str, Comparison] = OrderedDict()
+        self._kept: OrderedDict[Hashable, Comparison] = OrderedDict()
 
-    def start(self, owner: str, title: str, asked: ComparisonInput, now: datetime) -> str:
-        """Start a comparison in place of the owner's unfinished one, and return its token."""
-        comparison = Comparison(owner, title, asked, now)
-        token = secrets.token_urlsafe(12)
+    def get(self, key: Hashable, asked: ComparisonInput, now: datetime) -> Comparison:
+        """The comparison with this key, started if there is none, or if it is too old.
+
+        A page that comes while it runs gets it unfinished.
+        """
         with self._lock:
-            for other in self._kept.values():
-                if other.owner == owner and other.is_running:
-                    other.is_stopped = True
-            self._kept[token] = comparison
-            while len(self._kept) > _MOST_KEPT:
-                _, oldest = self._kept.popitem(last=False)
-                oldest.is_stopped = True
+            comparison = self._kept.get(key)
+            if comparison is None or comparison.is_old(now):
+                comparison = self._start(key, asked, now)
+        if comparison.future is not None:
+            wait([comparison.future], timeout=_WAIT_SECONDS)
+        return comparison
+
+    def forget(self, key: Hashable) -> None:
+        """Compare anew the next time, because facts may have changed."""
+        with self._lock:
+            comparison = self._kept.pop(key, None)
+            if comparison is not None:
+                comparison.is_stopped = True
+
+    def _start(self, key: Hashable, asked: ComparisonInput, now: datetime) -> Comparison:
+        comparison = self._kept[key] = Comparison(asked, now)
+        self._kept.move_to_end(key)
+        while len(self._kept) > _MOST_KEPT:
+            _, oldest = self._kept.popitem(last=False)
+            oldest.is_stopped = True
         comparison.future = self._thread.submit(copy_context().run, self._run, comparison)
-        wait([comparison.future], timeout=_WAIT_SECONDS)
-        return token
-
-    def find(self, token: str, owner: str, now: datetime) -> Comparison | None:
-        """The comparison with a token, for its owner, while it is kept."""
-        with self._lock:
-            comparison = self._kept.get(token)
-        if comparison is None or comparison.owner != owner:
-            return None
-        return comparison if now - comparison.started_at <= _KEPT_FOR else None
+        return comparison
 
     def _run(self, comparison: Comparison) -> None:
         started = stopwatch()

@@ -19,6 +19,7 @@ from tracker.formatting import DEFAULT_LOCALE, set_locale
 from tracker.jobs.health_metrics import HealthMetrics
 from tracker.mail.compose import Composer
 from tracker.rulebooks import Rulebooks
+from tracker.rules.notice_config import NoticeConfig
 from tracker.services.browser_sessions import (
     SessionUser,
     get_session_user,
@@ -32,6 +33,7 @@ from tracker.services.sign_in import client_network
 from tracker.services.team import Area, TeamCache, TeamMember, list_permitted
 from tracker.settings import Settings
 from tracker.web.background import BackgroundWork, Readiness, SingleFlight
+from tracker.web.comparisons import Comparisons
 from tracker.web.rendering import Pages
 from tracker.web.request_ids import current_request_id
 
@@ -74,7 +76,8 @@ class Site:
     ``configured`` are the settings as they were read, ``team`` who works for which association.
     Pages read with ``reading(site.engine)``, the busiest with ``site.reader``; everything that
     writes uses ``site.writer``. ``now`` reads the clock, once for each request. ``is_https``:
-    people reach the site over TLS, so that cookies may require it.
+    people reach the site over TLS, so that cookies may require it. ``notices`` says when
+    reminders are sent.
     """
 
     configured: Settings
@@ -89,6 +92,8 @@ class Site:
     background: BackgroundWork
     readiness: Readiness
     vitals: SingleFlight[HealthMetrics]
+    notices: NoticeConfig
+    comparisons: Comparisons
     demo_people: Sequence[DemoLogin]
     now: Callable[[], datetime]
 
