@@ -1,19 +1,23 @@
 """`tracker rules`: check the rulebooks, and show them in words."""
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from datetime import date
 from pathlib import Path
 from textwrap import wrap
 
 import typer
 
-from tracker.formatting import format_count, use_locale
+from tracker import clock
+from tracker.clock import local_day
+from tracker.formatting import format_count, format_date, use_locale
 from tracker.rulebooks import RulebookError, Rulebooks, load_rulebooks
 from tracker.rules.description import describe_rulebook
 from tracker.rules.model import Rulebook
 from tracker.rules.parse import RulebookProblem
 from tracker.rules.readings import list_reading_problems
 from tracker.rules.requirement import PURPOSES
+from tracker.rules.rule_changes import list_changes_ahead
 from tracker.settings import configuration_folder
 
 _WIDTH = 100
@@ -69,7 +73,8 @@ def _print_rulebook(rulebooks: Rulebooks, rulebook: Rulebook) -> None:
         rule: rulebooks.accepted_organizations(f"{rulebook.id}/{rule}")
         for rule in rulebook.memberships
     }
-    for line in describe_rulebook(rulebook, accepted):
+    today = local_day(clock.now(), rulebook.time_zone)
+    for line in (*describe_rulebook(rulebook, accepted), *_describe_changes(rulebook, today)):
         text = line.lstrip()
         indent = " " * (len(line) - len(text))
         wrapped = wrap(
@@ -80,3 +85,24 @@ def _print_rulebook(rulebooks: Rulebooks, rulebook: Rulebook) -> None:
             break_on_hyphens=False,
         )
         sys.stdout.write("\n".join(wrapped) + "\n")
+
+
+def _describe_changes(rulebook: Rulebook, today: date) -> Iterator[str]:
+    """What changes by itself after ``today``, and how to try another reading."""
+    yield "Changes ahead"
+    changes = list_changes_ahead(rulebook, today)
+    for change in changes:
+        categories = ", ".join(change.categories)
+        yield f"  {format_date(change.day)}: {change.says} ({categories})"
+    if not changes:
+        yield "  none in this rulebook"
+    tried = [
+        f"{interpretation.id}={alternative.reading}"
+        for interpretation in rulebook.interpretations
+        for alternative in interpretation.alternatives
+    ]
+    if tried:
+        yield ""
+        yield f"Readings to try with tracker rules diff --association {rulebook.id} --reading"
+        yield f"  {', '.join(tried)}"
+    yield ""

@@ -7,8 +7,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from enum import StrEnum
+from itertools import zip_longest
 from typing import NamedTuple
 
+from tracker.formatting import format_count
 from tracker.rules.cycles import Cycle, cycle_containing
 from tracker.rules.description import (
     describe_accepted,
@@ -58,7 +60,7 @@ def list_value_spans(rulebook: Rulebook, requirement: Requirement, today: date) 
     """A requirement's values over time, the oldest first."""
     spans = []
     values = requirement.values
-    for value, following in zip(values, [*values[1:], None], strict=True):
+    for value, following in zip_longest(values, values[1:]):
         ends_on = following.starts_from - _DAY if following else None
         spans.append(
             ValueSpan(
@@ -255,7 +257,7 @@ def list_scheme_spans(rulebook: Rulebook, today: date) -> list[SchemeSpan]:
     """How cycles ran, run, and will run, the oldest first."""
     spans = []
     schemes: Sequence[CycleScheme] = rulebook.cycles
-    for scheme, following in zip(schemes, [*schemes[1:], None], strict=True):
+    for scheme, following in zip_longest(schemes, schemes[1:]):
         ends_on = following.starts_from - _DAY if following else None
         period = period_of(scheme.starts_from, ends_on, today)
         says = format_scheme(scheme)
@@ -294,7 +296,9 @@ def list_renewal_days(cycle: Cycle, config: NoticeConfig) -> list[RenewalDay]:
         RenewalDay(grace_ends_on + _DAY, "What is missing has lapsed, and the cycle is settled"),
     ]
     for step in config.renewal.steps:
-        days.append(RenewalDay(due_on + step * _DAY, "Reminder to those who are missing something"))
+        when = f"{format_count(abs(step), 'day')} {'before' if step < 0 else 'after'}"
+        says = f"Reminder to those who are missing something, {when}"
+        days.append(RenewalDay(due_on + step * _DAY, says))
     merged: dict[date, list[str]] = {}
     for each in sorted(days, key=lambda each: each.day):
         merged.setdefault(each.day, []).append(each.says)

@@ -12,6 +12,7 @@ from fastapi.responses import HTMLResponse
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from tracker.formatting import (
+    capitalize_first,
     date_field_order,
     format_alternatives,
     format_count,
@@ -96,6 +97,7 @@ class Pages:
             count=format_count,
             hours=format_hours,
             alternatives=format_alternatives,
+            capitalize_first=capitalize_first,
             format_hours_with_unit=unbroken_hours,
         )
         self._environment.globals.update(asset=self.assets.path, date_field_order=date_field_order)
