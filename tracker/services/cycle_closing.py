@@ -112,12 +112,10 @@ class CycleClosing:
         """The day on which the cycle is settled, without extensions."""
         return self.closes_on + _DAY if self.closes_on else None
 
-    @property
-    def lasts_a_year(self) -> bool:
-        """Whether the cycle is a year, so that its end is a year's end."""
-        if self.cycle is None:
-            return False
-        return end_of_years(self.cycle.starts_on, 1) == self.cycle.ends_on
+
+def is_year(cycle: Cycle) -> bool:
+    """Whether a cycle lasts exactly a year."""
+    return end_of_years(cycle.starts_on, 1) == cycle.ends_on
 
 
 def find_closing_cycle(rulebook: Rulebook, today: date) -> Cycle | None:
