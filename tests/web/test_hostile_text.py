@@ -80,6 +80,7 @@ WITHOUT_TEXT = {
     "/second-factor",
     "/coordinator/applicants/{application_id}/undo",
     "/coordinator/requests/{request_id}/undo",
+    "/coordinator/rules/what-if/result",
     "/sign-out",
     "/profile/browsers/end",
     "/profile/browsers/end-others",

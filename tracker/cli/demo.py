@@ -130,7 +130,14 @@ def _prepare(tracker: AppContext, folder: Path, address: Address, mailbox: Mailb
             yield
 
     logins = list_logins(settings, cast)
-    app = build_app(settings, engine, rulebooks, demo_people=logins, lifespan=lifespan)
+    app = build_app(
+        settings,
+        engine,
+        rulebooks,
+        notices=context.notices,
+        demo_people=logins,
+        lifespan=lifespan,
+    )
     app.state.mailbox = mailbox
     app.include_router(mailbox_router)
     return app

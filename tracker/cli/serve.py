@@ -73,4 +73,10 @@ def create_app() -> FastAPI:
                 collect_garbage_rarely()
                 yield
 
-    return build_app(tracker.settings, page_engine, tracker.rulebooks, lifespan=lifespan)
+    return build_app(
+        tracker.settings,
+        page_engine,
+        tracker.rulebooks,
+        notices=context.notices,
+        lifespan=lifespan,
+    )

@@ -1,12 +1,19 @@
 """What another rulebook would change, in words: for the page and for `tracker rules diff`."""
 
+from collections.abc import Iterator
 from datetime import date
 
 from tracker.formatting import capitalize_first, format_count, format_date, format_hours_with_unit
 from tracker.notifications.attention_text import format_missing
 from tracker.rules.notices import Kind
 from tracker.services.evaluation import StoredResult
-from tracker.services.rules_comparison import ChangedStanding, DueNotice, RenewalState
+from tracker.services.rules_comparison import (
+    ChangedStanding,
+    DueNotice,
+    Effect,
+    RenewalState,
+    RulesComparison,
+)
 
 _KINDS = {
     Kind.RENEWAL: "Reminders of the due date",
@@ -111,3 +118,25 @@ def _span(renewal: RenewalState) -> str:
 
 def _day(day: date | None) -> str:
     return format_date(day) if day else "never"
+
+
+CSV_COLUMNS = ("what", "name", "email", "category", "now", "changed", "differences")
+
+
+def list_csv_rows(comparison: RulesComparison) -> Iterator[tuple[str, ...]]:
+    """Each renewal and notice that differs, in the order of `CSV_COLUMNS`."""
+    for standing in comparison.standings:
+        yield (
+            "status" if standing.flips else "amounts",
+            standing.name,
+            standing.email,
+            standing.category,
+            format_renewal(standing.before),
+            format_renewal(standing.after),
+            "; ".join(list_differences(standing)),
+        )
+    for notice in comparison.notices:
+        sent = (notice.effect is not Effect.ADDED, notice.effect is not Effect.DROPPED)
+        now, changed = ("sent" if each else "not sent" for each in sent)
+        what = f"{format_kind(notice.kind)}: {format_notice(notice)}"
+        yield ("email", notice.name, notice.email, notice.category, now, changed, what)

@@ -94,22 +94,26 @@ class MovementReport:
 
 def list_lapses(term: HeldTerm) -> list[Span]:
     """The days on which an endorsement is lapsed while it is on record; ``date.max``: no end."""
-    lapses, lapsed_on = [], None
-    for outcome in sorted(term.outcomes, key=lambda each: each.due_on):
-        if outcome.status is Status.LAPSED and lapsed_on is None:
-            lapsed_on = outcome.grace_ends_on + _DAY
-        elif outcome.status in (Status.MET, Status.EXCUSED) and lapsed_on is not None:
-            if outcome.due_on >= lapsed_on:
-                lapses.append(Span(lapsed_on, outcome.due_on))
-            lapsed_on = None
-    if lapsed_on is not None:
-        lapses.append(Span(lapsed_on, date.max))
     last_day = term.ends_on or date.max
     return [
         Span(max(lapse.starts_on, term.starts_on), min(lapse.ends_on, last_day))
-        for lapse in lapses
+        for lapse in _list_lapsed_spans(term.outcomes)
         if lapse.starts_on <= last_day and lapse.ends_on >= term.starts_on
     ]
+
+
+def _list_lapsed_spans(outcomes: Iterable[RenewalOutcome]) -> Iterator[Span]:
+    """From the day after each grace period that was missed through the next due date kept."""
+    lapsed_on = None
+    for outcome in sorted(outcomes, key=lambda each: each.due_on):
+        if outcome.status is Status.LAPSED:
+            lapsed_on = lapsed_on or outcome.grace_ends_on + _DAY
+        elif outcome.status in (Status.MET, Status.EXCUSED) and lapsed_on is not None:
+            if outcome.due_on >= lapsed_on:
+                yield Span(lapsed_on, outcome.due_on)
+            lapsed_on = None
+    if lapsed_on is not None:
+        yield Span(lapsed_on, date.max)
 
 
 def report_movements(terms: Iterable[HeldTerm], first: date, last: date) -> MovementReport:
@@ -164,17 +168,18 @@ def _list_events(terms: Sequence[HeldTerm], active: Sequence[Span]) -> Iterator[
             (term for term in terms if term.starts_on <= span.starts_on),
             key=lambda term: (term.starts_on, term.endorsement_id),
         )
-        movement = Movement.REINSTATED if number else Movement.NEW
-        yield _event(span.starts_on, movement, begun)
-        if span.ends_on == date.max:
-            continue
-        day = span.ends_on + _DAY
-        lapsed = [term for term in terms if any(s.starts_on == day for s in list_lapses(term))]
-        if lapsed:
-            yield _event(day, Movement.LAPSED, lapsed[0])
-        else:
-            ended = next(term for term in terms if term.ends_on == span.ends_on)
-            yield _event(day, Movement.ENDED, ended)
+        yield _event(span.starts_on, Movement.REINSTATED if number else Movement.NEW, begun)
+        if span.ends_on != date.max:
+            yield _describe_loss(terms, span.ends_on + _DAY)
+
+
+def _describe_loss(terms: Sequence[HeldTerm], day: date) -> MovementEvent:
+    """Why an endorsement no longer counts on a day: it lapsed, or else it ended the day before."""
+    for term in terms:
+        if any(lapse.starts_on == day for lapse in list_lapses(term)):
+            return _event(day, Movement.LAPSED, term)
+    ended = next(term for term in terms if term.ends_on == day - _DAY)
+    return _event(day, Movement.ENDED, ended)
 
 
 def _event(day: date, movement: Movement, term: HeldTerm) -> MovementEvent:

@@ -4,8 +4,7 @@ The table provider_span stores those days, so that the database can add up hours
 """
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Collection, Iterable
 from datetime import date, timedelta
 from functools import lru_cache
 from typing import Any, NamedTuple
@@ -19,13 +18,7 @@ from sqlmodel.sql.expression import SelectOfScalar
 from tracker.db.ledgers import ProviderSpan
 from tracker.db.log import Entry, GroupSession
 from tracker.db.people import Endorsement, Person, Vetting
-from tracker.db.statements import (
-    drop_hiding_table,
-    in_chunks,
-    insert_rows,
-    make_hiding_table,
-    refresh_statistics,
-)
+from tracker.db.statements import in_chunks, insert_rows, refresh_statistics
 from tracker.rulebooks import Rulebooks
 from tracker.rules.notices import Cutoff
 from tracker.rules.providers import Credential, Ending, Provider, find_ending, qualified_spans
@@ -137,31 +130,6 @@ def list_spans_by_rules(session: Session, rulebooks: Rulebooks) -> list[SpanRow]
         for provider_id, provider in load_providers(session).items()
         for rule, span in _qualified(rulebooks, provider.degree, provider.credentials)
     ]
-
-
-@contextmanager
-def with_other_spans(session: Session, spans: Sequence[SpanRow]) -> Iterator[None]:
-    """Let every query of this session read ``spans`` in place of the stored ones.
-
-    They are in a temporary table of the same name: a name without a schema means the temporary
-    one first, on both databases. If the block raises, the transaction must end with it, and the
-    table goes with the transaction.
-    """
-    rows = [
-        (number, rule, provider_id, starts_on.isoformat(), ends_on.isoformat())
-        for number, (rule, provider_id, starts_on, ends_on) in enumerate(spans)
-    ]
-    name = str(ProviderSpan.__tablename__)
-    columns = {
-        "id": "integer",
-        "rule": "varchar",
-        "provider_id": "integer",
-        "starts_on": "date",
-        "ends_on": "date",
-    }
-    make_hiding_table(session, name, columns, ("rule", "provider_id", "starts_on"), rows)
-    yield
-    drop_hiding_table(session, name)
 
 
 def _stored_spans(session: Session, person_ids: Collection[int] | None) -> set[SpanRow]:

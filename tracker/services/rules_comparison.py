@@ -6,7 +6,7 @@ ones, from the same facts and as of the same day.
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
@@ -15,8 +15,9 @@ from typing import NamedTuple
 
 from sqlmodel import Session, select
 
+from tracker.db.ledgers import ProviderSpan
 from tracker.db.people import Endorsement
-from tracker.db.statements import in_chunks
+from tracker.db.statements import drop_hiding_table, in_chunks, make_hiding_table
 from tracker.rulebooks import Rulebooks
 from tracker.rules.notice_config import NoticeConfig
 from tracker.rules.notices import Decision, Kind
@@ -30,7 +31,7 @@ from tracker.services.due_notices import (
     list_cutoffs,
 )
 from tracker.services.evaluation import StoredResult, format_results, judge_current, parse_results
-from tracker.services.rsc_providers import list_spans_by_rules, with_other_spans
+from tracker.services.rsc_providers import SpanRow, list_spans_by_rules
 
 # So many endorsements at a time: their facts and standings wait in memory.
 _BATCH = 250
@@ -200,6 +201,31 @@ def compare_rules(
         tuple(_compare_standings(before, after)),
         tuple(_compare_notices(before, after)),
     )
+
+
+@contextmanager
+def with_other_spans(session: Session, spans: Sequence[SpanRow]) -> Iterator[None]:
+    """Let every query of this session read ``spans`` in place of the stored ones.
+
+    They are in a temporary table of the same name: a name without a schema means the temporary
+    one first, on both databases. If the block raises, the transaction must end with it, and the
+    table goes with the transaction.
+    """
+    rows = [
+        (number, rule, provider_id, starts_on.isoformat(), ends_on.isoformat())
+        for number, (rule, provider_id, starts_on, ends_on) in enumerate(spans)
+    ]
+    name = str(ProviderSpan.__tablename__)
+    columns = {
+        "id": "integer",
+        "rule": "varchar",
+        "provider_id": "integer",
+        "starts_on": "date",
+        "ends_on": "date",
+    }
+    make_hiding_table(session, name, columns, ("rule", "provider_id", "starts_on"), rows)
+    yield
+    drop_hiding_table(session, name)
 
 
 def _in_batches(ids: Sequence[int]) -> Iterator[tuple[int, Sequence[int]]]:

@@ -15,7 +15,8 @@ from tracker.db.reader import Reader
 from tracker.db.writer import Writer
 from tracker.jobs.health_metrics import HealthMetrics, read_health_metrics
 from tracker.mail.compose import load_composer
-from tracker.rulebooks import Rulebooks, load_notice_config
+from tracker.rulebooks import Rulebooks
+from tracker.rules.notice_config import NoticeConfig
 from tracker.services.evaluation import deferred_evaluation
 from tracker.services.team import TeamCache
 from tracker.settings import Settings, templates_folder
@@ -104,12 +105,14 @@ def build_app(
     engine: Engine,
     rulebooks: Rulebooks,
     *,
+    notices: NoticeConfig | None = None,
     demo_people: Sequence[DemoLogin] = (),
     now: Callable[[], datetime] = clock.now,
     lifespan: Any = None,  # noqa: ANN401 - FastAPI's own
 ) -> FastAPI:
     """The whole site on a migrated database; ``now`` gives each request its aware instant.
 
+    ``notices`` are those of notices.toml (None: its defaults);
     ``demo_people`` are the people whose pages open without signing in, in the demo only.
     """
     folder, routes = templates_folder(), []
@@ -141,12 +144,12 @@ def build_app(
         reader=Reader(engine),
         writer=Writer(engine, deferred_evaluation),
         rulebooks=rulebooks,
+        notices=notices or NoticeConfig(),
         composer=load_composer(folder, settings.mail.sender, settings.base_url),
         pages=_load_pages(folder / "web"),
         background=BackgroundWork(),
         readiness=Readiness(settings.database_url.get_secret_value()),
         vitals=SingleFlight("vitals", read_vitals),
-        notices=load_notice_config(settings.config_dir),
         comparisons=Comparisons(engine),
         demo_people=tuple(demo_people),
         now=now,

@@ -87,12 +87,12 @@ class Site:
     reader: Reader
     writer: Writer
     rulebooks: Rulebooks
+    notices: NoticeConfig
     composer: Composer
     pages: Pages
     background: BackgroundWork
     readiness: Readiness
     vitals: SingleFlight[HealthMetrics]
-    notices: NoticeConfig
     comparisons: Comparisons
     demo_people: Sequence[DemoLogin]
     now: Callable[[], datetime]

@@ -1,6 +1,6 @@
 """Reports for the board, and the checklist before a cycle closes."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import date, timedelta
 from typing import Annotated, Any, NamedTuple
 from urllib.parse import urlencode
@@ -71,9 +71,18 @@ class Preset(NamedTuple):
     last: date
 
 
-@router.get(_PATH)
-def show_report(page: CoordinatorPage, request: Request, number: PageNumber = 1) -> HTMLResponse:
-    """The report of a period: by the days in the address, or else of the cycle to date."""
+class ReportQuery(NamedTuple):
+    """What an address asks for; the period is the usual one if the form has problems."""
+
+    form: ReportForm
+    presets: list[Preset]
+    period: ReportPeriod
+    today: date
+    is_valid: bool
+
+
+def _read_query(page: PageRequest, request: Request) -> ReportQuery:
+    """The report of an address. 404 for what no page links to, and for a foreign association."""
     query = request.query_params
     association = choose_association(page.viewer, query.get("association", ""))
     today = page.day_of(association)
@@ -81,33 +90,44 @@ def show_report(page: CoordinatorPage, request: Request, number: PageNumber = 1)
     presets = list_presets(rulebook, today)
     default = (presets[0].first, presets[0].last)
     form = _read_form(association, query.multi_items(), default)
-    chosen = form.parse_period(today)
-    first, last = chosen or default
     category = form.category.data or ""
     require(not category or category in rulebook.categories)
+    chosen = form.parse_period(today)
+    first, last = chosen or default
     period = ReportPeriod(association, first, last, category)
+    return ReportQuery(form, presets, period, today, chosen is not None)
+
+
+@router.get(_PATH)
+def show_report(page: CoordinatorPage, request: Request, number: PageNumber = 1) -> HTMLResponse:
+    """The report of a period: by the days in the address, or else of the cycle to date."""
+    asked = _read_query(page, request)
+    period, today = asked.period, asked.today
+    association, category = period.association, period.category
+    rulebook = page.rulebooks.associations[association]
     with page.reading() as session:
         movements = count_movements(session, page.rulebooks, period)
         hours = count_hours(session, page.rulebooks, period, today)
         skip = (number - 1) * PAGE_SIZE
         events = name_movements(session, movements.events[skip : skip + PAGE_SIZE])
-        counts = count_renewals(session, association, today) if last == today else {}
+        is_up_to_date = period.last == today and not category
+        counts = count_renewals(session, association, today) if is_up_to_date else {}
     return page.render(
         "desk_reports.html",
-        form=form,
+        form=asked.form,
         here="coordinator",
         desk="reports",
         association=association,
         rulebook=rulebook,
         period=period,
         category_name=category_name(rulebook, category) if category else "",
-        presets=[(one, _path(period, first=one.first, last=one.last)) for one in presets],
+        presets=[(one, _path(period, first=one.first, last=one.last)) for one in asked.presets],
         movements=movements,
         equation=format_equation(movements.total),
         hours=[_view_hours(hours, activity) for activity in ACTIVITIES],
         hours_report=hours,
         uncounted=[(one, format_reason_of_hours(one.code)) for one in hours.uncounted],
-        states=[(state, format_state(state), count) for state, count in counts.items() if count],
+        states=_list_states(counts),
         events=events,
         movement_names=MOVEMENT_NAMES,
         activity_names=ACTIVITY_NAMES,
@@ -119,6 +139,11 @@ def show_report(page: CoordinatorPage, request: Request, number: PageNumber = 1)
         page=number,
         pages=count_pages(len(movements.events)),
     )
+
+
+def _list_states(counts: Mapping[str, int]) -> list[tuple[str, str, int]]:
+    """The states that some renewal is in: each as filters name it, in words, and how many."""
+    return [(state, format_state(state), count) for state, count in counts.items() if count]
 
 
 def _read_form(
@@ -182,16 +207,9 @@ def _view_hours(hours: HoursReport, activity: str) -> dict[str, Any]:
 
 def _read_period(page: PageRequest, request: Request) -> ReportPeriod:
     """The period of a file's address, as the page links to it; 404 for any other."""
-    query = request.query_params
-    association = choose_association(page.viewer, query.get("association", ""))
-    today = page.day_of(association)
-    rulebook = page.rulebooks.associations[association]
-    preset = list_presets(rulebook, today)[0]
-    form = _read_form(association, query.multi_items(), (preset.first, preset.last))
-    first, last = require(form.parse_period(today))
-    category = form.category.data or ""
-    require(not category or category in rulebook.categories)
-    return ReportPeriod(association, first, last, category)
+    asked = _read_query(page, request)
+    require(asked.is_valid)
+    return asked.period
 
 
 @router.get(f"{_PATH}/figures.csv")

@@ -1,6 +1,6 @@
 """What if: another reading, or a changed rulebook, tried before it is in force."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import date
 from itertools import groupby
 from operator import attrgetter
@@ -13,10 +13,12 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response, Streamin
 from starlette.datastructures import UploadFile
 
 from tracker.notifications.comparison_text import (
+    CSV_COLUMNS,
     format_kind,
     format_notice,
     format_renewal,
     format_state,
+    list_csv_rows,
     list_differences,
 )
 from tracker.rulebooks import read_changed_rulebook, with_rulebook
@@ -326,31 +328,10 @@ def send_result(page: CoordinatorPage, request: Request, query: TrialDep) -> Res
     )
     name = f"what-if-{trial.association.lower()}-{trial.as_of.isoformat()}.csv"
     return StreamingResponse(
-        csv_lines(_COLUMNS, _list_csv_rows(result)),
+        csv_lines(CSV_COLUMNS, list_csv_rows(result)),
         media_type="text/csv; charset=utf-8",
         headers={"content-disposition": f'attachment; filename="{name}"'},
     )
-
-
-_COLUMNS = ("what", "name", "email", "category", "now", "changed", "differences")
-
-
-def _list_csv_rows(result: RulesComparison) -> Iterable[tuple[str, ...]]:
-    for standing in result.standings:
-        yield (
-            "status" if standing.flips else "amounts",
-            standing.name,
-            standing.email,
-            standing.category,
-            format_renewal(standing.before),
-            format_renewal(standing.after),
-            "; ".join(list_differences(standing)),
-        )
-    for notice in result.notices:
-        sent = (notice.effect is not Effect.ADDED, notice.effect is not Effect.DROPPED)
-        now, changed = ("sent" if each else "not sent" for each in sent)
-        what = f"{format_kind(notice.kind)}: {format_notice(notice)}"
-        yield ("email", notice.name, notice.email, notice.category, now, changed, what)
 
 
 def _first_view(result: RulesComparison) -> str:
