@@ -50,8 +50,8 @@ LAYERS = {
     "services": {"db", "rules", *BASE},
     "mail": {"services", "db", "rules", *BASE},
     "notifications": {"mail", "services", "db", "rules", *BASE},
-    "jobs": {"notifications", "mail", "services", "db", "rules", *BASE},
-    "importer": {"services", "db", "rules", *BASE},
+    "importer": {"notifications", "mail", "services", "db", "rules", *BASE},
+    "jobs": {"importer", "notifications", "mail", "services", "db", "rules", *BASE},
     "exports": {"importer", "services", "db", "rules", *BASE},
     "web": {
         "jobs",

@@ -32,9 +32,10 @@ def test_every_column_of_a_file_is_stored(kind: str) -> None:
 
 
 def test_a_value_without_a_column_is_refused(sqlite_importer: Importer) -> None:
+    zoe = PersonRow.model_construct(email="zoe@example.org", name="Zoe")
     row = {"email": "zoe@example.org", "name": "Zoe", "shoe_size": 38}
     with (
         pytest.raises(LookupError, match="the table person has no column shoe_size"),
         writing(sqlite_importer.engine) as session,
     ):
-        store_rows(session, PersonRow, [("zoe@example.org", row)])
+        store_rows(session, PersonRow, [(zoe, row)])

@@ -1,7 +1,6 @@
 """`tracker first-day`: since when an association keeps its records in this system."""
 
 import sys
-from collections.abc import Mapping
 from datetime import date
 
 import typer
@@ -18,8 +17,6 @@ from tracker.refusal_text import format_refusal
 from tracker.services.context import Actor, Refused, ServiceContext
 from tracker.services.first_days import count_standings, list_starts, set_first_day
 
-# Of associations; None: all their records are here.
-FirstDays = Mapping[str, date | None]
 _ALL = "none"
 
 

@@ -15,35 +15,25 @@ from sqlmodel import Session
 
 from tracker import clock
 from tracker.cli.context import AppContext, open_app
-from tracker.cli.first_days import FirstDays, parse_first_day
+from tracker.cli.first_days import parse_first_day
 from tracker.db.engine import writing
 from tracker.formatting import format_count, format_date
 from tracker.importer.apply import ImportReport, import_paths
 from tracker.importer.cells import ImportContext
+from tracker.importer.finish import (
+    FinishedImport,
+    FinishOptions,
+    FirstDays,
+    finish_import,
+    store_first_days,
+)
 from tracker.importer.first_days import FirstDayNeeded, format_provisional_day
-from tracker.importer.problems import ImportProblem, ImportRefused, Progress
+from tracker.importer.problems import ImportRefused, Progress
 from tracker.importer.vocabulary import vocabulary_of
-from tracker.notifications.application_mail import notify_imported_decisions
 from tracker.notifications.context import open_context
-from tracker.notifications.grant_mail import notify_grants
-from tracker.notifications.provider_mail import notify_known_providers
-from tracker.refusal_text import format_refusal
-from tracker.services.application_decisions import (
-    RECENT,
-    ImportedDecision,
-    list_imported_decisions,
-)
-from tracker.services.context import Actor, Refused, ServiceContext
-from tracker.services.evaluation import days_at, evaluate_people
-from tracker.services.first_days import (
-    ProvisionalDay,
-    UndecidedAssociation,
-    adopt_first_days,
-    choose_first_days,
-    list_undecided,
-    take_provisional_days,
-)
-from tracker.services.provider_names import LinkedSession, link_known_providers, list_linked
+from tracker.services.application_decisions import RECENT, ImportedDecision
+from tracker.services.context import Actor, ServiceContext
+from tracker.services.first_days import UndecidedAssociation
 
 # A few screens of text; an import with more problems prints only the first ones.
 _PRINTED_PROBLEMS = 200
@@ -92,33 +82,14 @@ def _import(app: AppContext, paths: list[Path], options: ImportOptions) -> None:
     now = clock.now()
     zones = {rulebook.time_zone for rulebook in app.rulebooks.associations.values()}
     today = max(clock.local_day(now, zone) for zone in zones)
-    newly_linked = list[LinkedSession]()
-    provisional = list[ProvisionalDay]()
-    letters = list[str]()
-    decisions = list[ImportedDecision]()
+    mail = open_context(app.settings, app.rulebooks, app.engine)
+    finish_options = FinishOptions(options.first_days, asks_first_day=is_terminal())
+    finished = FinishedImport([], [], [], [])
 
     def finish(session: Session, report: ImportReport) -> None:
+        nonlocal finished
         service = ServiceContext(session, app.rulebooks, Actor(_ACTOR), now)
-        _store_first_days(app, service, options.first_days)
-        evaluate_people(session, app.rulebooks, report.person_ids, now)
-        undecided = list_undecided(session, report.new_endorsement_ids)
-        if undecided and is_terminal():
-            raise FirstDayNeeded(undecided)
-        provisional.extend(take_provisional_days(service, undecided, report.new_endorsement_ids))
-        linked = [
-            *list_linked(session, report.linked_entry_ids),
-            *link_known_providers(service, report.person_ids),
-        ]
-        newly_linked.extend(linked)
-        mail = open_context(app.settings, app.rulebooks, app.engine)
-        if linked:
-            notify_known_providers(mail, service, linked)
-        if report.grants:
-            letters.extend(notify_grants(mail, session, report.grants, now))
-        day_of = days_at(app.rulebooks, now)
-        decisions.extend(list_imported_decisions(session, day_of, report.decisions))
-        recent = [each.decided for each in decisions if each.is_recent]
-        notify_imported_decisions(mail, service, recent)
+        finished = finish_import(mail, service, report, finish_options)
 
     with _progress_bar() as progress:
         last_day = options.as_of or today
@@ -130,14 +101,14 @@ def _import(app: AppContext, paths: list[Path], options: ImportOptions) -> None:
     if options.first_days and not report.person_ids:
         with writing(app.engine) as session:
             service = ServiceContext(session, app.rulebooks, Actor(_ACTOR), now)
-            _store_first_days(app, service, options.first_days)
+            store_first_days(mail, service, options.first_days)
     _print_report(report)
-    for each in provisional:
+    for each in finished.provisional:
         typer.echo(f"Note: {format_provisional_day(each)}", err=True)
-    if newly_linked:
-        sessions = format_count(len(newly_linked), "session")
+    if finished.linked:
+        sessions = format_count(len(finished.linked), "session")
         typer.echo(f"The RSC provider of {sessions} was only a name, and is known now.")
-    _print_letters(letters, decisions)
+    _print_letters(finished.granted, finished.decisions)
 
 
 def _print_letters(grants: Sequence[str], decisions: Sequence[ImportedDecision]) -> None:
@@ -154,17 +125,6 @@ def _print_past(number: int) -> None:
     if number:
         count, days = format_count(number, "decision"), format_count(RECENT.days, "day")
         typer.echo(f"No letter about {count} of more than {days} ago.")
-
-
-def _store_first_days(app: AppContext, service: ServiceContext, first_days: FirstDays) -> None:
-    """Store the first days of the command line, and the setting's where nobody chose one."""
-    try:
-        choose_first_days(service, first_days, "given with an import")
-    except Refused as refused:
-        sentences = [format_refusal(each.code, each.facts) for each in refused.refusals]
-        problems = [ImportProblem("--first-day", sentence) for sentence in sentences]
-        raise ImportRefused(problems) from None
-    adopt_first_days(service, app.settings.judge_renewals_due_from)
 
 
 def _ask_first_day(undecided: UndecidedAssociation) -> date | None:

@@ -67,6 +67,7 @@ from tracker.importer.schemas import (
 from tracker.importer.shared_addresses import list_address_notes
 from tracker.importer.table_rows import (
     Counts,
+    RowOutcome,
     StoredRows,
     audit_events,
     chunked,
@@ -94,7 +95,7 @@ class ImportReport:
     name, and is known now. ``notes`` say what shared addresses mean. ``grants`` are the new or
     changed waivers, leave, and extensions of people who were here before. ``new_endorsement_ids``
     are endorsements that were not here before. ``decisions`` are those about applications of people
-    who were here before.
+    who were here before. ``outcomes`` are what became of each row.
     """
 
     counts: dict[str, Counts] = field(default_factory=dict)
@@ -106,6 +107,7 @@ class ImportReport:
     notes: list[str] = field(default_factory=list)
     new_endorsement_ids: list[int] = field(default_factory=list)
     decisions: list[Decided] = field(default_factory=list)
+    outcomes: list[RowOutcome] = field(default_factory=list)
 
 
 AfterImport = Callable[[Session, ImportReport], None]
@@ -209,6 +211,7 @@ class _Store:
             if kind in self._files.kinds:
                 self._report.counts[kind] = stored.counts
             self._report.person_ids.update(self._person_ids[email] for email in stored.emails)
+            self._report.outcomes += stored.outcomes
         # The session must not show rows as it loaded them before these statements.
         self._session.expire_all()
         if sum(counts.added for counts in self._report.counts.values()) >= _MANY_ROWS:
@@ -244,6 +247,9 @@ class _Store:
                 stored.counts.changed += 1
                 stored.counts.unchanged -= 1
                 stored.emails.add(row.email)
+                stored.outcomes = [each for each in stored.outcomes if each.row is not row]
+                named = RowOutcome(row, "changed", {"employer": ("", row.employer)})
+                stored.outcomes.append(named)
 
     def _note_ids(self, schema: type[CsvRow], stored: StoredRows) -> None:
         """Note the ids of what other rows refer to, and of new endorsements."""
@@ -257,14 +263,16 @@ class _Store:
 
     def _list_wanted(
         self, schema: type[CsvRow], rows: Iterable[CsvRow]
-    ) -> list[tuple[str, dict[str, Any]]]:
-        """The columns of each row to store, with the person's address."""
+    ) -> list[tuple[CsvRow, dict[str, Any]]]:
+        """Each row to store, with the values of its columns."""
         # What a person entered becomes the association's once it is in a file of theirs.
         entered = {"recorded_by": None} if "recorded_by" in schema.table.model_fields else {}
         wanted = []
         for row in rows:
-            if not isinstance(row, ReferenceRow) or not self._plan.items.is_settled(row):
-                wanted.append((row.email, {**self._table_values(row), **entered}))
+            if isinstance(row, ReferenceRow) and self._plan.items.is_settled(row):
+                self._report.outcomes.append(RowOutcome(row, "unchanged"))
+            else:
+                wanted.append((row, {**self._table_values(row), **entered}))
         return wanted
 
     def _note_grants(self, schema: type[CsvRow], stored: StoredRows) -> None:

@@ -70,7 +70,8 @@ class EntryChange:
 class EntryPlan:
     """What to do with the rows.
 
-    ``restored`` rows have new content and an earlier entry that was deleted. ``matches`` are the
+    ``known`` rows are as they were imported before. ``restored`` rows have new content and an
+    earlier entry that was deleted. ``matches`` are the
     rows that describe a stored entry that no import brought. ``minutes_of_days`` are those of the
     people's entries that stay as they are.
     """
@@ -79,8 +80,13 @@ class EntryPlan:
     restored: list[ImportedEntry] = field(default_factory=list)
     matches: EntryMatches = field(default_factory=EntryMatches)
     changed: list[EntryChange] = field(default_factory=list)
-    unchanged: int = 0
+    known: list[ImportedEntry] = field(default_factory=list)
     minutes_of_days: Counter[tuple[int, date]] = field(default_factory=Counter)
+
+    @property
+    def unchanged(self) -> list[ImportedEntry]:
+        """The rows that change nothing."""
+        return [*self.known, *(imported for imported, _ in self.matches.recognized)]
 
 
 def plan_entries(session: Session, known: KnownRecords, decision: str | None = None) -> EntryPlan:
@@ -111,7 +117,6 @@ def plan_entries(session: Session, known: KnownRecords, decision: str | None = N
     free = [stored for entry_id, stored in entries.items() if entry_id not in compared.taken]
     plan.matches = EntryMatcher(free, known.person_ids, known.names, decision).match(unknown)
     plan.added = plan.matches.others
-    plan.unchanged += len(plan.matches.recognized)
     return plan
 
 
@@ -137,7 +142,7 @@ class _ComparedRows:
         is_unchanged, entry_id = found
         self.taken.add(entry_id)
         if is_unchanged:
-            plan.unchanged += 1
+            plan.known.append(imported)
         elif entry_id is None:
             plan.restored.append(imported)
         else:

@@ -1,7 +1,7 @@
 """Stores what the plan for entries.csv says, many rows at once."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
 from sqlmodel import Session, col, delete, update
@@ -18,7 +18,8 @@ from tracker.db.statements import (
 from tracker.importer.cells import ImportContext
 from tracker.importer.entry_plan import EntryChange, EntryPlan
 from tracker.importer.entry_rows import ImportedEntry, entry_of
-from tracker.importer.table_rows import StoredRows, chunked, table_of
+from tracker.importer.schemas import EntryRow
+from tracker.importer.table_rows import RowOutcome, StoredRows, chunked, table_of
 from tracker.rules.explain import LoggedEntry
 from tracker.services.entries import entry_input_of
 from tracker.services.entry_rules import EntryInput
@@ -41,23 +42,27 @@ class EntryWriter:
     def store(self, plan: EntryPlan) -> StoredRows:
         """Add and change entries, and remember which rows became which entries."""
         stored = StoredRows()
-        stored.counts.unchanged = plan.unchanged
-        self.context.progress.step(plan.unchanged)
+        stored.outcomes += [RowOutcome(each.row, "unchanged") for each in plan.unchanged]
+        stored.counts.unchanged = len(stored.outcomes)
+        self.context.progress.step(len(stored.outcomes))
         self._remember(plan.matches.recognized)
         self._link(plan.matches.linked, stored)
         for batch in in_chunks([*plan.added, *plan.restored], _BATCH):
             self._add(batch)
             stored.emails.update(imported.row.email for imported in batch)
+            stored.outcomes += [RowOutcome(imported.row, "added") for imported in batch]
             if not stored.counts.added and len(batch) == _BATCH:
                 # While a full table is believed to be empty, each foreign key is looked up slowly.
                 refresh_statistics(self.session, [Entry, EntryTopic])
             stored.counts.added += len(batch)
             self.context.progress.step(len(batch))
         for changes in in_chunks(plan.changed, _BATCH):
-            emails = self._change(changes)
-            stored.emails.update(emails)
-            stored.counts.changed += len(emails)
-            stored.counts.unchanged += len(changes) - len(emails)
+            outcomes = self._change(changes)
+            changed = [each.row.email for each in outcomes if each.changes]
+            stored.emails.update(changed)
+            stored.outcomes += outcomes
+            stored.counts.changed += len(changed)
+            stored.counts.unchanged += len(changes) - len(changed)
             self.context.progress.step(len(changes))
         return stored
 
@@ -72,6 +77,7 @@ class EntryWriter:
             old, new = (_audit_values(entry.person_id, each) for each in (before, after))
             events.append(self.context.change("entry", entry.id, old, new))
             stored.emails.add(imported.row.email)
+            stored.outcomes.append(_outcome(imported.row, before, after))
         if rows:
             self.session.exec(update(Entry), params=rows)
         stored.counts.changed += len(rows)
@@ -94,14 +100,14 @@ class EntryWriter:
         self._remember(zip(batch, ids, strict=True))
         record_changes(self.session, events)
 
-    def _change(self, changes: list[EntryChange]) -> list[str]:
-        """Update the entries. Returns whose entries are different now, once for each entry."""
-        emails, entries, rows, events = [], _Entries(), [], []
+    def _change(self, changes: list[EntryChange]) -> list[RowOutcome]:
+        """Update the entries. Returns what became of each row."""
+        outcomes, entries, rows, events = [], _Entries(), [], []
         for change in changes:
             stored, before = change.stored, entry_input_of(change.stored)
             entry = change.result(self.person_ids)
+            outcomes.append(_outcome(change.imported.row, before, entry))
             if entry != before:
-                emails.append(change.imported.row.email)
                 entries[stored.id] = (stored.person_id, entry)
                 rows.append({"id": stored.id, **_columns(entry)})
                 old, new = (_audit_values(stored.person_id, each) for each in (before, entry))
@@ -113,7 +119,7 @@ class EntryWriter:
         self._insert_topics(entries)
         self._remember((change.imported, change.stored.id) for change in changes)
         record_changes(self.session, events)
-        return emails
+        return outcomes
 
     def _insert_topics(self, entries: _Entries) -> None:
         rows = []
@@ -133,6 +139,13 @@ class EntryWriter:
                 stored.append({**names, "digest": imported.digest, "entry_id": entry_id})
             key, values = ["person_id", "key"], ["digest", "entry_id"]
             upsert(self.session, ImportedRow, stored, key=key, update=values)
+
+
+def _outcome(row: EntryRow, before: EntryInput, after: EntryInput) -> RowOutcome:
+    """What became of a row about a stored entry."""
+    old, new = asdict(before), asdict(after)
+    changes = {name: (old[name], new[name]) for name in old if old[name] != new[name]}
+    return RowOutcome(row, "changed" if changes else "unchanged", changes)
 
 
 def _columns(entry: EntryInput) -> _Values:

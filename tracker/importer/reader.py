@@ -1,10 +1,10 @@
 """From paths to rows, with every problem that shows without the database."""
 
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from pydantic import ValidationError
 
@@ -37,6 +37,7 @@ class ImportedFiles:
     files in which a row has a problem. ``is_readable`` is False if a file could not be read to its
     end: then nothing is known about what the other rows refer to. ``ignored`` are unknown files.
     ``changed_emails`` are present addresses by former ones, as far as this import changed them.
+    ``repeated`` are rows that say the same as an earlier one, each with that one.
     """
 
     rows: dict[type[CsvRow], list[Any]] = field(default_factory=dict)
@@ -48,6 +49,7 @@ class ImportedFiles:
     problems: list[ImportProblem] = field(default_factory=list)
     is_readable: bool = True
     changed_emails: dict[str, str] = field(default_factory=dict)
+    repeated: list[tuple[CsvRow, CsvRow]] = field(default_factory=list)
 
     def rows_of(self, schema: type[R]) -> list[R]:
         """The rows of one kind of file, or of every kind whose schema derives from this one."""
@@ -79,14 +81,41 @@ def read_files(paths: Iterable[Path], context: ImportContext) -> ImportedFiles:
             if not context.month_first:
                 _check_dates(text)
             context.progress.expect(_PASSES * count_lines(text))
-            readers.append(_FileReader(kind, file, text))
+            readers.append(_FileReader(kind, file, split_rows(text)))
         except (OSError, UnreadableFile) as error:
             files.refuse(file, error)
+    _read_all(readers, files, context)
+    return files
+
+
+class TableOfCells(NamedTuple):
+    """Rows of one kind, with the number of each row's line; the first one names the columns.
+
+    ``file`` is what problems call it.
+    """
+
+    kind: str
+    file: str
+    lines: Sequence[tuple[int, list[str]]]
+
+
+def read_tables(tables: Iterable[TableOfCells], context: ImportContext) -> ImportedFiles:
+    """Read tables as `read_files` reads files."""
+    files, readers = ImportedFiles(), list[_FileReader]()
+    for table in tables:
+        context.progress.expect(_PASSES * len(table.lines))
+        readers.append(_FileReader(table.kind, table.file, iter(table.lines)))
+    _read_all(readers, files, context)
+    return files
+
+
+def _read_all(
+    readers: Iterable["_FileReader"], files: ImportedFiles, context: ImportContext
+) -> None:
     order = list(SCHEMAS)
     first_rows = dict[tuple[Any, ...], CsvRow]()
     for reader in sorted(readers, key=lambda each: order.index(each.kind)):
         reader.read(files, first_rows, context)
-    return files
 
 
 def _check_dates(text: str) -> None:
@@ -167,11 +196,11 @@ def _cells_of(row: CsvRow) -> dict[str, Any]:
 class _FileReader:
     """Reads one file into rows. Raises UnreadableFile unless its heading is right."""
 
-    def __init__(self, kind: str, file: str, text: str) -> None:
+    def __init__(self, kind: str, file: str, lines: Iterator[tuple[int, list[str]]]) -> None:
         self.kind = kind
         self._file = file
         self._schema = SCHEMAS[kind]
-        self._lines = split_rows(text)
+        self._lines = lines
         self._heading_line, heading = next(self._lines, (1, []))
         if not heading:
             raise UnreadableFile("is empty: its first line must name the columns", 1)
@@ -202,6 +231,8 @@ class _FileReader:
                         rows.append(row)
                     elif _cells_of(first) != _cells_of(row):
                         files.problems.append(row.contradicts(first))
+                    else:
+                        files.repeated.append((row, first))
         except UnreadableFile as error:
             files.refuse(self._file, error)
 

@@ -2,7 +2,8 @@
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from types import MappingProxyType
+from typing import Any, Literal, NamedTuple, TypeVar
 
 from sqlalchemy import RowMapping, Table, select
 from sqlmodel import Session, SQLModel, update
@@ -34,17 +35,33 @@ class Counts:
     unchanged: int = 0
 
 
+Outcome = Literal["added", "changed", "unchanged"]
+
+
+class RowOutcome(NamedTuple):
+    """What became of a row of a file.
+
+    ``changes`` are a changed row's values before and after, by column of the table.
+    """
+
+    row: CsvRow
+    outcome: Outcome
+    changes: Mapping[str, tuple[Any, Any]] = MappingProxyType({})
+
+
 @dataclass
 class StoredRows:
     """What became of the rows: counts, the people concerned, and each row's id by its key.
 
     ``changes`` are the rows that were added (None before) or changed, before and after.
+    ``outcomes`` are the same by rows of the files.
     """
 
     counts: Counts = field(default_factory=Counts)
     emails: set[str] = field(default_factory=set)
     ids: dict[tuple[Any, ...], int] = field(default_factory=dict)
     changes: list[tuple[Values | RowMapping | None, Values]] = field(default_factory=list)
+    outcomes: list[RowOutcome] = field(default_factory=list)
 
 
 def table_of(model: type[SQLModel]) -> Table:
@@ -70,9 +87,9 @@ def stored_rows(
 
 
 def store_rows(
-    session: Session, schema: type[CsvRow], rows: Sequence[tuple[str, Values]]
+    session: Session, schema: type[CsvRow], rows: Sequence[tuple[CsvRow, Values]]
 ) -> StoredRows:
-    """Store rows, given as the person's address and the values of columns.
+    """Store rows, each with the values of its table's columns.
 
     Columns that are not given stay as they are, or get the model's default in a new row. Raises
     LookupError for a value that has no column: the model would drop it silently.
@@ -81,17 +98,20 @@ def store_rows(
     before = _load_before(session, schema, [values for _, values in rows])
     result = StoredRows(ids={key: stored["id"] for key, stored in before.items()})
     added, changed = list[dict[str, Any]](), list[dict[str, Any]]()
-    for email, values in rows:
+    for row, values in rows:
         old = before.get(_key(schema, values))
         if old is None:
             added.append(schema.table(**values).model_dump())
-        elif any(old[column] != value for column, value in values.items()):
+            result.outcomes.append(RowOutcome(row, "added"))
+        elif changes := _list_changes(old, values):
             changed.append({"id": old["id"], **values})
             result.changes.append((old, {**old, **values}))
+            result.outcomes.append(RowOutcome(row, "changed", changes))
         else:
             result.counts.unchanged += 1
+            result.outcomes.append(RowOutcome(row, "unchanged"))
             continue
-        result.emails.add(email)
+        result.emails.add(row.email)
     result.counts.added, result.counts.changed = len(added), len(changed)
     for new_id, new in zip(reserve_ids(session, table, len(added)), added, strict=True):
         new["id"] = new_id
@@ -101,6 +121,11 @@ def store_rows(
     if changed:
         session.exec(update(schema.table), params=changed)
     return result
+
+
+def _list_changes(old: RowMapping, values: Values) -> dict[str, tuple[Any, Any]]:
+    """The columns whose values differ, with both."""
+    return {name: (old[name], new) for name, new in values.items() if old[name] != new}
 
 
 def _load_before(
