@@ -142,7 +142,7 @@ def import_paths(
     with writing(engine) as session:
         lock_for_import(session)
         plan = plan_import(session, files, context)
-        report = _Store(session, plan, context).run()
+        report = store_plan(session, plan, context)
         if after and report.person_ids:
             after(session, report)
     context.progress.finish()
@@ -178,6 +178,11 @@ def plan_import(session: Session, files: ImportedFiles, context: ImportContext) 
         raise ImportRefused(problems)
     notes = list_address_notes(session, files)
     return ImportPlan(known, applications, items, entries, positions, notes)
+
+
+def store_plan(session: Session, plan: ImportPlan, context: ImportContext) -> ImportReport:
+    """Write what was planned."""
+    return _Store(session, plan, context).run()
 
 
 class _Store:

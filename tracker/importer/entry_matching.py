@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from typing import Any
 
@@ -14,6 +14,8 @@ from tracker.plain_text import normalize_text, plain_name
 from tracker.rules.explain import LoggedEntry
 from tracker.services.entry_rules import EntryInput
 
+# The code of the problem that a row may be about a stored session.
+SIMILAR_ENTRY = "similar-entry"
 # Person, day, activity, minutes.
 _Session = tuple[int, date, str, int]
 # Ids of entries by what they have in common.
@@ -187,7 +189,7 @@ def check_similar_rows(matches: EntryMatches) -> Iterator[ImportProblem]:
             "column similar if it is that session, or new if it is another one, or decide for all "
             "rows with --similar"
         )
-        yield row.problem("title", message)
+        yield replace(row.problem("title", message), code=SIMILAR_ENTRY)
     for row in matches.unmatched:
         message = (
             "no stored session of the person has this day, activity, and length: write new, or "

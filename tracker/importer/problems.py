@@ -15,7 +15,8 @@ class ImportProblem:
     """One thing that is wrong; ``message`` says what would be right.
 
     ``line`` is the physical line on which the row begins (the heading is line 1); None for the
-    whole file. ``column`` and ``value`` are None unless the problem is one cell.
+    whole file. ``column`` and ``value`` are None unless the problem is one cell. ``code`` is set
+    where pages have other words for the way out.
     """
 
     file: str
@@ -23,16 +24,22 @@ class ImportProblem:
     line: int | None = None
     column: str | None = None
     value: str | None = None
+    code: str = ""
 
     def __str__(self) -> str:
         place = self.file if self.line is None else f"{self.file}:{self.line}"
+        return f"{place}: {self.sentence}"
+
+    @property
+    def sentence(self) -> str:
+        """The problem without its place: ``hours "x": must be …``."""
         # A message can quote another cell.
         message = _make_visible(self.message)
         if self.column is None:
-            return f"{place}: {message}"
+            return message
         if self.value is None:
-            return f"{place}: {_shorten(self.column)}: {message}"
-        return f'{place}: {_shorten(self.column)} "{_shorten(self.value)}": {message}'
+            return f"{_shorten(self.column)}: {message}"
+        return f'{_shorten(self.column)} "{_shorten(self.value)}": {message}'
 
 
 def _shorten(text: str) -> str:

@@ -37,7 +37,8 @@ class ImportedFiles:
     files in which a row has a problem. ``is_readable`` is False if a file could not be read to its
     end: then nothing is known about what the other rows refer to. ``ignored`` are unknown files.
     ``changed_emails`` are present addresses by former ones, as far as this import changed them.
-    ``repeated`` are rows that say the same as an earlier one, each with that one.
+    ``repeated`` are rows that say the same as an earlier one, each with that one. ``kind_of_file``
+    are the kinds of files by what problems call them.
     """
 
     rows: dict[type[CsvRow], list[Any]] = field(default_factory=dict)
@@ -50,6 +51,7 @@ class ImportedFiles:
     is_readable: bool = True
     changed_emails: dict[str, str] = field(default_factory=dict)
     repeated: list[tuple[CsvRow, CsvRow]] = field(default_factory=list)
+    kind_of_file: dict[str, str] = field(default_factory=dict)
 
     def rows_of(self, schema: type[R]) -> list[R]:
         """The rows of one kind of file, or of every kind whose schema derives from this one."""
@@ -219,6 +221,7 @@ class _FileReader:
             files.is_readable = False
             return
         files.kinds.add(self.kind)
+        files.kind_of_file[self._file] = self.kind
         rows = files.rows.setdefault(self._schema, [])
         try:
             for line, cells in self._lines:
