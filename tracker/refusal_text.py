@@ -337,6 +337,14 @@ _SENTENCES: dict[str, str | Callable[[Facts], str]] = {
         "Something changed since this preview was made. Nothing was saved. This is what would "
         "happen now."
     ),
+    "import-file-unreadable": "{file} {message}. Nothing was uploaded.",
+    "import-no-file": "Choose a CSV file or an Excel workbook",
+    "import-outdated": (
+        "Records changed since this plan was made, so it would do something else now. Nothing was "
+        "imported. Plan again to see what would happen."
+    ),
+    "import-state": "Someone else has moved this import on. This is how it stands now.",
+    "import-too-many-files": "Choose at most {limit} files at one time",
     "desk-undo-too-late": "A change can be undone for {days} days. This one is older.",
     "person-shared": (
         "This person also belongs to {associations}. Only the operator of this site can change "

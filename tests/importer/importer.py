@@ -10,9 +10,10 @@ from sqlalchemy import Engine, select
 
 from tracker.db.engine import reading
 from tracker.db.tables import METADATA
-from tracker.importer.apply import AfterImport, ImportReport, import_paths
+from tracker.importer.apply import AfterImport, import_paths
 from tracker.importer.cells import ImportContext
 from tracker.importer.problems import ImportProblem, ImportRefused, Progress, ProgressCallback
+from tracker.importer.store import ImportReport
 from tracker.importer.vocabulary import Vocabulary
 from tracker.rules.cycles import Cycle
 from tracker.rules.model import RatingQuestion

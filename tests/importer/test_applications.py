@@ -7,7 +7,7 @@ import pytest
 from sqlmodel import Session
 
 from tests.importer.importer import AS_OF, PEOPLE, Importer
-from tracker.importer.apply import ImportReport
+from tracker.importer.store import ImportReport
 
 HEADING = "email,association,category,opened_on,submitted_on,decided_on,state\n"
 ALICES = "alice@example.org,NCIMHA,IFS,2024-01-10"

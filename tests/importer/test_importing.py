@@ -9,8 +9,8 @@ from sqlmodel import Session
 
 from tests.importer.importer import NOW, PEOPLE, Importer
 from tracker.db.engine import open_engine, writing
-from tracker.importer.apply import ImportReport
 from tracker.importer.cells import LOG_EACH_DAY
+from tracker.importer.store import ImportReport
 
 HELD = """email,association,category,starts_on,ends_on
 alice@example.org,NCIMHA,IFS,2022-01-01,2023-12-31

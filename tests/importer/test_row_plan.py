@@ -49,7 +49,7 @@ def test_what_lacks_a_refused_row_is_refused_too(importer: Importer) -> None:
     result = carry(importer, people=people, endorsements=HELD, leave=leave)
     assert {row.outcome for row in result.rows} == {"refused"}
     by_kind = {row.kind: row for row in result.rows}
-    assert by_kind["people"].reason == 'provides_rsc "perhaps": must be yes or no'
+    assert by_kind["people"].reason == 'Provides RSC "perhaps": must be yes or no'
     assert "neither in people.csv nor in the database" in by_kind["endorsements"].reason
     assert importer.rows("person") == []
 
@@ -86,7 +86,7 @@ def test_rows_of_another_association_are_refused(importer: Importer) -> None:
     held = HELD + "bob@example.org,CT-AIMH,IFS,2022-01-01\n"
     result = carry(importer, SCOPE, people=PEOPLE, endorsements=held)
     refused = {(row.kind, row.line): row.reason for row in result.rows if row.outcome == "refused"}
-    assert refused["endorsements", 3] == 'association "CT-AIMH": this import is for NCIMHA'
+    assert refused["endorsements", 3] == 'Association "CT-AIMH": this import is for NCIMHA'
     assert "nobody would see them" in refused["people", 3]
     assert len(importer.rows("person")) == 1
 
@@ -126,7 +126,9 @@ def test_people_of_others_get_nothing(importer: Importer) -> None:
     result = carry(importer, SCOPE, memberships=memberships)
     [row] = result.rows
     assert row.outcome == "refused"
-    assert row.reason == ('email "alice@example.org": is not the address of anyone at NCIMHA')
+    assert row.reason == (
+        'Email address "alice@example.org": is not the address of anyone at NCIMHA'
+    )
     assert importer.rows("membership") == []
 
 

@@ -18,7 +18,7 @@ from tracker.cli.context import AppContext, open_app
 from tracker.cli.first_days import parse_first_day
 from tracker.db.engine import writing
 from tracker.formatting import format_count, format_date
-from tracker.importer.apply import ImportReport, import_paths
+from tracker.importer.apply import import_paths
 from tracker.importer.cells import ImportContext
 from tracker.importer.finish import (
     FinishedImport,
@@ -29,6 +29,7 @@ from tracker.importer.finish import (
 )
 from tracker.importer.first_days import FirstDayNeeded, format_provisional_day
 from tracker.importer.problems import ImportRefused, Progress
+from tracker.importer.store import ImportReport
 from tracker.importer.vocabulary import vocabulary_of
 from tracker.notifications.context import open_context
 from tracker.services.application_decisions import RECENT, ImportedDecision

@@ -33,6 +33,7 @@ from tracker.db.desk import (
     TeamSetting,
 )
 from tracker.db.drafts import RulebookDraft
+from tracker.db.imports import ImportMemory, ImportPlanRecord, ImportPlanRow
 from tracker.db.ledgers import (
     Notice,
     Outbox,
@@ -87,6 +88,9 @@ __all__ = [
     "FormerEmail",
     "GroupMember",
     "GroupSession",
+    "ImportMemory",
+    "ImportPlanRecord",
+    "ImportPlanRow",
     "ImportedRow",
     "KeyGeneration",
     "Leave",

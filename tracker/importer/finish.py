@@ -6,9 +6,9 @@ from datetime import date
 
 from sqlmodel import Session
 
-from tracker.importer.apply import ImportReport
 from tracker.importer.first_days import FirstDayNeeded
 from tracker.importer.problems import ImportProblem, ImportRefused
+from tracker.importer.store import ImportReport
 from tracker.notifications.application_mail import notify_imported_decisions
 from tracker.notifications.context import MailContext
 from tracker.notifications.grant_mail import notify_grants

@@ -27,6 +27,19 @@ def format_provisional_day(provisional: ProvisionalDay) -> str:
     )
 
 
+def describe_taken_day(provisional: ProvisionalDay) -> str:
+    """Say to a coordinator what an import takes as the first day, and what that means."""
+    undecided = provisional.undecided
+    renewals = format_count(undecided.renewals, "renewal")
+    return (
+        f"{renewals} would be overdue or lapsed at once, such as {undecided.email}\u2019s of "
+        f"{format_date(undecided.due_on)}. So {undecided.association} is taken to have kept its "
+        f"records here since {format_date(provisional.first_day)}: renewals due before that day "
+        "have no records here, and nobody is told that they lapsed. If it is another day, tell the "
+        "operator of this site."
+    )
+
+
 def _describe(undecided: UndecidedAssociation) -> ImportProblem:
     name = undecided.association
     renewals = format_count(undecided.renewals, "renewal")

@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import date
+from hashlib import sha256
 from typing import Any, Literal, NamedTuple
 
 from tracker.importer.loose_dates import DateOrder, find_order, read_loose_date
@@ -291,8 +292,9 @@ def _list_columns(kind: str, mapped: SheetMapping) -> tuple[list[str], list[str]
 
 
 def signature_of(sheet: Sheet) -> str:
-    """What identifies sheets with the same columns."""
-    return "|".join(sorted(filter(None, (plain_name(heading) for heading in sheet.heading))))
+    """What identifies sheets with the same columns: a digest of their names."""
+    names = sorted(filter(None, (plain_name(heading) for heading in sheet.heading)))
+    return sha256("|".join(names).encode()).hexdigest()
 
 
 def mapped_headings(sheet: Sheet, mapped: SheetMapping) -> dict[str, Any]:

@@ -51,6 +51,10 @@ class Memory:
     headings: Mapping[str, str]
     values: Mapping[str, Mapping[str, str]]
 
+    def knows(self, sheets: Sequence[Sheet]) -> bool:
+        """Whether sheets with these columns were imported before."""
+        return all(signature_of(sheet) in self.sheets for sheet in sheets)
+
 
 def propose_mapping(
     sheets: Sequence[Sheet], choices: ChoicesByTarget, memory: Memory

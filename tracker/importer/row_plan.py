@@ -5,19 +5,21 @@ The same code makes a plan and applies it: to plan is to roll back what it store
 
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import Any, NamedTuple
 
 from sqlmodel import Session
 
-from tracker.importer.apply import ImportPlan, ImportReport, plan_import, store_plan
+from tracker.importer.apply import plan_import
 from tracker.importer.cells import ImportContext
 from tracker.importer.csv_row import format_cell
 from tracker.importer.problems import ImportProblem, ImportRefused
 from tracker.importer.reader import ImportedFiles
 from tracker.importer.schemas import SCHEMAS, PersonRow
+from tracker.importer.store import ImportPlan, ImportReport, store_plan
 from tracker.importer.table_rows import RowOutcome
+from tracker.importer.targets import SHARED, label_of
 
 ADDED, CHANGED, UNCHANGED, REFUSED = "added", "changed", "unchanged", "refused"
 OUTCOMES = (ADDED, CHANGED, UNCHANGED, REFUSED)
@@ -129,11 +131,20 @@ def _list_rows(
             reason = f"the same as {first.file_and_line}"
             yield PlannedRow(_KINDS[type(row)], *row.sort_key, row.email, UNCHANGED, reason)
     for (file, line), problems in refused.problems.items():
-        reasons = dict.fromkeys(problem.sentence for problem in problems)
         code = next((problem.code for problem in problems if problem.code), "")
         email = refused.emails.get((file, line), "")
         kind = files.kind_of_file[file]
+        reasons = dict.fromkeys(_describe(kind, problem) for problem in problems)
         yield PlannedRow(kind, file, line, email, REFUSED, "; ".join(reasons), {}, code)
+
+
+def _describe(kind: str, problem: ImportProblem) -> str:
+    """A problem in the words of pages: ``First day "soon": write the date as …``."""
+    if problem.column is None:
+        return problem.sentence
+    label = label_of(problem.column if problem.column in SHARED else f"{kind}.{problem.column}")
+    message = replace(problem, column=None).sentence
+    return f'{label} "{problem.value}": {message}' if problem.value else f"{label}: {message}"
 
 
 def _summarize(file: str, line: int, outcomes: list[RowOutcome]) -> PlannedRow:

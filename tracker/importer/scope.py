@@ -9,7 +9,6 @@ from sqlmodel import Session, col, select
 
 from tracker.db.applications import Application
 from tracker.db.people import Endorsement, Vetting
-from tracker.importer.apply import ImportPlan
 from tracker.importer.csv_row import CsvRow
 from tracker.importer.known_records import KnownRecords
 from tracker.importer.problems import ImportProblem
@@ -23,6 +22,7 @@ from tracker.importer.schemas import (
     PositionRow,
     VettingRow,
 )
+from tracker.importer.store import ImportPlan
 from tracker.importer.table_rows import RowOutcome, chunked
 
 # What belongs to a person, and so to every association that the person belongs to.

@@ -188,7 +188,9 @@ _LARGEST_FORM = 64 * 1024
 _LONGEST_CONTENT_LENGTH = 12
 _LONGEST_ORIGIN = 200
 # The forms that may bring files, which go to the disk as they come, up to this size in all.
-_FORMS_WITH_FILES = re.compile(r"/log|/entries/[0-9]{1,10}/edit|/coordinator/rules/what-if")
+_FORMS_WITH_FILES = re.compile(
+    r"/log|/entries/[0-9]{1,10}/edit|/coordinator/(import|rules/what-if)"
+)
 LARGEST_UPLOAD = 32 * 1024 * 1024
 # This many uploads at once bound the space on the disk, so nobody may take all of the places. An
 # upload that pauses for longer is given up.

@@ -19,8 +19,9 @@ from tracker.clock import local_day
 from tracker.db.engine import migrate, open_engine, reading, writing
 from tracker.db.tables import METADATA
 from tracker.exports.my_data import write_my_data
-from tracker.importer.apply import ImportReport, import_paths
+from tracker.importer.apply import import_paths
 from tracker.importer.cells import ImportContext
+from tracker.importer.store import ImportReport
 from tracker.importer.vocabulary import vocabulary_of
 from tracker.services.evaluation import days_at, evaluate_people, judge_current
 

@@ -1,0 +1,174 @@
+"""The work on a stored import: planning it, applying it, and undoing it.
+
+Each is one transaction, begun by a state that is stored before it and ended by one that is stored
+with it. A process that dies loses nothing: the next one finds the state and begins again.
+"""
+
+import json
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from sqlmodel import Session, col, select
+
+from tracker.db.imports import ImportPlanRecord
+from tracker.db.people import Person
+from tracker.db.statements import in_chunks, lock_for_import
+from tracker.formatting import use_locale
+from tracker.importer.plan_records import (
+    APPLIED,
+    APPLYING,
+    PLANNED,
+    PLANNING,
+    UNDOING,
+    UNDONE,
+    format_changes,
+    list_rows,
+    remember,
+    store_rows_of_plan,
+    summary_of,
+    title_of,
+)
+from tracker.importer.plan_run import PlannedRun
+from tracker.importer.plan_undo import (
+    Remembered,
+    compare_taken_rows,
+    forget_first_day,
+    forget_own_emails,
+    forget_taken_rows,
+    keep_taken_rows,
+    list_changed_emails,
+    note_undone_rows,
+    read_taken_rows,
+)
+from tracker.importer.problems import Progress
+from tracker.importer.row_plan import PlannedRow
+from tracker.notifications.context import MailContext
+from tracker.notifications.undo_mail import undo_change_with_letters
+from tracker.services.context import Refusal, Refused, ServiceContext
+from tracker.services.desk_changes import REVERSED, ChangePlan, apply_change
+from tracker.services.first_days import find_start
+
+# What an import may change, referred tables first.
+CHANGED_TABLES = (
+    "person",
+    "endorsement",
+    "vetting",
+    "membership",
+    "application",
+    "leave",
+    "waiver",
+    "renewal",
+    "degree",
+    "position",
+    "reference",
+    "attestation",
+    "exam_result",
+    "entry",
+    "entry_topic",
+)
+_BATCH = 500
+_LONGEST_TITLE = 300
+
+
+@dataclass(frozen=True, slots=True)
+class ImportWork:
+    """The work on one import, in a transaction of ``context``; ``mail`` is for its letters."""
+
+    mail: MailContext
+    context: ServiceContext
+    record: ImportPlanRecord
+    progress: Progress
+
+    def run(self) -> None:
+        """Do what the import's state calls for. Raises Refused or ImportRefused if it can't."""
+        rulebook = self.context.rulebooks.associations[str(self.record.association)]
+        lock_for_import(self.context.session)
+        work: Mapping[str, Callable[[], None]] = {
+            PLANNING: self._plan,
+            APPLYING: self._apply,
+            UNDOING: self._undo,
+        }
+        with use_locale(rulebook.locale):
+            work[self.record.state]()
+        self.progress.finish()
+
+    def _plan(self) -> None:
+        """Find out what the import would do, and store that."""
+        session = self.context.session
+        run = PlannedRun(self.mail, self.context, self.record, self.progress)
+        savepoint = session.begin_nested()
+        try:
+            done = run.carry_out()
+        finally:
+            savepoint.rollback()
+            session.expire_all()
+        cells = run.list_cells(done.rows)
+        store_rows_of_plan(session, self.record.id, zip(done.rows, cells, strict=True))
+        done.summary.person_ids = sorted(_list_stored(session, done.summary.person_ids))
+        summary = json.dumps(asdict(done.summary), ensure_ascii=False)
+        self._set_state(PLANNED, summary=summary)
+
+    def _apply(self) -> None:
+        """Do what was planned. Raises Refused if that is something else by now."""
+        record, context, session = self.record, self.context, self.context.session
+        known = frozenset(summary_of(record).person_ids)
+        run = PlannedRun(self.mail, context, record, self.progress)
+        created = set[int]()
+
+        def work(_context: ServiceContext) -> set[int]:
+            done = run.carry_out()
+            _check_same(session, record.id, done.rows)
+            created.update(set(done.summary.person_ids) - known)
+            return created
+
+        title = f"Import {title_of(record)}"[:_LONGEST_TITLE]
+        plan = ChangePlan(run.association, title, known, CHANGED_TABLES, work)
+        before = read_taken_rows(session, known)
+        had_first_day = find_start(session, run.association) is not None
+        change = apply_change(context, plan)
+        taken = compare_taken_rows(before, read_taken_rows(session, known | created))
+        has_first_day = find_start(session, run.association) is not None
+        remembered = Remembered(taken, has_first_day and not had_first_day)
+        remember(context, run.association, run.sheets, run.mapping)
+        self._set_state(APPLIED, change_id=change.id, sheets=None, remembered=remembered.pack())
+
+    def _undo(self) -> None:
+        """Undo what was applied, and note with each row what became of it."""
+        record, session = self.record, self.context.session
+        change_id = int(record.change_id or 0)
+        emails = list_changed_emails(session, change_id)
+        remembered = Remembered.unpack(record.remembered)
+        forgotten = forget_taken_rows(session, remembered)
+        undone = undo_change_with_letters(self.mail, self.context, change_id)
+        kept_ids = {each.person_id for each in undone if each.outcome != REVERSED}
+        keep_taken_rows(session, forgotten, kept_ids)
+        forget_own_emails(session)
+        if remembered.took_first_day and not kept_ids:
+            forget_first_day(self.context, str(record.association))
+        note_undone_rows(session, record.id, emails)
+        self._set_state(UNDONE, remembered=None)
+
+    def _set_state(self, state: str, **values: Any) -> None:  # noqa: ANN401 - of any column
+        self.record.sqlmodel_update({"state": state, "problem": "", **values})
+        self.context.session.add(self.record)
+        self.context.session.flush()
+
+
+def _list_stored(session: Session, person_ids: Iterable[int]) -> set[int]:
+    """Those of these people who are stored."""
+    stored = set[int]()
+    for ids in in_chunks(person_ids, _BATCH):
+        stored.update(session.exec(select(Person.id).where(col(Person.id).in_(ids))))
+    return stored
+
+
+def _check_same(session: Session, plan_id: int, rows: Collection[PlannedRow]) -> None:
+    """Raise Refused if a row's outcome is another one than was planned."""
+    now = [(*row.place, row.outcome, format_changes(row)) for row in rows]
+    then = [
+        (row.kind, row.file, row.line, row.outcome, row.changes)
+        for row in list_rows(session, plan_id)
+    ]
+    if now != then:
+        raise Refused(Refusal("", "import-outdated"))
