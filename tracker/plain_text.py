@@ -64,8 +64,11 @@ def _space_dot(dot: re.Match[str]) -> str:
 
 
 def contains_link(text: str) -> bool:
-    """Whether mail programs could make a link or an address of a part of a text."""
-    return _LINK_IN_TEXT.search(text) is not None
+    """Whether mail programs could make a link or an address of a part of a text.
+
+    Degrees such as ``M.Ed.`` are none.
+    """
+    return _LINK_IN_TEXT.search(_DEGREE.sub("", text)) is not None
 
 
 def looks_like_link(name: str) -> bool:

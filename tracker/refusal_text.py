@@ -181,6 +181,36 @@ _SENTENCES: dict[str, str | Callable[[Facts], str]] = {
     "provider-not-waiting": (
         "No session waits for an RSC provider named {name}. `tracker attention` lists the names."
     ),
+    # A coordinator's answer to a provider's name
+    "name-not-waiting": (
+        "No hours wait for this name anymore. Someone may have decided about it already."
+    ),
+    "provider-choice-missing": "Choose who this is",
+    "record-choice-missing": "Choose what qualifies them, or “Nothing to record”",
+    "provider-not-known": "Choose a person from the list, or enter a name and an email address",
+    "provider-name-missing": "Enter the provider's name",
+    "provider-is-endorsee": (
+        "The hours are this person's own, and nobody can be their own RSC provider. Choose someone "
+        "else."
+    ),
+    "email-of-someone-else": (
+        "{email} is the address of someone with another name. Check the address and the name."
+    ),
+    "degree-unknown": "Choose a degree from the list",
+    "association-missing": "Enter the association that endorsed the provider",
+    "endorsement-not-elsewhere": (
+        "Add endorsements by {association} on the page of that person. Enter another association "
+        "here, or record vetting."
+    ),
+    "category-unknown": "Choose a category from the list",
+    "credential-known": (
+        "{name} has this on record already, starting {starts_on}. Choose “Nothing to record,” or "
+        "other days."
+    ),
+    "decline-reason-missing": "Enter a short reason. The endorsees see it beside their hours.",
+    "reason-has-link": "Enter the reason without a link or an address",
+    # Profiles of RSC providers
+    "provider-line-has-link": "Use plain text without a link or an email address",
     "email-was-yours": (
         "You have a record here with another address, {present}, which replaced {email}. Sign out, "
         "and sign in with {present}. If you are someone else, ask your association to release "

@@ -150,6 +150,18 @@ _LISTED = [
     (CAROL, "/coordinator/reports", "Show the report"),
     (CAROL, "/coordinator/reports/year-end"),
     (VERA, "/coordinator/reports/year-end"),
+    (CAROL, "/coordinator/providers"),
+    (CAROL, "/coordinator/providers?state=takes"),
+    (CAROL, "/coordinator/providers/4"),
+    (CAROL, "/coordinator/providers/names"),
+    (CAROL, "/coordinator/providers/names/review?name=Jo+Hart"),
+    (CAROL, "/coordinator/providers/names/review?name=Jo+Hart", "Continue"),
+    (CAROL, "/coordinator/providers/names/find?name=Jo+Hart&search=dana"),
+    (CAROL, "/coordinator/providers/names/find?name=Jo+Hart&search=zzz"),
+    (CAROL, "/coordinator/providers/names/decline?name=Jo+Hart"),
+    (CAROL, "/coordinator/providers/names/decline?name=Jo+Hart", "Continue"),
+    (DAN, "/coordinator/providers"),
+    (DANA, "/profile/rsc-provider"),
     (CAROL, "/coordinator/requests"),
     (CAROL, "/coordinator/requests?state=decided"),
     (CAROL, "/coordinator/requests/{request}"),
@@ -171,10 +183,11 @@ _LISTED = [
     (CAROL, "/coordinator/team/end?member=carol@example.org"),
     (CAROL, "/coordinator/team/end?member=carol@example.org", "End"),
 ]
+OF_PROVIDERS = ("/sessions", "/profile/rsc-provider")
 STOPS = [Stop(*one) for one in _LISTED]
 # And every page that has an address of its own, whether or not somebody thought of it here.
 _PLAIN = [
-    Stop(CAROL if who == COORDINATOR else DANA if path.startswith("/sessions") else ALICE, path)
+    Stop(CAROL if who == COORDINATOR else DANA if path.startswith(OF_PROVIDERS) else ALICE, path)
     for (method, path), who in KNOWN.items()
     if method == "GET" and who != ANYBODY and "{" not in path and "." not in path
 ]

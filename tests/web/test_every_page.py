@@ -27,6 +27,8 @@ NEVER_WRONG = {
     "/coordinator/people/{endorsement_id}/{cycle_starts_on}",
     "/coordinator/applicants/{application_id}/send-back",
     "/coordinator/hand-over",
+    "/coordinator/providers/names/decline",
+    "/profile/rsc-provider",
 }
 
 

@@ -81,6 +81,7 @@ WITHOUT_TEXT = {
     "/coordinator/applicants/{application_id}/undo",
     "/coordinator/requests/{request_id}/undo",
     "/coordinator/rules/what-if/result",
+    "/coordinator/providers/names/take-back",
     "/sign-out",
     "/profile/browsers/end",
     "/profile/browsers/end-others",

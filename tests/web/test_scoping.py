@@ -96,6 +96,8 @@ KNOWN = {
     ("POST", "/profile/files"): PERSON,
     ("GET", "/profile/time-zone"): PERSON,
     ("POST", "/profile/time-zone"): PERSON,
+    ("GET", "/profile/rsc-provider"): PERSON,
+    ("POST", "/profile/rsc-provider"): PERSON,
     ("GET", "/profile/second-address"): PERSON,
     ("POST", "/profile/second-address"): PERSON,
     ("GET", "/profile/second-address/{token}"): ANYBODY,
@@ -157,6 +159,15 @@ KNOWN = {
     ("GET", "/coordinator/changes"): COORDINATOR,
     ("GET", "/coordinator/changes/{change_id}"): COORDINATOR,
     ("POST", "/coordinator/changes/{change_id}/undo"): COORDINATOR,
+    ("GET", "/coordinator/providers"): COORDINATOR,
+    ("GET", "/coordinator/providers/{person_id}"): COORDINATOR,
+    ("GET", "/coordinator/providers/names"): COORDINATOR,
+    ("GET", "/coordinator/providers/names/review"): COORDINATOR,
+    ("GET", "/coordinator/providers/names/find"): COORDINATOR,
+    ("GET", "/coordinator/providers/names/decline"): COORDINATOR,
+    ("POST", "/coordinator/providers/names/confirm"): COORDINATOR,
+    ("POST", "/coordinator/providers/names/decline"): COORDINATOR,
+    ("POST", "/coordinator/providers/names/take-back"): COORDINATOR,
     ("GET", "/coordinator/requests"): COORDINATOR,
     ("GET", "/coordinator/requests/{request_id}"): COORDINATOR,
     ("POST", "/coordinator/requests/{request_id}"): COORDINATOR,
@@ -235,6 +246,7 @@ def owners_of(cast: Cast) -> dict[str, dict[int, str]]:
     terms, requests = own_terms_and_requests(cast)
     return {
         "change_id": changes_about(cast),
+        "person_id": {number: who for who, number in cast.people.items() if who != DANA},
         "membership_id": terms,
         "request_id": requests,
         "entry_id": {number: entries.get(key, ALICE) for key, number in cast.entries.items()},
@@ -377,14 +389,16 @@ def test_impossible_ids_are_absent(sqlite_web: WebClient, number: str) -> None:
                  "/application/{}/work", "/application/{}/statements", "/application/{}/exam",
                  "/application/{}/status/submit", "/coordinator/applicants/{}/send-back",
                  "/coordinator/applicants/{}", "/coordinator/applicants/{}/endorse",
-                 "/membership/{}", "/coordinator/requests/{}"):  # fmt: skip
+                 "/membership/{}", "/coordinator/requests/{}",
+                 "/coordinator/providers/{}"):  # fmt: skip
         who = CAROL if "coordinator" in path else ALICE
         assert sqlite_web.visit(who).get(path.format(number)).status_code == 404
 
 
 def test_coordinators_see_only_their_association(sqlite_web: WebClient) -> None:
     carol = sqlite_web.visit(CAROL)
-    for path in ("/coordinator", "/coordinator/applicants", "/coordinator/requests"):
+    for path in ("/coordinator", "/coordinator/applicants", "/coordinator/requests",
+                 "/coordinator/providers", "/coordinator/providers/names"):  # fmt: skip
         foreign = carol.get(f"{path}?association=CT-AIMH")
         absent = carol.get(f"{path}?association=NOWHERE")
         assert foreign.status_code == absent.status_code == 404

@@ -20,7 +20,8 @@ class Person(SQLModel, table=True):
     ``time_zone`` (an IANA name) is their own choice; without one the association's holds. The
     second address is their own once they confirmed or removed one on the pages
     (``second_email_confirmed_at``), else the association's word. ``email_refused_at``: mail to the
-    first address came back then, and none has got through since.
+    first address came back then, and none has got through since. ``takes_supervisees_since`` (None:
+    they take none) and ``provider_line``, for the public, are an RSC provider's own word.
     """
 
     __tablename__ = "person"
@@ -38,6 +39,8 @@ class Person(SQLModel, table=True):
     provides_rsc: bool = False
     email_refused_at: datetime | None = Field(default=None, sa_type=Instant)
     time_zone: str | None = Field(default=None, max_length=60)
+    takes_supervisees_since: datetime | None = Field(default=None, sa_type=Instant)
+    provider_line: str | None = Field(default=None, max_length=200)
 
 
 class MailOff(SQLModel, table=True):

@@ -64,6 +64,7 @@ from tracker.db.people import (
     Vetting,
     Waiver,
 )
+from tracker.db.providers import DeclinedProvider, OutsideEndorsement
 
 METADATA = SQLModel.metadata
 
@@ -78,6 +79,7 @@ __all__ = [
     "BrowserSession",
     "CalendarFeed",
     "ChangedRow",
+    "DeclinedProvider",
     "Degree",
     "DeskChange",
     "Endorsement",
@@ -98,6 +100,7 @@ __all__ = [
     "Membership",
     "Notice",
     "Outbox",
+    "OutsideEndorsement",
     "Person",
     "Position",
     "ProviderSpan",

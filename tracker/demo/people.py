@@ -79,6 +79,10 @@ class Stories(StrictModel):
     trainings: tuple[str, ...]
     rsc: str
     new_provider: str
+    new_provider_spelling: str
+    declined_provider: str
+    decline_reason: str
+    provider_lines: tuple[str, ...]
     training_minutes: tuple[int, ...]
     rsc_minutes: tuple[int, ...]
     waiver_reason: str

@@ -18,6 +18,7 @@ from tracker.rules.plan import RenewalPlan
 from tracker.spreadsheet_csv import csv_lines
 
 _DAY = timedelta(days=1)
+_WEEK = timedelta(days=7)
 # Nobody logs more than this in one day, however few days of the cycle have passed.
 _MOST_MINUTES_A_DAY = 9 * 60
 # A cycle that ended more recently than this may still be extended.
@@ -190,9 +191,23 @@ class _DemoLog(NamedTuple):
         logged = _LoggedCycle(plan, share, last_day, story.provider, story.topics)
         yield from self._list_cycle(logged, current)
         if story.unconfirmed:
-            session = self._entry("rsc", today - _UNCONFIRMED_SESSION_AGO, _SESSION_MINUTES)
-            provider = {"provider_name": self.cast.stories.new_provider, "format": "individual"}
-            yield "entries", {**session, "title": self.cast.stories.rsc, **provider}
+            yield from self._list_unconfirmed(logged)
+
+    def _list_unconfirmed(self, logged: _LoggedCycle) -> Iterator[FileRow]:
+        """Sessions with somebody new, a known provider by initial, and a name that is declined."""
+        stories = self.cast.stories
+        is_full = self.endorsee.variation % 2
+        first, _, last = self._find_providers(logged, logged.last_day)[0].name.partition(" ")
+        names = (
+            stories.new_provider_spelling if is_full else stories.new_provider,
+            f"{first[0]}. {last}",
+            stories.declined_provider,
+        )
+        for number, name in enumerate(names):
+            day = self.cast.today - _UNCONFIRMED_SESSION_AGO - number * _WEEK
+            session = self._entry("rsc", day, _SESSION_MINUTES)
+            provider = {"provider_name": name, "format": "individual"}
+            yield "entries", {**session, "title": stories.rsc, **provider}
 
     def _list_cycle(self, logged: _LoggedCycle, cycle: Cycle) -> Iterator[FileRow]:
         """Sessions from the cycle's or the endorsement's first day on."""

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from pydantic import SecretStr
 from sqlalchemy import Engine
-from sqlmodel import Session, col, func, select
+from sqlmodel import Session, col, func, select, update
 
 from tracker.clock import instant_of, local_day
 from tracker.db.log import Entry
@@ -22,6 +22,7 @@ from tracker.jobs.digest import run_digest
 from tracker.jobs.schedule import Job, find_due
 from tracker.notifications.context import JobContext
 from tracker.notifications.group_session_mail import notify_members
+from tracker.plain_text import plain_name
 from tracker.rulebooks import Rulebooks
 from tracker.services.context import Actor, ServiceContext
 from tracker.services.evaluation import evaluate_people
@@ -32,8 +33,11 @@ from tracker.services.group_sessions import (
     Invitation,
     create_group_session,
 )
+from tracker.services.profile import set_provider_settings
+from tracker.services.provider_answers import decline_names
 from tracker.services.run_ledger import RunKey, claim_run, finish_run
 from tracker.services.team import FixedTeam
+from tracker.services.waiting_names import find_waiting_names
 from tracker.settings import Coordinator, Settings
 from tracker.web.dependencies import DemoLogin
 
@@ -87,6 +91,11 @@ def fill(context: JobContext, engine: Engine, cast: Cast, folder: Path) -> None:
     _live_through(context, cast.now)
     with context.transaction() as session:
         _add_group_session(context, session, cast)
+        # Their endorsees get an email about these, as if they had logged them on the pages.
+        named = col(Entry.provider_name).is_not(None)
+        session.exec(update(Entry).where(named).values(logged_at=cast.now - _DAY))
+        _add_provider_settings(context, session, cast)
+        _decline_provider(context, session, cast)
 
 
 def list_logins(settings: Settings, cast: Cast) -> Sequence[DemoLogin]:
@@ -160,6 +169,31 @@ def _live_through(context: JobContext, now: datetime) -> None:
                 day = latest[rulebook.id, Job.EVALUATE] - number * _DAY
                 at = instant_of(day, schedule.evaluate_at, rulebook.time_zone)
                 claim_run(session, RunKey(Job.EVALUATE, rulebook.id, day), at)
+
+
+def _add_provider_settings(context: JobContext, session: Session, cast: Cast) -> None:
+    """Let the first providers of each association take new supervisees."""
+    lines = cast.stories.provider_lines
+    query = select(Person.email, Person.id)
+    ids = dict(session.exec(query).all())
+    for association in context.rulebooks.associations:
+        own = [p for p in cast.providers if (p.association, p.role) == (association, "qualified")]
+        for provider, line in zip(own, lines, strict=False):
+            actor = Actor(provider.email, ids[provider.email])
+            service = ServiceContext(session, context.rulebooks, actor, cast.now)
+            set_provider_settings(service, takes_supervisees=True, line=line, today=cast.today)
+
+
+def _decline_provider(context: JobContext, session: Session, cast: Cast) -> None:
+    """Have each association's coordinator decline a name that endorsees entered."""
+    key = plain_name(cast.stories.declined_provider)
+    for coordinator in context.settings.coordinators:
+        association = coordinator.association
+        names = find_waiting_names(session, association, cast.today, {key})
+        if names:
+            actor = Actor(coordinator.email, coordinates=(association,))
+            service = ServiceContext(session, context.rulebooks, actor, cast.now)
+            decline_names(service, association, names, cast.stories.decline_reason)
 
 
 def _add_group_session(context: JobContext, session: Session, cast: Cast) -> None:

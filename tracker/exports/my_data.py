@@ -39,6 +39,7 @@ from tracker.db.people import (
     TimeRequest,
     Waiver,
 )
+from tracker.db.providers import DeclinedProvider, OutsideEndorsement
 from tracker.formatting import format_date
 from tracker.importer.csv_row import CsvRow, format_cell
 from tracker.importer.entry_rows import reference_key
@@ -114,6 +115,8 @@ _OF_PERSON: tuple[Any, ...] = (
     MailOff,
     ImportedRow,
     Evidence,
+    DeclinedProvider,
+    OutsideEndorsement,
 )
 _OF_ENDORSEMENT: tuple[Any, ...] = (Waiver, Renewal, StandingRow, SettledCycle, TimeRequest)
 _WITH_HISTORY: tuple[Any, ...] = (Endorsement, Application, Entry, Membership, Degree, Position)

@@ -15,6 +15,7 @@ from tracker.rules.explain import LoggedEntry, explain
 from tracker.rules.plan import RenewalPlan
 from tracker.rules.reasons import because, format_reason
 from tracker.rules.standing import Outcome, Result, Standing, Status
+from tracker.services.declined_providers import load_declined_for
 from tracker.services.endorsements import Endorsed, cycles_held, standing_in
 from tracker.services.entries import list_entries
 from tracker.services.evaluation import days_at
@@ -252,10 +253,12 @@ def _list_sessions(
 ) -> list[TranscriptSession]:
     """The cycle's sessions: trainings by day, and RSC by provider and then by day."""
     providers = load_providers(session, {e.provider_id for e in entries if e.provider_id})
+    declined = load_declined_for(session, entries)
     sessions = []
     for entry in entries:
         provider = providers.get(entry.provider_id or 0)
-        verdict = explain(entry, plan, provider, today)
+        declined_because = declined.reason(plan.association, entry.provider_name)
+        verdict = explain(entry, plan, provider, today, declined_because)
         name = provider.name if provider else entry.provider_name or ""
         reason = format_reason(verdict.reason) if verdict.reason else ""
         sessions.append(TranscriptSession(entry, name, verdict.counts, reason))

@@ -15,10 +15,12 @@ from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
 from sqlalchemy import (
+    ColumnElement,
     CursorResult,
     Engine,
     String,
     Update,
+    and_,
     bindparam,
     cast,
     func,
@@ -223,15 +225,21 @@ def withdraw_messages(session: Session, dedupe_key: str, now: datetime, reason: 
 
 
 def withdraw_about(
-    session: Session, abouts: Collection[tuple[str, int]], now: datetime, reason: str
+    session: Session,
+    abouts: Collection[tuple[str, int]],
+    now: datetime,
+    reason: str,
+    *,
+    since: datetime | None = None,
 ) -> list[WithdrawnLetter]:
     """Drop the messages about rows (each its table and id) that have not left.
 
     Returns those that have left, or may have, to be corrected. All get other keys, because the
-    same row can come back and be written about again.
+    same row can come back and be written about again. Only those written ``since`` an instant, if
+    it is given.
     """
     connection = session.connection()
-    about = tuple_(_OUTBOX.c.about_kind, _OUTBOX.c.about_id).in_(list(abouts))
+    about = _is_about(abouts, since)
     connection.execute(
         update(_OUTBOX)
         .where(about, _OUTBOX.c.state == "waiting")
@@ -242,16 +250,26 @@ def withdraw_about(
             dedupe_key=_OUTBOX.c.dedupe_key + ":removed:" + cast(_OUTBOX.c.id, String),
         )
     )
-    letters = list_left(session, abouts)
+    letters = list_left(session, abouts, since=since)
     left = about & _OUTBOX.c.state.in_(_LEFT)
     renamed = _OUTBOX.c.dedupe_key + ":removed:" + cast(_OUTBOX.c.id, String)
     connection.execute(update(_OUTBOX).where(left).values(dedupe_key=renamed))
     return letters
 
 
-def list_left(session: Session, abouts: Collection[tuple[str, int]]) -> list[WithdrawnLetter]:
-    """The messages about rows that have left, or may have, without copies to second addresses."""
+def _is_about(
+    abouts: Collection[tuple[str, int]], since: datetime | None = None
+) -> ColumnElement[bool]:
+    """That a message is about one of these rows, and was written since an instant."""
     about = tuple_(_OUTBOX.c.about_kind, _OUTBOX.c.about_id).in_(list(abouts))
+    return about if since is None else and_(about, _OUTBOX.c.created_at >= since)
+
+
+def list_left(
+    session: Session, abouts: Collection[tuple[str, int]], *, since: datetime | None = None
+) -> list[WithdrawnLetter]:
+    """The messages about rows that have left, or may have, without copies to second addresses."""
+    about = _is_about(abouts, since)
     is_copy = _OUTBOX.c.dedupe_key.contains(SECOND_COPY)
     columns = [_OUTBOX.c[name] for name in WithdrawnLetter._fields]
     query = select(*columns).where(about, _OUTBOX.c.state.in_(_LEFT), ~is_copy)

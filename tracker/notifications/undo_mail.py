@@ -29,7 +29,7 @@ from tracker.notifications.notices_mail import fit_subject
 from tracker.notifications.reference_mail import ask_referee
 from tracker.services.applications import get_application, undo_application_decision
 from tracker.services.context import NotFound, ServiceContext
-from tracker.services.desk_changes import UndoneRecord, list_created, undo_change
+from tracker.services.desk_changes import UndoneRecord, list_reversed, undo_change
 from tracker.services.message_subjects import About, list_endorsed_applications
 from tracker.services.reference_submission import list_unsent_requests
 from tracker.services.removals import RemovableRow, remove_row
@@ -99,7 +99,7 @@ def remove_with_letters(
 def undo_change_with_letters(
     mail_context: MailContext, context: ServiceContext, change_id: int
 ) -> list[UndoneRecord]:
-    """Undo a change as `undo_change` does, with the letters about the rows that it created.
+    """Undo a change as `undo_change` does, with the letters that it wrote about its rows.
 
     Those that wait are dropped. One correction goes to each person whose letters have left.
     """
@@ -107,9 +107,9 @@ def undo_change_with_letters(
     change = session.get(DeskChange, change_id)
     was_undone = change is not None and change.undone_at is not None
     records = undo_change(context, change_id)
-    if not was_undone:
-        created = list_created(session, change_id)
-        left = withdraw_about(session, created, context.now, "the change was undone")
+    if change is not None and not was_undone:
+        rows, reason = list_reversed(session, change_id), "the change was undone"
+        left = withdraw_about(session, rows, context.now, reason, since=change.made_at)
         letters = sorted((one.person_id, one) for one in left if one.person_id is not None)
         about = About(str(DeskChange.__tablename__), change_id)
         for person_id, own in groupby(letters, key=itemgetter(0)):

@@ -64,10 +64,17 @@ class Verdict(NamedTuple):
         return bool(self.requirement_ids)
 
 
-def explain(entry: LoggedEntry, plan: Plan, provider: Provider | None, as_of: date) -> Verdict:
+def explain(
+    entry: LoggedEntry,
+    plan: Plan,
+    provider: Provider | None,
+    as_of: date,
+    declined: str | None = None,
+) -> Verdict:
     """Judge one entry as the sums do: by cycle, as-of date, activity, and provider.
 
-    ``provider`` is the entry's known provider.
+    ``provider`` is the entry's known provider. ``declined`` is why the plan's association does not
+    confirm the name that the entry has instead (None: it did not decline it).
     """
     exclusion = _find_exclusion(entry, plan, as_of)
     if exclusion:
@@ -81,7 +88,7 @@ def explain(entry: LoggedEntry, plan: Plan, provider: Provider | None, as_of: da
         return Verdict(requirement_ids, None)
     rule = plan.provider_terms
     if provider is None or rule is None:
-        return _explain_unknown_provider(entry, rule)
+        return _explain_unknown_provider(entry, rule, plan.association, declined)
     qualification = find_qualification(plan.association, rule, provider, entry.held_on)
     if qualification:
         reason = because("qualified", status=qualification.credential.status)
@@ -106,11 +113,17 @@ def _find_exclusion(entry: LoggedEntry, plan: Plan, as_of: date) -> Reason | Non
     return None
 
 
-def _explain_unknown_provider(entry: LoggedEntry, rule: ProviderRule | None) -> Verdict:
+def _explain_unknown_provider(
+    entry: LoggedEntry, rule: ProviderRule | None, association: str, declined: str | None
+) -> Verdict:
     name = entry.provider_name
     if not name:
         remedy = Remedy(because("name_provider"), by_association=False)
         return Verdict((), because("no_provider"), remedy)
+    if declined:
+        facts = {"provider": name, "association": association, "words": declined.rstrip(". ")}
+        remedy = Remedy(because("correct_provider"), by_association=False)
+        return Verdict((), because("provider_declined", **facts), remedy)
     what = because("confirm_provider", provider=name)
     if rule:
         what = because("confirm_provider_as", provider=name, rule=rule.says, day=entry.held_on)
@@ -201,9 +214,9 @@ def _describe_credentials(
 
     If the provider held nothing on that day: what they held before and after it.
     """
-    held = held_on(provider, day)
+    held = held_on(association, provider, day)
     if not held:
-        for credential in provider.credentials:
+        for credential in provider.credentials_for(association):
             verb = "was" if credential.starts_on < day else "is"
             yield f"{provider.name} {verb} {_format_credential(credential)}."
         yield f"{provider.name} is not known as endorsed or vetted on {format_date(day)}."

@@ -14,12 +14,16 @@ _DAY = timedelta(days=1)
 
 
 class Credential(NamedTuple):
-    """An endorsement's category, or vetting by an association (``category`` None)."""
+    """An endorsement's category, or vetting by an association (``category`` None).
+
+    It counts under the rules of the association that it is ``known_to`` only (None: of all).
+    """
 
     association: str
     category: str | None
     starts_on: date
     ends_on: date | None
+    known_to: str | None = None
 
     @property
     def last_day(self) -> date:
@@ -45,6 +49,10 @@ class Provider(NamedTuple):
     name: str
     degree: str
     credentials: tuple[Credential, ...]
+
+    def credentials_for(self, association: str) -> list[Credential]:
+        """The credentials that an association knows of."""
+        return [c for c in self.credentials if c.known_to in {None, association}]
 
 
 class Qualification(NamedTuple):
@@ -76,7 +84,7 @@ def list_qualifications(
 ) -> Iterator[Qualification]:
     """The provider's qualifications under a rule of ``association``, in the rule's order."""
     for accepted in rule.accepts:
-        for credential in provider.credentials:
+        for credential in provider.credentials_for(association):
             if not _accepts(association, accepted, credential, provider.degree):
                 continue
             starts_on = max(credential.starts_on, accepted.starts_from or date.min)
@@ -172,7 +180,7 @@ def explain_unqualified(
             credential=first.credential.noun,
             starts_on=first.starts_on,
         )
-    held = held_on(provider, day)
+    held = held_on(association, provider, day)
     if missing_degree := _find_missing_degree(rule, provider, held):
         return missing_degree
     return because(
@@ -202,9 +210,10 @@ def _find_missing_degree(
     return None
 
 
-def held_on(provider: Provider, day: date) -> list[Credential]:
-    """The credentials that the provider held on ``day``."""
-    return [c for c in provider.credentials if c.starts_on <= day <= c.last_day]
+def held_on(association: str, provider: Provider, day: date) -> list[Credential]:
+    """The credentials that the provider held on ``day``, as far as an association knows."""
+    known = provider.credentials_for(association)
+    return [held for held in known if held.starts_on <= day <= held.last_day]
 
 
 def sources_on(

@@ -43,6 +43,7 @@ SENTENCES = {
     "qualified": "{status} on that day",
     "no_provider": "no provider is named",
     "unconfirmed": "{provider} is not yet confirmed as qualified",
+    "provider_declined": "{association} did not confirm {provider} as an RSC provider: {words}",
     "qualified_later": "{provider}'s {credential} counts only from {starts_on}",
     "degree_needed": "{provider} is {category}, which counted only with a {degree}'s degree: "
     "the rule accepts {rule}",
@@ -102,6 +103,7 @@ SENTENCES = {
     "endorsed_or_vetted_referees": "{count} must be endorsed as {categories} or vetted",
     # What would make an entry count.
     "name_provider": "It can count once the entry names the RSC provider",
+    "correct_provider": "If the name is wrong, correct it in the entry",
     "confirm_provider": "It counts once {provider} is confirmed",
     "confirm_provider_as": "It counts once {provider} is confirmed, as {rule}, for {day}",
     "record_credential": "If {provider} was {rule} on {day}, it counts once that is on record",

@@ -16,11 +16,11 @@ from tracker.db.log import Entry
 from tracker.db.people import Endorsement, Person
 from tracker.formatting import capitalize_first
 from tracker.rulebooks import Rulebooks
-from tracker.rules.explain import LoggedEntry, explain
+from tracker.rules.explain import LoggedEntry, Verdict, explain
 from tracker.rules.plan import Plan
-from tracker.rules.providers import Provider
 from tracker.rules.reasons import format_reason
 from tracker.services.context import Refusal, Refused, ServiceContext
+from tracker.services.declined_providers import load_declined_for
 from tracker.services.entries import EntrySource, create_entry, select_entries
 from tracker.services.entry_rules import EntryInput
 from tracker.services.evaluation import days_at
@@ -142,10 +142,14 @@ def list_entry_notices(
         return {}
     holdings = _list_holdings(session, association, people)
     providers = load_providers(session, {e.provider_id for e in sessions if e.provider_id})
+    declined = load_declined_for(session, sessions)
     notices: dict[int, list[EntryNotice]] = {}
     for entry in sessions:
         plans = _plans_on(rulebooks, holdings, entry, today)
-        found = _explain_provider(entry, plans, providers.get(entry.provider_id or 0), today)
+        provider = providers.get(entry.provider_id or 0)
+        reason = declined.reason(association, entry.provider_name)
+        verdicts = (explain(entry, plan, provider, today, reason) for plan in filter(None, plans))
+        found = _explain_provider(verdicts)
         notices[entry.id] = list(dict.fromkeys(found))
     return notices
 
@@ -182,11 +186,8 @@ def _plans_on(
             yield rulebooks.application_plan(association, category, holding.submitted_on or today)
 
 
-def _explain_provider(
-    entry: LoggedEntry, plans: Iterable[Plan | None], provider: Provider | None, today: date
-) -> Iterator[EntryNotice]:
-    for plan in filter(None, plans):
-        verdict = explain(entry, plan, provider, today)
+def _explain_provider(verdicts: Iterable[Verdict]) -> Iterator[EntryNotice]:
+    for verdict in verdicts:
         if verdict.reason is not None and verdict.remedy is not None:
             sentences = [format_reason(each) for each in (verdict.reason, verdict.remedy.what)]
             message = " ".join(f"{capitalize_first(sentence)}." for sentence in sentences)

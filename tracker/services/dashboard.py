@@ -14,6 +14,8 @@ from sqlmodel import Session, and_, col, func, or_, select
 from tracker.db.ledgers import SettledCycle, StandingRow
 from tracker.db.log import Entry
 from tracker.db.people import Endorsement, Person
+from tracker.plain_text import plain_name
+from tracker.services.declined_providers import list_declined_keys
 from tracker.services.evaluation import parse_results
 from tracker.services.run_ledger import list_failures
 from tracker.services.settlements import list_differing
@@ -216,8 +218,9 @@ def list_attention(session: Session, association: str, today: date) -> list[Atte
 def list_named_providers(session: Session, association: str, today: date) -> list[NamedProvider]:
     """Providers whom endorsees named for sessions in a listed cycle, those with the most first.
 
-    Names are the same if they differ only in case and spaces.
+    Names are the same as `plain_name` compares them. Declined ones are left out.
     """
+    declined = list_declined_keys(session, association)
     query = (
         select(Entry, Endorsement, Person.name)
         .select_from(StandingRow)
@@ -238,7 +241,9 @@ def list_named_providers(session: Session, association: str, today: date) -> lis
     counted: set[int] = set()
     for entry, endorsement, person_name in session.exec(query):
         name = entry.provider_name or ""
-        key = " ".join(name.casefold().split())
+        key = plain_name(name)
+        if key in declined:
+            continue
         names.setdefault(key, name)
         user = users.setdefault(key, {}).get(endorsement.person_id)
         if user is None:

@@ -184,12 +184,12 @@ def undo_change(context: ServiceContext, change_id: int) -> list[UndoneRecord]:
     return list_people_of(session, change_id)
 
 
-def list_created(session: Session, change_id: int) -> list[tuple[str, int]]:
-    """The rows that a change created and that undoing it has deleted, each its table and id."""
+def list_reversed(session: Session, change_id: int) -> list[tuple[str, int]]:
+    """The rows that undoing a change has deleted or changed back, each its table and id."""
     query = select_rows(ChangedRow.row_key).where(
         ChangedRow.change_id == change_id,
         ChangedRow.outcome == REVERSED,
-        col(ChangedRow.before).is_(None),
+        col(ChangedRow.after).is_not(None),
     )
     keys = [key.split(":") for key in session.exec(query)]
     return [(parts[0], int(parts[1])) for parts in keys if len(parts) == 2]  # noqa: PLR2004

@@ -438,8 +438,9 @@ class _Merge:
             taken["provides_rsc"] = True
         if DEGREES.index(other.highest_degree) > DEGREES.index(kept.highest_degree):
             taken["highest_degree"] = other.highest_degree
-        if other.time_zone and not kept.time_zone:
-            taken["time_zone"] = other.time_zone
+        for name in ("time_zone", "takes_supervisees_since", "provider_line"):
+            if getattr(other, name) and not getattr(kept, name):
+                taken[name] = getattr(other, name)
         taken |= _take_second_email(kept, other)
         if taken:
             self.change(METADATA.tables["person"], kept.model_dump(), **taken)

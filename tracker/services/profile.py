@@ -1,8 +1,8 @@
-"""What people change in their own profile: their time zone and their email addresses."""
+"""What people change in their own profile: time zone, addresses, RSC provider settings."""
 
 from collections.abc import Collection
 from dataclasses import replace
-from datetime import datetime
+from datetime import date, datetime
 
 from sqlmodel import Session, col, delete, func, or_, select
 
@@ -11,6 +11,7 @@ from tracker.clock import known_zones
 from tracker.db.access import BrowserSession, SignIn
 from tracker.db.engine import lock_names
 from tracker.db.people import Person
+from tracker.plain_text import contains_link
 from tracker.services.context import (
     Actor,
     NotFound,
@@ -19,8 +20,10 @@ from tracker.services.context import (
     ServiceContext,
     lock_person,
 )
+from tracker.services.rsc_providers import provides_rsc
 from tracker.services.sign_in import CodeProblem, hash_token, redeem_code
 
+MAX_PROVIDER_LINE = 200
 _SECOND_EMAIL = {"second_email", "second_email_confirmed_at"}
 
 
@@ -35,6 +38,34 @@ def set_time_zone(context: ServiceContext, time_zone: str | None) -> None:
         raise Refused(Refusal("time_zone", "time-zone-unknown"))
     person = _lock_actor(context)
     context.update_row(person, {"time_zone"}, time_zone=time_zone)
+
+
+def set_provider_settings(
+    context: ServiceContext, *, takes_supervisees: bool, line: str, today: date
+) -> None:
+    """Say whether the actor takes new supervisees, and give their line for the public.
+
+    Raises NotFound for someone who is not an RSC provider, unless they turn it off. The day since
+    when they take supervisees stays if nothing changes.
+    """
+    person = _lock_actor(context)
+    if takes_supervisees and not is_provider(context.session, person.id, today):
+        raise NotFound
+    if len(line) > MAX_PROVIDER_LINE:
+        raise Refused(Refusal("line", "text-too-long", {"limit": MAX_PROVIDER_LINE}))
+    if contains_link(line):
+        raise Refused(Refusal("line", "provider-line-has-link"))
+    since = person.takes_supervisees_since or context.now
+    values = {
+        "takes_supervisees_since": since if takes_supervisees else None,
+        "provider_line": line or None,
+    }
+    context.update_row(person, set(values), **values)
+
+
+def is_provider(session: Session, person_id: int, today: date) -> bool:
+    """Whether a person provides RSC, or did lately: see `provides_rsc`."""
+    return bool(session.scalar(select(provides_rsc(person_id, today))))
 
 
 def check_second_email(person: Person, email: str) -> None:

@@ -4,15 +4,21 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date
+from typing import NamedTuple
 
-from sqlalchemy import update
-from sqlmodel import Session, col, select
+from sqlalchemy import ColumnElement, update
+from sqlmodel import Session, col, or_, select
 
+from tracker.db.applications import Application
+from tracker.db.ledgers import SettledCycle
 from tracker.db.log import Entry
 from tracker.db.people import Endorsement, Person
 from tracker.db.statements import in_chunks
 from tracker.plain_text import plain_name
-from tracker.services.context import NotFound, Refusal, Refused, ServiceContext
+from tracker.services.context import NotFound, Refusal, Refused, ServiceContext, lock_person
+from tracker.services.declined_providers import load_declined_names, remove_declines
+from tracker.services.desk_access import check_association
+from tracker.services.endorsements import endorsements_of, load_person_locks
 from tracker.services.entry_rules import load_entry_rules
 from tracker.services.evaluation import evaluate_people
 from tracker.services.rsc_providers import provider_choices
@@ -22,7 +28,10 @@ _BATCH = 1_000
 
 @dataclass(frozen=True, slots=True)
 class LinkedSession:
-    """An entry whose provider is known now; ``is_logged``: the person entered it, not a file."""
+    """An entry whose provider is known now; ``is_logged``: the person entered it, not a file.
+
+    ``is_settled``: all cycles that it could count for are settled, so nothing changes there.
+    """
 
     entry_id: int
     person_id: int
@@ -30,6 +39,7 @@ class LinkedSession:
     held_on: date
     minutes: int
     is_logged: bool
+    is_settled: bool = False
 
 
 def link_known_providers(
@@ -38,7 +48,8 @@ def link_known_providers(
     """Link waiting entries to those of these people whom their names mean; return what was linked.
 
     A name means a person if the endorsee could choose them by that name on the form, and no one
-    else of that name. Call it once the people are evaluated, because that decides who qualifies.
+    else of that name, and none of the endorsee's associations declined it. Call it once the people
+    are evaluated, because that decides who qualifies.
     """
     session = context.session
     names = defaultdict[str, set[int]](set)
@@ -47,6 +58,7 @@ def link_known_providers(
         for name, person_id in session.exec(query):
             names[plain_name(name)].add(person_id)
     linked = []
+    declined = load_declined_names(session)
     for person_id, waiting in _list_waiting(session, names).items():
         rules = load_entry_rules(session, context.rulebooks, person_id, context.now)
         meant = defaultdict[str, list[int]](list)
@@ -54,7 +66,8 @@ def link_known_providers(
             meant[plain_name(choice.name)].append(choice.id)
         for entry in waiting:
             ids = meant[plain_name(entry.provider_name or "")]
-            if len(ids) == 1 and ids[0] in person_ids:
+            is_declined = declined.is_declined(rules.associations, entry.provider_name)
+            if len(ids) == 1 and ids[0] in person_ids and not is_declined:
                 linked.append(_link(context, entry, ids[0]))
     _evaluate(context, linked)
     return linked
@@ -65,22 +78,62 @@ def confirm_provider(
 ) -> list[LinkedSession]:
     """Link every waiting entry that has this name to the person with the address.
 
-    Only entries of an association's endorsees, if it is given; a coordinator must give their own.
+    Only entries of an association's people, if it is given; a coordinator must give their own.
     Raises NotFound for another association, and Refused for a name that no entry waits for or an
     address that nobody has.
     """
-    session, actor = context.session, context.actor
-    if not actor.is_operator and association not in actor.coordinates:
-        raise NotFound
-    provider = session.exec(select(Person).where(Person.email == email)).first()
+    check_may_confirm(context, association)
+    provider = context.session.exec(select(Person).where(Person.email == email)).first()
     if provider is None:
         raise Refused(Refusal("email", "person-unknown", {"email": email}))
-    linked = []
-    for person_id, waiting in _list_waiting(session, {plain_name(name)}, association).items():
-        if person_id != provider.id:
-            linked += [_link(context, entry, provider.id) for entry in waiting]
+    linked = link_names(context, {plain_name(name)}, provider.id, LinkScope(association))
     if not linked:
         raise Refused(Refusal("name", "provider-not-waiting", {"name": name}))
+    return linked
+
+
+def check_may_confirm(context: ServiceContext, association: str | None) -> None:
+    """Raise NotFound unless the actor coordinates the association, or is an operator."""
+    if association is None and not context.actor.is_operator:
+        raise NotFound
+    check_association(context.actor, association or "")
+
+
+class LinkScope(NamedTuple):
+    """Whose entries are linked: those of an association's people (None: of anyone's).
+
+    If ``person_ids`` are given, only theirs.
+    """
+
+    association: str | None
+    person_ids: frozenset[int] | None = None
+
+
+def link_names(
+    context: ServiceContext, keys: Collection[str], provider_id: int, scope: LinkScope
+) -> list[LinkedSession]:
+    """Link the waiting entries that have one of these plain names; return what was linked.
+
+    Entries of the provider and the actor stay. The association no longer declines the names. The
+    caller has checked who may.
+    """
+    session, association = context.session, scope.association
+    people = set(_list_waiting(session, keys, association))
+    people -= {provider_id, context.actor.person_id}
+    if scope.person_ids is not None:
+        people &= scope.person_ids
+    ordered = sorted(people)
+    for person_id in ordered:
+        lock_person(session, person_id)
+    # Somebody else may have linked or deleted some while we waited for the locks.
+    session.expire_all()
+    waiting = _list_waiting(session, keys, association)
+    linked = [
+        _link(context, entry, provider_id)
+        for person_id in ordered
+        for entry in waiting.get(person_id, ())
+    ]
+    remove_declines(context, association, keys)
     _evaluate(context, linked)
     return linked
 
@@ -93,14 +146,42 @@ def list_linked(session: Session, entry_ids: Iterable[int]) -> Iterator[LinkedSe
                 yield _describe(entry, entry.provider_id)
 
 
+def belongs_to(association: str) -> ColumnElement[bool]:
+    """That an entry's person holds, held, or applied for an endorsement of an association."""
+    held = select(Endorsement.person_id).where(Endorsement.association == association)
+    applied = select(Application.person_id).where(Application.association == association)
+    return or_(col(Entry.person_id).in_(held), col(Entry.person_id).in_(applied))
+
+
+def find_settled_days(context: ServiceContext, person_id: int, days: Collection[date]) -> set[date]:
+    """Those of the days on which every cycle of the person is settled."""
+    session = context.session
+    query = (
+        select(col(SettledCycle.endorsement_id), col(SettledCycle.cycle_starts_on))
+        .join(Endorsement, col(Endorsement.id) == SettledCycle.endorsement_id)
+        .where(Endorsement.person_id == person_id, col(SettledCycle.reopened_at).is_(None))
+    )
+    settled = set(session.exec(query).all())
+    if not settled:
+        return set()
+    locks = load_person_locks(session, context.rulebooks, person_id, context.now)
+    held = endorsements_of(session, person_id)
+    found = set()
+    for day in days:
+        cycles = [(each.id, locks.cycle_of(each, day)) for each in held]
+        keys = {(number, lock.cycle.starts_on) for number, lock in cycles if lock is not None}
+        if keys and keys <= settled:
+            found.add(day)
+    return found
+
+
 def _list_waiting(
     session: Session, names: Collection[str], association: str | None = None
 ) -> dict[int, list[Entry]]:
     """The entries with one of these plain names, by person."""
     query = select(Entry).where(col(Entry.provider_name).is_not(None)).order_by(col(Entry.id))
     if association is not None:
-        held = select(Endorsement.person_id).where(Endorsement.association == association)
-        query = query.where(col(Entry.person_id).in_(held))
+        query = query.where(belongs_to(association))
     waiting = defaultdict[int, list[Entry]](list)
     for entry in session.exec(query):
         if plain_name(entry.provider_name or "") in names:
@@ -109,7 +190,8 @@ def _list_waiting(
 
 
 def _link(context: ServiceContext, entry: Entry, provider_id: int) -> LinkedSession:
-    linked = _describe(entry, provider_id)
+    settled = find_settled_days(context, entry.person_id, [entry.held_on])
+    linked = _describe(entry, provider_id, is_settled=bool(settled))
     before = {"provider_id": None, "provider_name": entry.provider_name}
     after = {"provider_id": provider_id, "provider_name": None}
     context.session.connection().execute(
@@ -120,10 +202,10 @@ def _link(context: ServiceContext, entry: Entry, provider_id: int) -> LinkedSess
     return linked
 
 
-def _describe(entry: Entry, provider_id: int) -> LinkedSession:
+def _describe(entry: Entry, provider_id: int, *, is_settled: bool = False) -> LinkedSession:
     is_logged = entry.logged_at is not None
     return LinkedSession(
-        entry.id, entry.person_id, provider_id, entry.held_on, entry.minutes, is_logged
+        entry.id, entry.person_id, provider_id, entry.held_on, entry.minutes, is_logged, is_settled
     )
 
 

@@ -48,17 +48,25 @@ class DayQualification:
         return lost if lost or self.counting else self.not_counting
 
 
+def list_rule_categories(rulebooks: Rulebooks, key: str) -> list[str]:
+    """The categories whose RSC follows a rule, for a renewal or an application.
+
+    ``key`` is that of `Rulebooks.provider_rules`.
+    """
+    association, _, rule_id = key.partition("/")
+    categories: dict[str, None] = {}
+    for requirement in rulebooks.associations[association].requirements:
+        if requirement.providers == rule_id:
+            categories.update(dict.fromkeys(requirement.categories))
+    return list(categories)
+
+
 def qualify_day(rulebooks: Rulebooks, provider: Provider, day: date) -> DayQualification:
     """What a provider's sessions of a day count for, by every association's rules."""
     counting: list[RuleQualification] = []
     not_counting: list[RuleQualification] = []
     for key, (association, rule) in rulebooks.provider_rules.items():
-        # The categories whose RSC follows the rule, for a renewal or an application.
-        rule_id = key.partition("/")[2]
-        categories: dict[str, None] = {}
-        for requirement in rulebooks.associations[association].requirements:
-            if requirement.providers == rule_id:
-                categories.update(dict.fromkeys(requirement.categories))
+        categories = list_rule_categories(rulebooks, key)
         if not categories:
             continue
         qualification = find_qualification(association, rule, provider, day)
@@ -68,7 +76,7 @@ def qualify_day(rulebooks: Rulebooks, provider: Provider, day: date) -> DayQuali
             reason = explain_unqualified(association, rule, provider, day)
         result = RuleQualification(
             association=association,
-            categories=format_list(list(categories)),
+            categories=format_list(categories),
             counts=qualification is not None,
             other_days=bool(qualified_spans(association, rule, provider)),
             reason=format_reason(reason),

@@ -18,6 +18,7 @@ from sqlmodel.sql.expression import SelectOfScalar
 from tracker.db.ledgers import ProviderSpan
 from tracker.db.log import Entry, GroupSession
 from tracker.db.people import Endorsement, Person, Vetting
+from tracker.db.providers import OutsideEndorsement
 from tracker.db.statements import in_chunks, insert_rows, refresh_statistics
 from tracker.rulebooks import Rulebooks
 from tracker.rules.notices import Cutoff
@@ -53,12 +54,16 @@ def load_providers(
 
 def _select_credentials(ids: Any) -> Select[Any]:  # noqa: ANN401 - of people
     """The statement for people, with a row for each credential, or one without any."""
-    held: list[Any] = [getattr(Endorsement, name) for name in ("person_id", *Credential._fields)]
+    columns = ("person_id", *Credential._fields)
+    known_to_all = literal(None).label("known_to")
+    held: list[Any] = [getattr(Endorsement, name) for name in columns[:-1]]
     vetted: list[Any] = [Vetting.person_id, Vetting.association, literal(None)]
-    vetted += [Vetting.starts_on, Vetting.ends_on]
+    vetted += [Vetting.starts_on, Vetting.ends_on, known_to_all]
+    outside: list[Any] = [getattr(OutsideEndorsement, name) for name in columns]
     credential = union_all(
-        sqlalchemy.select(*held).where(col(Endorsement.person_id).in_(ids)),
+        sqlalchemy.select(*held, known_to_all).where(col(Endorsement.person_id).in_(ids)),
         sqlalchemy.select(*vetted).where(col(Vetting.person_id).in_(ids)),
+        sqlalchemy.select(*outside).where(col(OutsideEndorsement.person_id).in_(ids)),
     ).subquery()
     return (
         sqlalchemy.select(
@@ -281,7 +286,7 @@ def provider_choices(
     by_newest = latest.group_by(col(Entry.provider_id)).order_by(func.max(Entry.id).desc())
     used = dict(session.exec(by_newest).all())
     offered = select(Person.id, Person.name).where(
-        or_(col(Person.id).in_(used), col(Person.id).in_(_select_qualified(list(rules)))),
+        or_(col(Person.id).in_(used), col(Person.id).in_(select_qualified(list(rules)))),
         Person.id != person_id,
     )
     names = dict(session.exec(offered).all())
@@ -294,7 +299,7 @@ def provider_choices(
     return choices + [ProviderChoice(id_, name, None) for id_, name in others]
 
 
-def _select_qualified(rules: Any) -> SelectOfScalar[int]:  # noqa: ANN401 - a list or a parameter
+def select_qualified(rules: Any) -> SelectOfScalar[int]:  # noqa: ANN401 - a list or a parameter
     """The ids of RSC providers who qualify under one of the rules on some days."""
     provider = aliased(Person)
     has_entries = select(Entry.id).where(Entry.provider_id == provider.id).exists()
@@ -321,7 +326,7 @@ _USE = select(
             col(Entry.person_id) == bindparam("person_id"),
             col(Entry.provider_id) == bindparam("provider_id"),
         ),
-        _select_qualified(bindparam("rules", expanding=True)).where(_OF_PROVIDER).exists(),
+        select_qualified(bindparam("rules", expanding=True)).where(_OF_PROVIDER).exists(),
     ),
     exists().where(
         _OF_PROVIDER,

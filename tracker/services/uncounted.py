@@ -21,6 +21,7 @@ from tracker.rules.standing import (
     Span,
     Standing,
 )
+from tracker.services.declined_providers import DeclinedNames, load_declined_for
 from tracker.services.entries import select_entries
 from tracker.services.rsc_providers import load_providers
 
@@ -44,10 +45,12 @@ def with_uncounted(
         entries = _list_doubtful(session, batch, min(day_of(s.plan.association) for s in batch))
         named = [entry.provider_id for of_person in entries.values() for entry in of_person]
         providers = load_providers(session, {number for number in named if number})
+        every = [entry for of_person in entries.values() for entry in of_person]
+        declined = load_declined_for(session, every)
         for standing in batch:
             as_of = day_of(standing.plan.association)
             logged = entries.get(standing.facts.person_id, [])
-            yield standing, _uncounted(standing.plan, logged, providers, as_of)
+            yield standing, _uncounted(standing.plan, logged, (providers, declined), as_of)
 
 
 def _list_doubtful(
@@ -99,15 +102,21 @@ def _counting_span(plan: Plan) -> Span | None:
 
 
 def _uncounted(
-    plan: Plan, entries: list[LoggedEntry], providers: dict[int, Provider], as_of: date
+    plan: Plan,
+    entries: list[LoggedEntry],
+    known: tuple[dict[int, Provider], DeclinedNames],
+    as_of: date,
 ) -> Uncounted:
     span = _counting_span(plan)
     if span is None:
         return []
     uncounted = []
+    providers, declined = known
     for entry in entries:
         if span.starts_on <= entry.held_on <= span.ends_on:
-            verdict = explain(entry, plan, providers.get(entry.provider_id or 0), as_of)
+            provider = providers.get(entry.provider_id or 0)
+            reason = declined.reason(plan.association, entry.provider_name)
+            verdict = explain(entry, plan, provider, as_of, reason)
             if verdict.reason and not verdict.counts:
                 uncounted.append((entry, verdict.reason))
     return uncounted

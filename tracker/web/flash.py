@@ -96,6 +96,8 @@ def redirect_with_flash(
 ) -> Response:
     """Redirect to the page at ``path`` with the message ``code``."""
     response = RedirectResponse(f"{path}?{urlencode(query)}" if query else path, 303)
-    name, value = site.own_cookie(_FLASH_COOKIE), f"{code}:{quote(path, safe='')}"
+    # The page that shows it is known by its path alone.
+    shown_at = quote(path.partition("?")[0], safe="")
+    name, value = site.own_cookie(_FLASH_COOKIE), f"{code}:{shown_at}"
     set_cookie(response, site, name, value, max_age=_FLASH_SECONDS)
     return response

@@ -111,6 +111,6 @@ def test_what_a_provider_holds_is_loaded_with_the_degree(session: Session) -> No
     martin = load_providers(session)[people.ids["Martin"]]
     assert (martin.name, martin.degree) == ("Martin", "master")
     assert sorted(martin.credentials, key=str) == [
-        ("CT-AIMH", "IFS", date(2010, 1, 1), date(2026, 6, 30)),
-        ("NCIMHA", None, date(2020, 1, 1), None),
+        ("CT-AIMH", "IFS", date(2010, 1, 1), date(2026, 6, 30), None),
+        ("NCIMHA", None, date(2020, 1, 1), None, None),
     ]

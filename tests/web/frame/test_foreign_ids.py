@@ -49,6 +49,10 @@ BRINGS = {
     ("/sessions/{session_id}/edit", "people"): (SESSION, "supervisee"),
     ("/sessions/{session_id}/take-out", "member"): ({}, "member"),
     ("/sessions/asked/{member_id}", "own"): ({}, "entry"),
+    ("/coordinator/providers/names/confirm", "who"): (
+        {"association": "NCIMHA", "name": "jo hart", "record": "nothing"},
+        "stranger",
+    ),
     ("/profile/files", "remove"): ({}, "file"),
     ("/profile/browsers/end", "browser"): ({}, "handle"),
     ("/takeaways/calendar", "instead"): ({}, "mark"),
@@ -130,6 +134,7 @@ def fill_world(cast: Cast) -> dict[str, tuple[object, ...]]:
         "session_key": (f"held-{EVE}",),
         "file": (*files, draft_id),
         "person": tuple(cast.people[who] for who in (ALICE, ERIN)),
+        "stranger": tuple(cast.people[who] for who in (ERIN, EVE)),
         "supervisee": tuple(cast.people[who] for who in (BOB, ERIN)),
         "reference": (reference,),
         "endorsement": (alice, cast.endorsements[ERIN]),
@@ -162,7 +167,8 @@ def test_foreign_ids_act_like_absent_ones(sqlite_web: WebClient, route: str, fie
     world = fill_world(cast)
     more, kind = BRINGS[route, field]
     is_providers = route.startswith(OF_PROVIDERS) and "asked" not in route
-    visitor = sqlite_web.visit(DANA if is_providers else BOB)
+    coordinates = route.startswith("/coordinator")
+    visitor = sqlite_web.visit(CAROL if coordinates else DANA if is_providers else BOB)
     asked = cast.rows("group_member", email=BOB)[0]["id"]
     path = (
         route.replace("{entry_id}", str(cast.entries["bob"]))

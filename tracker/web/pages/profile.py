@@ -10,9 +10,14 @@ from tracker.services.context import Refused
 from tracker.services.endorsements import endorsements_of
 from tracker.services.evidence import list_kept_files, remove_file, sum_sizes
 from tracker.services.notification_preferences import list_disabled_kinds
-from tracker.services.profile import get_person, set_time_zone
+from tracker.services.profile import (
+    MAX_PROVIDER_LINE,
+    get_person,
+    set_provider_settings,
+    set_time_zone,
+)
 from tracker.settings import Coordinator
-from tracker.web.forms.body import Typed, number_of, text_of
+from tracker.web.forms.body import Typed, clean, number_of, text_of
 from tracker.web.page_request import PageRequest, PersonPage, format_problems, require
 from tracker.web.pages.mail_choice import format_choice
 from tracker.web.pages.uploads import FILE_NOT_HERE, folder_of, quota_of, remove_stored
@@ -45,6 +50,7 @@ def show_profile(page: PersonPage) -> HTMLResponse:
         bounced=bounced,
         coordinators=coordinators,
         mail_choice=format_choice(disabled_kinds),
+        has_provider_settings=page.viewer.provides_rsc or person.takes_supervisees_since,
     )
 
 
@@ -63,6 +69,35 @@ def save_time_zone(page: PersonPage, typed: Typed) -> Response:
     except Refused as refused:
         return _render_time_zone(page, format_problems(refused))
     return page.redirect("/profile", "time-zone")
+
+
+@router.get("/profile/rsc-provider")
+def open_provider_settings(page: PersonPage) -> HTMLResponse:
+    """The form for what an RSC provider lets the public know."""
+    with page.reading() as session:
+        person = get_person(session, page.person_id)
+    require(page.viewer.provides_rsc or person.takes_supervisees_since)
+    takes = person.takes_supervisees_since is not None
+    return _render_provider_settings(page, person.provider_line or "", [], takes=takes)
+
+
+@router.post("/profile/rsc-provider")
+def save_provider_settings(page: PersonPage, typed: Typed) -> Response:
+    """Save whether the provider takes new supervisees, and their line."""
+    takes, line = text_of(typed, "takes") == "yes", clean(text_of(typed, "line"))
+    with page.reading() as session:
+        person = get_person(session, page.person_id)
+        today = page.today(session)
+    require(page.viewer.provides_rsc or person.takes_supervisees_since)
+    try:
+        page.write(
+            lambda context: set_provider_settings(
+                context, takes_supervisees=takes, line=line, today=today
+            )
+        )
+    except Refused as refused:
+        return _render_provider_settings(page, line, format_problems(refused), takes=takes)
+    return page.redirect("/profile", "rsc-provider")
 
 
 @router.get("/profile/files")
@@ -107,6 +142,19 @@ def get_bounce_banner(session: Session, page: PageRequest) -> dict[str, str | No
         return None
     since = format_instant(person.email_refused_at, page.zone(session))
     return {"email": person.email, "second_email": person.second_email, "since": since}
+
+
+def _render_provider_settings(
+    page: PageRequest, line: str, problems: list[tuple[str, str]], *, takes: bool
+) -> HTMLResponse:
+    return page.render(
+        "provider_settings.html",
+        here="profile",
+        takes=takes,
+        line=line,
+        limit=MAX_PROVIDER_LINE,
+        problems=problems,
+    )
 
 
 def _render_time_zone(page: PageRequest, problems: list[tuple[str, str]]) -> HTMLResponse:

@@ -15,6 +15,7 @@ from tracker.rules.providers import Provider
 from tracker.rules.renewal import is_before_records
 from tracker.rules.standing import ApplicationStanding, Standing, Status
 from tracker.services.applications import get_application_standings, list_undecided_applications
+from tracker.services.declined_providers import DeclinedNames, load_declined_for
 from tracker.services.endorsements import (
     CycleLocks,
     Endorsed,
@@ -41,7 +42,7 @@ class YearData:
     ``standings`` are those that the page shows, ``other_standings`` those that it only needs to
     explain entries. ``entries`` are newest first; ``files`` prove them, by entry. ``is_own``:
     the person reads the page, not a coordinator. ``first_days`` are the associations' first days in
-    this system.
+    this system. ``declined`` are the provider names that associations declined.
     """
 
     rulebooks: Rulebooks
@@ -56,6 +57,7 @@ class YearData:
     application_standings: Collection[ApplicationStanding] = ()
     is_own: bool = True
     first_days: Mapping[str, date] = field(default_factory=dict)
+    declined: DeclinedNames = DeclinedNames({})  # noqa: RUF009 - nothing changes it
 
     def has_records(self, endorsement: Endorsed, cycle: Cycle) -> bool:
         """Whether the renewal of a cycle was due on the association's first day here, or later."""
@@ -73,7 +75,8 @@ class YearData:
     def explain(self, plan: Plan, entry: LoggedEntry) -> Verdict:
         """Whether an entry counts under a plan, and toward what."""
         today = self.day_of(plan.association)
-        verdict = explain(entry, plan, self.provider_of(entry), today)
+        declined = self.declined.reason(plan.association, entry.provider_name)
+        verdict = explain(entry, plan, self.provider_of(entry), today, declined)
         # Requirements for RSC providers alone are not what other people's hours count toward.
         of_providers = {r.id for r in plan.requirements if r.only_rsc_providers}
         if not of_providers or any(
@@ -135,6 +138,7 @@ def read_year_data(
         standings=read_standings(session, page, own.endorsements),
         application_standings=applying.values(),
         first_days=list_first_days(session),
+        declined=load_declined_for(session, entries),
     )
 
 
@@ -157,6 +161,7 @@ def read_cycle_data(
         load_person_locks(session, rulebooks, person_id, page.now),
         standings=[*judged],
         first_days=list_first_days(session),
+        declined=load_declined_for(session, entries),
     )
 
 
@@ -179,6 +184,7 @@ def read_entry_data(session: Session, page: PageRequest, entry: LoggedEntry) -> 
         other_standings=[*judged],
         application_standings=applying.values(),
         first_days=list_first_days(session),
+        declined=load_declined_for(session, [entry]),
     )
 
 

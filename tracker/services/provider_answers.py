@@ -1,0 +1,267 @@
+"""A coordinator's answer to a provider's name: who it is, what they hold, or that it is declined.
+
+The answer is one change: person, credential, links, and standings in one transaction.
+"""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import date
+from typing import Any, NamedTuple
+
+from sqlmodel import Session, select
+
+from tracker.addresses import is_address
+from tracker.db.people import DEGREES, Person, Vetting
+from tracker.db.providers import OutsideEndorsement
+from tracker.plain_text import contains_link
+from tracker.rulebooks import Rulebooks
+from tracker.services.context import (
+    NotFound,
+    Refusal,
+    Refused,
+    ServiceContext,
+    check_name,
+    lock_person,
+    require_other_person,
+)
+from tracker.services.declined_providers import remove_declines, store_decline
+from tracker.services.evaluation import days_at, evaluate_people
+from tracker.services.provider_matches import is_known_person, is_similar_name
+from tracker.services.provider_names import (
+    LinkedSession,
+    LinkScope,
+    check_may_confirm,
+    link_names,
+)
+from tracker.services.sign_in import find_former_owner, find_person_by_email
+from tracker.services.waiting_names import WaitingName, find_waiting_names
+
+MAX_REASON_LENGTH = 200
+MAX_ASSOCIATION_LENGTH = 100
+_PERSON_AUDITED = {"email", "name", "highest_degree", "provides_rsc"}
+_VETTING_AUDITED = {"person_id", "association", "starts_on", "ends_on"}
+_OUTSIDE_AUDITED = {*_VETTING_AUDITED, "known_to", "category"}
+
+
+@dataclass(frozen=True, slots=True)
+class NewPerson:
+    """A provider who is not known here yet; ``email`` is normalized."""
+
+    name: str
+    email: str
+    degree: str = "none"
+
+
+@dataclass(frozen=True, slots=True)
+class NewCredential:
+    """Vetting by the coordinator's association (no ``association``), or an endorsement elsewhere.
+
+    ``association`` is an organization's id, or a name. Both days are included.
+    """
+
+    starts_on: date
+    ends_on: date | None = None
+    association: str = ""
+    category: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ProviderAnswer:
+    """Who the plain names ``keys`` are, for one association: a person's id, or a new person.
+
+    Only sessions of ``person_ids`` are linked (None: of everyone in the association).
+    """
+
+    association: str
+    keys: frozenset[str]
+    provider: int | NewPerson
+    credential: NewCredential | None = None
+    person_ids: frozenset[int] | None = None
+
+
+class ConfirmedNames(NamedTuple):
+    """The sessions that an answer linked, and the person whom it created (None: nobody)."""
+
+    linked: list[LinkedSession]
+    created_id: int | None
+
+
+def confirm_names(context: ServiceContext, answer: ProviderAnswer) -> ConfirmedNames:
+    """Record the answer and link all waiting sessions of the association's people.
+
+    Raises NotFound for another association, and Refused with every reason.
+    """
+    check_may_confirm(context, answer.association)
+    refusals = _check_answer(context, answer)
+    if refusals:
+        raise Refused(*refusals)
+    provider, is_new = _find_or_create(context, answer.provider)
+    if answer.credential is not None:
+        require_other_person(context, provider.id)
+        _record_credential(context, provider, answer)
+    scope = LinkScope(answer.association, answer.person_ids)
+    linked = link_names(context, answer.keys, provider.id, scope)
+    if not linked:
+        raise Refused(_explain_nothing_linked(context, answer, provider.id))
+    # Anew, because days on which the provider qualifies may have changed.
+    people = {provider.id, *(each.person_id for each in linked)}
+    evaluate_people(context.session, context.rulebooks, people, context.now)
+    return ConfirmedNames(linked, provider.id if is_new else None)
+
+
+def decline_names(
+    context: ServiceContext, association: str, names: Collection[WaitingName], reason: str
+) -> list[int]:
+    """Decline names, with a reason for the endorsees; return the ids of the declined names.
+
+    Raises NotFound for another association, and Refused without a reason or waiting sessions.
+    """
+    check_may_confirm(context, association)
+    if not reason:
+        raise Refused(Refusal("reason", "decline-reason-missing"))
+    if len(reason) > MAX_REASON_LENGTH:
+        raise Refused(Refusal("reason", "text-too-long", {"limit": MAX_REASON_LENGTH}))
+    if contains_link(reason):
+        raise Refused(Refusal("reason", "reason-has-link"))
+    if not names:
+        raise Refused(Refusal("", "name-not-waiting"))
+    for own in names:
+        if all(entry.person_id == context.actor.person_id for entry in own.entries):
+            raise Refused(Refusal("", "own-decision"))
+    return [
+        store_decline(context, association, each.name, each.entries[0].person_id, reason)
+        for each in names
+    ]
+
+
+def take_back_decline(context: ServiceContext, association: str, key: str) -> list[int]:
+    """Let a declined name wait again; return the ids of the rows that are gone.
+
+    Raises NotFound for another association, or if the name is not declined.
+    """
+    check_may_confirm(context, association)
+    removed = remove_declines(context, association, {key})
+    if not removed:
+        raise NotFound
+    return removed
+
+
+def list_categories(rulebooks: Rulebooks, association: str) -> list[str]:
+    """The categories that the association's provider rules accept, then all others it knows."""
+    rulebook = rulebooks.associations[association]
+    accepted: list[str] = []
+    for rule in rulebook.providers.values():
+        for entry in rule.accepts:
+            accepted += entry.categories
+    every = [*accepted, *rulebook.categories]
+    for other in rulebooks.associations.values():
+        every += other.categories
+    return list(dict.fromkeys(every))
+
+
+def _check_answer(context: ServiceContext, answer: ProviderAnswer) -> list[Refusal]:
+    refusals: list[Refusal] = []
+    provider, session = answer.provider, context.session
+    if isinstance(provider, NewPerson):
+        refusals += _check_person(session, provider)
+    elif not is_known_person(session, context.rulebooks, answer.association, provider):
+        refusals.append(Refusal("who", "provider-not-known"))
+    if answer.credential is not None:
+        refusals += _check_credential(context.rulebooks, answer.association, answer.credential)
+    return refusals
+
+
+def _check_person(session: Session, new: NewPerson) -> list[Refusal]:
+    refusals = check_name(new.name, "provider-name-missing")
+    if not is_address(new.email):
+        refusals.append(Refusal("email", "email-invalid"))
+    elif (holder := find_holder(session, new.email)) and not is_similar_name(holder.name, new.name):
+        refusals.append(Refusal("email", "email-of-someone-else", {"email": new.email}))
+    if new.degree not in DEGREES:
+        refusals.append(Refusal("degree", "degree-unknown"))
+    return refusals
+
+
+def _check_credential(
+    rulebooks: Rulebooks, association: str, credential: NewCredential
+) -> list[Refusal]:
+    refusals: list[Refusal] = []
+    facts: dict[str, Any] = {"starts_on": credential.starts_on}
+    if credential.ends_on is not None and credential.ends_on < credential.starts_on:
+        refusals.append(Refusal("ends_on", "ends-before-start", facts))
+    if not credential.association:
+        return refusals
+    if credential.association == association:
+        facts = {"association": association}
+        refusals.append(Refusal("elsewhere", "endorsement-not-elsewhere", facts))
+    elif len(credential.association) > MAX_ASSOCIATION_LENGTH:
+        facts = {"limit": MAX_ASSOCIATION_LENGTH}
+        refusals.append(Refusal("elsewhere", "text-too-long", facts))
+    if credential.category not in list_categories(rulebooks, association):
+        refusals.append(Refusal("category", "category-unknown"))
+    return refusals
+
+
+def find_holder(session: Session, email: str) -> Person | None:
+    """The person who has or had an address."""
+    return find_person_by_email(session, email) or find_former_owner(session, email)
+
+
+def _find_or_create(context: ServiceContext, provider: int | NewPerson) -> tuple[Person, bool]:
+    """The provider, locked, and whether they are new here; the address may be known already."""
+    session = context.session
+    if isinstance(provider, int):
+        lock_person(session, provider)
+        return session.get_one(Person, provider, populate_existing=True), False
+    holder = find_holder(session, provider.email)
+    if holder is not None:
+        lock_person(session, holder.id)
+        return holder, False
+    person = Person(
+        email=provider.email,
+        name=provider.name,
+        highest_degree=provider.degree,
+        provides_rsc=True,
+    )
+    context.create_row(person, _PERSON_AUDITED)
+    return person, True
+
+
+def _record_credential(context: ServiceContext, provider: Person, answer: ProviderAnswer) -> None:
+    """Record the credential. Raises Refused if the provider has one of its kind on these days."""
+    new = answer.credential
+    if new is None:
+        return
+    days: dict[str, Any] = {"starts_on": new.starts_on, "ends_on": new.ends_on}
+    held: dict[str, Any] = {"person_id": provider.id, "association": answer.association}
+    model: Any = Vetting
+    more, audited = dict[str, Any](), _VETTING_AUDITED
+    if new.association:
+        model, audited = OutsideEndorsement, _OUTSIDE_AUDITED
+        held |= {"association": new.association, "category": new.category}
+        held["known_to"] = answer.association
+        more["recorded_by"] = context.actor.label
+    for known in context.session.exec(select(model).filter_by(**held)):
+        if _overlaps(known, new):
+            facts = {"name": provider.name, "starts_on": known.starts_on}
+            raise Refused(Refusal("starts_on", "credential-known", facts))
+    context.create_row(model(**held, **days, **more), audited)
+
+
+def _overlaps(known: Vetting | OutsideEndorsement, new: NewCredential) -> bool:
+    known_last, new_last = known.ends_on or date.max, new.ends_on or date.max
+    return known.starts_on <= new_last and new.starts_on <= known_last
+
+
+def _explain_nothing_linked(
+    context: ServiceContext, answer: ProviderAnswer, provider_id: int
+) -> Refusal:
+    """Why no session was linked: only the provider's or the coordinator's own wait, or none."""
+    today = days_at(context.rulebooks, context.now)(answer.association)
+    names = find_waiting_names(context.session, answer.association, today, answer.keys)
+    people = {entry.person_id for name in names for entry in name.entries}
+    if context.actor.person_id in people:
+        return Refusal("", "own-decision")
+    if people == {provider_id}:
+        return Refusal("who", "provider-is-endorsee")
+    return Refusal("", "name-not-waiting")
