@@ -68,6 +68,11 @@ def _format_merge_conflict(facts: Facts) -> str:
     )
 
 
+def _format_unknown_field(facts: Facts) -> str:
+    known = format_alternatives(facts["known"])
+    return f"There is no field {facts['name']}. Use {known}"
+
+
 # By the code of `services.context.Refusal`, with the refusal's facts in braces.
 _SENTENCES: dict[str, str | Callable[[Facts], str]] = {
     "cycle-closed": (
@@ -452,6 +457,20 @@ _SENTENCES: dict[str, str | Callable[[Facts], str]] = {
         "The same endorsement is on file starting {starts_on}, and one starting {day} would "
         "overlap it. First enter the earlier period as an endorsement with an end date."
     ),
+    # Mailings
+    "mailing-subject-missing": "Enter a subject",
+    "mailing-text-missing": "Enter a message",
+    "mailing-too-long": "Use at most {limit} characters. These are {length}.",
+    "mailing-field-unknown": _format_unknown_field,
+    "mailing-brace": (
+        "A brace {brace} stands alone. Write fields like {{name}}, and use no braces otherwise."
+    ),
+    "mailing-html": "Write plain text without HTML. Remove {tag}",
+    "mailing-day-limit": (
+        "Your association has sent {limit} mailings today, which is the limit. Please send this "
+        "one tomorrow. It is kept as a draft."
+    ),
+    "mailing-nobody": "No one would get this email. See who is skipped and why.",
 }
 
 

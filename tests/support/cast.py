@@ -46,7 +46,12 @@ class Cast:
     @property
     def settings(self) -> Settings:
         """Settings that name both coordinators."""
-        return Settings(database_url=self.url, base_url=BASE_URL, coordinators=COORDINATORS)
+        return Settings(
+            database_url=self.url,
+            base_url=BASE_URL,
+            config_dir=CONFIG,
+            coordinators=COORDINATORS,
+        )
 
     def rows(self, table: str, **where: object) -> list[dict[str, Any]]:
         """The rows of a table whose columns are as given, in the order of their keys."""

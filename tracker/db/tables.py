@@ -52,6 +52,7 @@ from tracker.db.log import (
     GroupSession,
     ImportedRow,
 )
+from tracker.db.mailings import Mailing, MailingRecipient
 from tracker.db.people import (
     AssociationStart,
     Endorsement,
@@ -97,6 +98,8 @@ __all__ = [
     "KeyGeneration",
     "Leave",
     "MailOff",
+    "Mailing",
+    "MailingRecipient",
     "Membership",
     "Notice",
     "Outbox",

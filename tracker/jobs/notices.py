@@ -32,6 +32,7 @@ from tracker.services.due_notices import (
 from tracker.services.evaluation import days_at
 from tracker.services.notices import (
     consider_again,
+    day_key,
     list_addresses,
     list_people_to_consider,
     list_undecided_applications,
@@ -166,7 +167,7 @@ def write_message(run: RunContext, address: str, decisions: Sequence[Decision]) 
         token = create_choice_token(run.session, person_id, kinds)
         url = f"{base_url}/unsubscribe/mail/{token}"
     envelope = Envelope(
-        dedupe_key=f"day:{person_id}:{run.as_of}",
+        dedupe_key=day_key(person_id, run.as_of),
         name=standing.facts.name,
         address=address,
         association=association,

@@ -10,7 +10,7 @@ on it, and the others leave.
 """
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
@@ -20,9 +20,11 @@ from tracker.clock import local_day
 from tracker.db.statements import in_chunks
 from tracker.formatting import use_locale
 from tracker.jobs.isolation import isolate
+from tracker.jobs.mailing_recheck import recheck_mailings
 from tracker.jobs.notices import RunContext, decide_notices, write_message
 from tracker.mail.contents import (
     DigestMail,
+    MailingMail,
     NewRequestMail,
     NoticesMail,
     ReferenceMail,
@@ -77,56 +79,76 @@ _DecisionKey = tuple[_Subject, Key]
 
 def recheck(context: JobContext, messages: Sequence[Claimed], now: datetime) -> list[Claimed]:
     """The messages that may leave; the others are settled in the outbox and the ledger."""
-    kept: list[Claimed] = []
-    notices: list[Claimed] = []
-    others: list[Claimed] = []
+    sorted_out = defaultdict[str, list[Claimed]](list)
     for message in messages:
-        if not _holds_notices(message):
-            others.append(message)
-        elif now - message.created_at < _WAITED and not message.is_outdated:
-            kept.append(message)
-        else:
-            notices.append(message)
+        sorted_out[_choose_check(message, now)].append(message)
+    kept = sorted_out[""]
     with context.transaction() as session:
-        kept += _recheck_others(session, others, now)
-    for batch in in_chunks(notices, _MESSAGES_PER_BATCH):
-        kept += _recheck_batch(context, batch, now)
+        kept += _recheck_others(session, sorted_out["other"], now)
+    for name, check in (("notices", _recheck_notices), ("mailing", _recheck_mailings)):
+        for batch in in_chunks(sorted_out[name], _MESSAGES_PER_BATCH):
+            kept += _recheck_batch(context, batch, now, check)
     ids = {message.id for message in kept}
     return [message for message in messages if message.id in ids]
+
+
+def _choose_check(message: Claimed, now: datetime) -> str:
+    """How a message is checked; empty if it leaves unchecked."""
+    if message.kind == MailingMail.kind:
+        return "mailing"
+    if not _holds_notices(message):
+        return "other"
+    return "notices" if _has_waited(message, now) else ""
+
+
+def _has_waited(message: Claimed, now: datetime) -> bool:
+    """Whether a message may be untrue by now: it was decided a while ago, or a merge changed it."""
+    return bool(message.is_outdated) or now - message.created_at >= _WAITED
 
 
 def _holds_notices(message: Claimed) -> bool:
     return message.kind == NoticesMail.kind and message.person_id is not None
 
 
+_Check = Callable[[JobContext, Session, Sequence[Claimed], datetime], list[Claimed]]
+
+
 def _recheck_batch(
-    context: JobContext, messages: Sequence[Claimed], now: datetime
+    context: JobContext, messages: Sequence[Claimed], now: datetime, check: _Check
 ) -> list[Claimed]:
     failures: list[Failure] = []
     kept: list[Claimed] = []
     with isolate(failures, "check before delivery", context.transaction()) as session:
-        kept = _recheck_notices(context, session, messages, now)
+        kept = check(context, session, messages, now)
     if failures:
         # Taken one by one, one person's failure stays theirs.
         for person_id in dict.fromkeys(message.person_id for message in messages):
             own = [message for message in messages if message.person_id == person_id]
-            kept += _recheck_person(context, person_id, own, now)
+            kept += _recheck_person(context, own, now, check)
     return kept
 
 
 def _recheck_person(
-    context: JobContext, person_id: int | None, messages: Sequence[Claimed], now: datetime
+    context: JobContext, messages: Sequence[Claimed], now: datetime, check: _Check
 ) -> list[Claimed]:
     failures: list[Failure] = []
     kept: list[Claimed] = []
-    with isolate(failures, str(person_id), context.transaction()) as session:
-        kept = _recheck_notices(context, session, messages, now)
+    with isolate(failures, str(messages[0].person_id), context.transaction()) as session:
+        kept = check(context, session, messages, now)
     if not failures:
         return kept
     with context.transaction() as session:
         error = f"can't be checked before it leaves: {failures[0].error}"
         mark_retry(session, messages, now + _AGAIN_AFTER, error, tried=False)
     return []
+
+
+def _recheck_mailings(
+    context: JobContext, session: Session, messages: Sequence[Claimed], now: datetime
+) -> list[Claimed]:
+    """Recent messages are checked only for whether the coordinator stopped their mailing."""
+    recent = {message.id for message in messages if not _has_waited(message, now)}
+    return recheck_mailings(context, session, messages, recent, now)
 
 
 def _recheck_others(session: Session, messages: Sequence[Claimed], now: datetime) -> list[Claimed]:

@@ -247,6 +247,28 @@ class SessionMail:
 
 
 @dataclass(frozen=True, slots=True)
+class MailingMail:
+    """What a coordinator wrote to one person, alone or as one of many.
+
+    ``intro`` is the news of the template (empty: none). ``paragraphs`` are the coordinator's own
+    words, each as its lines, and ``sections`` what is missing. ``signature`` has the sender's name
+    and association. With ``choose_url`` people can switch this kind of mail off.
+    """
+
+    kind: ClassVar[str] = "mailing"
+    subject: str
+    greeting_name: str
+    headline: str
+    intro: str
+    paragraphs: tuple[tuple[str, ...], ...]
+    sections: tuple[Section, ...]
+    action: Action | None
+    signature: tuple[str, ...]
+    why: str
+    choose_url: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class AddressMail:
     """About a person's email address: ``code`` confirms it (empty: there is none to type).
 
@@ -290,6 +312,7 @@ AnyMail = (
     | RequestMail
     | NewRequestMail
     | SessionMail
+    | MailingMail
     | SignInMail
     | ProbeMail
 )

@@ -65,7 +65,8 @@ class JobContext:
 class Envelope:
     """Who gets a mail, and for which occasion (``dedupe_key``: one mail for each).
 
-    Replies go to the association's coordinators, unless one of them gets it (``to_coordinator``).
+    Replies go to ``reply_to`` or, without it, to the association's coordinators, unless one of them
+    gets it (``to_coordinator``).
     ``unsubscribe_url`` ends this kind of mail; empty for mail that always goes out. ``urgent``
     mail leaves before all other mail. ``about`` is the row that makes the mail true.
     """
@@ -79,6 +80,7 @@ class Envelope:
     unsubscribe_url: str = ""
     urgent: bool = False
     about: About | None = None
+    reply_to: str = ""
 
     @classmethod
     def to_person(
@@ -103,7 +105,9 @@ def create_message(
     code = mail.code if isinstance(mail, SignInMail | AddressMail) else ""
     headers: dict[str, str] = {}
     coordinators = context.settings.coordinators_of(envelope.association or "")
-    if coordinators and not envelope.to_coordinator:
+    if envelope.reply_to:
+        headers["Reply-To"] = envelope.reply_to
+    elif coordinators and not envelope.to_coordinator:
         headers["Reply-To"] = ", ".join(coordinator.email for coordinator in coordinators)
     if envelope.unsubscribe_url:
         headers |= unsubscribe_headers(envelope.unsubscribe_url)

@@ -22,6 +22,7 @@ class OptionalNotice(StrEnum):
     RSC_WINDOW = "rsc window"
     REFERENCES = "references"
     SESSIONS = "session"
+    MESSAGES = "messages"
 
 
 # A renewal's early reminders are optional; its others are always sent.

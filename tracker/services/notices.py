@@ -23,6 +23,15 @@ _DAY = timedelta(days=1)
 _IDS_PER_QUERY = 1_000
 
 
+def day_key(person_id: int, day: date) -> str:
+    """The outbox key of a person's one mail of a local day, which notices and mailings share.
+
+    Whichever comes first is the mail of that day. A notice that comes second waits for the next
+    day, and a mailing skips the person.
+    """
+    return f"day:{person_id}:{day}"
+
+
 class RecordedDecision(NamedTuple):
     """A decision on record; the fields of `tracker notices --json`.
 

@@ -29,10 +29,10 @@ _FILES = "files"
 # In characters, of a field's name and its text. No text is worked on before its length is known to
 # be one that costs nothing. Services have shorter limits, for what is stored.
 _LONGEST_NAME, _LONGEST_TEXT = 100, 5_000
-# Many addresses, and what was prefilled for all days of a course.
-_LONG_TEXTS = {"others": 15_000, "prefilled_course": 15_000}
+# Many addresses, what was prefilled for all days of a course, and the text and people of a mailing.
+_LONG_TEXTS = {"others": 15_000, "prefilled_course": 15_000, "text": 10_000, "to": 30_000}
 _BROKEN, _TOO_LARGE = 400, 413
-_LARGEST_ID = 2**31 - 1
+LARGEST_ID = 2**31 - 1
 
 
 class _FormParser(MultiPartParser):
@@ -132,6 +132,15 @@ def clean(text: str | None) -> str:
     return normalize_text(text if text.isprintable() else _CONTROLS.sub(" ", text))
 
 
+def clean_lines(text: str | None) -> str:
+    """Typed text of several lines, each as of `clean`, with at most one blank line in a row."""
+    lines: list[str] = []
+    for line in map(clean, (text or "").splitlines()):
+        if line or (lines and lines[-1]):
+            lines.append(line)
+    return "\n".join(lines).strip()
+
+
 def keep_form_key(sent: str | None = None) -> str:
     """The key that lets a form that is sent twice be saved once; a new one if none was sent."""
     return sent if sent and re.fullmatch(r"[0-9a-f]{32}", sent) else uuid.uuid4().hex
@@ -201,7 +210,7 @@ async def typed(request: Request) -> FormData:
 
 
 Typed = Annotated[FormData, Depends(typed)]
-RowId = Annotated[int, Path(ge=1, le=_LARGEST_ID)]
+RowId = Annotated[int, Path(ge=1, le=LARGEST_ID)]
 
 
 async def parse_cycle_start(cycle_starts_on: str) -> date:
@@ -244,6 +253,6 @@ def number_of(form: FormData, name: str) -> int:
 
 def parse_id(text: str) -> int:
     """A row's id; 0, which no row has, for anything else."""
-    is_number = text.isascii() and text.isdigit() and len(text) <= len(str(_LARGEST_ID))
+    is_number = text.isascii() and text.isdigit() and len(text) <= len(str(LARGEST_ID))
     number = int(text) if is_number else 0
-    return number if number <= _LARGEST_ID else 0
+    return number if number <= LARGEST_ID else 0

@@ -32,6 +32,7 @@ LABELS = {
         "While you apply: how many references are still missing",
     ),
     OptionalNotice.SESSIONS: ("Group sessions", "When a provider logs a session with you"),
+    OptionalNotice.MESSAGES: ("Messages", "When your coordinator writes to several people at once"),
 }
 
 
