@@ -30,7 +30,7 @@ def site() -> ASGIApp:
 
 def _site() -> FastAPI:
     url = os.environ[DATABASE]
-    settings = Settings(database_url=url, base_url=os.environ[BASE_URL])
+    settings = Settings(database_url=url, base_url=os.environ[BASE_URL], config_dir=CONFIG)
     app = build_app(settings, open_engine(url), load_rulebooks(CONFIG), now=lambda: NIGHT)
     collect_garbage_rarely()
     return app

@@ -166,6 +166,13 @@ _LISTED = [
     (CAROL, "/coordinator/requests?state=decided"),
     (CAROL, "/coordinator/requests/{request}"),
     (CAROL, "/coordinator/requests/{request}", "Grant these dates"),
+    (CAROL, "/coordinator/mail/new?template=membership"),
+    (CAROL, "/coordinator/mail/new?template=documents"),
+    (CAROL, "/coordinator/mail/new?template=free", "Update preview"),
+    (CAROL, "/coordinator/mail/new?draft={draft}"),
+    (CAROL, "/coordinator/mail/{mailing}"),
+    (CAROL, "/coordinator/mail/{mailing}?state=failed"),
+    (CAROL, "/coordinator/mail/{mailing}/people/{recipient}"),
     (VERA, "/coordinator/applicants"),
     (VERA, "/coordinator/applicants?missing=rsc"),
     (VERA, "/coordinator/applicants?status=needs+review"),
@@ -238,7 +245,17 @@ def _store(session: Session, cast: Cast) -> dict[str, int]:
     table = METADATA.tables["group_member"]
     answer = {"state": "disputed", "answered_at": NOW, "note": "It was the 17th"}
     session.connection().execute(table.update().where(table.c.id == disputed).values(answer))
+    written = {"form_key": "", "created_at": NOW}
+    words = {"association": "NCIMHA", "template": "free", "subject": "Webinar", "text": "Join us"}
+    who = {"audience": "All endorsees", "person_ids": str(bob), "created_by": CAROL}
+    who["sender_name"] = "Carol Reyes"
+    sent = {"state": "sent", "sent_at": NOW, "sent_on": NOW.date(), "form_key": "sent"}
+    skipped = {"outcome": "skipped", "reason": "bounced", "person_id": bob}
+    number = add("mailing", **words, **who, **{**written, **sent})
     return {
+        "draft": add("mailing", **words, **who, **written, state="draft"),
+        "mailing": number,
+        "recipient": add("mailing_recipient", mailing_id=number, **skipped),
         "session": logged_session,
         "asked": asked,
         "disputed": disputed,

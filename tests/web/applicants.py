@@ -7,7 +7,7 @@ from sqlalchemy import Engine, select, update
 
 from tests.rules.applicants import populate
 from tests.rules.case_data import ENDORSEE
-from tests.support.cast import ALICE, BASE_URL, BOOKS, COORDINATORS, Cast
+from tests.support.cast import ALICE, BASE_URL, BOOKS, CONFIG, COORDINATORS, Cast
 from tests.support.databases import FilledSqlite
 from tracker.db.engine import writing
 from tracker.db.tables import METADATA
@@ -84,7 +84,12 @@ class WithApplicants(Cast):
     @property
     def settings(self) -> Settings:
         """Settings that name all three coordinators."""
-        return Settings(database_url=self.url, base_url=BASE_URL, coordinators=WITH_VAIMH)
+        return Settings(
+            database_url=self.url,
+            base_url=BASE_URL,
+            config_dir=CONFIG,
+            coordinators=WITH_VAIMH,
+        )
 
 
 def apply(engine: Engine, email: str, name: str, case: dict[str, Any]) -> tuple[int, int]:

@@ -15,6 +15,10 @@ _MOST_PAGES = 300
 SCHEMES = {"", "mailto", "http", "https", "webcal"}
 
 
+def _is_mail(path: str) -> bool:
+    return path.startswith("/coordinator/mail/")
+
+
 @dataclass
 class Form:
     """A form as it stands on a page: where it goes, and what it would send."""
@@ -44,7 +48,9 @@ class Reader(HTMLParser):
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         found = {name: value or "" for name, value in attrs}
         self.live += [f"<{tag} {name}>" for name in found if name.startswith("on")]
-        if tag in {"script", "iframe", "object", "embed", "base"}:
+        # A mail is shown in a frame in which nothing runs.
+        is_mail = tag == "iframe" and found.get("sandbox") == "" and _is_mail(found.get("src", ""))
+        if tag in {"script", "iframe", "object", "embed", "base"} and not is_mail:
             self.live.append(f"<{tag}>")
         for name in ("href", "src", "action", "formaction"):
             if urlsplit(found.get(name, "").strip()).scheme not in SCHEMES:

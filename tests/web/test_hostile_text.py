@@ -82,6 +82,8 @@ WITHOUT_TEXT = {
     "/coordinator/requests/{request_id}/undo",
     "/coordinator/rules/what-if/result",
     "/coordinator/providers/names/take-back",
+    "/coordinator/mail/{mailing_id}/stop",
+    "/coordinator/mail/{mailing_id}/discard",
     "/sign-out",
     "/profile/browsers/end",
     "/profile/browsers/end-others",

@@ -168,6 +168,15 @@ KNOWN = {
     ("POST", "/coordinator/providers/names/confirm"): COORDINATOR,
     ("POST", "/coordinator/providers/names/decline"): COORDINATOR,
     ("POST", "/coordinator/providers/names/take-back"): COORDINATOR,
+    ("GET", "/coordinator/mail"): COORDINATOR,
+    ("GET", "/coordinator/mail/new"): COORDINATOR,
+    ("POST", "/coordinator/mail/new"): COORDINATOR,
+    ("GET", "/coordinator/mail/preview"): COORDINATOR,
+    ("GET", "/coordinator/mail/{mailing_id}"): COORDINATOR,
+    ("POST", "/coordinator/mail/{mailing_id}/stop"): COORDINATOR,
+    ("POST", "/coordinator/mail/{mailing_id}/discard"): COORDINATOR,
+    ("GET", "/coordinator/mail/{mailing_id}/people/{recipient_id}"): COORDINATOR,
+    ("GET", "/coordinator/mail/{mailing_id}/people/{recipient_id}/html"): COORDINATOR,
     ("GET", "/coordinator/requests"): COORDINATOR,
     ("GET", "/coordinator/requests/{request_id}"): COORDINATOR,
     ("POST", "/coordinator/requests/{request_id}"): COORDINATOR,
@@ -247,6 +256,7 @@ def owners_of(cast: Cast) -> dict[str, dict[int, str]]:
     return {
         "change_id": changes_about(cast),
         "person_id": {number: who for who, number in cast.people.items() if who != DANA},
+        "mailing_id": mailings_about(cast),
         "membership_id": terms,
         "request_id": requests,
         "entry_id": {number: entries.get(key, ALICE) for key, number in cast.entries.items()},
@@ -269,6 +279,29 @@ def changes_about(cast: Cast) -> dict[int, str]:
             new = insert(table).values(**values, **more).returning(table.c.id)
             changes[session.connection().execute(new).scalar_one()] = who
     return changes
+
+
+def mailings_about(cast: Cast) -> dict[int, str]:
+    """A draft and a mailing of each association, and the person whom they name; by id."""
+    table, recipient = METADATA.tables["mailing"], METADATA.tables["mailing_recipient"]
+    mailings: dict[int, str] = {}
+    with writing(cast.engine) as session:
+        for who, association in ((ALICE, "NCIMHA"), (ERIN, "CT-AIMH")):
+            for state in ("draft", "sent"):
+                values = {"association": association, "state": state, "template": "free"}
+                words = {"subject": f"About {MARKS[who][0]}", "text": "Hello", "audience": "One"}
+                more = {"person_ids": str(cast.people[who]), "form_key": f"{who} {state}"}
+                made = {"created_at": NOW, "created_by": CAROL, "sender_name": "Carol Reyes"}
+                sent = {"sent_at": NOW, "sent_on": NOW.date()} if state == "sent" else {}
+                new = insert(table).values(**values, **words, **more, **made, **sent)
+                number = session.connection().execute(new.returning(table.c.id)).scalar_one()
+                mailings[number] = who
+                if state == "sent":
+                    # One number fits both ids in an address.
+                    of = {"id": number, "mailing_id": number, "person_id": cast.people[who]}
+                    skipped = {"outcome": "skipped", "reason": "bounced"}
+                    session.connection().execute(insert(recipient).values(**of, **skipped))
+    return mailings
 
 
 def own_terms_and_requests(cast: Cast) -> tuple[dict[int, str], dict[int, str]]:
@@ -354,7 +387,7 @@ def test_foreign_ids_answer_like_absent_ids(
     tables = ("entry", "entry_topic", "application", "reference", "outbox", "audit_event",
               "membership", "evidence", "time_request", "leave", "person", "degree", "position",
               "attestation", "exam_result", "review", "group_session", "group_member",
-              "desk_change")  # fmt: skip
+              "desk_change", "mailing", "mailing_recipient")  # fmt: skip
     before = {table: cast.rows(table) for table in tables}
     for number, owner in owners.items():
         own = owner in SEES[email] if coordinating else owner == email
@@ -390,7 +423,9 @@ def test_impossible_ids_are_absent(sqlite_web: WebClient, number: str) -> None:
                  "/application/{}/status/submit", "/coordinator/applicants/{}/send-back",
                  "/coordinator/applicants/{}", "/coordinator/applicants/{}/endorse",
                  "/membership/{}", "/coordinator/requests/{}",
-                 "/coordinator/providers/{}"):  # fmt: skip
+                 "/coordinator/providers/{}",
+                 "/coordinator/mail/{}",
+                 "/coordinator/mail/{}/people/1", "/coordinator/mail/1/people/{}"):  # fmt: skip
         who = CAROL if "coordinator" in path else ALICE
         assert sqlite_web.visit(who).get(path.format(number)).status_code == 404
 
@@ -398,7 +433,8 @@ def test_impossible_ids_are_absent(sqlite_web: WebClient, number: str) -> None:
 def test_coordinators_see_only_their_association(sqlite_web: WebClient) -> None:
     carol = sqlite_web.visit(CAROL)
     for path in ("/coordinator", "/coordinator/applicants", "/coordinator/requests",
-                 "/coordinator/providers", "/coordinator/providers/names"):  # fmt: skip
+                 "/coordinator/providers", "/coordinator/providers/names",
+                 "/coordinator/mail", "/coordinator/mail/new"):  # fmt: skip
         foreign = carol.get(f"{path}?association=CT-AIMH")
         absent = carol.get(f"{path}?association=NOWHERE")
         assert foreign.status_code == absent.status_code == 404

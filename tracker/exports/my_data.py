@@ -30,6 +30,7 @@ from tracker.db.log import (
     GroupSession,
     ImportedRow,
 )
+from tracker.db.mailings import MailingRecipient
 from tracker.db.people import (
     Endorsement,
     MailOff,
@@ -117,6 +118,7 @@ _OF_PERSON: tuple[Any, ...] = (
     Evidence,
     DeclinedProvider,
     OutsideEndorsement,
+    MailingRecipient,
 )
 _OF_ENDORSEMENT: tuple[Any, ...] = (Waiver, Renewal, StandingRow, SettledCycle, TimeRequest)
 _WITH_HISTORY: tuple[Any, ...] = (Endorsement, Application, Entry, Membership, Degree, Position)

@@ -6,7 +6,7 @@ is still something to say to the person. The mailing's ledger says so.
 """
 
 from collections import defaultdict
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
@@ -55,13 +55,21 @@ def recheck_mailings(
         waited = [message for message in group if message.id not in recent]
         fresh = _write_fresh(context, session, (mailing_id, waited), now)
         for message in group:
-            if fresh is None:
-                _drop(session, message, occasions[message.id], _STOPPED, now)
-            elif message.id in recent or _is_same(message, fresh[message.person_id or 0]):
+            instead = _find_replacement(message, fresh)
+            if instead is None:
                 kept.append(message)
             else:
-                _drop(session, message, occasions[message.id], fresh[message.person_id or 0], now)
+                _drop(session, message, occasions[message.id], instead, now)
     return kept
+
+
+def _find_replacement(message: Claimed, fresh: Mapping[int, _Fresh] | None) -> _Fresh | None:
+    """What takes the place of a message; None if it may leave."""
+    if fresh is None:
+        return _STOPPED
+    own = fresh.get(message.person_id or 0)
+    # Recent messages have no fresh one.
+    return None if own is None or _is_same(message, own) else own
 
 
 def _write_fresh(

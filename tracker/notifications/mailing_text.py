@@ -83,10 +83,10 @@ SKIP_TEXTS = {
     SkipReason.NO_MEMBERSHIP: "no membership on file",
     SkipReason.NO_DUE_DATE: "no due date",
     SkipReason.DOCUMENTED: "every training has a document",
-    SkipReason.OPTED_OUT: "turned off this kind of email",
+    SkipReason.OPTED_OUT: "this kind of email is turned off",
     SkipReason.BOUNCED: "email bounces, and there is no second address",
-    SkipReason.SAME_ADDRESS: "has the same address as another recipient",
-    SkipReason.MAILED_TODAY: "already has an email today",
+    SkipReason.SAME_ADDRESS: "same address as another recipient",
+    SkipReason.MAILED_TODAY: "already mailed today",
     SkipReason.STOPPED: "stopped before it left",
     SkipReason.CHANGED: "no longer true when it could leave",
 }

@@ -96,7 +96,7 @@ def test_nobody_gets_two_mailings_on_a_day(web: WebClient) -> None:
     carol = web.visit(CAROL)
     send(carol, f"{NEW}?person={web.cast.people[ALICE]}")
     page = text_of(carol.get(NEW))
-    assert "1 already has an email today Alice Moreno" in page
+    assert "1 already mailed today Alice Moreno" in page
     assert "Send to 1 person" in page
     held_back = carol.get(send(carol))
     assert "Write to the 1 held back" in text_of(held_back)
@@ -181,7 +181,7 @@ def test_a_free_text_to_many_can_be_switched_off(web: WebClient) -> None:
     web.visit().post(link[1])
     assert {row["kind"] for row in web.cast.rows("mail_off")} == {"messages"}
     web.pass_time(days=1)
-    assert "1 turned off this kind of email Alice Moreno" in text_of(carol.get(free))
+    assert "1 this kind of email is turned off Alice Moreno" in text_of(carol.get(free))
     # A letter to one person is no mass mail.
     single = f"{free}&person={web.cast.people[ALICE]}"
     send(carol, single, subject="Your question", text="Yes.")

@@ -56,12 +56,15 @@ BRINGS = {
     ("/profile/files", "remove"): ({}, "file"),
     ("/profile/browsers/end", "browser"): ({}, "handle"),
     ("/takeaways/calendar", "instead"): ({}, "mark"),
+    ("/coordinator/mail/new", "form_key"): ({}, "mailing"),
+    ("/coordinator/mail/new", "to"): ({}, "person"),
 }
 # Fields that look like one and are none: what the form was opened for, days, counts, levels, ages.
 HARMLESS = {
     "version", "asked", "seen", "warned", "next", "kept", "format", "activity", "page", "ages",
     "starts_today", "reading",
     "as_of", "prefilled_day", "prefilled_hours", "when", "length",
+    "show",
 }  # fmt: skip
 OF_PROVIDERS = "/sessions/"
 
@@ -143,6 +146,7 @@ def fill_world(cast: Cast) -> dict[str, tuple[object, ...]]:
         "entry": (cast.entries["rsc"], cast.entries["erin"]),
         "handle": (handle,),
         "mark": ("0" * 16,),
+        "mailing": (KEY,),
         "session": (own,),
     }
 
