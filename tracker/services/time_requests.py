@@ -113,7 +113,8 @@ class Grant:
     """A waiver (of ``requirement``), an extension (to ``ends_on``), or else leave.
 
     ``starts_on`` is the first day of the cycle or of the leave; ``ends_on`` is the new due date or
-    the last day of the leave (None: not known yet).
+    the last day of the leave (None: not known yet). ``occasion`` tells it from the same grant at
+    another time; empty: there is one letter about it, ever.
     """
 
     endorsement_id: int
@@ -121,12 +122,14 @@ class Grant:
     ends_on: date | None = None
     requirement: str = ""
     is_extension: bool = False
+    occasion: str = ""
 
     @property
     def key(self) -> str:
         """Names the occasion of the letter."""
         what = self.requirement or ("extension" if self.is_extension else "leave")
-        return f"granted:{self.endorsement_id}:{what}:{self.starts_on}:{self.ends_on}"
+        key = f"granted:{self.endorsement_id}:{what}:{self.starts_on}:{self.ends_on}"
+        return f"{key}:{self.occasion}" if self.occasion else key
 
 
 def find_grant(session: Session, grant: Grant) -> About | None:

@@ -1,0 +1,282 @@
+"""Waivers, later due dates, and leave that coordinators record for an endorsement, and remove.
+
+Each function that grants something returns the `Grant` for its letter
+(`notifications/grant_mail.py: notify_grants`); each that removes something returns what the
+letters about it name (`retract_grants`). Settled cycles keep what they came to, so nothing can be
+granted or removed in them until they are reopened. Requests of endorsees are decided in
+`services/time_requests.py`.
+"""
+
+from collections.abc import Collection
+from datetime import date
+from typing import Any, NamedTuple, TypeVar
+
+from dateutil.relativedelta import relativedelta
+from sqlmodel import col, func, select
+
+from tracker.db.ledgers import SettledCycle
+from tracker.db.people import Endorsement, Leave, Renewal, Waiver
+from tracker.rules.application.work import PLAUSIBLE_YEARS
+from tracker.rules.plan import RenewalPlan
+from tracker.services.context import (
+    NotFound,
+    Refusal,
+    Refused,
+    ServiceContext,
+    check_text,
+    lock_person,
+    require_other_person,
+)
+from tracker.services.endorsements import Endorsed, endorsement_within, load_person_locks
+from tracker.services.evaluation import days_at, evaluate_people
+from tracker.services.message_subjects import About
+from tracker.services.time_requests import Grant, RequestedDays
+
+# Reasons are personal, so the audit log does not repeat them.
+_WAIVER_AUDITED = {"endorsement_id", "cycle_starts_on", "requirement"}
+_EXTENSION_AUDITED = {"endorsement_id", "cycle_starts_on", "extended_due_on"}
+_LEAVE_AUDITED = {"endorsement_id", "starts_on", "ends_on"}
+_Row = TypeVar("_Row", Waiver, Renewal, Leave)
+
+
+class HeldRenewal(NamedTuple):
+    """An endorsement in one of its cycles, which can still be changed."""
+
+    endorsed: Endorsed
+    plan: RenewalPlan
+    extension: Renewal | None
+    due_on: date
+
+
+def grant_waiver(
+    context: ServiceContext,
+    endorsement_id: int,
+    cycle_starts_on: date,
+    requirement: str,
+    reason: str,
+) -> Grant:
+    """Waive one requirement of a renewal.
+
+    Raises NotFound for an endorsement that is not the actor's to change. Raises Refused for an
+    unknown cycle or requirement, a settled cycle, and what is waived already.
+    """
+    renewal = _get_renewal(context, endorsement_id, cycle_starts_on)
+    refusals = check_text("reason", reason)
+    if requirement not in {planned.id for planned in renewal.plan.requirements}:
+        refusals.append(Refusal("requirement", "requirement-not-offered"))
+    key: dict[str, Any] = {
+        "endorsement_id": endorsement_id,
+        "cycle_starts_on": cycle_starts_on,
+        "requirement": requirement,
+    }
+    if context.session.exec(select(Waiver).filter_by(**key)).first() is not None:
+        refusals.append(Refusal("requirement", "already-waived"))
+    if refusals:
+        raise Refused(*refusals)
+    context.create_row(Waiver(**key, reason=reason), _WAIVER_AUDITED)
+    _evaluate(context, renewal.endorsed)
+    return Grant(
+        endorsement_id, cycle_starts_on, requirement=requirement, occasion=_occasion(context)
+    )
+
+
+def remove_waiver(context: ServiceContext, waiver_id: int) -> About:
+    """Remove a waiver. Raises NotFound and Refused as `grant_waiver`."""
+    waiver = _get_row(context, Waiver, waiver_id)
+    renewal = _get_renewal(context, waiver.endorsement_id, waiver.cycle_starts_on)
+    context.delete_row(waiver, _WAIVER_AUDITED)
+    _evaluate(context, renewal.endorsed)
+    return About("waiver", waiver_id)
+
+
+def grant_extension(
+    context: ServiceContext, endorsement_id: int, cycle_starts_on: date, due_on: date, reason: str
+) -> Grant:
+    """Set a later due date of a renewal; the whole day ``due_on`` is included.
+
+    It replaces an earlier extension. Raises NotFound as `grant_waiver`, and Refused for a settled
+    cycle and a day that is not later than the due date in force.
+    """
+    renewal = _get_renewal(context, endorsement_id, cycle_starts_on)
+    refusals = check_text("reason", reason)
+    today = days_at(context.rulebooks, context.now)(renewal.endorsed.association)
+    last = today + relativedelta(years=PLAUSIBLE_YEARS)
+    if due_on <= renewal.due_on:
+        refusals.append(Refusal("due_on", "due-date-not-later", {"due_on": renewal.due_on}))
+    elif due_on > last:
+        refusals.append(Refusal("due_on", "due-date-too-late", {"last": last}))
+    if refusals:
+        raise Refused(*refusals)
+    if renewal.extension is None:
+        row = Renewal(
+            endorsement_id=endorsement_id,
+            cycle_starts_on=cycle_starts_on,
+            extended_due_on=due_on,
+            reason=reason,
+        )
+        context.create_row(row, _EXTENSION_AUDITED)
+    else:
+        context.update_row(
+            renewal.extension, _EXTENSION_AUDITED, extended_due_on=due_on, reason=reason
+        )
+    _evaluate(context, renewal.endorsed)
+    return Grant(
+        endorsement_id,
+        cycle_starts_on,
+        ends_on=due_on,
+        is_extension=True,
+        occasion=_occasion(context),
+    )
+
+
+def remove_extension(context: ServiceContext, extension_id: int) -> About:
+    """Let a renewal be due on its own day again. Raises NotFound and Refused as `grant_waiver`."""
+    extension = _get_row(context, Renewal, extension_id)
+    renewal = _get_renewal(context, extension.endorsement_id, extension.cycle_starts_on)
+    context.delete_row(extension, _EXTENSION_AUDITED)
+    _evaluate(context, renewal.endorsed)
+    return About("renewal", extension_id)
+
+
+def add_leave(
+    context: ServiceContext, endorsement_id: int, days: RequestedDays, reason: str
+) -> Grant:
+    """Record leave; without a last day it lasts until one is set.
+
+    Raises NotFound as `grant_waiver`. Raises Refused for leave that overlaps another one, ends
+    before the endorsement began, or ends in a closed cycle.
+    """
+    endorsed = _get_endorsed(context, endorsement_id)
+    refusals = check_text("reason", reason) + _check_leave(context, endorsed, days, other_than=0)
+    if refusals:
+        raise Refused(*refusals)
+    leave = Leave(
+        endorsement_id=endorsement_id,
+        starts_on=days.starts_on,
+        ends_on=days.ends_on,
+        reason=reason,
+    )
+    context.create_row(leave, _LEAVE_AUDITED)
+    _evaluate(context, endorsed)
+    return Grant(endorsement_id, *days, occasion=_occasion(context))
+
+
+def change_leave(context: ServiceContext, leave_id: int, days: RequestedDays, reason: str) -> Grant:
+    """Change the days of a leave. Raises NotFound and Refused as `add_leave`."""
+    leave = _get_row(context, Leave, leave_id)
+    endorsed = _get_endorsed(context, leave.endorsement_id)
+    refusals = check_text("reason", reason)
+    refusals += _check_leave(context, endorsed, days, other_than=leave_id)
+    if refusals:
+        raise Refused(*refusals)
+    context.update_row(
+        leave, _LEAVE_AUDITED, starts_on=days.starts_on, ends_on=days.ends_on, reason=reason
+    )
+    _evaluate(context, endorsed)
+    return Grant(leave.endorsement_id, *days, occasion=_occasion(context))
+
+
+def remove_leave(context: ServiceContext, leave_id: int) -> About:
+    """Remove a leave. Raises NotFound as `grant_waiver`."""
+    leave = _get_row(context, Leave, leave_id)
+    endorsed = _get_endorsed(context, leave.endorsement_id)
+    context.delete_row(leave, _LEAVE_AUDITED)
+    _evaluate(context, endorsed)
+    return About("leave", leave_id)
+
+
+def _occasion(context: ServiceContext) -> str:
+    """What is granted, removed, and granted again has a letter each time."""
+    return context.now.isoformat()
+
+
+def _evaluate(context: ServiceContext, endorsed: Endorsed) -> None:
+    evaluate_people(context.session, context.rulebooks, {endorsed.person_id}, context.now)
+
+
+def _coordinated(context: ServiceContext) -> Collection[str]:
+    """The actor's associations; an operator's are all."""
+    actor = context.actor
+    is_operator = actor.person_id is None and not actor.coordinates
+    return list(context.rulebooks.associations) if is_operator else actor.coordinates
+
+
+def _get_endorsed(context: ServiceContext, endorsement_id: int) -> Endorsed:
+    """An endorsement that the actor may change; its person stays locked."""
+    endorsed = endorsement_within(context.session, endorsement_id, _coordinated(context))
+    if endorsed is None or endorsed.association not in context.rulebooks.associations:
+        raise NotFound
+    require_other_person(context, endorsed.person_id)
+    lock_person(context.session, endorsed.person_id)
+    return endorsed
+
+
+def _get_row(context: ServiceContext, model: type[_Row], row_id: int) -> _Row:
+    """A granted row of an endorsement that the actor may change."""
+    query = (
+        select(model)
+        .join(Endorsement, col(Endorsement.id) == model.endorsement_id)
+        .where(model.id == row_id, col(Endorsement.association).in_(_coordinated(context)))
+    )
+    row = context.session.exec(query).first()
+    if row is None:
+        raise NotFound
+    return row
+
+
+def _get_renewal(
+    context: ServiceContext, endorsement_id: int, cycle_starts_on: date
+) -> HeldRenewal:
+    endorsed = _get_endorsed(context, endorsement_id)
+    plan = context.rulebooks.plan(*endorsed.triple, cycle_starts_on)
+    if plan is None or plan.cycle is None or plan.cycle.starts_on != cycle_starts_on:
+        raise Refused(Refusal("cycle_starts_on", "renewal-not-yours"))
+    key: dict[str, Any] = {"endorsement_id": endorsement_id, "cycle_starts_on": cycle_starts_on}
+    settled = context.session.exec(select(SettledCycle).filter_by(**key)).first()
+    if settled is not None and settled.reopened_at is None:
+        facts = {
+            "starts_on": plan.cycle.starts_on,
+            "ends_on": plan.cycle.ends_on,
+            "settled_on": settled.settled_on,
+        }
+        raise Refused(Refusal("cycle_starts_on", "cycle-settled", facts))
+    extension = context.session.exec(select(Renewal).filter_by(**key)).first()
+    due_on = extension.extended_due_on if extension else plan.cycle.due_on
+    return HeldRenewal(endorsed, plan, extension, due_on)
+
+
+def _check_leave(
+    context: ServiceContext, endorsed: Endorsed, days: RequestedDays, *, other_than: int
+) -> list[Refusal]:
+    """Why leave on these days can't be recorded beside the others (than the one that changes)."""
+    starts_on, ends_on = days
+    if ends_on is not None and ends_on < starts_on:
+        return [Refusal("ends_on", "ends-before-start", {"starts_on": starts_on})]
+    if ends_on is not None and ends_on < endorsed.starts_on:
+        facts = {"starts_on": endorsed.starts_on}
+        return [Refusal("ends_on", "granted-leave-before-endorsement", facts)]
+    others = select(Leave).where(
+        Leave.endorsement_id == endorsed.id,
+        Leave.id != other_than,
+        col(Leave.starts_on) <= (ends_on or date.max),
+        func.coalesce(Leave.ends_on, date.max) >= starts_on,
+    )
+    if (other := context.session.exec(others).first()) is not None:
+        return [Refusal("starts_on", "leave-overlaps", {"starts_on": other.starts_on})]
+    return _check_leave_counts(context, endorsed, ends_on) if ends_on else []
+
+
+def _check_leave_counts(
+    context: ServiceContext, endorsed: Endorsed, ends_on: date
+) -> list[Refusal]:
+    """Why leave that ends on a day has no effect: the cycle that contains it is closed."""
+    locks = load_person_locks(context.session, context.rulebooks, endorsed.person_id, context.now)
+    lock = locks.cycle_of(endorsed, ends_on)
+    if lock is None or lock.grace_ends_on >= locks.day_of(endorsed.association):
+        return []
+    facts = {
+        "starts_on": lock.cycle.starts_on,
+        "ends_on": lock.cycle.ends_on,
+        "grace_ends_on": lock.grace_ends_on,
+    }
+    return [Refusal("ends_on", "granted-leave-in-closed-cycle", facts)]
