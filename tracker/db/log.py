@@ -2,7 +2,7 @@
 
 from datetime import date, datetime
 
-from sqlalchemy import CheckConstraint, ForeignKeyConstraint, Index, UniqueConstraint
+from sqlalchemy import CheckConstraint, ForeignKeyConstraint, Index, UniqueConstraint, text
 from sqlmodel import Field, Relationship, SQLModel
 
 from tracker.db.types import IDS_NEVER_REUSED, Instant
@@ -30,6 +30,15 @@ class Entry(SQLModel, table=True):
         Index("entry_facts", "person_id", "held_on", "activity", "provider_id", "minutes"),
         Index("entry_provider", "provider_id", "held_on"),
         Index("entry_day", "held_on"),
+        # Few entries name somebody who is not known; a page finds those of a whole association.
+        Index(
+            "entry_named_provider",
+            "person_id",
+            "held_on",
+            "provider_name",
+            sqlite_where=text("provider_name IS NOT NULL"),
+            postgresql_where=text("provider_name IS NOT NULL"),
+        ),
         IDS_NEVER_REUSED,
     )
     id: int = Field(default=None, primary_key=True)

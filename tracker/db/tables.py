@@ -43,6 +43,7 @@ from tracker.db.ledgers import (
     SettledCycle,
     StandingRow,
 )
+from tracker.db.lists import PeopleSelection, PersonMark, SavedFilter
 from tracker.db.log import (
     AuditEvent,
     Entry,
@@ -104,7 +105,9 @@ __all__ = [
     "Notice",
     "Outbox",
     "OutsideEndorsement",
+    "PeopleSelection",
     "Person",
+    "PersonMark",
     "Position",
     "ProviderSpan",
     "Reference",
@@ -114,6 +117,7 @@ __all__ = [
     "RulebookDraft",
     "RunFailure",
     "RunRow",
+    "SavedFilter",
     "SecondFactor",
     "Secret",
     "SecurityEvent",

@@ -22,6 +22,7 @@ from tracker.db.access import BrowserSession, CalendarFeed, SecurityEvent
 from tracker.db.applications import Application, Degree, Position, Reference, Review
 from tracker.db.corrections import FormerEmail
 from tracker.db.ledgers import Notice, Outbox, SettledCycle, StandingRow
+from tracker.db.lists import PersonMark
 from tracker.db.log import (
     AuditEvent,
     Entry,
@@ -119,6 +120,7 @@ _OF_PERSON: tuple[Any, ...] = (
     DeclinedProvider,
     OutsideEndorsement,
     MailingRecipient,
+    PersonMark,
 )
 _OF_ENDORSEMENT: tuple[Any, ...] = (Waiver, Renewal, StandingRow, SettledCycle, TimeRequest)
 _WITH_HISTORY: tuple[Any, ...] = (Endorsement, Application, Entry, Membership, Degree, Position)
