@@ -79,6 +79,24 @@ _SENTENCES: dict[str, str | Callable[[Facts], str]] = {
         "{cycle} is closed at {association}: its grace period ended on {grace_ends_on}. If "
         "something must be corrected, contact your {association} coordinator."
     ),
+    # The list of people
+    "nobody-selected": "Check at least one person, or choose all that match",
+    "too-many-selected": "Choose at most {limit} rows at one time. Narrow the list down first.",
+    "filter-name-missing": "Enter a name for this filter",
+    "filter-name-taken": "You already have a filter named “{name}”. Enter another name.",
+    "filter-shows-everyone": "Choose what to show first: this list shows everyone",
+    "filter-too-long": "This filter is too long to be saved. Choose less.",
+    "too-many-filters": "You can have at most {limit} filters. Delete one that you don't need.",
+    "nobody-can": "This can't be done for anyone you chose",
+    "same-person": "The same person is listed above",
+    "row-gone": "This row is no longer on record",
+    "row-without-renewal": "There is no renewal that is due",
+    "requirement-not-asked": "This renewal does not ask for it",
+    "requirement-met": "It is already met",
+    "renewal-met": "The renewal is already complete",
+    "mark-missing": "Enter a mark, like “called”",
+    "already-marked": "This person already has this mark",
+    "not-marked": "This person does not have this mark",
     # Entries
     "activity-required": "Choose reflective supervision or training",
     "day-in-future": "The session date must be today ({today}) or earlier",
@@ -165,6 +183,17 @@ _SENTENCES: dict[str, str | Callable[[Facts], str]] = {
     "membership-is-for-life": (
         "You already have a {organization} membership for life since {starts_on}. Change that one "
         "if it has a last day."
+    ),
+    "recorded-membership-overlaps": (
+        "There is already a {organization} term from {starts_on} to {ends_on}. Terms cannot "
+        "overlap: this one can start on {fits_on} or later."
+    ),
+    "recorded-membership-runs-into": (
+        "There is already a {organization} term that starts on {starts_on}. Terms cannot overlap: "
+        "this one can end on {fits_on} or earlier."
+    ),
+    "recorded-membership-is-for-life": (
+        "There is already a {organization} membership for life since {starts_on}"
     ),
     "leave-before-endorsement": "This leave ends before your endorsement began on {starts_on}",
     "leave-in-closed-cycle": (

@@ -132,6 +132,12 @@ _LISTED = [
     (CAROL, "/coordinator?status=lapsed"),
     (CAROL, "/coordinator?status=met"),
     (DAN, "/coordinator"),
+    (CAROL, "/coordinator/people"),
+    (CAROL, "/coordinator/people?missing=rsc&providers=1", "Email"),
+    (CAROL, "/coordinator/people?status=met", "Save filter"),
+    (CAROL, "/coordinator/filters"),
+    (CAROL, "{chosen}"),
+    (CAROL, "{chosen}", "Continue"),
     (CAROL, "/coordinator/people/1"),
     (CAROL, "/coordinator/people/2"),
     (CAROL, "/coordinator/people/1/2025-01-01"),
@@ -217,7 +223,9 @@ def furnish(cast: Cast) -> dict[str, Any]:
     assert link is not None
     _prove(cast)
     numbers = {email.partition("@")[0]: n for email, n in cast.applications.items()}
-    return {**cast.entries, **numbers, **found, "reference": link[1]}
+    everyone = {"all": "yes", "action": "waive"}
+    chosen = web.visit(CAROL).post("/coordinator/people", everyone).headers["location"]
+    return {**cast.entries, **numbers, **found, "reference": link[1], "chosen": chosen}
 
 
 def _prove(cast: Cast) -> None:

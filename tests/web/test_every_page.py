@@ -24,6 +24,9 @@ FIELDS = ("input", "textarea", "select")
 NEVER_WRONG = {
     "/sessions/asked/{member_id}",
     "/sign-out",
+    "/coordinator/people",
+    "/coordinator/filters",
+    "/coordinator/filters/{filter_id}",
     "/coordinator/people/{endorsement_id}/{cycle_starts_on}",
     "/coordinator/applicants/{application_id}/send-back",
     "/coordinator/hand-over",

@@ -72,7 +72,15 @@ USUAL = {
 # These would end the visit.
 LEFT_OUT = ("/sign-out", "/profile/browsers")
 # No page links to these.
-START = ("/", "/sign-in/code", "/sign-in/a-token")
+START = (
+    "/",
+    "/sign-in/code",
+    "/sign-in/a-token",
+    "/coordinator/selections/1/waive",
+    "/coordinator/selections/1/extend",
+    "/coordinator/selections/1/membership",
+    "/coordinator/selections/1/mark",
+)
 # Nothing is typed there; but for the last, whose form is that of a new session.
 WITHOUT_TEXT = {
     "/coordinator/changes/{change_id}/undo",
@@ -182,7 +190,7 @@ def test_hostile_text_is_harmless_in_every_field(sqlite_applicant_web: WebClient
         settle_last_year(session, sqlite_applicant_web.cast, BOB)
         make_portfolios(session, sqlite_applicant_web.cast)
     # Several times: what one of them saved gives another one, or a job, something to answer.
-    visitors = (ALICE, DANA, IDA, "", ALICE, DANA, IDA, CAROL, ALICE, NORA, "")
+    visitors = (ALICE, DANA, IDA, "", ALICE, DANA, IDA, CAROL, ALICE, NORA, CAROL, "")
     for email in visitors:
         found += fill_in_everything(sqlite_applicant_web, email, tried)
         do_what_is_due(sqlite_applicant_web)

@@ -14,15 +14,31 @@ from sqlalchemy import insert, select
 from sqlmodel import Session
 from starlette.routing import Mount, Route
 
-from tests.support.cast import ALICE, BOB, CAROL, DAN, DANA, ERIN, EVE, NOW, Cast, acting, fill
+from tests.support.cast import (
+    ALICE,
+    BOB,
+    BOOKS,
+    CAROL,
+    DAN,
+    DANA,
+    ERIN,
+    EVE,
+    NOW,
+    Cast,
+    acting,
+    fill,
+)
 from tests.support.databases import copy_sqlite
 from tests.support.held import hold_session, name_supervisee
 from tests.support.referees import apply
 from tests.web.client import RSC, TRAINING, WebClient, settle_all
 from tracker.db.engine import writing
 from tracker.db.tables import METADATA
+from tracker.services.context import Actor, ServiceContext
 from tracker.services.evidence import ReceivedFile, keep_files
 from tracker.services.evidence_storage import EvidenceFolder
+from tracker.services.people_list import list_people
+from tracker.services.selections import create_selection
 
 # Who may come to a route at all: anybody, those signed in, people, providers, coordinators.
 ANYBODY, SIGNED_IN, PERSON, COORDINATOR = "anybody", "signed in", "person", "coordinator"
@@ -156,6 +172,15 @@ KNOWN = {
     ("GET", "/coordinator/reports/figures.csv"): COORDINATOR,
     ("GET", "/coordinator/reports/people.csv"): COORDINATOR,
     ("GET", "/coordinator/reports/year-end"): COORDINATOR,
+    ("GET", "/coordinator/people"): COORDINATOR,
+    ("POST", "/coordinator/people"): COORDINATOR,
+    ("GET", "/coordinator/people.csv"): COORDINATOR,
+    ("GET", "/coordinator/people.xlsx"): COORDINATOR,
+    ("GET", "/coordinator/filters"): COORDINATOR,
+    ("POST", "/coordinator/filters"): COORDINATOR,
+    ("POST", "/coordinator/filters/{filter_id}"): COORDINATOR,
+    ("GET", "/coordinator/selections/{selection_id}/{action}"): COORDINATOR,
+    ("POST", "/coordinator/selections/{selection_id}/{action}"): COORDINATOR,
     ("GET", "/coordinator/changes"): COORDINATOR,
     ("GET", "/coordinator/changes/{change_id}"): COORDINATOR,
     ("POST", "/coordinator/changes/{change_id}/undo"): COORDINATOR,
@@ -223,7 +248,7 @@ def routes(web: WebClient) -> Iterator[tuple[str, str]]:
 def send(web: WebClient, email: str, route: tuple[str, str], number: int = 1) -> tuple[int, bytes]:
     method, path = route
     path = path.replace("{cycle_starts_on}", "2026-01-01").replace("{decision}", "endorse")
-    path = path.replace("{change}", "submit")
+    path = path.replace("{change}", "submit").replace("{action}", "waive")
     path = re.sub(r"\{\w+\}", str(number), path)
     visitor = web.visit(email)
     answer = (
@@ -257,6 +282,8 @@ def owners_of(cast: Cast) -> dict[str, dict[int, str]]:
         "change_id": changes_about(cast),
         "person_id": {number: who for who, number in cast.people.items() if who != DANA},
         "mailing_id": mailings_about(cast),
+        "filter_id": filters_of(cast),
+        "selection_id": selections_of(cast),
         "membership_id": terms,
         "request_id": requests,
         "entry_id": {number: entries.get(key, ALICE) for key, number in cast.entries.items()},
@@ -302,6 +329,28 @@ def mailings_about(cast: Cast) -> dict[int, str]:
                     skipped = {"outcome": "skipped", "reason": "bounced"}
                     session.connection().execute(insert(recipient).values(**of, **skipped))
     return mailings
+def filters_of(cast: Cast) -> dict[int, str]:
+    """A filter that each coordinator saved, and the person whom it finds; by id."""
+    table = METADATA.tables["saved_filter"]
+    filters: dict[int, str] = {}
+    with writing(cast.engine) as session:
+        for owner, association, who in ((CAROL, "NCIMHA", ALICE), (DAN, "CT-AIMH", ERIN)):
+            values = {"owner": owner, "association": association, "name": MARKS[who][0]}
+            new = insert(table).values(**values, query="sort=name", saved_at=NOW)
+            filters[session.connection().execute(new.returning(table.c.id)).scalar_one()] = who
+    return filters
+
+
+def selections_of(cast: Cast) -> dict[int, str]:
+    """What each coordinator chose, and the person who is in it; by id."""
+    selections: dict[int, str] = {}
+    with writing(cast.engine) as session:
+        for owner, association, who in ((CAROL, "NCIMHA", ALICE), (DAN, "CT-AIMH", ERIN)):
+            context = ServiceContext(session, BOOKS, Actor(owner, None, (association,)), NOW)
+            people = list_people(session, association, NOW, NOW.date())
+            rows = [row for row in people.rows if row.email == who]
+            selections[create_selection(context, association, rows)] = who
+    return selections
 
 
 def own_terms_and_requests(cast: Cast) -> tuple[dict[int, str], dict[int, str]]:
@@ -387,7 +436,9 @@ def test_foreign_ids_answer_like_absent_ids(
     tables = ("entry", "entry_topic", "application", "reference", "outbox", "audit_event",
               "membership", "evidence", "time_request", "leave", "person", "degree", "position",
               "attestation", "exam_result", "review", "group_session", "group_member",
-              "desk_change", "mailing", "mailing_recipient")  # fmt: skip
+              "desk_change", "mailing", "mailing_recipient",
+              "desk_change", "saved_filter", "people_selection", "person_mark",
+              "waiver")  # fmt: skip
     before = {table: cast.rows(table) for table in tables}
     for number, owner in owners.items():
         own = owner in SEES[email] if coordinating else owner == email
@@ -434,7 +485,8 @@ def test_coordinators_see_only_their_association(sqlite_web: WebClient) -> None:
     carol = sqlite_web.visit(CAROL)
     for path in ("/coordinator", "/coordinator/applicants", "/coordinator/requests",
                  "/coordinator/providers", "/coordinator/providers/names",
-                 "/coordinator/mail", "/coordinator/mail/new"):  # fmt: skip
+                 "/coordinator/mail", "/coordinator/mail/new",
+                 "/coordinator/people", "/coordinator/filters"):  # fmt: skip
         foreign = carol.get(f"{path}?association=CT-AIMH")
         absent = carol.get(f"{path}?association=NOWHERE")
         assert foreign.status_code == absent.status_code == 404

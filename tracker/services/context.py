@@ -52,6 +52,13 @@ class ServiceContext:
             raise NotFound
         return self.actor.person_id
 
+    @property
+    def associations(self) -> tuple[str, ...]:
+        """The associations whose coordinator the actor is; all of them for an operator."""
+        if self.actor.is_operator:
+            return tuple(self.rulebooks.associations)
+        return self.actor.coordinates
+
     def record_change(
         self,
         table: str,

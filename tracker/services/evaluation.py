@@ -165,7 +165,11 @@ def deferred_evaluation(session: Session) -> Iterator[None]:
 
     So people whom several saves of one transaction touch are evaluated once. Until then the
     standing table is behind: for pages, which do not read it in the transaction that writes.
+    Within another such block, it is done at the end of that one.
     """
+    if _DEFERRED in session.info:
+        yield
+        return
     deferred: list[_Evaluation] = []
     session.info[_DEFERRED] = deferred
     try:

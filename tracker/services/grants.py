@@ -7,7 +7,6 @@ granted or removed in them until they are reopened. Requests of endorsees are de
 `services/time_requests.py`.
 """
 
-from collections.abc import Collection
 from datetime import date
 from typing import Any, NamedTuple, TypeVar
 
@@ -194,16 +193,9 @@ def _evaluate(context: ServiceContext, endorsed: Endorsed) -> None:
     evaluate_people(context.session, context.rulebooks, {endorsed.person_id}, context.now)
 
 
-def _coordinated(context: ServiceContext) -> Collection[str]:
-    """The actor's associations; an operator's are all."""
-    actor = context.actor
-    is_operator = actor.person_id is None and not actor.coordinates
-    return list(context.rulebooks.associations) if is_operator else actor.coordinates
-
-
 def _get_endorsed(context: ServiceContext, endorsement_id: int) -> Endorsed:
     """An endorsement that the actor may change; its person stays locked."""
-    endorsed = endorsement_within(context.session, endorsement_id, _coordinated(context))
+    endorsed = endorsement_within(context.session, endorsement_id, context.associations)
     if endorsed is None or endorsed.association not in context.rulebooks.associations:
         raise NotFound
     require_other_person(context, endorsed.person_id)
@@ -216,7 +208,7 @@ def _get_row(context: ServiceContext, model: type[_Row], row_id: int) -> _Row:
     query = (
         select(model)
         .join(Endorsement, col(Endorsement.id) == model.endorsement_id)
-        .where(model.id == row_id, col(Endorsement.association).in_(_coordinated(context)))
+        .where(model.id == row_id, col(Endorsement.association).in_(context.associations))
     )
     row = context.session.exec(query).first()
     if row is None:

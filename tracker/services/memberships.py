@@ -1,7 +1,10 @@
-"""Membership terms that people record themselves. Both days of a term are included."""
+"""Membership terms: what people record themselves, and what coordinators record for them.
+
+Both days of a term are included.
+"""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import date, datetime, timedelta
 
 from sqlmodel import Session, col, select
@@ -10,7 +13,15 @@ from tracker.db.people import Membership
 from tracker.rulebooks import Rulebooks
 from tracker.rules.cycles import end_of_years
 from tracker.services.applications import list_undecided_applications
-from tracker.services.context import NotFound, Refusal, Refused, ServiceContext, lock_person
+from tracker.services.context import (
+    NotFound,
+    Refusal,
+    Refused,
+    ServiceContext,
+    lock_person,
+    require_other_person,
+)
+from tracker.services.desk_access import get_desk_person
 from tracker.services.endorsements import (
     CycleLock,
     endorsements_of,
@@ -103,6 +114,42 @@ def create_membership(context: ServiceContext, term: MembershipTerm) -> int:
     context.create_row(membership, _AUDITED)
     evaluate_people(context.session, context.rulebooks, {context.person_id}, context.now)
     return membership.id
+
+
+def record_membership(context: ServiceContext, person_id: int, term: MembershipTerm) -> int:
+    """Record a term for an endorsee or applicant, as the association's word; return its id.
+
+    The days may be in a closed cycle, which stays as it was settled. Raises NotFound for somebody
+    who is not the actor's to see, and Refused for an organization that none of the actor's
+    associations accepts, or a term that overlaps another one.
+    """
+    get_desk_person(context.session, context.actor, person_id)
+    require_other_person(context, person_id)
+    lock_person(context.session, person_id)
+    refusals = _validate_length(term)
+    if term.organization not in list_recordable_organizations(context):
+        refusals.append(Refusal("organization", "organization-not-accepted"))
+    others = [
+        _term_of(other)
+        for other in list_memberships(context.session, person_id)
+        if other.organization == term.organization
+    ]
+    overlaps = _find_overlaps(term, sorted(others, key=lambda other: other.starts_on))
+    refusals += [replace(one, code=f"recorded-{one.code}") for one in overlaps]
+    if refusals:
+        raise Refused(*refusals)
+    membership = Membership(person_id=person_id, **asdict(term))
+    context.create_row(membership, _AUDITED)
+    evaluate_people(context.session, context.rulebooks, {person_id}, context.now)
+    return membership.id
+
+
+def list_recordable_organizations(context: ServiceContext) -> list[str]:
+    """Whose membership the actor's associations accept; the associations themselves come first."""
+    associations, accepted = context.associations, set[str]()
+    for association in associations:
+        accepted |= context.rulebooks.accepted_by(association)
+    return sorted(accepted, key=lambda name: (name not in associations, name))
 
 
 def update_membership(context: ServiceContext, membership_id: int, term: MembershipTerm) -> None:

@@ -94,7 +94,10 @@ def clear_flash(page: _Page, site: Site, flash: str) -> _Page:
 def redirect_with_flash(
     site: Site, path: str, code: str, query: Mapping[str, str] | None = None
 ) -> Response:
-    """Redirect to the page at ``path`` with the message ``code``."""
+    """Redirect to the page at ``path`` with the message ``code``.
+
+    The path may have a query, if no other is given.
+    """
     response = RedirectResponse(f"{path}?{urlencode(query)}" if query else path, 303)
     # The page that shows it is known by its path alone.
     shown_at = quote(path.partition("?")[0], safe="")

@@ -28,7 +28,7 @@ SESSION = {**DAY, "hours": "1", "title": "Group RSC", "others": "new@example.org
 # The page said that files wait with the form: only then they are looked for.
 KEEPING = {**TRAINING, "kept": "yes"}
 # A field that brings an id, a key or a handle: what else the form sends, and whose ids are tried.
-# Who posts is Bob, Dana where it is a provider's form.
+# Who posts is Bob, Dana where it is a provider's form, Carol where it is a coordinator's.
 BRINGS = {
     ("/log", "form_key"): (KEEPING, "form_key"),
     ("/log", "remove"): (TRAINING, "file"),
@@ -58,6 +58,7 @@ BRINGS = {
     ("/takeaways/calendar", "instead"): ({}, "mark"),
     ("/coordinator/mail/new", "form_key"): ({}, "mailing"),
     ("/coordinator/mail/new", "to"): ({}, "person"),
+    ("/coordinator/people", "row"): ({"action": "waive"}, "row"),
 }
 # Fields that look like one and are none: what the form was opened for, days, counts, levels, ages.
 HARMLESS = {
@@ -147,6 +148,7 @@ def fill_world(cast: Cast) -> dict[str, tuple[object, ...]]:
         "handle": (handle,),
         "mark": ("0" * 16,),
         "mailing": (KEY,),
+        "row": (f"renewal-{cast.endorsements[ERIN]}-2026-01-01",),
         "session": (own,),
     }
 

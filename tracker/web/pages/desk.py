@@ -5,7 +5,7 @@ standings and emails, then does it, and offers to undo it.
 """
 
 from collections.abc import Iterator, Sequence
-from typing import Annotated, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
 from fastapi import APIRouter, HTTPException, Query
 from fastapi.responses import HTMLResponse, Response
@@ -43,7 +43,7 @@ from tracker.web.rendering import format_cycle
 
 router = APIRouter()
 # What a preview's form sends besides what was typed.
-_CONFIRMED, _STATE = "confirmed", "state"
+_CONFIRMED, STATE = "confirmed", "state"
 _MOST_SHOWN = 100
 _CONFLICT = "changed-since-preview"
 _SAVED = "saved-change-"
@@ -75,16 +75,24 @@ class PreviewLine(NamedTuple):
 
 
 def answer_change(
-    page: PageRequest, typed: FormData, plan: ChangePlan, *, action: str, back: str
+    page: PageRequest,
+    typed: FormData,
+    plan: ChangePlan,
+    *,
+    action: str,
+    back: str,
+    template: str = "desk_preview.html",
+    **more: Any,  # noqa: ANN401 - what a template prints
 ) -> Response:
     """Show what a change would do, or do it if the form comes from that preview.
 
     ``action`` is the path that the form is sent to, ``back`` the path of the page to return to.
+    ``template`` extends that of the preview, and shows ``more`` of it.
     Raises Refused if the work refuses what was typed.
     """
     conflict: Refused | None = None
     if _CONFIRMED in typed:
-        state = str(typed.get(_STATE, ""))
+        state = str(typed.get(STATE, ""))
         try:
             change_id = page.write(lambda context: apply_change(context, plan, state).id)
         except Refused as refused:
@@ -95,10 +103,10 @@ def answer_change(
             return page.redirect(back, f"{_SAVED}{change_id}")
     preview = page.write(lambda context: preview_change(context, plan))
     kept = [
-        (name, str(text)) for name, text in typed.multi_items() if name not in {_CONFIRMED, _STATE}
+        (name, str(text)) for name, text in typed.multi_items() if name not in {_CONFIRMED, STATE}
     ]
     return page.render(
-        "desk_preview.html",
+        template,
         here="coordinator",
         association=plan.association,
         title=plan.title,
@@ -110,8 +118,9 @@ def answer_change(
         row_count=preview.row_count,
         action=action,
         back=back,
-        kept=[*kept, (_STATE, preview.state)],
+        kept=[*kept, (STATE, preview.state)],
         problems=[("save", words) for _, words in format_problems(conflict)] if conflict else (),
+        **more,
     )
 
 

@@ -217,11 +217,14 @@ def _build_form(
         if stored.organization not in organizations:
             organizations.append(stored.organization)
     form = MembershipForm(typed, data=values)
-    form.organization.choices = [SelectChoice("", "Choose")]
-    for organization in organizations:
-        label = _organization_label(rulebooks, organization)
-        form.organization.choices.append(SelectChoice(organization, label))
+    form.organization.choices = organization_choices(rulebooks, organizations)
     return form
+
+
+def organization_choices(rulebooks: Rulebooks, organizations: Sequence[str]) -> list[SelectChoice]:
+    """What to choose an organization from, by name."""
+    labels = [SelectChoice(each, _organization_label(rulebooks, each)) for each in organizations]
+    return [SelectChoice("", "Choose"), *labels]
 
 
 def _organization_label(rulebooks: Rulebooks, organization: str) -> str:

@@ -1,0 +1,264 @@
+"""The list of people: filters in the address, export, saved filters, and acting on many at once."""
+
+import csv
+import io
+import re
+from datetime import date, datetime
+from urllib.parse import parse_qs, urlsplit
+
+import openpyxl
+import pytest
+from httpx2 import Response
+from sqlalchemy import insert
+
+from tests.support.cast import ALICE, BOB, CAROL, DAN, DANA, NOW
+from tests.web.client import Visitor, WebClient, problems, text_of
+from tracker.db.engine import writing
+from tracker.db.tables import METADATA
+from tracker.services.evaluation import evaluate_people
+
+LIST = "/coordinator/people"
+WAIVER = {"requirement": "training.deia", "reason": "Course was canceled"}
+ENDS = {"ends_month": "3", "ends_day": "31", "ends_year": "2027", "reason": "Moved"}
+
+
+def keys(page: Response) -> list[str]:
+    return re.findall(r'name="row" value="([\w-]+)"', page.text)
+
+
+def choose(carol: Visitor, action: str, query: str = "", **form: object) -> Response:
+    """Press a button of the list, and follow to the form."""
+    pressed = carol.post(f"{LIST}?{query}", {"action": action, **form})
+    assert pressed.status_code == 303, text_of(pressed)
+    return pressed
+
+
+def preview(carol: Visitor, pressed: Response, form: dict[str, str]) -> Response:
+    return carol.post(pressed.headers["location"], form)
+
+
+def confirm(carol: Visitor, pressed: Response, shown: Response) -> Response:
+    """Save what a preview shows."""
+    hidden = dict(re.findall(r'type="hidden" name="([\w-]+)" value="([^"]*)"', shown.text))
+    return carol.post(pressed.headers["location"], {**hidden, "confirmed": "yes"})
+
+
+def test_the_list_has_everyone_with_counts(web: WebClient) -> None:
+    page = web.visit(CAROL).get(LIST)
+    text = text_of(page)
+    assert "4 of 4 (3 people)" in text
+    assert "Lapsed 1 Open, behind 2 Vetted 1" in text
+    assert "DEIA training 3" in text
+    assert len(keys(page)) == 4
+    assert "Erin" not in page.text
+
+
+def test_the_filter_is_the_address(web: WebClient) -> None:
+    carol = web.visit(CAROL)
+    page = carol.get(f"{LIST}?missing=training&status=behind")
+    assert "1 of 1" in text_of(page)
+    toggled = re.search(r'<a href="([^"]+)" aria-current="true"><span>Training', page.text)
+    assert toggled is not None
+    query = parse_qs(urlsplit(toggled[1].replace("&amp;", "&")).query)
+    assert query == {"association": ["NCIMHA"], "status": ["behind"]}
+    assert "No one matches" in text_of(carol.get(f"{LIST}?status=met"))
+    assert "Jo Hart 1" in text_of(carol.get(f"{LIST}?providers=1"))
+    assert carol.get(f"{LIST}?page=99").status_code == 200
+
+
+def test_other_associations_stay_unseen(web: WebClient) -> None:
+    for email, path in ((CAROL, f"{LIST}?association=CT-AIMH"), (ALICE, LIST)):
+        for ending in ("", ".csv", ".xlsx"):
+            assert web.visit(email).get(path.replace(LIST, LIST + ending)).status_code == 404
+    assert "Erin Vance" in text_of(web.visit(DAN).get(LIST))
+
+
+def test_the_files_hold_what_is_shown(sqlite_web: WebClient) -> None:
+    web = sqlite_web
+    person = METADATA.tables["person"]
+    with writing(web.cast.engine) as session:
+        renamed = person.update().where(person.c.id == web.cast.people[BOB])
+        session.connection().execute(renamed.values(name='=HYPERLINK("http://example.org")'))
+    carol = web.visit(CAROL)
+    sent = carol.get(f"{LIST}.csv?status=behind&sort=name")
+    assert "people-ncimha-2026-11-22.csv" in sent.headers["content-disposition"]
+    rows = list(csv.DictReader(io.StringIO(sent.text.lstrip("\ufeff"))))
+    assert [row["Name"] for row in rows] == ["Alice Moreno", '\'=HYPERLINK("http://example.org")']
+    assert rows[0]["RSC providers"] == "Dana Ruiz; Jo Hart"
+    assert (rows[0]["Hours missing"], rows[0]["Due on"]) == ("4.5", "2026-12-31")
+    book = carol.get(f"{LIST}.xlsx?status=behind&sort=name").content
+    sheet = openpyxl.load_workbook(io.BytesIO(book)).active
+    assert sheet is not None
+    heading, alice, bob = sheet.iter_rows()
+    cells = {cell.value: place for place, cell in enumerate(heading)}
+    assert alice[cells["Due on"]].value == datetime(2026, 12, 31)  # noqa: DTZ001 - a day
+    assert alice[cells["Hours missing"]].value == 4.5
+    assert bob[0].value == '=HYPERLINK("http://example.org")'
+    assert bob[0].data_type == "s"
+    assert [event["kind"] for event in web.cast.rows("security_event")] == ["download"] * 2
+
+
+def test_a_filter_is_saved_renamed_and_deleted(web: WebClient) -> None:
+    carol = web.visit(CAROL)
+    query = "association=NCIMHA&missing=training.deia&sort=name"
+    saved = carol.post(f"/coordinator/filters?{query}", {"name": "Needs DEIA"})
+    assert saved.headers["location"] == f"{LIST}?{query}"
+    page = carol.follow(saved)
+    assert "Filter saved." in text_of(page)
+    assert (
+        f'<a href="{LIST}?{query}"><span>Needs DEIA</span></a>'.replace("&", "&amp;") in page.text
+    )
+    [stored] = web.cast.rows("saved_filter")
+    assert (stored["owner"], stored["query"]) == (CAROL, "missing=training.deia&sort=name")
+    for name, words in (("", "Enter a name"), ("needs deia", "already have a filter")):
+        again = carol.post(f"/coordinator/filters?{query}", {"name": name})
+        assert again.status_code == 422
+        assert words in problems(again)[0][1]
+    path = f"/coordinator/filters/{stored['id']}"
+    assert web.visit(DAN).post(path, {"name": "Mine"}).status_code == 404
+    assert carol.post(path, {"name": ""}).status_code == 422
+    carol.post(path, {"name": "DEIA"})
+    assert "Show DEIA" in text_of(carol.get("/coordinator/filters"))
+    carol.post(path, {"action": "delete"})
+    assert web.cast.rows("saved_filter") == []
+
+
+def test_everyone_is_no_filter_to_save(web: WebClient) -> None:
+    answer = web.visit(CAROL).post("/coordinator/filters", {"name": "All"})
+    assert problems(answer) == [
+        ("query", "Choose what to show first: this list shows everyone"),
+    ]
+
+
+def test_nobody_checked_is_a_problem(web: WebClient) -> None:
+    answer = web.visit(CAROL).post(LIST, {"action": "waive"})
+    assert problems(answer) == [("rows", "Check at least one person, or choose all that match")]
+
+
+def test_a_requirement_is_waived_for_many_and_undone(web: WebClient) -> None:
+    carol = web.visit(CAROL)
+    pressed = choose(carol, "waive", all="1")
+    form = carol.follow(pressed)
+    assert "3 people selected" in text_of(form)
+    shown = preview(carol, pressed, WAIVER)
+    text = text_of(shown)
+    assert "3 of 4 can be changed" in text
+    assert "1 There is no renewal that is due" in text
+    assert "DEIA training is waived" in text
+    assert web.cast.rows("waiver") == []
+    done = confirm(carol, pressed, shown)
+    assert done.headers["location"] == f"{LIST}?association=NCIMHA"
+    page = carol.follow(done)
+    assert "Saved." in text_of(page)
+    assert len(web.cast.rows("waiver")) == 3
+    assert len(web.mails()) == 3
+    undo = re.search(r'action="(/coordinator/changes/\d+/undo)"', page.text)
+    assert undo is not None
+    undone = carol.follow(carol.post(undo[1]))
+    assert "Alice Moreno Undone Bob Osei Undone" in text_of(undone)
+    assert web.cast.rows("waiver") == []
+
+
+def test_who_changed_since_the_preview_is_shown(web: WebClient) -> None:
+    carol = web.visit(CAROL)
+    pressed = choose(carol, "waive", "status=behind", all="1")
+    shown = preview(carol, pressed, WAIVER)
+    assert "2 of 2 can be changed" in text_of(shown)
+    alice = web.cast.people[ALICE]
+    with writing(web.cast.engine) as session:
+        logged = insert(METADATA.tables["entry"]).values(
+            person_id=alice, activity="training", held_on=date(2026, 11, 20), minutes=60, title="T"
+        )
+        entry = session.connection().execute(logged.returning(METADATA.tables["entry"].c.id))
+        about = insert(METADATA.tables["entry_topic"]).values(
+            entry_id=entry.scalar_one(),
+            person_id=alice,
+            held_on=date(2026, 11, 20),
+            topic="DEIA",
+            minutes=60,
+        )
+        session.connection().execute(about)
+        evaluate_people(session, web.rulebooks, {alice}, NOW)
+    again = confirm(carol, pressed, shown)
+    assert again.status_code == 422
+    assert "1 of 2 can be changed" in text_of(again)
+    assert "It is already met" in text_of(again)
+    assert web.cast.rows("waiver") == []
+    assert confirm(carol, pressed, again).status_code == 303
+    [waiver] = web.cast.rows("waiver")
+    assert waiver["endorsement_id"] == web.cast.endorsements[BOB]
+
+
+def test_two_coordinators_at_once_waive_only_once(web: WebClient) -> None:
+    carol = web.visit(CAROL)
+    first, second = (choose(carol, "waive", "status=behind", all="1") for _ in range(2))
+    shown = [preview(carol, pressed, WAIVER) for pressed in (first, second)]
+    assert confirm(carol, first, shown[0]).status_code == 303
+    late = confirm(carol, second, shown[1])
+    assert late.status_code == 422
+    assert "0 of 2 can be changed" in text_of(late)
+    assert 'name="confirmed"' not in late.text
+    assert len(web.cast.rows("waiver")) == 2
+
+
+def test_checked_rows_only_are_extended(web: WebClient) -> None:
+    carol = web.visit(CAROL)
+    [row] = keys(carol.get(f"{LIST}?q=alice&status=behind"))
+    pressed = choose(carol, "extend", row=row)
+    confirm(carol, pressed, preview(carol, pressed, ENDS))
+    [renewal] = web.cast.rows("renewal")
+    assert renewal["endorsement_id"] == web.cast.endorsements[ALICE]
+    assert renewal["extended_due_on"] == date(2027, 3, 31)
+
+
+def test_membership_and_marks_are_added(web: WebClient) -> None:
+    carol = web.visit(CAROL)
+    term = {
+        "organization": "NCIMHA",
+        "starts_month": "7",
+        "starts_day": "1",
+        "starts_year": "2026",
+        "length": "year",
+    }
+    pressed = choose(carol, "membership", "q=bob", all="1")
+    confirm(carol, pressed, preview(carol, pressed, term))
+    [membership] = web.cast.rows("membership", person_id=web.cast.people[BOB])
+    assert membership["ends_on"] == date(2027, 6, 30)
+    pressed = choose(carol, "mark", "status=vetted", all="1")
+    confirm(carol, pressed, preview(carol, pressed, {"label": "called"}))
+    [mark] = web.cast.rows("person_mark")
+    assert (mark["person_id"], mark["label"]) == (web.cast.people[DANA], "called")
+    assert "called 1" in text_of(carol.get(LIST))
+
+
+@pytest.mark.parametrize(
+    ("action", "form", "expected"),
+    [
+        ("waive", {}, ["requirement", "reason"]),
+        ("waive", {"requirement": "something", "reason": "x"}, ["requirement"]),
+        ("extend", {**ENDS, "ends_month": "13", "reason": ""}, ["ends_month", "reason"]),
+        ("membership", {}, ["length", "starts_day"]),
+        ("mark", {"label": "x" * 41}, ["label"]),
+    ],
+)
+def test_wrong_input_is_named(
+    sqlite_web: WebClient, action: str, form: dict[str, str], expected: list[str]
+) -> None:
+    carol = sqlite_web.visit(CAROL)
+    answer = preview(carol, choose(carol, action, all="1"), form)
+    assert answer.status_code == 422
+    assert {field for field, _ in problems(answer)} >= set(expected)
+
+
+def test_an_email_goes_to_the_frozen_selection(sqlite_web: WebClient) -> None:
+    pressed = choose(sqlite_web.visit(CAROL), "mail", "missing=rsc", all="1")
+    [selection] = sqlite_web.cast.rows("people_selection")
+    assert pressed.headers["location"] == f"/coordinator/mail/new?selection={selection['id']}"
+
+
+def test_a_selection_is_nobody_elses(sqlite_web: WebClient) -> None:
+    path = choose(sqlite_web.visit(CAROL), "waive", all="1").headers["location"]
+    for email in (DAN, ALICE):
+        assert sqlite_web.visit(email).get(path).status_code == 404
+        assert sqlite_web.visit(email).post(path, WAIVER).status_code == 404
+    assert sqlite_web.visit(CAROL).get(path.replace("waive", "other")).status_code == 404

@@ -1,0 +1,303 @@
+"""The list of everyone at an association: filters, saved filters, export, and what to act on."""
+
+from collections.abc import Mapping, Sequence
+from typing import Annotated, NamedTuple
+from urllib.parse import urlencode
+
+from fastapi import APIRouter, Query, Request
+from fastapi.responses import HTMLResponse, RedirectResponse, Response, StreamingResponse
+
+from tracker.db.lists import SavedFilter
+from tracker.exports.workbooks import ExportTable, table_csv, table_workbook
+from tracker.notifications.people_text import format_option, format_row_missing, format_status
+from tracker.services.context import Refused
+from tracker.services.people_filter import (
+    DueSpan,
+    Facet,
+    FilteredPeople,
+    PeopleFilter,
+    Sort,
+    apply_filter,
+    parse_filter,
+)
+from tracker.services.people_list import STATUSES, People, PeopleRow, RowKey, RowKind, list_people
+from tracker.services.saved_filters import list_saved_filters
+from tracker.services.security_events import DONE, DOWNLOAD, record_event
+from tracker.services.selections import create_selection
+from tracker.web.dependencies import client_of
+from tracker.web.forms.body import Typed, clean, text_of
+from tracker.web.page_request import (
+    PAGE_SIZE,
+    CoordinatorPage,
+    PageNumber,
+    PageRequest,
+    count_pages,
+    format_problems,
+)
+from tracker.web.pages.desk import choose_association
+from tracker.web.pages.people_table import tabulate_people
+
+router = APIRouter()
+PATH = "/coordinator/people"
+_XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
+_WARM = ("lapsed", "overdue", "behind")
+# Enough for those who supervise most; the search finds the others.
+_MOST_PROVIDERS = 30
+_TITLES = {
+    Facet.STATUS: "Status",
+    Facet.MISSING: "Still needs",
+    Facet.DUE: "Due",
+    Facet.CATEGORY: "Category",
+    Facet.FLAG: "Email and sign-in",
+    Facet.MARK: "Mark",
+    Facet.PROVIDER: "RSC provider",
+}
+_SORTS = {
+    Sort.NAME: "Name",
+    Sort.CATEGORY: "Category",
+    Sort.URGENCY: "Status",
+    Sort.DUE: "Due",
+    Sort.MISSING: "Still needs",
+}
+MAIL, WAIVE, EXTEND, MEMBERSHIP, MARK = "mail", "waive", "extend", "membership", "mark"
+ACTIONS = {
+    MAIL: "Email",
+    WAIVE: "Waive",
+    EXTEND: "Extend",
+    MEMBERSHIP: "Add membership",
+    MARK: "Mark",
+}
+
+
+class OptionView(NamedTuple):
+    """One option of a filter: how many rows it would show, and the address that toggles it."""
+
+    label: str
+    rows: int
+    path: str
+    is_chosen: bool
+
+
+class FacetView(NamedTuple):
+    """A filter with its options."""
+
+    name: str
+    title: str
+    options: list[OptionView]
+
+
+class RowView(NamedTuple):
+    """A row as the page shows it; ``tone`` is that of the status."""
+
+    key: str
+    row: PeopleRow
+    path: str
+    status: str
+    tone: str
+    missing: str
+
+
+class Shown(NamedTuple):
+    """The list at one association as its address has it."""
+
+    association: str
+    chosen: PeopleFilter
+    people: People
+    filtered: FilteredPeople
+    has_providers: bool = False
+
+    def link(self, chosen: PeopleFilter, path: str = PATH, **more: object) -> str:
+        """The address of the list with another filter."""
+        pairs = [("association", self.association), *chosen.pairs()]
+        if self.has_providers:
+            pairs.append(("providers", "1"))
+        return (
+            f"{path}?{urlencode([*pairs, *((name, str(value)) for name, value in more.items())])}"
+        )
+
+
+@router.get("/coordinator/people")
+def show_people(
+    page: CoordinatorPage,
+    request: Request,
+    association: Annotated[str, Query()] = "",
+    providers: Annotated[str, Query()] = "",
+    number: PageNumber = 1,
+) -> HTMLResponse:
+    """Everyone of an association, as far as the filter in the address shows them."""
+    shown = read_people(page, request, association, has_providers=bool(providers))
+    return render_people(page, shown, number)
+
+
+@router.get("/coordinator/people.csv")
+def send_csv(
+    page: CoordinatorPage, request: Request, association: Annotated[str, Query()] = ""
+) -> StreamingResponse:
+    """Send exactly the rows that the filter shows, for a spreadsheet."""
+    table, name = _tabulate(page, request, association)
+    headers = {"content-disposition": f'attachment; filename="{name}.csv"'}
+    return StreamingResponse(
+        table_csv(table), media_type="text/csv; charset=utf-8", headers=headers
+    )
+
+
+@router.get("/coordinator/people.xlsx")
+def send_workbook(
+    page: CoordinatorPage, request: Request, association: Annotated[str, Query()] = ""
+) -> Response:
+    """Send exactly the rows that the filter shows, as a workbook."""
+    table, name = _tabulate(page, request, association)
+    with table_workbook(table, name) as file:
+        headers = {"content-disposition": f'attachment; filename="{name}.xlsx"'}
+        return Response(file.read(), media_type=_XLSX, headers=headers)
+
+
+@router.post("/coordinator/people")
+def select_people(
+    page: CoordinatorPage,
+    request: Request,
+    typed: Typed,
+    association: Annotated[str, Query()] = "",
+    number: PageNumber = 1,
+) -> Response:
+    """Keep the checked rows, or all that match, and go on to what to do with them."""
+    shown = read_people(page, request, association)
+    rows = shown.filtered.rows
+    if not text_of(typed, "all"):
+        keys = set(typed.getlist("row"))
+        rows = [row for row in rows if format_key(row.key) in keys]
+    try:
+        selection_id = page.write(
+            lambda context: create_selection(context, shown.association, rows, shown.chosen.query())
+        )
+    except Refused as refused:
+        return render_people(page, shown, number, format_problems(refused))
+    action = text_of(typed, "action")
+    path = f"/coordinator/selections/{selection_id}/{action if action in ACTIONS else MARK}"
+    if action == MAIL:
+        path = f"/coordinator/mail/new?selection={selection_id}"
+    return RedirectResponse(path, 303)
+
+
+def read_people(
+    page: PageRequest, request: Request, association: str, *, has_providers: bool = False
+) -> Shown:
+    """The list as the address of a request has it; 404 for somebody else's association."""
+    association = choose_association(page.viewer, association)
+    chosen = parse_filter(
+        (name, clean(value)) for name, value in request.query_params.multi_items()
+    )
+    has_providers = has_providers or Facet.PROVIDER in chosen.chosen
+    wants = (lambda _key, _name: True) if has_providers else chosen.wants_provider
+    today = page.day_of(association)
+    with page.reading() as session:
+        people = list_people(session, association, page.now, today, wants)
+    return Shown(association, chosen, people, apply_filter(people, chosen, today), has_providers)
+
+
+def format_key(key: RowKey) -> str:
+    """A row's key as forms send it: ``renewal-12-2026-01-01``."""
+    cycle = f"-{key.cycle_starts_on.isoformat()}" if key.cycle_starts_on else ""
+    return f"{key.kind}-{key.id}{cycle}"
+
+
+def render_people(
+    page: PageRequest,
+    shown: Shown,
+    number: int = 1,
+    problems: Sequence[tuple[str, str]] = (),
+    saved_name: str = "",
+) -> HTMLResponse:
+    """The page of the list, with what is wrong with what was sent."""
+    rows, association = shown.filtered.rows, shown.association
+    rulebook = page.rulebooks.associations[association]
+    pages = count_pages(len(rows))
+    number = min(number, pages)
+    with page.reading() as session:
+        saved = list_saved_filters(session, page.viewer.email, association)
+    return page.render(
+        "desk_people.html",
+        problems=problems,
+        here="coordinator",
+        desk="people",
+        association=association,
+        shown=shown,
+        chosen=shown.chosen,
+        rows=[_view_row(row) for row in rows[(number - 1) * PAGE_SIZE : number * PAGE_SIZE]],
+        total=len(rows),
+        people=len({row.person_id for row in rows}),
+        everyone=len(shown.people.rows),
+        facets=_view_facets(shown, list(rulebook.categories)),
+        sorts=_SORTS,
+        actions=ACTIONS,
+        saved=[(each.name, filter_path(each)) for each in saved],
+        saved_name=saved_name,
+        page=number,
+        pages=pages,
+        first=(number - 1) * PAGE_SIZE + 1,
+    )
+
+
+def filter_path(saved: SavedFilter) -> str:
+    """The address of the list as a saved filter shows it."""
+    return f"{PATH}?{urlencode({'association': saved.association})}&{saved.query}"
+
+
+def _view_row(row: PeopleRow) -> RowView:
+    path = f"{PATH}/{row.id}"
+    if row.kind is RowKind.APPLICATION:
+        path = f"/coordinator/applicants/{row.id}"
+    elif row.kind is RowKind.VETTING:
+        path = ""
+    tone = "plain"
+    if row.status in _WARM:
+        tone = "warm"
+    elif row.status == "met":
+        tone = "good"
+    missing = format_row_missing(row.requirements)
+    return RowView(format_key(row.key), row, path, format_status(row.status), tone, missing)
+
+
+def _view_facets(shown: Shown, categories: Sequence[str]) -> list[FacetView]:
+    """Each filter that has something to choose; what is chosen is always there."""
+    orders: Mapping[Facet, Sequence[str]] = {
+        Facet.STATUS: STATUSES,
+        Facet.CATEGORY: categories,
+        Facet.DUE: list(DueSpan),
+    }
+    views = []
+    for facet, title in _TITLES.items():
+        counts, picked = shown.filtered.counts[facet], shown.chosen.chosen.get(facet, ())
+        keys = list(dict.fromkeys([*counts, *picked]))
+        order = orders.get(facet)
+        if order is not None:
+            keys.sort(key=lambda key: order.index(key) if key in order else len(order))
+        elif facet is Facet.PROVIDER:
+            keys.sort(key=lambda key: (key not in picked, -counts.get(key, 0), key))
+            keys = keys[:_MOST_PROVIDERS]
+        names = shown.people.providers if facet is Facet.PROVIDER else shown.filtered.labels
+        options = [
+            OptionView(
+                format_option(facet, key, names),
+                counts.get(key, 0),
+                shown.link(shown.chosen.toggle(facet, key)),
+                key in picked,
+            )
+            for key in keys
+        ]
+        if options and (facet is not Facet.PROVIDER or shown.has_providers):
+            views.append(FacetView(facet.value, title, options))
+    return views
+
+
+def _tabulate(page: PageRequest, request: Request, association: str) -> tuple[ExportTable, str]:
+    """What the filter shows, as a table, and the file's name; recorded as a download."""
+    shown = read_people(page, request, association, has_providers=True)
+    rulebook = page.rulebooks.associations[shown.association]
+    table = tabulate_people(shown.filtered, shown.people.providers, rulebook.time_zone)
+    client, person_id = client_of(request), page.viewer.person_id
+    page.site.writer.run(
+        lambda session: record_event(session, page.now, client, DOWNLOAD, DONE, person_id)
+    )
+    day = page.day_of(shown.association).isoformat()
+    return table, f"people-{shown.association.lower()}-{day}"

@@ -1,0 +1,80 @@
+"""The list of people as a table for CSV files and workbooks."""
+
+from collections.abc import Mapping, Sequence
+from datetime import date
+
+from tracker.clock import local_day
+from tracker.exports.workbooks import Column, ExportTable, Value
+from tracker.formatting import as_hours, capitalize_first
+from tracker.notifications.people_text import format_row_missing, format_status
+from tracker.services.people_filter import FilteredPeople, list_short
+from tracker.services.people_list import PeopleRow
+
+_NARROW = 17
+_COLUMNS = (
+    Column("Name", 24),
+    Column("Email", 30),
+    Column("Second email", 30),
+    Column("Category", 12),
+    Column("Status", 16),
+    Column("Since", 12),
+    Column("Ends on", 12),
+    Column("Cycle from", 12),
+    Column("Cycle to", 12),
+    Column("Due on", 12),
+    Column("Missing", 40),
+    Column("Hours missing", 14),
+    Column("Membership until", 16),
+    Column("RSC providers", 30),
+    Column("Email bounced on", 16),
+    Column("Signed in within a year", 20),
+    Column("Marks", 20),
+)
+
+
+def tabulate_people(
+    shown: FilteredPeople, providers: Mapping[str, str], time_zone: str
+) -> ExportTable:
+    """The rows in their order, with a column for each requirement that somebody is short of.
+
+    ``providers`` are names by key. Hours are numbers; a missing membership is "yes".
+    """
+    extra = [
+        Column(f"{capitalize_first(label)} missing", _NARROW) for label in shown.labels.values()
+    ]
+    rows = [_list_values(row, providers, time_zone, [*shown.labels]) for row in shown.rows]
+    return ExportTable([*_COLUMNS, *extra], rows)
+
+
+def _list_values(
+    row: PeopleRow, providers: Mapping[str, str], time_zone: str, requirement_ids: Sequence[str]
+) -> list[Value]:
+    short: dict[str, Value] = {}
+    for item in list_short(row.requirements):
+        is_membership = item.counts == "membership"
+        short[item.id] = "yes" if is_membership else as_hours(item.minutes)
+    names = sorted(providers[key] for key in row.providers if key in providers)
+    return [
+        row.name,
+        row.email,
+        row.second_email,
+        row.category,
+        format_status(row.status),
+        row.starts_on,
+        row.ends_on,
+        row.cycle_starts_on,
+        row.cycle_ends_on,
+        row.due_on,
+        format_row_missing(row.requirements),
+        as_hours(row.short_minutes) if row.due_on else None,
+        _last_day(row.membership_until),
+        "; ".join(names),
+        local_day(row.refused_at, time_zone) if row.refused_at else None,
+        "yes" if row.has_signed_in else "no",
+        "; ".join(row.marks),
+        *(short.get(each) for each in requirement_ids),
+    ]
+
+
+def _last_day(day: date | None) -> Value:
+    return "for life" if day == date.max else day
