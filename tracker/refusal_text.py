@@ -57,20 +57,33 @@ def _format_topics_sum(facts: Facts) -> str:
 
 def _format_merge_conflict(facts: Facts) -> str:
     kept, other, different = facts["kept"], facts["other"], facts["different"]
-    same = {name for name in kept.keys() - different if kept[name] and not name.endswith("id")}
-    known_by = [str(value) for name, value in kept.items() if name in same]
-    differences = [
-        f"{name} {kept[name] or 'empty'} and {other[name] or 'empty'}" for name in different
-    ]
+    known_by = []
+    for name, value in kept.items():
+        if name not in different and value and not name.endswith("id"):
+            known_by.append(_format_value(value))
+    differences = []
+    for name in different:
+        values = f"{_format_value(kept[name])} and {_format_value(other[name])}"
+        differences.append(f"{_COLUMNS.get(name, name.replace('_', ' '))} {values}")
     return (
-        f"Both records have this {facts['kind']} ({', '.join(known_by)}), but they differ "
-        f"({'; '.join(differences)}). Correct one first, by an import or `tracker remove`."
+        f"Both records have this {facts['kind'].replace('_', ' ')} ({', '.join(known_by)}), but "
+        f"they differ ({'; '.join(differences)}). Correct or remove one of them first."
     )
 
 
 def _format_unknown_field(facts: Facts) -> str:
     known = format_alternatives(facts["known"])
     return f"There is no field {facts['name']}. Use {known}"
+
+
+# What people call a column.
+_COLUMNS = {"starts_on": "first day", "ends_on": "last day", "extended_due_on": "due date"}
+
+
+def _format_value(value: object) -> str:
+    if isinstance(value, date):
+        return format_date(value)
+    return str(value or "none")
 
 
 # By the code of `services.context.Refusal`, with the refusal's facts in braces.
@@ -195,6 +208,15 @@ _SENTENCES: dict[str, str | Callable[[Facts], str]] = {
     "recorded-membership-is-for-life": (
         "There is already a {organization} membership for life since {starts_on}"
     ),
+    "term-too-long": (
+        "That is more than {years} years. Check the year, or leave the last day empty if it is not "
+        "known."
+    ),
+    "term-overlaps": lambda facts: (
+        f"{facts['name']} is on record from {format_date(facts['starts_on'])} "
+        + (f"to {format_date(facts['ends_on'])}" if facts["ends_on"] else "on")
+        + ". Change that one, or enter days that do not overlap it."
+    ),
     "leave-before-endorsement": "This leave ends before your endorsement began on {starts_on}",
     "leave-in-closed-cycle": (
         "{cycle} closed on {grace_ends_on}, so leave that ends in it has no effect. Contact your "
@@ -269,6 +291,21 @@ _SENTENCES: dict[str, str | Callable[[Facts], str]] = {
         "{email} is the address of {name}, who is another person here. If both are one person, use "
         "`tracker person merge`."
     ),
+    # A person's facts, as coordinators correct them
+    "person-name-missing": "Enter the person's full name",
+    "no-session-to-link": "No session names this provider anymore, or it is linked already",
+    "email-is-first-here": "That is already the person's first address. Enter a different one.",
+    "email-is-second-here": "That is already the person's second address",
+    "email-is-coordinators": (
+        "{email} is a coordinator's address, so it can't be anyone's second address"
+    ),
+    "email-of-known-person": (
+        "{email} is the address of {name}. If both are one person, merge their records instead."
+    ),
+    "email-was-another": (
+        "{email} was the address of another person here. Choose that record, or enter another "
+        "address."
+    ),
     "first-day-too-late": "{first_day} is too far ahead: the first day can be {last} or earlier",
     "first-day-too-early": "{first_day} is too long ago: the first day can be {first} or later",
     "first-day-chosen": lambda facts: (
@@ -284,9 +321,8 @@ _SENTENCES: dict[str, str | Callable[[Facts], str]] = {
     "nobody-has-email": "Nobody has the address {email}",
     "merge-with-itself": "{email} is the address of both: there is nothing to merge",
     "merge-doubles": lambda facts: (
-        f"{format_count(facts['count'], 'session')} may be logged in both records, as listed. Add "
-        "--similar same if these are the same sessions (one of each is kept, with the files of "
-        "both), or --similar new if all of them were held"
+        f"{format_count(facts['count'], 'session')} may be logged in both records, as listed. "
+        "Choose whether these are the same sessions, or all of them were held."
     ),
     "merge-conflict": _format_merge_conflict,
     "merge-own-provider": (
@@ -299,15 +335,15 @@ _SENTENCES: dict[str, str | Callable[[Facts], str]] = {
     ),
     "merge-overlap": (
         "Both records have the {kind} {name}, and the terms that begin on {first} and on {second} "
-        "overlap. Remove the wrong one first: `tracker remove {kind}`."
+        "overlap. Remove the wrong one first."
     ),
     "merge-applications": (
         "Both records have an undecided application for {name}. Withdraw or decide one first, or "
-        "remove it: `tracker remove application`."
+        "remove it."
     ),
     "merge-day-full": (
-        "{held_on} would have {minutes:hours}, more than a day. Remove what is logged twice first: "
-        "`tracker remove entry`, or use --similar same."
+        "{held_on} would have {minutes:hours}, more than a day. Remove what is logged twice first, "
+        "or keep one of each session that is in both."
     ),
     "merge-answers": (
         "One record confirmed the session of {held_on} ({title}), and the other one reported a "

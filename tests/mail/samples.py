@@ -19,6 +19,7 @@ from tracker.mail.contents import (
     SessionMail,
     SignInMail,
     Trend,
+    WelcomeMail,
 )
 
 BASE_URL = "https://renewals.example.org"
@@ -225,6 +226,19 @@ ADDRESS = AddressMail(
     action=Action("Open the page", f"{BASE_URL}/profile/second-address/9f8e7d6c5b4a"),
 )
 
+WELCOME = WelcomeMail(
+    subject="Your NCIMHA IFS renewal is due Dec 31, 2026",
+    greeting_name="Alice Moreno",
+    headline="Your NCIMHA IFS endorsement is on record.",
+    intro="NCIMHA keeps renewals here. Log your hours, and see what counts and why.",
+    due="Your next renewal is due December 31, 2026. It needs:",
+    rows=(Row("Training", "15 hours"), Row("Reflective supervision", "12 hours")),
+    action=Action("Sign in", f"{BASE_URL}/sign-in"),
+    sign_in="There is no password. Enter alice@example.org and we email you a code.",
+    contact="Questions? Reply to this email. It goes to Carol Reyes (carol@example.org).",
+    why="You get this email because NCIMHA recorded your endorsement.",
+)
+
 SAMPLES = {
     "reminder": REMINDER,
     "two endorsements": TWO_ENDORSEMENTS,
@@ -238,5 +252,6 @@ SAMPLES = {
     "new request": NEW_REQUEST,
     "address": ADDRESS,
     "sign-in": SIGN_IN,
+    "welcome": WELCOME,
     "probe": PROBE,
 }

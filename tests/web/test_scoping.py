@@ -181,6 +181,30 @@ KNOWN = {
     ("POST", "/coordinator/filters/{filter_id}"): COORDINATOR,
     ("GET", "/coordinator/selections/{selection_id}/{action}"): COORDINATOR,
     ("POST", "/coordinator/selections/{selection_id}/{action}"): COORDINATOR,
+    ("GET", "/coordinator/person/new"): COORDINATOR,
+    ("POST", "/coordinator/person/new"): COORDINATOR,
+    ("GET", "/coordinator/person/{person_id}"): COORDINATOR,
+    ("GET", "/coordinator/person/{person_id}/change/{fact}"): COORDINATOR,
+    ("POST", "/coordinator/person/{person_id}/change/{fact}"): COORDINATOR,
+    ("GET", "/coordinator/person/{person_id}/add/{kind}"): COORDINATOR,
+    ("POST", "/coordinator/person/{person_id}/add/{kind}"): COORDINATOR,
+    ("GET", "/coordinator/person/{person_id}/add/waiver"): COORDINATOR,
+    ("POST", "/coordinator/person/{person_id}/add/waiver"): COORDINATOR,
+    ("GET", "/coordinator/person/{person_id}/add/extension"): COORDINATOR,
+    ("POST", "/coordinator/person/{person_id}/add/extension"): COORDINATOR,
+    ("GET", "/coordinator/person/{person_id}/add/leave"): COORDINATOR,
+    ("POST", "/coordinator/person/{person_id}/add/leave"): COORDINATOR,
+    ("GET", "/coordinator/person/{person_id}/change/leave/{leave_id}"): COORDINATOR,
+    ("POST", "/coordinator/person/{person_id}/change/leave/{leave_id}"): COORDINATOR,
+    ("GET", "/coordinator/person/{person_id}/change/{kind}/{row_id}"): COORDINATOR,
+    ("POST", "/coordinator/person/{person_id}/change/{kind}/{row_id}"): COORDINATOR,
+    ("GET", "/coordinator/person/{person_id}/remove/{kind}/{row_id}"): COORDINATOR,
+    ("POST", "/coordinator/person/{person_id}/remove/{kind}/{row_id}"): COORDINATOR,
+    ("GET", "/coordinator/person/{person_id}/merge"): COORDINATOR,
+    ("GET", "/coordinator/person/{person_id}/merge/{other_id}"): COORDINATOR,
+    ("POST", "/coordinator/person/{person_id}/merge/{other_id}"): COORDINATOR,
+    ("GET", "/coordinator/person/{person_id}/provider"): COORDINATOR,
+    ("POST", "/coordinator/person/{person_id}/provider"): COORDINATOR,
     ("GET", "/coordinator/changes"): COORDINATOR,
     ("GET", "/coordinator/changes/{change_id}"): COORDINATOR,
     ("POST", "/coordinator/changes/{change_id}/undo"): COORDINATOR,
@@ -249,6 +273,8 @@ def send(web: WebClient, email: str, route: tuple[str, str], number: int = 1) ->
     method, path = route
     path = path.replace("{cycle_starts_on}", "2026-01-01").replace("{decision}", "endorse")
     path = path.replace("{change}", "submit").replace("{action}", "waive")
+    path = path.replace("{change}", "submit")
+    path = path.replace("{kind}", "endorsement").replace("{fact}", "name")
     path = re.sub(r"\{\w+\}", str(number), path)
     visitor = web.visit(email)
     answer = (
@@ -280,10 +306,10 @@ def owners_of(cast: Cast) -> dict[str, dict[int, str]]:
     terms, requests = own_terms_and_requests(cast)
     return {
         "change_id": changes_about(cast),
-        "person_id": {number: who for who, number in cast.people.items() if who != DANA},
         "mailing_id": mailings_about(cast),
         "filter_id": filters_of(cast),
         "selection_id": selections_of(cast),
+        "person_id": {cast.people[who]: who for who in (ALICE, BOB, ERIN, EVE)},
         "membership_id": terms,
         "request_id": requests,
         "entry_id": {number: entries.get(key, ALICE) for key, number in cast.entries.items()},
@@ -329,6 +355,8 @@ def mailings_about(cast: Cast) -> dict[int, str]:
                     skipped = {"outcome": "skipped", "reason": "bounced"}
                     session.connection().execute(insert(recipient).values(**of, **skipped))
     return mailings
+
+
 def filters_of(cast: Cast) -> dict[int, str]:
     """A filter that each coordinator saved, and the person whom it finds; by id."""
     table = METADATA.tables["saved_filter"]
@@ -437,8 +465,8 @@ def test_foreign_ids_answer_like_absent_ids(
               "membership", "evidence", "time_request", "leave", "person", "degree", "position",
               "attestation", "exam_result", "review", "group_session", "group_member",
               "desk_change", "mailing", "mailing_recipient",
-              "desk_change", "saved_filter", "people_selection", "person_mark",
-              "waiver")  # fmt: skip
+              "saved_filter", "people_selection", "person_mark", "waiver",
+              "endorsement", "vetting", "removal")  # fmt: skip
     before = {table: cast.rows(table) for table in tables}
     for number, owner in owners.items():
         own = owner in SEES[email] if coordinating else owner == email
@@ -476,7 +504,10 @@ def test_impossible_ids_are_absent(sqlite_web: WebClient, number: str) -> None:
                  "/membership/{}", "/coordinator/requests/{}",
                  "/coordinator/providers/{}",
                  "/coordinator/mail/{}",
-                 "/coordinator/mail/{}/people/1", "/coordinator/mail/1/people/{}"):  # fmt: skip
+                 "/coordinator/mail/{}/people/1", "/coordinator/mail/1/people/{}",
+                 "/coordinator/person/{}", "/coordinator/person/{}/merge",
+                 "/coordinator/person/{}/change/name",
+                 "/coordinator/person/{}/add/vetting"):  # fmt: skip
         who = CAROL if "coordinator" in path else ALICE
         assert sqlite_web.visit(who).get(path.format(number)).status_code == 404
 

@@ -27,6 +27,11 @@ from tracker.services.merging import (
 from tracker.services.sign_in import normalize_email
 from tracker.services.team import list_coordinators, load_team
 
+_HINT = (
+    "--similar same or new says whether sessions that both have are the same. `tracker remove` "
+    "removes a wrong row."
+)
+
 
 class _DryRunError(Exception):
     """Rolls the merge of a dry run back, with what it would have done."""
@@ -51,7 +56,7 @@ def merge(emails: tuple[str, str], reason: str, similar: Similar | None, *, dry_
         return
     except Refused as refused:
         sentences = [format_refusal(each.code, each.facts) for each in refused.refusals]
-        raise UserError("\n".join([*sentences, "Nothing was merged."])) from None
+        raise UserError("\n".join([*sentences, f"Nothing was merged. {_HINT}"])) from None
     sys.stdout.write(f"\nMerged: {keep} now has all of it.\n")
     _print_record(result.kept)
     sys.stdout.write(f"`tracker remove undo {result.removal_id}` undoes it. Files that still have ")

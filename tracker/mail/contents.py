@@ -287,6 +287,27 @@ class AddressMail:
 
 
 @dataclass(frozen=True, slots=True)
+class WelcomeMail:
+    """The first email to an endorsee whom a coordinator added.
+
+    ``due`` says by when what is needed ("Due December 31, 2026"), and ``rows`` what, both empty if
+    nothing is due; ``sign_in`` says how to sign in, and ``contact`` whom to write to.
+    """
+
+    kind: ClassVar[str] = "welcome"
+    subject: str
+    greeting_name: str
+    headline: str
+    intro: str
+    due: str
+    rows: tuple[Row, ...]
+    action: Action
+    sign_in: str
+    contact: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
 class SignInMail:
     """A code to type and a link to open; both stop working after ``minutes``."""
 
@@ -314,6 +335,7 @@ AnyMail = (
     | SessionMail
     | MailingMail
     | SignInMail
+    | WelcomeMail
     | ProbeMail
 )
 

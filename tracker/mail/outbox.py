@@ -23,7 +23,9 @@ from sqlalchemy import (
     and_,
     bindparam,
     cast,
+    false,
     func,
+    or_,
     select,
     tuple_,
     update,
@@ -238,21 +240,29 @@ def withdraw_about(
     same row can come back and be written about again. Only those written ``since`` an instant, if
     it is given.
     """
+    return _withdraw(session, _is_about(abouts, since), now, reason)
+
+
+def withdraw_occasions(
+    session: Session, prefixes: Collection[str], now: datetime, reason: str
+) -> list[WithdrawnLetter]:
+    """As `withdraw_about`, the messages whose dedupe keys begin with one of these texts."""
+    starts = [_OUTBOX.c.dedupe_key.startswith(prefix, autoescape=True) for prefix in prefixes]
+    return _withdraw(session, or_(false(), *starts), now, reason)
+
+
+def _withdraw(
+    session: Session, condition: ColumnElement[bool], now: datetime, reason: str
+) -> list[WithdrawnLetter]:
     connection = session.connection()
-    about = _is_about(abouts, since)
+    renamed = _OUTBOX.c.dedupe_key + ":removed:" + cast(_OUTBOX.c.id, String)
     connection.execute(
         update(_OUTBOX)
-        .where(about, _OUTBOX.c.state == "waiting")
-        .values(
-            state="dropped",
-            finished_at=now,
-            last_error=_storable(reason),
-            dedupe_key=_OUTBOX.c.dedupe_key + ":removed:" + cast(_OUTBOX.c.id, String),
-        )
+        .where(condition, _OUTBOX.c.state == "waiting")
+        .values(state="dropped", finished_at=now, last_error=_storable(reason), dedupe_key=renamed)
     )
-    letters = list_left(session, abouts, since=since)
-    left = about & _OUTBOX.c.state.in_(_LEFT)
-    renamed = _OUTBOX.c.dedupe_key + ":removed:" + cast(_OUTBOX.c.id, String)
+    letters = _list_left(session, condition)
+    left = condition & _OUTBOX.c.state.in_(_LEFT)
     connection.execute(update(_OUTBOX).where(left).values(dedupe_key=renamed))
     return letters
 
@@ -265,14 +275,15 @@ def _is_about(
     return about if since is None else and_(about, _OUTBOX.c.created_at >= since)
 
 
-def list_left(
-    session: Session, abouts: Collection[tuple[str, int]], *, since: datetime | None = None
-) -> list[WithdrawnLetter]:
+def list_left(session: Session, abouts: Collection[tuple[str, int]]) -> list[WithdrawnLetter]:
     """The messages about rows that have left, or may have, without copies to second addresses."""
-    about = _is_about(abouts, since)
+    return _list_left(session, _is_about(abouts))
+
+
+def _list_left(session: Session, condition: ColumnElement[bool]) -> list[WithdrawnLetter]:
     is_copy = _OUTBOX.c.dedupe_key.contains(SECOND_COPY)
     columns = [_OUTBOX.c[name] for name in WithdrawnLetter._fields]
-    query = select(*columns).where(about, _OUTBOX.c.state.in_(_LEFT), ~is_copy)
+    query = select(*columns).where(condition, _OUTBOX.c.state.in_(_LEFT), ~is_copy)
     rows = session.connection().execute(query.order_by(_OUTBOX.c.id))
     return [WithdrawnLetter(*row) for row in rows]
 

@@ -11,7 +11,12 @@ from tracker.db.signing_keys import body_cipher
 from tracker.formatting import format_list
 from tracker.mail.contents import Action, AddressMail, SignInMail
 from tracker.mail.outbox import enqueue
-from tracker.notifications.context import Envelope, MailContext, create_message
+from tracker.notifications.context import (
+    Envelope,
+    MailContext,
+    change_prefix,
+    create_message,
+)
 from tracker.services.browser_sessions import SessionProof, start_confirmation
 from tracker.services.context import Actor, ServiceContext
 from tracker.services.profile import is_email_taken
@@ -220,9 +225,15 @@ def send_confirmation_code(
 
 
 def notify_second_email_change(
-    mail_context: MailContext, context: ServiceContext, person: Person
+    mail_context: MailContext,
+    context: ServiceContext,
+    person: Person,
+    association: str | None = None,
 ) -> None:
-    """Tell a person's first address that their second one was changed or removed."""
+    """Tell a person's first address that their second one was changed or removed.
+
+    ``association`` is that of the coordinator who did it; None: the person did.
+    """
     headline = "Your second address was removed."
     text = "It can no longer be used to sign in, and was signed out in every browser."
     if person.second_email:
@@ -239,7 +250,40 @@ def notify_second_email_change(
         "you.",
         action=Action("See my profile", f"{mail_context.settings.base_url}/profile"),
     )
-    _enqueue_for(mail_context, context, person, mail, context.now.isoformat())
+    key = f"{mail.kind}:{person.id}:{context.now.isoformat()}"
+    if association is not None:
+        key = f"{change_prefix(person.id, context.now)}second"
+    envelope = Envelope(key, person.name, person.email, association, person.id, urgent=True)
+    message = create_message(mail_context, envelope, mail, context.now)
+    enqueue(context.session, [message], context.now)
+
+
+def notify_former_email(
+    mail_context: MailContext,
+    context: ServiceContext,
+    person: Person,
+    former: str,
+    association: str,
+) -> None:
+    """Tell a person's former address that it was replaced, in the transaction that does it.
+
+    Call it after the change: waiting mail goes to the new address. Replies reach the coordinators
+    of the ``association``.
+    """
+    mail = AddressMail(
+        subject="Your email address here has changed",
+        greeting_name=person.name,
+        headline=f"Your address here is now {person.email}.",
+        text=f"Your coordinator replaced {former}. Everything in your record is kept, and our "
+        f"email goes to {person.email} from now on. Sign in with that address.",
+        quiet="If this is wrong, reply to this email. It goes to your coordinator.",
+        why="You get this email because this address no longer signs you in.",
+        action=Action("Sign in", f"{mail_context.settings.base_url}/sign-in"),
+    )
+    key = f"{change_prefix(person.id, context.now)}former"
+    envelope = Envelope(key, person.name, former, association, person.id, urgent=True)
+    message = create_message(mail_context, envelope, mail, context.now)
+    enqueue(context.session, [message], context.now)
 
 
 def send_trial_mail(
@@ -255,17 +299,7 @@ def send_trial_mail(
         quiet="You don't need to do anything.",
         why="You get this email because you asked for it on your profile.",
     )
-    _enqueue_for(mail_context, context, person, mail, str(refused_at))
-
-
-def _enqueue_for(
-    mail_context: MailContext,
-    context: ServiceContext,
-    person: Person,
-    mail: AddressMail,
-    occasion: str,
-) -> None:
-    key = f"{mail.kind}:{person.id}:{occasion}"
+    key = f"{mail.kind}:{person.id}:{refused_at}"
     envelope = Envelope(key, person.name, person.email, None, person.id, urgent=True)
     message = create_message(mail_context, envelope, mail, context.now)
     enqueue(context.session, [message], context.now)

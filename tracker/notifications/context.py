@@ -94,6 +94,14 @@ class Envelope:
         return cls(dedupe_key, person.name, person.email, association, person.id, about=about)
 
 
+def change_prefix(person_id: int, made_at: datetime) -> str:
+    """How the keys of all mails begin that one change on the desk sends about a person.
+
+    Undoing the change withdraws them.
+    """
+    return f"desk:{person_id}:{made_at.isoformat()}:"
+
+
 def create_message(
     context: MailContext, envelope: Envelope, mail: AnyMail, now: datetime
 ) -> Message:

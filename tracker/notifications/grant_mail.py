@@ -12,7 +12,12 @@ from tracker.db.people import Endorsement, Person
 from tracker.formatting import capitalize_first, format_date, use_locale
 from tracker.mail.contents import Action, RequestMail, Row
 from tracker.mail.outbox import enqueue
-from tracker.notifications.context import Envelope, MailContext, create_message
+from tracker.notifications.context import (
+    Envelope,
+    MailContext,
+    change_prefix,
+    create_message,
+)
 from tracker.notifications.notices_mail import fit_subject
 from tracker.notifications.request_mail import Wording, word_due_date
 from tracker.rules.standing import Standing
@@ -49,7 +54,10 @@ def notify_grants(
                 why=f"You get this email because {endorsement.association} recorded this for you.",
             )
             about = find_grant(session, grant)
-            envelope = Envelope.to_person(person, endorsement.association, grant.key, about)
+            key = grant.key
+            if grant.occasion:
+                key = f"{change_prefix(person.id, now)}{key}"
+            envelope = Envelope.to_person(person, endorsement.association, key, about)
             if enqueue(session, [create_message(context, envelope, mail, now)], now):
                 recipients.append(person.email)
     return recipients

@@ -12,7 +12,12 @@ from tracker.db.providers import DeclinedProvider
 from tracker.formatting import format_date, format_hours_with_unit
 from tracker.mail.contents import Action, RequestMail, Row
 from tracker.mail.outbox import Message, enqueue, withdraw_about
-from tracker.notifications.context import Envelope, MailContext, create_message
+from tracker.notifications.context import (
+    Envelope,
+    MailContext,
+    change_prefix,
+    create_message,
+)
 from tracker.notifications.notices_mail import fit_subject
 from tracker.services.context import ServiceContext
 from tracker.services.message_subjects import About
@@ -42,6 +47,36 @@ def notify_known_providers(
         for _, own in sorted(sessions.items())
     ]
     enqueue(context.session, messages, context.now)
+
+
+def notify_relinked(
+    mail_context: MailContext, context: ServiceContext, linked: list[LinkedSession], former: str
+) -> None:
+    """Queue a mail for an endorsee about sessions that a coordinator linked to another provider.
+
+    ``former`` is the name of the provider whom they named before.
+    """
+    person = context.session.get_one(Person, linked[0].person_id)
+    provider = context.session.get_one(Person, linked[0].provider_id).name
+    mail = RequestMail(
+        subject=fit_subject(
+            [f"RSC provider corrected to {provider}", "Your RSC provider was corrected"]
+        ),
+        greeting_name=person.name,
+        headline=f"These sessions were with {provider}.",
+        intro=f"Your log said {former}, and your coordinator corrected that. My year shows which "
+        "sessions count. If this is wrong, reply to this email.",
+        rows=_list_rows([(each.held_on, each.minutes) for each in linked]),
+        answer="",
+        answered_by="",
+        action=Action("View my year", f"{mail_context.settings.base_url}/my-year"),
+        why=f"You get this email because you logged RSC sessions with {former}.",
+    )
+    key = f"{change_prefix(person.id, context.now)}relinked:{linked[0].provider_id}"
+    envelope = Envelope.to_person(person, _association_of(context.session, person.id), key)
+    enqueue(
+        context.session, [create_message(mail_context, envelope, mail, context.now)], context.now
+    )
 
 
 def _create_message(
@@ -171,7 +206,9 @@ def _create_declined(
 
 
 def _list_rows(sessions: Sequence[tuple[date, int]]) -> tuple[Row, ...]:
-    rows = [Row(format_date(day), format_hours_with_unit(minutes)) for day, minutes in sessions]
+    """One row for each day with its minutes, the latest first."""
+    ordered = sorted(sessions, reverse=True)
+    rows = [Row(format_date(day), format_hours_with_unit(minutes)) for day, minutes in ordered]
     if len(rows) > _MOST_ROWS:
         rows[_MOST_ROWS:] = [Row("Earlier sessions", str(len(rows) - _MOST_ROWS))]
     return tuple(rows)

@@ -4,7 +4,7 @@ The letter is dropped if it has not left; otherwise a correction follows.
 """
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
 from operator import itemgetter
 from typing import NamedTuple
@@ -22,14 +22,20 @@ from tracker.mail.outbox import (
     requeue_about,
     withdraw_about,
     withdraw_messages,
+    withdraw_occasions,
 )
 from tracker.notifications import application_mail, request_mail
-from tracker.notifications.context import Envelope, MailContext, create_message
+from tracker.notifications.context import (
+    Envelope,
+    MailContext,
+    change_prefix,
+    create_message,
+)
 from tracker.notifications.notices_mail import fit_subject
 from tracker.notifications.reference_mail import ask_referee
 from tracker.services.applications import get_application, undo_application_decision
 from tracker.services.context import NotFound, ServiceContext
-from tracker.services.desk_changes import UndoneRecord, list_reversed, undo_change
+from tracker.services.desk_changes import REVERSED, UndoneRecord, list_reversed, undo_change
 from tracker.services.message_subjects import About, list_endorsed_applications
 from tracker.services.reference_submission import list_unsent_requests
 from tracker.services.removals import RemovableRow, remove_row
@@ -38,6 +44,7 @@ from tracker.services.undo import get_decision
 from tracker.services.unmerging import UndoneRemoval, undo_removal_or_merge
 
 _REASON = "the decision was undone"
+_REMOVAL = str(Removal.__tablename__)
 _CORRECTION_HEADLINE = "Please disregard our last email about this."
 _CORRECTION_SUBJECTS = ["Correction: please disregard our last email about this", "Correction"]
 
@@ -99,23 +106,46 @@ def remove_with_letters(
 def undo_change_with_letters(
     mail_context: MailContext, context: ServiceContext, change_id: int
 ) -> list[UndoneRecord]:
-    """Undo a change as `undo_change` does, with the letters that it wrote about its rows.
+    """Undo a change as `undo_change` does, with the letters that it sent.
 
-    Those that wait are dropped. One correction goes to each person whose letters have left.
+    Those that wait are dropped. One correction goes to each person whose letters have left. What
+    a removal said about letters is taken back as `undo_removal_with_letters` does.
     """
     session = context.session
     change = session.get(DeskChange, change_id)
     was_undone = change is not None and change.undone_at is not None
     records = undo_change(context, change_id)
     if change is not None and not was_undone:
-        rows, reason = list_reversed(session, change_id), "the change was undone"
-        left = withdraw_about(session, rows, context.now, reason, since=change.made_at)
-        letters = sorted((one.person_id, one) for one in left if one.person_id is not None)
+        letters = _withdraw_letters(mail_context, context, change, records)
         about = About(str(DeskChange.__tablename__), change_id)
         for person_id, own in groupby(letters, key=itemgetter(0)):
             key = f"change-undone:{change_id}:{person_id}"
             _correct(mail_context, context, about, key, [letter for _, letter in own])
     return records
+
+
+def _withdraw_letters(
+    mail_context: MailContext,
+    context: ServiceContext,
+    change: DeskChange,
+    records: Iterable[UndoneRecord],
+) -> list[tuple[int, WithdrawnLetter]]:
+    """Drop the letters of an undone change; those that have left, each with its person."""
+    session, reason = context.session, "the change was undone"
+    rows = []
+    for table, row_id in list_reversed(session, change.id):
+        if table == _REMOVAL:
+            _bring_letters_back(mail_context, context, row_id)
+        else:
+            rows.append((table, row_id))
+    prefixes = []
+    for record in records:
+        if record.outcome == REVERSED and record.person_id is not None:
+            prefixes.append(change_prefix(record.person_id, change.made_at))
+    left = withdraw_about(session, rows, context.now, reason, since=change.made_at)
+    left += withdraw_occasions(session, prefixes, context.now, reason)
+    # A set: a letter about a created row may have such a key too.
+    return sorted({(one.person_id, one) for one in left if one.person_id is not None})
 
 
 def undo_removal_with_letters(
@@ -126,6 +156,11 @@ def undo_removal_with_letters(
     A correction that has not left is dropped. If it has, another email says what applies again.
     """
     undone = undo_removal_or_merge(context, removal_id)
+    return undone, _bring_letters_back(mail_context, context, removal_id)
+
+
+def _bring_letters_back(mail_context: MailContext, context: ServiceContext, removal_id: int) -> int:
+    """Let the letters about what was removed wait again; how many they are."""
     removal = context.session.get_one(Removal, removal_id)
     abouts = list(_list_abouts(removal))
     for kind, row_id in list(abouts):
@@ -136,8 +171,7 @@ def undo_removal_with_letters(
         letters = [each for each in list_left(context.session, abouts) if each.person_id]
         if letters:
             _notify_restored(mail_context, context, removal, letters)
-    again = requeue_about(context.session, abouts, context.now, _removal_reason(removal))
-    return undone, again
+    return requeue_about(context.session, abouts, context.now, _removal_reason(removal))
 
 
 def _removal_reason(removal: Removal) -> str:

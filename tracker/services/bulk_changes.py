@@ -31,7 +31,7 @@ _BATCH = 1_000
 RowChange = Callable[[ServiceContext, SelectedRow], Grant | None]
 
 
-class RowOutcome(NamedTuple):
+class BulkOutcome(NamedTuple):
     """What happens to a row: nothing, for the reason of ``refusal``, or what was chosen.
 
     ``now_status`` and ``now_due_on`` are as of before the change; they differ from the row's if it
@@ -66,10 +66,10 @@ class BulkChange:
     change: RowChange
     once: bool = False
     expected: str = ""
-    outcomes: list[RowOutcome] = field(default_factory=list)
+    outcomes: list[BulkOutcome] = field(default_factory=list)
 
     @property
-    def changed(self) -> list[RowOutcome]:
+    def changed(self) -> list[BulkOutcome]:
         """The rows that were changed."""
         return [outcome for outcome in self.outcomes if outcome.refusal is None]
 
@@ -98,7 +98,7 @@ class BulkChange:
                 is_again = self.once and row.person_id in seen
                 seen.add(row.person_id)
                 grant, refusal = self._change_row(context, row, is_again=is_again)
-                self.outcomes.append(RowOutcome(row, refusal, *_find_state(states, row)))
+                self.outcomes.append(BulkOutcome(row, refusal, *_find_state(states, row)))
                 if grant is not None:
                     grants.append(grant)
         expected, self.expected = self.expected, ""

@@ -15,19 +15,23 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import Table, delete, insert, select, update
 from sqlalchemy.exc import IntegrityError
-from sqlmodel import Session, col, func
+from sqlmodel import Session, SQLModel, col, func
 from sqlmodel import select as select_rows
 
+from tracker.db.corrections import Removal
 from tracker.db.desk import ChangedRow, DeskChange
 from tracker.db.people import Person
 from tracker.db.statements import in_chunks, insert_rows
 from tracker.db.tables import METADATA
+from tracker.refusal_text import format_refusal
 from tracker.services.context import NotFound, Refusal, Refused, ServiceContext, lock_person
 from tracker.services.desk_access import check_association
+from tracker.services.email_changes import return_access
 from tracker.services.evaluation import evaluate_people
 from tracker.services.message_subjects import mark_outdated
 from tracker.services.removals import audited_values, from_json, to_plain
 from tracker.services.undo import DERIVED_COLUMNS
+from tracker.services.unmerging import reverse_removal_or_merge
 
 MAY_UNDO_FOR = timedelta(days=30)
 REVERSED, CHANGED, REFUSED = "reversed", "changed", "refused"
@@ -38,6 +42,7 @@ _THROUGH = {"endorsement_id": "endorsement", "application_id": "application", "e
 _GOES_ALONG = {"notice", "standing", "settled_cycle", "provider_span"}
 _KEPT_WITHOUT_PERSON = "outbox"
 _MANY = 500
+_LONGEST_NOTE = 300
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,11 +229,16 @@ def _undo_rows(context: ServiceContext, change_id: int) -> None:
 
 def _reverse(context: ServiceContext, rows: Sequence[ChangedRow]) -> None:
     """Give rows their values from before a change. Raises _Kept if one of them changed since."""
+    removals = [row for row in rows if row.before is None and _is_of(Removal, row.row_key)]
+    for row in reversed(removals):
+        _reverse_removal(context, int(row.row_key.partition(":")[2]))
+    if not removals:
+        _reverse_rows(context, rows)
+
+
+def _reverse_rows(context: ServiceContext, rows: Sequence[ChangedRow]) -> None:
     changes = [(row.row_key, _load(row.before), _load(row.after)) for row in rows]
-    for key, _, after in changes:
-        current = _read_row(context.session, key)
-        if current != after:
-            raise _Kept(CHANGED, f"the {_name_of(key)} changed since")
+    _require_unchanged(context.session, {key: after for key, _, after in changes})
     # Created rows go first, the last ones that refer to others before those: then what was deleted
     # comes back in the order of the tables.
     for key, before, after in reversed(changes):
@@ -236,7 +246,35 @@ def _reverse(context: ServiceContext, rows: Sequence[ChangedRow]) -> None:
             _delete_created(context, key, after)
     for key, before, after in changes:
         if before is not None:
-            _write(context, key, before, after)
+            _bring_back(context, key, before, after)
+
+
+def _bring_back(
+    context: ServiceContext, key: str, before: dict[str, Any], after: dict[str, Any] | None
+) -> None:
+    _write(context, key, before, after)
+    if after is not None and _is_of(Person, key):
+        return_access(context.session, before, after)
+
+
+def _require_unchanged(session: Session, rows: Mapping[str, Mapping[str, Any] | None]) -> None:
+    for key, after in rows.items():
+        if _read_row(session, key) != after:
+            raise _Kept(CHANGED, f"the {_name_of(key)} changed since")
+
+
+def _is_of(model: type[SQLModel], key: str) -> bool:
+    """Whether a row is one of a table."""
+    return key.startswith(f"{model.__tablename__}:")
+
+
+def _reverse_removal(context: ServiceContext, removal_id: int) -> None:
+    """Bring back what was removed, or part two merged records: the removal knows how."""
+    try:
+        reverse_removal_or_merge(context, removal_id)
+    except Refused as refused:
+        words = [format_refusal(one.code, one.facts) for one in refused.refusals]
+        raise _Kept(REFUSED, " ".join(words)[:_LONGEST_NOTE]) from None
 
 
 def _delete_created(context: ServiceContext, key: str, values: dict[str, Any]) -> None:

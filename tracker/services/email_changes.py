@@ -3,8 +3,9 @@
 The former address is kept with the person, so that files that still have it mean the same person.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy.orm import aliased
 from sqlmodel import Session, col, delete, func, or_, select, update
@@ -113,16 +114,32 @@ def _check_actor(context: ServiceContext, person: Person) -> None:
         raise NotFound
 
 
+def return_access(session: Session, before: Mapping[str, Any], after: Mapping[str, Any]) -> None:
+    """Let a person's former addresses sign in, once a change of them was undone.
+
+    ``before`` and ``after`` are the person's row before the change, as it is again, and after it.
+    """
+    if before["email"] != after["email"]:
+        own = col(FormerEmail.email) == before["email"]
+        session.exec(delete(FormerEmail).where(own))
+        _move_access(session, before["id"], after["email"], before["email"])
+    second = (after["second_email"] or "").lower()
+    if second and second != (before["second_email"] or "").lower():
+        _end_sessions(session, before["id"], second)
+
+
+def _end_sessions(session: Session, person_id: int, email: str) -> None:
+    """Sign out an address of a person's, and void its unused codes."""
+    own = col(BrowserSession.person_id) == person_id
+    session.exec(delete(BrowserSession).where(own, col(BrowserSession.email) == email))
+    session.exec(delete(SignIn).where(col(SignIn.email) == email, col(SignIn.used_at).is_(None)))
+
+
 def _move_access(session: Session, person_id: int, old: str, new: str) -> None:
     """End what the old address can open, and move waiting mail and what it does not want to get."""
     waiting = (col(Outbox.person_id) == person_id) & (col(Outbox.state) == "waiting")
     session.exec(update(Outbox).where(waiting, col(Outbox.recipient) == old).values(recipient=new))
-    session.exec(
-        delete(BrowserSession).where(
-            col(BrowserSession.person_id) == person_id, col(BrowserSession.email) == old
-        )
-    )
-    session.exec(delete(SignIn).where(col(SignIn.email) == old, col(SignIn.used_at).is_(None)))
+    _end_sessions(session, person_id, old)
     unwanted = session.exec(select(Unsubscribed).where(Unsubscribed.email == old)).all()
     rows = [{**each.model_dump(), "email": new} for each in unwanted]
     upsert(session, Unsubscribed, rows, key=["email", "kind", "association"])

@@ -34,7 +34,6 @@ from tracker.db.statements import upsert
 from tracker.db.tables import METADATA
 from tracker.plain_text import plain_name
 from tracker.services.context import (
-    NotFound,
     Refusal,
     Refused,
     ServiceContext,
@@ -44,6 +43,7 @@ from tracker.services.context import (
 from tracker.services.evaluation import StoredResult, evaluate_people, parse_results
 from tracker.services.merge_checks import check_merged
 from tracker.services.message_subjects import mark_outdated
+from tracker.services.person_facts import check_sole_person
 from tracker.services.removals import audited_values, list_keys, to_iso
 
 MERGE = "merge"
@@ -219,12 +219,11 @@ def merge_people(
     """Move everything of ``other`` to ``kept``, delete ``other``, and evaluate again.
 
     ``similar`` says whether sessions that both have are the "same" (the kept record's stays, with
-    the files of both) or "new" ones that both count. Raises NotFound for anybody but an operator,
-    and Refused with every reason if the records contradict each other; the transaction must then
-    be rolled back.
+    the files of both) or "new" ones that both count. Raises NotFound for anybody but an operator
+    and a coordinator to whose associations alone both belong, and Refused with every reason if the
+    records contradict each other; the transaction must then be rolled back.
     """
-    if context.actor.person_id is not None or context.actor.coordinates:
-        raise NotFound
+    _check_actor(context, kept, other)
     session = context.session
     for person_id in sorted({kept.id, other.id}):
         lock_person(session, person_id)
@@ -247,6 +246,11 @@ def merge_people(
     people = {kept.id, *merge.supervised}
     evaluate_people(session, context.rulebooks, people, context.now)
     return MergeResult(removal.id, summarize_record(session, kept), tuple(doubles))
+
+
+def _check_actor(context: ServiceContext, kept: Person, other: Person) -> None:
+    for person in (kept, other):
+        check_sole_person(context, person.id)
 
 
 def _check_input(

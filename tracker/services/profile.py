@@ -112,7 +112,7 @@ def confirm_second_email(
     context = replace(context, actor=Actor(email, person_id))
     person = _lock_actor(context)
     if email != (person.second_email or "").lower():
-        _revoke_second_email(session, person)
+        revoke_second_email(session, person)
     context.update_row(
         person, _SECOND_EMAIL, second_email=email, second_email_confirmed_at=context.now
     )
@@ -124,7 +124,7 @@ def remove_second_email(context: ServiceContext) -> Person:
     person = _lock_actor(context)
     if person.second_email is None:
         raise NotFound
-    _revoke_second_email(context.session, person)
+    revoke_second_email(context.session, person)
     # The time says that the person decided this: an import must not bring the address back.
     context.update_row(
         person, _SECOND_EMAIL, second_email=None, second_email_confirmed_at=context.now
@@ -146,7 +146,7 @@ def _lock_actor(context: ServiceContext) -> Person:
     return context.session.get_one(Person, context.person_id, populate_existing=True)
 
 
-def _revoke_second_email(session: Session, person: Person) -> None:
+def revoke_second_email(session: Session, person: Person) -> None:
     """End the sessions and unused codes of a person's second address."""
     email = (person.second_email or "").lower()
     if email in ("", person.email):

@@ -143,7 +143,7 @@ def list_linked(session: Session, entry_ids: Iterable[int]) -> Iterator[LinkedSe
     for ids in in_chunks(entry_ids, _BATCH):
         for entry in session.exec(select(Entry).where(col(Entry.id).in_(ids))):
             if entry.provider_id is not None:
-                yield _describe(entry, entry.provider_id)
+                yield describe_link(entry, entry.provider_id)
 
 
 def belongs_to(association: str) -> ColumnElement[bool]:
@@ -191,7 +191,7 @@ def _list_waiting(
 
 def _link(context: ServiceContext, entry: Entry, provider_id: int) -> LinkedSession:
     settled = find_settled_days(context, entry.person_id, [entry.held_on])
-    linked = _describe(entry, provider_id, is_settled=bool(settled))
+    linked = describe_link(entry, provider_id, is_settled=bool(settled))
     before = {"provider_id": None, "provider_name": entry.provider_name}
     after = {"provider_id": provider_id, "provider_name": None}
     context.session.connection().execute(
@@ -202,7 +202,8 @@ def _link(context: ServiceContext, entry: Entry, provider_id: int) -> LinkedSess
     return linked
 
 
-def _describe(entry: Entry, provider_id: int, *, is_settled: bool = False) -> LinkedSession:
+def describe_link(entry: Entry, provider_id: int, *, is_settled: bool = False) -> LinkedSession:
+    """An entry that is linked to a provider."""
     is_logged = entry.logged_at is not None
     return LinkedSession(
         entry.id, entry.person_id, provider_id, entry.held_on, entry.minutes, is_logged, is_settled

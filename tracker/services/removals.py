@@ -1,8 +1,9 @@
 """Removing wrong rows, such as somebody else's membership, and undoing that.
 
 A row goes with everything that belongs to it, and comes back with the same ids. An operator does
-it. What people delete themselves is kept here for a day, so that they can undo it. What
-coordinators decide is kept like it: see `tracker.services.undo`.
+it, or a coordinator with what belongs to their association. What people delete themselves is kept
+here for a day, so that they can undo it. What coordinators decide is kept like it: see
+`tracker.services.undo`.
 """
 
 import json
@@ -41,7 +42,14 @@ from tracker.db.corrections import Removal
 from tracker.db.log import Entry
 from tracker.db.people import Endorsement, Leave, Membership, Person, Renewal, Vetting, Waiver
 from tracker.db.tables import METADATA
-from tracker.services.context import NotFound, Refusal, Refused, ServiceContext, lock_person
+from tracker.services.context import (
+    NotFound,
+    Refusal,
+    Refused,
+    ServiceContext,
+    lock_person,
+    require_other_person,
+)
 from tracker.services.evaluation import evaluate_people
 from tracker.services.message_subjects import mark_outdated
 
@@ -88,6 +96,8 @@ _SHOWN = (
     "extended_due_on",
     "taken_on",
 )
+# What a coordinator of the association may remove; memberships are of organizations.
+_OF_ASSOCIATION = {"endorsement", "vetting", "leave", "waiver", "extension"}
 # What one person holds once on any day.
 _SPANS = {"endorsement": ("association", "category"), "membership": ("organization",)}
 Values = dict[str, Any]
@@ -151,9 +161,9 @@ class _Content:
 def remove_row(context: ServiceContext, row: RemovableRow, reason: str) -> Removal:
     """Remove a row and everything that belongs to it; return how to undo it.
 
-    Raises NotFound if the row is gone.
+    Raises NotFound if the row is gone, or is not the actor's to remove.
     """
-    _check_operator(context)
+    _check_remover(context, row)
     if not reason.strip():
         raise Refused(Refusal("reason", "reason-missing"))
     if len(reason) > MAX_REASON_LENGTH:
@@ -304,10 +314,18 @@ def list_removals(session: Session) -> list[tuple[Removal, str]]:
 def undo_removal(context: ServiceContext, removal_id: int) -> list[str]:
     """Bring back what a removal deleted; return what could not be linked to it again, and why.
 
-    Raises NotFound for an unknown removal, and Refused if it was undone before, or if something
-    has taken the place of what was removed.
+    Raises NotFound for an unknown removal or anybody but an operator, and Refused as
+    `reverse_removal`.
     """
-    _check_operator(context)
+    require_operator(context)
+    return reverse_removal(context, removal_id)
+
+
+def reverse_removal(context: ServiceContext, removal_id: int) -> list[str]:
+    """Undo a removal as `undo_removal` does; the caller has checked who may.
+
+    Raises Refused if it was undone before, or if something has taken the place of what was removed.
+    """
     removal = context.session.get(Removal, removal_id)
     if removal is None:
         raise NotFound
@@ -437,7 +455,36 @@ def list_keys(table: Table) -> list[list[str]]:
     return [[column.name for column in key.columns] for key in found]
 
 
-def _check_operator(context: ServiceContext) -> None:
+def get_removable(context: ServiceContext, kind: str, person_id: int, row_id: int) -> RemovableRow:
+    """A row of a person that the actor may remove. Raises NotFound."""
+    person = context.session.get(Person, person_id)
+    if person is not None:
+        for row in list_removable(context.session, kind, person.email):
+            if row.id == row_id:
+                _check_remover(context, row)
+                return row
+    raise NotFound
+
+
+def _check_remover(context: ServiceContext, row: RemovableRow) -> None:
+    """An operator may remove every row, a coordinator one that belongs to their association."""
+    actor = context.actor
+    if actor.is_operator:
+        return
+    if row.kind == "membership":
+        accepted = set[str]()
+        for association in actor.coordinates:
+            accepted |= context.rulebooks.accepted_by(association)
+        is_own = row.values.get("organization") in accepted
+    else:
+        is_own = row.kind in _OF_ASSOCIATION and row.values.get("association") in actor.coordinates
+    if not is_own:
+        raise NotFound
+    require_other_person(context, row.person_id)
+
+
+def require_operator(context: ServiceContext) -> None:
+    """Raise NotFound for anybody but an operator."""
     if not context.actor.is_operator:
         raise NotFound
 

@@ -13,7 +13,7 @@ from tracker.services.context import ServiceContext
 from tracker.services.entry_undo import check_not_logged_again
 from tracker.services.evaluation import evaluate_people
 from tracker.services.merging import MERGE, count_holdings
-from tracker.services.removals import undo_removal
+from tracker.services.removals import require_operator, reverse_removal
 
 
 class UndoneRemoval(NamedTuple):
@@ -28,10 +28,16 @@ def undo_removal_or_merge(context: ServiceContext, removal_id: int) -> UndoneRem
 
     Also raises Refused for an entry that was stored again since.
     """
+    require_operator(context)
+    return reverse_removal_or_merge(context, removal_id)
+
+
+def reverse_removal_or_merge(context: ServiceContext, removal_id: int) -> UndoneRemoval:
+    """Undo a removal as `undo_removal_or_merge` does; the caller has checked who may."""
     found = context.session.get(Removal, removal_id)
     if found is not None and found.kind == "entry" and found.undone_at is None:
         check_not_logged_again(context.session, found)
-    left_alone = undo_removal(context, removal_id)
+    left_alone = reverse_removal(context, removal_id)
     removal = context.session.get_one(Removal, removal_id)
     if removal.kind != MERGE:
         return UndoneRemoval(left_alone, [])

@@ -10,7 +10,7 @@ from sqlalchemy import insert, select, update
 from sqlmodel import Session
 
 from tests.services.people.test_removals import all_rows
-from tests.support.cast import ALICE, BOB, CAROL, DANA, EVE, NOW, Cast
+from tests.support.cast import ALICE, BOB, CAROL, DANA, ERIN, EVE, NOW, Cast
 from tests.support.held import hold_session, name_supervisee
 from tracker.db.tables import METADATA
 from tracker.refusal_text import format_refusal
@@ -240,8 +240,8 @@ def test_endorsements_that_end_differently_are_refused(
         merge(operator, BOB, ALICE)
     [refusal] = refused.value.refusals
     assert format_refusal(refusal.code, refusal.facts) == (
-        "Both records have this endorsement (NCIMHA, IFS, 2024-03-01), but they differ (ends_on "
-        "2026-06-30 and empty). Correct one first, by an import or `tracker remove`."
+        "Both records have this endorsement (NCIMHA, IFS, March 1, 2024), but they differ (last "
+        "day June 30, 2026 and none). Correct or remove one of them first."
     )
 
 
@@ -253,7 +253,23 @@ def test_an_unknown_address_is_refused(operator: ServiceContext) -> None:
     assert refusals(operator, ALICE, "no@example.org") == ["nobody-has-email"]
 
 
-@pytest.mark.parametrize("who", [ALICE, CAROL])
-def test_only_operators_merge(act: Act, who: str) -> None:
+@pytest.mark.parametrize("who", [ALICE, BOB])
+def test_endorsees_merge_nobody(act: Act, who: str) -> None:
     with pytest.raises(NotFound):
         merge(act(who), ALICE, BOB)
+
+
+def test_a_coordinator_merges_people_of_the_association(act: Act, cast: Cast) -> None:
+    carol = act(CAROL)
+    merge(carol, BOB, ALICE, "new")
+    assert rows(carol.session, "person", id=cast.people[ALICE]) == []
+
+
+def test_a_coordinator_merges_no_people_of_others(act: Act, cast: Cast) -> None:
+    carol = act(CAROL)
+    with pytest.raises(NotFound):
+        merge(carol, BOB, ERIN, "new")
+    shared = {"person_id": cast.people[BOB], "category": "IFS", "starts_on": date(2026, 1, 1)}
+    add(carol.session, "endorsement", association="CT-AIMH", **shared)
+    with pytest.raises(Refused, match="person-shared"):
+        merge(carol, BOB, ALICE, "new")

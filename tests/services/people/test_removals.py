@@ -9,13 +9,19 @@ import pytest
 from sqlalchemy import insert, select
 from sqlmodel import Session
 
-from tests.support.cast import ALICE, BOB, CAROL
+from tests.support.cast import ALICE, BOB, CAROL, ERIN, Cast
 from tracker.cli.main import REMOVABLE_KINDS
 from tracker.db.tables import METADATA
 from tracker.services.context import Actor, NotFound, Refused, ServiceContext
 from tracker.services.evaluation import evaluate_people
 from tracker.services.memberships import MembershipTerm, create_membership
-from tracker.services.removals import KINDS, list_removable, remove_row, undo_removal
+from tracker.services.removals import (
+    KINDS,
+    get_removable,
+    list_removable,
+    remove_row,
+    undo_removal,
+)
 
 Act = Callable[[str], ServiceContext]
 # Those of the history only grow.
@@ -125,11 +131,33 @@ def test_a_removal_needs_a_reason(operator: ServiceContext, reason: str, code: s
         remove_row(operator, row, reason)
 
 
-@pytest.mark.parametrize("email", [ALICE, BOB, CAROL])
-def test_only_an_operator_removes(act: Act, email: str) -> None:
+@pytest.mark.parametrize("email", [ALICE, BOB])
+def test_endorsees_remove_nothing(act: Act, email: str) -> None:
     context = act(email)
     row = list_removable(context.session, "membership", ALICE)[0]
     with pytest.raises(NotFound):
         remove_row(context, row, "Mine")
     with pytest.raises(NotFound):
         undo_removal(context, 1)
+
+
+def test_a_coordinator_removes_what_belongs_to_the_association(act: Act, cast: Cast) -> None:
+    carol = act(CAROL)
+    [endorsement] = list_removable(carol.session, "endorsement", ALICE)
+    removable = get_removable(carol, "endorsement", cast.people[ALICE], endorsement.id)
+    remove_row(carol, removable, "It was Alice Smith's")
+    assert list_removable(carol.session, "endorsement", ALICE) == []
+    for kind in ("endorsement", "entry"):
+        [foreign] = list_removable(carol.session, kind, ERIN)
+        with pytest.raises(NotFound):
+            remove_row(carol, foreign, "Not mine")
+        with pytest.raises(NotFound):
+            get_removable(carol, kind, cast.people[ERIN], foreign.id)
+
+
+def test_a_coordinator_removes_nothing_of_their_own(act: Act) -> None:
+    alice = replace(act(CAROL), actor=act(ALICE).actor)
+    alice = replace(alice, actor=replace(alice.actor, coordinates=("NCIMHA",)))
+    [row, _] = list_removable(alice.session, "membership", ALICE)
+    with pytest.raises(Refused, match="own-decision"):
+        remove_row(alice, row, "Wrong")

@@ -15,7 +15,7 @@ from tracker.web.forms.body import OwnForm, add_problem, clean
 from tracker.web.forms.days import PeriodForm
 
 
-class WaiverForm(OwnForm):
+class BulkWaiverForm(OwnForm):
     """The requirement to waive, and why."""
 
     requirement = SelectField("Requirement", default="", validate_choice=False)
@@ -38,7 +38,7 @@ class WaiverForm(OwnForm):
         return None if self.errors else (self.requirement.data, self.reason.data)
 
 
-class ExtensionForm(PeriodForm):
+class BulkExtensionForm(PeriodForm):
     """The new due date, and why."""
 
     page_order: ClassVar = ("ends_month", "ends_day", "ends_year")

@@ -17,8 +17,8 @@ from tracker.notifications.people_text import format_status
 from tracker.refusal_text import format_refusal
 from tracker.services.bulk_changes import (
     BulkChange,
+    BulkOutcome,
     RowChange,
-    RowOutcome,
     add_membership,
     extend,
     list_requirements,
@@ -30,7 +30,7 @@ from tracker.services.desk_changes import ChangePlan
 from tracker.services.memberships import list_recordable_organizations
 from tracker.services.selections import SelectedPeople, get_selection
 from tracker.web.forms.body import OwnForm, RowId, Typed, text_of
-from tracker.web.forms.selection import ExtensionForm, MarkForm, WaiverForm
+from tracker.web.forms.selection import BulkExtensionForm, BulkWaiverForm, MarkForm
 from tracker.web.page_request import CoordinatorPage, PageRequest, format_problems, require
 from tracker.web.pages.desk import STATE, answer_change
 from tracker.web.pages.desk_people import EXTEND, MARK, MEMBERSHIP, PATH, WAIVE
@@ -121,7 +121,7 @@ class _OutcomesView:
         return self.bulk.digest
 
 
-def _format_refusal(outcome: RowOutcome) -> str:
+def _format_refusal(outcome: BulkOutcome) -> str:
     refusal = outcome.refusal
     return format_refusal(refusal.code, refusal.facts) if refusal else ""
 
@@ -219,15 +219,17 @@ def _count(selected: SelectedPeople) -> str:
 
 def _build_waiver(
     page: PageRequest, selected: SelectedPeople, typed: FormData | None
-) -> WaiverForm:
+) -> BulkWaiverForm:
     with page.reading() as session:
         labels = list_requirements(session, selected)
-    form = WaiverForm(typed)
+    form = BulkWaiverForm(typed)
     form.offer(labels)
     return form
 
 
-def _read_waiver(_page: PageRequest, selected: SelectedPeople, form: WaiverForm) -> _Wanted | None:
+def _read_waiver(
+    _page: PageRequest, selected: SelectedPeople, form: BulkWaiverForm
+) -> _Wanted | None:
     parsed = form.parse()
     if parsed is None:
         return None
@@ -239,12 +241,12 @@ def _read_waiver(_page: PageRequest, selected: SelectedPeople, form: WaiverForm)
 
 def _build_extension(
     _page: PageRequest, _selected: SelectedPeople, typed: FormData | None
-) -> ExtensionForm:
-    return ExtensionForm(typed)
+) -> BulkExtensionForm:
+    return BulkExtensionForm(typed)
 
 
 def _read_extension(
-    page: PageRequest, selected: SelectedPeople, form: ExtensionForm
+    page: PageRequest, selected: SelectedPeople, form: BulkExtensionForm
 ) -> _Wanted | None:
     parsed = form.parse(page.day_of(selected.association))
     if parsed is None:

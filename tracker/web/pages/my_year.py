@@ -186,6 +186,22 @@ def read_year(
     }
 
 
+def read_renewals(
+    session: Session, page: PageRequest, person_id: int, endorsements: Sequence[Endorsed]
+) -> dict[str, Any]:
+    """The renewals of these endorsements as a coordinator sees them, without the entries.
+
+    ``renewals`` and ``without_renewal`` are as of `read_year`.
+    """
+    own = own_of(session, person_id)._replace(endorsements=list(endorsements))
+    data = read_year_data(session, page, person_id, own, ())
+    data = _limit_to_coordinator(session, person_id, data)
+    return {
+        "renewals": [view_renewal(data, standing) for standing in data.standings],
+        "without_renewal": _list_without_renewal(data),
+    }
+
+
 def _list_alerts(
     renewals: Sequence[dict[str, Any]], entries: Sequence[EntryView]
 ) -> list[tuple[str, str]]:

@@ -41,6 +41,8 @@ def view_renewal(data: YearData, standing: Standing) -> dict[str, Any]:
             links = list_cycle_links(data, endorsement)
             earlier = [link for link in links if link["starts_on"] < cycle.starts_on]
     return {
+        "endorsement_id": standing.facts.subject_id,
+        "cycle_starts_on": cycle.starts_on if cycle else None,
         "association": plan.association,
         "category": plan.category,
         "category_name": category_name(rulebook, plan.category),
@@ -121,6 +123,7 @@ def _view_requirement(standing: Standing, result: Result, today: date) -> dict[s
         "about": about,
         "counted": counted,
         "required": required,
+        "outcome": result.outcome.value,
         "state": state,
         "tone": tone,
     }

@@ -1,0 +1,124 @@
+"""One endorsee is added with everything, or found instead of getting a second record."""
+
+from collections.abc import Callable
+from datetime import date
+
+import pytest
+from sqlmodel import select
+
+from tests.support.cast import ALICE, BOB, CAROL, ERIN, Cast
+from tracker.db.ledgers import StandingRow
+from tracker.db.people import Membership
+from tracker.services.context import NotFound, Refused, ServiceContext
+from tracker.services.holdings import Term
+from tracker.services.new_endorsees import NewEndorsee, add_endorsee
+from tracker.services.person_facts import change_first_email
+from tracker.services.similar_people import list_similar_people, search_people
+
+Act = Callable[[str], ServiceContext]
+SINCE = Term(date(2026, 3, 1))
+NINA = "nina@example.org"
+
+
+@pytest.fixture
+def carol(act: Act) -> ServiceContext:
+    return act(CAROL)
+
+
+def new(name: str = "Nina Park", email: str = NINA, **more: object) -> NewEndorsee:
+    values = {"association": "NCIMHA", "category": "IFS", "term": SINCE, **more}
+    return NewEndorsee(name, email, **values)  # type: ignore[arg-type]
+
+
+def alike(context: ServiceContext, name: str, email: str) -> list[tuple[str, str | None]]:
+    found = list_similar_people(context.session, context.actor, name, email, ("NCIMHA",))
+    return [(each.likeness, each.person.name if each.person else None) for each in found]
+
+
+def test_an_endorsee_is_added_with_a_membership(carol: ServiceContext) -> None:
+    year = Term(date(2026, 1, 1), date(2026, 12, 31))
+    added = add_endorsee(carol, new(membership=("NCIMHA", year)))
+    assert (added.is_new, added.person.name, added.endorsement.category) == (
+        True,
+        "Nina Park",
+        "IFS",
+    )
+    query = select(Membership).where(Membership.person_id == added.person.id)
+    assert [term.ends_on for term in carol.session.exec(query)] == [date(2026, 12, 31)]
+    standings = select(StandingRow).where(StandingRow.endorsement_id == added.endorsement.id)
+    assert carol.session.exec(standings).all()
+
+
+def test_a_known_person_gets_no_second_record(carol: ServiceContext, cast: Cast) -> None:
+    added = add_endorsee(
+        carol, new("Alice M.", ALICE, category="IFA", person_id=cast.people[ALICE])
+    )
+    assert (added.is_new, added.person.name) == (False, "Alice Moreno")
+    with pytest.raises(Refused, match="email-of-known-person"):
+        add_endorsee(carol, new("Alice M.", ALICE))
+
+
+def test_a_foreign_person_is_added_by_their_address_alone(
+    carol: ServiceContext, cast: Cast
+) -> None:
+    erin = cast.people[ERIN]
+    with pytest.raises(NotFound):
+        add_endorsee(carol, new(person_id=erin))
+    with pytest.raises(Refused, match="email-taken"):
+        add_endorsee(carol, new("Erin Vance", ERIN))
+    added = add_endorsee(carol, new("Erin Vance", ERIN, person_id=erin))
+    assert added.endorsement.person_id == erin
+
+
+def test_people_are_found_by_address_and_similar_name(carol: ServiceContext, cast: Cast) -> None:
+    assert alike(carol, "Nina Park", NINA) == []
+    assert alike(carol, "Nina Park", BOB) == [("email", "Bob Osei")]
+    assert alike(carol, "moreno, Alicia", NINA) == [("name", "Alice Moreno")]
+    assert alike(carol, "Nina Park", "alice@home.example") == [("second email", "Alice Moreno")]
+    change_first_email(carol, cast.people[BOB], "bob.new@example.org")
+    assert alike(carol, "Nina Park", BOB) == [("former email", "Bob Osei")]
+
+
+def test_nothing_is_shown_of_foreign_people(carol: ServiceContext) -> None:
+    assert alike(carol, "Nina Park", ERIN) == [("email", None)]
+    assert alike(carol, "Erin Vance", NINA) == []
+
+
+def test_a_former_address_opens_no_new_record(carol: ServiceContext, cast: Cast) -> None:
+    change_first_email(carol, cast.people[BOB], "bob.new@example.org")
+    with pytest.raises(Refused, match="email-was-another"):
+        add_endorsee(carol, new(email=BOB))
+
+
+@pytest.mark.parametrize(
+    ("change", "code"),
+    [
+        ({"name": ""}, "person-name-missing"),
+        ({"email": "nina"}, "email-invalid"),
+        ({"category": "XYZ"}, "category-not-offered"),
+        ({"membership": ("Chess club", SINCE)}, "organization-not-accepted"),
+        ({"membership": ("NCIMHA", Term(date(2026, 2, 1), date(2026, 1, 1)))},
+         "membership_ends_on: ends-before-start"),
+    ],
+)  # fmt: skip
+def test_what_is_entered_is_checked(
+    carol: ServiceContext, change: dict[str, object], code: str
+) -> None:
+    with pytest.raises(Refused, match=code):
+        add_endorsee(carol, new(**{"name": "Nina Park", "email": NINA, **change}))  # type: ignore[arg-type]
+
+
+def test_another_association_is_absent(carol: ServiceContext) -> None:
+    with pytest.raises(NotFound):
+        add_endorsee(carol, new(association="CT-AIMH"))
+
+
+def test_people_are_searched_by_name_and_address(carol: ServiceContext, cast: Cast) -> None:
+    def find(text: str) -> list[str]:
+        found = search_people(carol.session, carol.actor, text, {cast.people[BOB]})
+        return [each.person.name for each in found if each.person]
+
+    assert find("mor al") == ["Alice Moreno"]
+    assert find(ALICE) == ["Alice Moreno"]
+    assert find("Alize Moreno") == ["Alice Moreno"]
+    assert find("Bob") == find("Erin Vance") == find("nobody at all") == []

@@ -1,0 +1,189 @@
+"""Adding one endorsee: one short form, whether the person is known already, preview, and saved."""
+
+from collections.abc import Sequence
+from datetime import date
+from typing import Annotated, ClassVar
+from urllib.parse import urlencode
+
+from fastapi import APIRouter, Query
+from fastapi.responses import HTMLResponse, Response
+from starlette.datastructures import FormData
+from wtforms import BooleanField, SelectChoice, SelectField, StringField
+
+from tracker.notifications.welcome_mail import welcome_endorsee
+from tracker.refusal_text import format_refusal
+from tracker.services.context import Refused, ServiceContext
+from tracker.services.desk_changes import ChangePlan, list_people_of
+from tracker.services.holdings import Term, list_recorded_organizations
+from tracker.services.new_endorsees import NewEndorsee, add_endorsee
+from tracker.services.sign_in import normalize_email
+from tracker.services.similar_people import SimilarPerson, list_similar_people
+from tracker.web.forms.body import Typed, add_problem, clean, parse_id, text_of
+from tracker.web.forms.days import PeriodForm
+from tracker.web.page_request import CoordinatorPage, PageRequest
+from tracker.web.pages.desk import answer_change, choose_association
+from tracker.web.pages.desk_forms import fit_title
+from tracker.web.rendering import category_name
+
+router = APIRouter()
+_PATH = "/coordinator/person/new"
+# What the form sends for somebody who is in no record yet.
+_NEW = "new"
+_TABLES = ("person", "endorsement", "membership")
+_YEARS_BACK = 60
+
+
+class NewEndorseeForm(PeriodForm):
+    """Name, address, category, since when, and a membership with its first and last day."""
+
+    page_order = ("name", "email", "category", "since_day", "since_month", "since_year")
+    first_field = "name"
+    refusal_fields: ClassVar = {
+        **PeriodForm.refusal_fields,
+        "starts_on": "since_day",
+        "ends_on": "since_day",
+        "membership_starts_on": "starts_day",
+        "membership_ends_on": "ends_day",
+    }
+    name = StringField("Full name", filters=[clean])
+    email = StringField("Email address", filters=[clean])
+    category = SelectField("Category", validate_choice=False)
+    since_day = StringField("Day", filters=[clean])
+    since_month = StringField("Month", filters=[clean])
+    since_year = StringField("Year", filters=[clean])
+    organization = SelectField("Membership", validate_choice=False)
+    welcome = BooleanField("Send a welcome email")
+
+    def parse_endorsee(
+        self, association: str, today: date, person_id: int | None
+    ) -> NewEndorsee | None:
+        """What was typed; None if a field is wrong, which its problem explains."""
+        for field, code in ((self.name, "person-name-missing"), (self.email, "email-invalid")):
+            if not field.data:
+                add_problem(field, format_refusal(code, {}))
+        since = self.parse_day("since", today, name="first day", years_back=_YEARS_BACK)
+        membership = None
+        if self.organization.data and (term := self._parse_membership(today)):
+            membership = (self.organization.data, term)
+        if self.errors or since is None:
+            return None
+        return NewEndorsee(
+            name=self.name.data,
+            email=normalize_email(self.email.data),
+            association=association,
+            category=self.category.data or "",
+            term=Term(since),
+            membership=membership,
+            person_id=person_id,
+        )
+
+    def _parse_membership(self, today: date) -> Term | None:
+        starts_on = self.parse_first_day(today, years_back=_YEARS_BACK)
+        ends_on = None
+        if not self.is_blank("ends"):
+            ends_on = self.parse_day("ends", today, years_back=_YEARS_BACK)
+        return Term(starts_on, ends_on) if starts_on else None
+
+
+@router.get(_PATH)
+def open_new_endorsee(
+    page: CoordinatorPage, association: Annotated[str, Query()] = ""
+) -> HTMLResponse:
+    """The empty form; after an endorsee was added, with a link to their record."""
+    association = choose_association(page.viewer, association)
+    return _show(page, association, NewEndorseeForm(data={"welcome": True}))
+
+
+@router.post(_PATH)
+def save_new_endorsee(
+    page: CoordinatorPage, typed: Typed, association: Annotated[str, Query()] = ""
+) -> Response:
+    """Ask whether a similar person is the same, preview, or save."""
+    association = choose_association(page.viewer, association)
+    form = NewEndorseeForm(typed)
+    same = text_of(typed, "same")
+    known_id = None if same in {"", _NEW} else parse_id(same)
+    new = form.parse_endorsee(association, page.day_of(association), known_id)
+    if new is None:
+        return _show(page, association, form)
+    if not same and (similar := _list_similar(page, new)):
+        return _ask_whether_same(page, association, typed, new, similar)
+    plan = _plan(page, form, new)
+    action = f"{_PATH}?{urlencode({'association': association})}"
+    try:
+        return answer_change(page, typed, plan, action=action, back=_PATH)
+    except Refused as refused:
+        form.add_refusals(refused.refusals)
+        return _show(page, association, form)
+
+
+def _plan(page: PageRequest, form: NewEndorseeForm, new: NewEndorsee) -> ChangePlan:
+    return ChangePlan(
+        association=new.association,
+        title=fit_title(f"Add {new.name} ({new.association} {new.category})"),
+        person_ids=frozenset(() if new.person_id is None else (new.person_id,)),
+        tables=_TABLES,
+        work=lambda context: _add(page, context, new, welcomes=form.welcome.data),
+    )
+
+
+def _add(
+    page: PageRequest, context: ServiceContext, new: NewEndorsee, *, welcomes: bool
+) -> set[int]:
+    added = add_endorsee(context, new)
+    if welcomes:
+        welcome_endorsee(page.site, context, added)
+    return {added.person.id}
+
+
+def _list_similar(page: PageRequest, new: NewEndorsee) -> list[SimilarPerson]:
+    with page.reading() as session:
+        return list_similar_people(
+            session, page.viewer.actor, new.name, new.email, page.viewer.coordinates
+        )
+
+
+def _ask_whether_same(
+    page: PageRequest,
+    association: str,
+    typed: FormData,
+    new: NewEndorsee,
+    similar: Sequence[SimilarPerson],
+) -> HTMLResponse:
+    return page.render(
+        "desk_same_person.html",
+        here="coordinator",
+        desk="people",
+        association=association,
+        new=new,
+        similar=similar,
+        may_be_new=not any(each.is_certain for each in similar),
+        kept=[(name, str(text)) for name, text in typed.multi_items()],
+        action=f"{_PATH}?{urlencode({'association': association})}",
+    )
+
+
+def _show(page: PageRequest, association: str, form: NewEndorseeForm) -> HTMLResponse:
+    rulebook = page.rulebooks.associations[association]
+    form.category.choices = [
+        SelectChoice(category, f"{category}: {category_name(rulebook, category)}")
+        for category in rulebook.categories
+    ]
+    added = None
+    with page.reading() as session:
+        organizations = list_recorded_organizations(page.context(session))
+        if page.flash.startswith("saved-change-"):
+            change_id = parse_id(page.flash.removeprefix("saved-change-"))
+            added = next(iter(list_people_of(session, change_id)), None)
+    names = [SelectChoice("", "None on file"), *(SelectChoice(o, o) for o in organizations)]
+    form.organization.choices = names
+    form.today = page.day_of(association)
+    return page.render(
+        "desk_new_endorsee.html",
+        here="coordinator",
+        desk="people",
+        association=association,
+        form=form,
+        added=added,
+        path=f"{_PATH}?{urlencode({'association': association})}",
+    )
