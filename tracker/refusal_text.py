@@ -494,6 +494,9 @@ _SENTENCES: dict[str, str | Callable[[Facts], str]] = {
     ),
     "nothing-to-review": "There is nothing for the reviewers to decide here",
     "note-missing": "Enter a short reason. The applicant reads it.",
+    # What needs a coordinator's attention
+    "snooze-day": "Choose a day after today, {last} at the latest",
+    "snoozed-meanwhile": "{who} snoozed this until {until} while this page was open",
     # An applicant's portfolio
     "portfolio-submitted": (
         "Your application for {association} {category} is submitted, so you can add to your "

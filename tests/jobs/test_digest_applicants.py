@@ -60,31 +60,45 @@ def section(mail: Mail) -> list[str]:
     return [line.strip() for line in part.splitlines() if line.strip()]
 
 
-def test_the_ready_come_first_by_name_with_a_link(jobs: JobHarness) -> None:
+def needs(mail: Mail) -> list[str]:
+    part = mail.text.partition("NEEDS YOUR ATTENTION")[2].partition("APPLICANTS")[0]
+    return [line.strip() for line in part.splitlines() if line.strip()]
+
+
+def test_the_ready_come_first_by_name_with_a_link_to_their_row(jobs: JobHarness) -> None:
     ids = tell_of_all(jobs)
     jobs.run(SUNDAY, MONDAY)
-    page = "https://hours.example.org/coordinator/applicants"
+    desk = "https://hours.example.org/coordinator"
+
+    def row(name: str) -> str:
+        key = f"application-{ids[name]}"
+        return f"{desk}?association=NCIMHA&cause={key}#{key}"
+
+    waits = "They are not endorsed until you decide."
+    assert needs(digest_of(jobs)) == [
+        "* Rosa, IFS: decide",
+        f"application not submitted yet; everything is there. {waits}",
+        row("Rosa"),
+        "* Ruth, IFS: decide",
+        f"application submitted on November 4, 2024; everything is there. {waits}",
+        row("Ruth"),
+        "* Vic, IFS: review",
+        f"application submitted on November 5, 2024; to review: competencies. {waits}",
+        row("Vic"),
+    ]
     assert section(digest_of(jobs)) == [
         "2 ready, 1 needs review, 1 not ready",
-        "* Ruth, IFS: decide",
-        "submitted on November 4, 2024",
-        f"{page}/{ids['Ruth']}",
-        "* Rosa, IFS: decide",
-        "not submitted yet",
-        f"{page}/{ids['Rosa']}",
-        "* Vic, IFS: review",
-        "submitted on November 5, 2024; to review: competencies",
-        f"{page}/{ids['Vic']}",
-        f"All applicants: {page}?association=NCIMHA",
+        f"All applicants: {desk}/applicants?association=NCIMHA",
     ]
 
 
-def test_a_week_in_which_only_applicants_wait_is_not_called_quiet(sqlite_jobs: JobHarness) -> None:
+def test_an_association_with_applicants_only_has_no_renewals_in_its_subject(
+    sqlite_jobs: JobHarness,
+) -> None:
     tell_of_all(sqlite_jobs)
     sqlite_jobs.run(SUNDAY, MONDAY)
     digest = digest_of(sqlite_jobs)
-    assert digest.subject == "NCIMHA: 2 applicants are ready"
-    assert "No renewal needs your attention. 2 applicants are ready." in digest.text
+    assert digest.subject == "NCIMHA: 3 items need your attention"
     assert "Nothing needs your attention" not in digest.text
     assert "Nothing needs your attention" not in digest.html
 
@@ -93,10 +107,10 @@ def test_the_html_says_the_same(sqlite_jobs: JobHarness) -> None:
     ids = tell_of_all(sqlite_jobs)
     sqlite_jobs.run(SUNDAY, MONDAY)
     html = digest_of(sqlite_jobs).html
-    part = html.partition("Applicants</h2>")[2].partition("Since last week")[0]
+    part = html.partition("Needs your attention</h2>")[2].partition("Since last week")[0]
     assert "2 ready, 1 needs review, 1 not ready" in part
-    assert part.index("Ruth") < part.index("Rosa") < part.index("Vic")
-    assert f"/coordinator/applicants/{ids['Vic']}" in part
+    assert part.index("Rosa") < part.index("Ruth") < part.index("Vic")
+    assert f"#application-{ids['Vic']}" in part
     assert "Nora" not in part
 
 
@@ -105,8 +119,8 @@ def test_more_than_the_digest_names_are_counted(sqlite_jobs: JobHarness) -> None
     notices = sqlite_jobs.context.notices
     sqlite_jobs.configure(notices.model_copy(update={"digest": DigestSize(most_people=2)}))
     sqlite_jobs.run(SUNDAY, MONDAY)
-    said = section(digest_of(sqlite_jobs))
-    assert "and 1 more on the list" in said
+    said = needs(digest_of(sqlite_jobs))
+    assert "and 1 more on the dashboard" in said
     assert "* Vic, IFS: review" not in said
 
 

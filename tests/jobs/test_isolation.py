@@ -14,7 +14,7 @@ from tracker.jobs import digest, runner
 from tracker.jobs.health_metrics import read_health_metrics
 from tracker.jobs.schedule import Job
 from tracker.notifications.context import open_context
-from tracker.services.dashboard import list_job_problems
+from tracker.services.run_health import list_job_problems
 from tracker.services.run_ledger import list_failures
 from tracker.settings import Coordinator, Settings
 

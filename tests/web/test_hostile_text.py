@@ -93,6 +93,7 @@ WITHOUT_TEXT = {
     "/coordinator/providers/names/take-back",
     "/coordinator/mail/{mailing_id}/stop",
     "/coordinator/mail/{mailing_id}/discard",
+    "/coordinator/snooze/end",
     "/sign-out",
     "/profile/browsers/end",
     "/profile/browsers/end-others",

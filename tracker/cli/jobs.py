@@ -180,15 +180,24 @@ def print_attention(*, association: str | None, as_json: bool) -> None:
     rows: list[AttentionRow] = []
     with open_app() as app, reading(app.engine) as session:
         app.check_association(association)
-        day_of = app.day_of_association(None)
-        for name, rulebook in app.rulebooks.associations.items():
+        for name in app.rulebooks.associations:
             if association in (None, name):
-                rows += attention_rows(session, rulebook, day_of, app.settings.base_url)
+                rows += attention_rows(
+                    session, app.rulebooks, name, clock.now(), app.settings.base_url
+                )
     if as_json:
         print_json_list(row._asdict() for row in rows)
         return
-    table = Table("Association", "Who", "Category", "Why", "To do")
+    table = Table("Association", "Who", "Category", "Why", "Since", "If nothing is done", "To do")
     for row in rows:
-        cells = (row.association, row.name, row.category, row.reason, row.todo)
+        cells = (
+            row.association,
+            row.name,
+            row.category,
+            row.reason,
+            row.since,
+            row.consequence,
+            row.todo,
+        )
         table.add_row(*(Text(cell) for cell in cells))
     Console().print(table if rows else "Nothing needs attention.")

@@ -67,6 +67,7 @@ from tracker.db.people import (
     Waiver,
 )
 from tracker.db.providers import DeclinedProvider, OutsideEndorsement
+from tracker.db.snoozes import Snooze
 
 METADATA = SQLModel.metadata
 
@@ -124,6 +125,7 @@ __all__ = [
     "SettledCycle",
     "SignIn",
     "SignInTry",
+    "Snooze",
     "StandingRow",
     "TeamRole",
     "TeamSetting",

@@ -42,6 +42,7 @@ from tracker.db.people import (
     Waiver,
 )
 from tracker.db.providers import DeclinedProvider, OutsideEndorsement
+from tracker.db.snoozes import Snooze
 from tracker.formatting import format_date
 from tracker.importer.csv_row import CsvRow, format_cell
 from tracker.importer.entry_rows import reference_key
@@ -121,6 +122,7 @@ _OF_PERSON: tuple[Any, ...] = (
     OutsideEndorsement,
     MailingRecipient,
     PersonMark,
+    Snooze,
 )
 _OF_ENDORSEMENT: tuple[Any, ...] = (Waiver, Renewal, StandingRow, SettledCycle, TimeRequest)
 _WITH_HISTORY: tuple[Any, ...] = (Endorsement, Application, Entry, Membership, Degree, Position)

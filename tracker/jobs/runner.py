@@ -23,6 +23,7 @@ from tracker.services.first_days import adopt_first_days
 from tracker.services.removals import forget_old_deletions
 from tracker.services.run_ledger import Failure, JobResult, RunKey
 from tracker.services.security_events import forget_old_events
+from tracker.services.snoozes import forget_ended_snoozes
 
 
 class JobRun(NamedTuple):
@@ -137,6 +138,7 @@ class _Task:
         if self.job is Job.EVALUATE:
             forget_old_deletions(session, self.now)
             forget_old_events(session, self.now)
+            forget_ended_snoozes(session, self.now)
             rulebooks, last = context.rulebooks, self.due.last
             judged = evaluate_due(session, rulebooks, association, self.now, since=last)
             return JobResult({"judged": judged})

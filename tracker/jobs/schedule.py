@@ -5,7 +5,7 @@ asks for the latest such date without a row in the run ledger; the same run catc
 missed before it. So clock changes and daylight saving time neither skip nor repeat a run.
 """
 
-from datetime import date, datetime, timedelta
+from datetime import date, datetime, time, timedelta
 from enum import StrEnum
 from typing import NamedTuple, get_args
 
@@ -41,11 +41,7 @@ def find_due(
     schedule: Schedule, job: Job, zone: str, now: datetime, last: date | None
 ) -> Due | None:
     """What is due at ``now`` for a job that last ran for the date ``last``; None if nothing is."""
-    hour, step = schedule.notices_at, _DAY
-    if job is Job.EVALUATE:
-        hour = schedule.evaluate_at
-    elif job is Job.DIGEST:
-        hour, step = schedule.digest_at, _WEEK
+    hour, step = _hour_of(schedule, job), _WEEK if job is Job.DIGEST else _DAY
     weekday = _WEEKDAYS.index(schedule.digest_on)
     latest = local_day(now, zone)
     while instant_of(latest, hour, zone) > now or (step == _WEEK and latest.weekday() != weekday):
@@ -58,3 +54,19 @@ def find_due(
         missed.insert(0, day)
         day -= step
     return Due(latest, tuple(missed), last)
+
+
+def find_next(schedule: Schedule, job: Job, zone: str, now: datetime) -> datetime:
+    """The next instant after ``now`` at which a job becomes due."""
+    weekday = _WEEKDAYS.index(schedule.digest_on)
+    day, hour = local_day(now, zone), _hour_of(schedule, job)
+    while instant_of(day, hour, zone) <= now or (job is Job.DIGEST and day.weekday() != weekday):
+        day += _DAY
+    return instant_of(day, hour, zone)
+
+
+def _hour_of(schedule: Schedule, job: Job) -> time:
+    """The time of day at which a job becomes due."""
+    if job is Job.EVALUATE:
+        return schedule.evaluate_at
+    return schedule.digest_at if job is Job.DIGEST else schedule.notices_at

@@ -73,9 +73,9 @@ class Figure:
 
 @dataclass(frozen=True, slots=True)
 class Need:
-    """Somebody who needs the coordinator: who ("A. Moreno"), in what, why, and what to do.
+    """What needs the coordinator: who ("A. Moreno"), in what, why, and what to do.
 
-    ``url`` opens the page where it is done; empty shows no link.
+    ``url`` opens its row on the start page; empty shows no link.
     """
 
     name: str
@@ -106,13 +106,10 @@ class Trend:
 class Applicants:
     """The applicants: ``summary`` counts all ("2 ready, 1 needs review, 4 not ready").
 
-    ``people`` wait for a decision, the ready first, capped by the caller; ``more`` counts the
-    rest. ``url`` opens the list. ``summary`` is empty if there are no applicants.
+    ``url`` opens the list. ``summary`` is empty if there are no applicants.
     """
 
     summary: str = ""
-    people: tuple[Need, ...] = ()
-    more: int = 0
     url: str = ""
 
 
@@ -122,7 +119,8 @@ class DigestMail:
 
     ``period`` names both days, which count ("Monday 9 to Sunday November 15, 2026"); ``health``
     says how the last nightly run went, and ``healthy`` whether that is as it should be.
-    ``needs`` is sorted (worst first) and capped by the caller; ``more_needs`` counts the rest,
+    ``needs`` is sorted (worst first) and capped by the caller; ``more_needs`` counts the rest, and
+    ``snoozed`` what coordinators put off,
     as ``more_bounced`` does for ``bounced`` (strong: who; text: why; note: the address), and
     ``more_unsent`` for ``unsent``, which the mail server or we failed to send.
     ``changes`` is since last week, ``ahead`` what stops counting when (strong: the day).
@@ -150,6 +148,7 @@ class DigestMail:
     applicants: Applicants = Applicants()
     unsent: tuple[Line, ...] = ()
     more_unsent: int = 0
+    snoozed: int = 0
 
 
 @dataclass(frozen=True, slots=True)

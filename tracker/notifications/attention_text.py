@@ -1,11 +1,14 @@
 """What a renewal lacks, and what needs a coordinator's attention, in words."""
 
 from collections.abc import Sequence
-from datetime import date
+from datetime import date, datetime
 from typing import NamedTuple
+from urllib.parse import urlencode
 
 from sqlmodel import Session
 
+from tracker.clock import local_day
+from tracker.db.ledgers import SettledCycle
 from tracker.formatting import (
     MINUTES_IN_HOUR,
     format_count,
@@ -16,59 +19,96 @@ from tracker.formatting import (
     hours_word,
     use_locale,
 )
-from tracker.rules.model import Rulebook
-from tracker.services.dashboard import (
+from tracker.rulebooks import Rulebooks
+from tracker.rules.application.wording import labels, review_results
+from tracker.rules.standing import ApplicationStanding, Status
+from tracker.services.attention import (
     Attention,
     AttentionKind,
-    RenewalLine,
-    ShortRequirement,
+    BouncedAddress,
     list_attention,
 )
-from tracker.services.evaluation import DayOf
+from tracker.services.dashboard import NamedProvider, RenewalLine, ShortRequirement
 from tracker.services.facts import parse_settlement
-from tracker.services.time_requests import LEAVE
+from tracker.services.run_health import JobTrouble, UnsentMail
+from tracker.services.time_requests import LEAVE, SubmittedRequest
+
+# The jobs of the run ledger in words.
+JOB_LABELS = {
+    "evaluate": "the nightly evaluation",
+    "notices": "reminders",
+    "references": "reminders to referees and about sessions",
+    "digest": "the weekly digest",
+}
+# Each kind as the filter of the queue names it.
+KIND_LABELS = {
+    AttentionKind.JOB: "System",
+    AttentionKind.LAPSED: "Lapsed",
+    AttentionKind.OVERDUE: "Overdue",
+    AttentionKind.UNREACHABLE: "Bounced addresses",
+    AttentionKind.UNSENT: "Unsent email",
+    AttentionKind.REQUEST: "Requests",
+    AttentionKind.APPLICANT: "Applicants",
+    AttentionKind.RECORDS_CHANGED: "Changed records",
+    AttentionKind.UNCONFIRMED: "Providers to confirm",
+    AttentionKind.MEMBERSHIP: "Memberships",
+    AttentionKind.BEHIND: "Behind",
+}
+_MOST_NAMES = 3
 
 
 class AttentionText(NamedTuple):
-    """Why something needs attention, what to do, and the path of the page to do it on."""
+    """A cause in words: whom it is about, why, what happens if nothing is done, and what to do.
 
+    ``path`` is that of the page to do it on; ``reason`` and ``todo`` are parts of a sentence.
+    """
+
+    who: str
     reason: str
+    consequence: str
     todo: str
     path: str
 
 
-def describe_attention(attention: Attention, today: date) -> AttentionText:
-    """The words for one thing that needs attention."""
+def describe_attention(attention: Attention, association: str, today: date) -> AttentionText:
+    """The words for one thing that needs attention at an association."""
     path = f"/coordinator/people/{attention.endorsement_id}"
-    if attention.request:
-        request = attention.request.request
-        reason = f"requests a later due date: {format_date(request.ends_on or request.starts_on)}"
-        if request.kind == LEAVE:
-            reason = f"requests leave starting {format_date(request.starts_on)}"
-        return AttentionText(reason, "decide", f"/coordinator/requests/{request.id}")
-    if attention.provider:
-        hours = format_hours_with_unit(attention.provider.minutes)
-        reason = (
-            f"named {attention.provider.name} as RSC provider; {hours} of RSC will count "
-            "once you confirm that the provider qualifies"
-        )
-        return AttentionText(reason, "confirm provider", path)
-    if attention.settled:
-        starts_on = attention.settled.cycle_starts_on
-        status = parse_settlement(attention.settled.content).status.value
-        reason = (
-            f"the cycle that began on {format_date(starts_on)} was settled as {status}; records "
-            "have changed since and would give another result"
-        )
-        return AttentionText(reason, "review", f"{path}/{starts_on.isoformat()}")
-    if attention.renewal is None:
-        raise ValueError("attention is about a renewal, a request, a provider, or a cycle")
-    reason, todo = _describe_renewal(attention.kind, attention.renewal, today)
-    return AttentionText(reason, todo, path)
+    match attention.about:
+        case RenewalLine() as renewal:
+            reason, todo = _describe_renewal(attention.kind, renewal, today)
+            consequence = _format_deadline(attention, today)
+        case BouncedAddress(email):
+            reason, todo = f"email to {email} bounced; no second address", "fix address"
+            consequence = "No email reaches them, and they can't sign in."
+        case SubmittedRequest() as submitted:
+            reason, todo = _describe_request(submitted), "decide"
+            path = f"/coordinator/requests/{submitted.request.id}"
+            consequence = "Nothing changes for them until you decide."
+        case NamedProvider() as provider:
+            reason, consequence = _describe_provider(provider)
+            query = urlencode({"association": association, "name": provider.name})
+            todo, path = "confirm provider", f"/coordinator/providers/names?{query}"
+        case SettledCycle() as settled:
+            reason, todo = _describe_settled(settled), "review"
+            path = f"{path}/{settled.cycle_starts_on.isoformat()}"
+            consequence = "The cycle stays as it was settled."
+        case ApplicationStanding() as application:
+            reason, todo = _describe_application(application)
+            path = f"/coordinator/applicants/{application.facts.subject_id}"
+            consequence = "They are not endorsed until you decide."
+        case JobTrouble() as trouble:
+            return _describe_job(trouble, association)
+        case UnsentMail() as unsent:
+            return _describe_unsent(unsent, association)
+    return AttentionText(attention.name, reason, consequence, todo, path)
 
 
 class AttentionRow(NamedTuple):
-    """One thing to do, for programs and spreadsheets; ``url`` is the page to do it on."""
+    """One thing to do, for programs and spreadsheets.
+
+    ``url`` is the page to do it on, and ``row_url`` its row on the start page. ``since`` and
+    ``deadline`` are ISO days, or empty; ``consequence`` is what happens if nothing is done.
+    """
 
     association: str
     kind: str
@@ -77,19 +117,42 @@ class AttentionRow(NamedTuple):
     reason: str
     todo: str
     url: str
+    since: str
+    deadline: str
+    consequence: str
+    row_url: str
 
 
 def attention_rows(
-    session: Session, rulebook: Rulebook, day_of: DayOf, base_url: str
+    session: Session, rulebooks: Rulebooks, association: str, now: datetime, base_url: str
 ) -> list[AttentionRow]:
     """What needs attention at an association, the most urgent first, in its locale."""
-    today, rows = day_of(rulebook.id), []
+    rulebook, rows = rulebooks.associations[association], []
+    today = local_day(now, rulebook.time_zone)
     with use_locale(rulebook.locale):
-        for one in list_attention(session, rulebook.id, today):
-            text = describe_attention(one, today)
-            about = (rulebook.id, one.kind.value, one.name, one.category)
-            rows.append(AttentionRow(*about, text.reason, text.todo, f"{base_url}{text.path}"))
+        for one in list_attention(session, rulebooks, association, now):
+            text = describe_attention(one, association, today)
+            rows.append(
+                AttentionRow(
+                    association,
+                    one.kind.value,
+                    text.who,
+                    one.category,
+                    text.reason,
+                    text.todo,
+                    f"{base_url}{text.path}",
+                    one.since.isoformat() if one.since else "",
+                    one.deadline.isoformat() if one.deadline else "",
+                    text.consequence,
+                    f"{base_url}{path_of_row(association, one.key)}",
+                )
+            )
     return rows
+
+
+def path_of_row(association: str, key: str) -> str:
+    """Where a cause's row is on the start page, whatever page of the queue it is on."""
+    return f"/coordinator?{urlencode({'association': association, 'cause': key})}#{key}"
 
 
 def format_attention_count(count: int) -> str:
@@ -102,14 +165,82 @@ def format_attention_count(count: int) -> str:
 
 def _describe_renewal(kind: AttentionKind, renewal: RenewalLine, today: date) -> tuple[str, str]:
     """Why a renewal needs attention, and what to do."""
-    if kind is AttentionKind.UNREACHABLE:
-        return f"email to {renewal.email} bounced; no second address", "reach out"
     missing, due_on = format_missing(renewal.short), renewal.standing.due_on
     if kind is AttentionKind.BEHIND:
-        left = f", {format_count((due_on - today).days, 'day')} left" if due_on else ""
-        return f"{missing} to go{left}", "far behind"
+        return f"{missing} to go", "reach out"
+    if kind is AttentionKind.MEMBERSHIP:
+        until = renewal.standing.membership_until
+        if until and until < today:
+            return f"membership ended on {format_date(until)}", "reach out"
+        return "membership missing", "reach out"
     due = f", was due {format_date(due_on)}" if due_on else ""
     return f"{renewal.state}{due}: {missing} missing", "reach out"
+
+
+def _format_deadline(attention: Attention, today: date) -> str:
+    """What happens to a renewal if nothing is done."""
+    if attention.deadline is None:
+        return "Stays lapsed unless you extend it or reopen the cycle."
+    verb = "Lapses" if attention.kind is AttentionKind.OVERDUE else "Overdue"
+    days = format_count((attention.deadline - today).days, "day")
+    return f"{verb} in {days}, on {format_date(attention.deadline)}."
+
+
+def _describe_request(submitted: SubmittedRequest) -> str:
+    request = submitted.request
+    if request.kind == LEAVE:
+        return f"requests leave starting {format_date(request.starts_on)}"
+    return f"requests a later due date: {format_date(request.ends_on or request.starts_on)}"
+
+
+def _describe_provider(provider: NamedProvider) -> tuple[str, str]:
+    """Who named a provider, and how many hours depend on the answer."""
+    names = [user.name for user in provider.users[:_MOST_NAMES]]
+    if len(provider.users) > _MOST_NAMES:
+        names.append(format_count(len(provider.users) - _MOST_NAMES, "other", "others"))
+    hours = format_hours_with_unit(provider.minutes)
+    does = "does" if hours.startswith("1 ") else "do"
+    consequence = f"{hours} of RSC {does} not count."
+    if provider.due_on:
+        consequence += f" The first renewal is due {format_date(provider.due_on)}."
+    return f"RSC provider named by {format_list(names)}, not confirmed yet", consequence
+
+
+def _describe_settled(settled: SettledCycle) -> str:
+    status = parse_settlement(settled.content).status.value
+    return (
+        f"the cycle that began on {format_date(settled.cycle_starts_on)} was settled as {status}; "
+        "records have changed since and would give another result"
+    )
+
+
+def _describe_application(standing: ApplicationStanding) -> tuple[str, str]:
+    """What an application waits for, and what to do."""
+    submitted_on = standing.facts.candidate.submitted_on
+    reason = "application not submitted yet"
+    if submitted_on:
+        reason = f"application submitted on {format_date(submitted_on)}"
+    if standing.status is Status.READY:
+        return f"{reason}; everything is there", "decide"
+    return f"{reason}; to review: {format_list(labels(review_results(standing)))}", "review"
+
+
+def _describe_job(trouble: JobTrouble, association: str) -> AttentionText:
+    """Something that only the operator can mend."""
+    label = JOB_LABELS.get(trouble.job, trouble.job)
+    if trouble.failed:
+        reason, consequence = f"{label} failed", "We keep trying. Standings or emails may be late."
+    else:
+        reason, consequence = f"{label} has not run", "Standings and reminders fall behind."
+    path = f"/coordinator?{urlencode({'association': association})}#health"
+    return AttentionText("This system", reason, consequence, "tell your operator", path)
+
+
+def _describe_unsent(unsent: UnsentMail, association: str) -> AttentionText:
+    reason = "the mail server did not take them; the addresses are not the reason"
+    path = f"/coordinator?{urlencode({'association': association})}#health"
+    who = format_count(unsent.total, "email")
+    return AttentionText(who, reason, "Nobody gets them.", "tell your operator", path)
 
 
 def format_missing(short: Sequence[ShortRequirement], *, membership: str = "membership") -> str:

@@ -8,14 +8,17 @@ from tracker.formatting import (
     format_count,
     format_date,
     format_hours_with_unit,
-    format_list,
     format_percent,
     format_period,
     format_short_month_day,
+    lowercase_first,
 )
 from tracker.mail.contents import Action, Applicants, DigestMail, Figure, Line, Need, Trend
-from tracker.notifications.attention_text import describe_attention, format_attention_count
-from tracker.rules.application.wording import labels, review_results
+from tracker.notifications.attention_text import (
+    describe_attention,
+    format_attention_count,
+    path_of_row,
+)
 from tracker.rules.standing import Status
 from tracker.services.week import FailedMail, Week
 
@@ -34,7 +37,8 @@ def write_digest(week: Week, base_url: str, unsubscribe_url: str, most: int) -> 
         healthy=week.is_healthy,
         figures=_list_figures(week),
         needs=_list_needs(week, base_url, most),
-        more_needs=max(0, len(week.attention) - most),
+        more_needs=max(0, len(week.queue.open) - most),
+        snoozed=len(week.queue.snoozed),
         changes=(_write_changes(week),),
         trend=_write_trend(week),
         ahead=(*_list_cutoffs(week), *_list_endings(week, most)),
@@ -47,14 +51,14 @@ def write_digest(week: Week, base_url: str, unsubscribe_url: str, most: int) -> 
         ),
         why=f"You get this weekly digest because you coordinate {week.association}.",
         unsubscribe_url=unsubscribe_url,
-        applicants=_write_applicants(week, base_url, most),
+        applicants=_write_applicants(week, base_url),
     )
 
 
 def _list_cutoffs(week: Week) -> Iterator[Line]:
     for cutoff in week.cutoffs:
-        providers = format_count(cutoff.providers, "provider counts", "providers count")
-        endorsees = format_count(cutoff.endorsees, "endorsee")
+        providers = format_count(len(cutoff.providers), "provider counts", "providers count")
+        endorsees = format_count(len(cutoff.endorsees), "endorsee")
         day = format_date(cutoff.last_day)
         yield Line(f"the last day on which {providers}", endorsees, strong=day)
 
@@ -75,30 +79,27 @@ def _list_failed(mails: Sequence[FailedMail]) -> tuple[Line, ...]:
 
 
 def _list_needs(week: Week, base_url: str, most: int) -> tuple[Need, ...]:
+    """The first rows of the start page; the link of each opens its row there."""
     needs = []
-    for attention in week.attention[:most]:
-        text = describe_attention(attention, week.as_of)
-        url = f"{base_url}{text.path}"
-        needs.append(Need(attention.name, attention.category, text.reason, text.todo, url))
+    for attention, _ in week.queue.open[:most]:
+        text = describe_attention(attention, week.association, week.as_of)
+        url = f"{base_url}{path_of_row(week.association, attention.key)}"
+        reason = f"{text.reason}. {text.consequence}"
+        needs.append(Need(text.who, attention.category, reason, text.todo, url))
     return tuple(needs)
 
 
 def _format_news(week: Week) -> tuple[str, str]:
     """The subject and the headline."""
-    attention = format_attention_count(len(week.attention))
-    sentences, news = [attention], attention[:1].lower() + attention[1:]
-    ready_count = sum(standing.status is Status.READY for standing in week.applicants)
-    ready = format_count(ready_count, "applicant is ready", "applicants are ready")
-    if ready_count and not week.attention:
-        sentences, news = ["No renewal needs your attention"], ready
-    # An association that only has applicants has other news than "0 of 0".
-    if week.total or not ready_count:
-        complete = f"{week.counts['met']} of {format_count(week.total, 'renewal')} complete"
-        sentences.append(complete)
-        news += f", {complete}"
-    if ready_count:
-        sentences.append(ready)
-    return f"{week.association}: {news}", " ".join(f"{sentence}." for sentence in sentences)
+    attention = format_attention_count(len(week.queue.open))
+    complete = f"{week.counts['met']} of {format_count(week.total, 'renewal')} complete"
+    if not week.total and week.applicants:
+        # An association that only has applicants has other news than "0 of 0".
+        return f"{week.association}: {lowercase_first(attention)}", f"{attention}."
+    return (
+        f"{week.association}: {lowercase_first(attention)}, {complete}",
+        f"{attention}. {complete}.",
+    )
 
 
 def _format_health(week: Week) -> str:
@@ -126,7 +127,7 @@ def _format_health(week: Week) -> str:
 
 
 def _list_figures(week: Week) -> tuple[Figure, ...]:
-    counts, needing = week.counts, len(week.attention)
+    counts, needing = week.counts, len(week.queue.open)
     comparison = ""
     if week.earlier:
         change = counts["met"] - week.earlier[-1].met
@@ -165,31 +166,17 @@ def _write_trend(week: Week) -> Trend:
     return Trend(("Week ending", "complete", "total", "behind"), tuple(rows))
 
 
-def _write_applicants(week: Week, base_url: str, most: int) -> Applicants:
-    """Name those who wait for a decision, the ready first, and count the others."""
+def _write_applicants(week: Week, base_url: str) -> Applicants:
+    """Count all applicants; those who wait for a decision need attention and are named there."""
     if not week.applicants:
         return Applicants()
     statuses = [standing.status for standing in week.applicants]
     review = statuses.count(Status.NEEDS_REVIEW)
-    waiting = [s for s in week.applicants if s.status in (Status.READY, Status.NEEDS_REVIEW)]
-    people = []
-    for standing in waiting[:most]:
-        submitted_on = standing.facts.candidate.submitted_on
-        reason, todo = "not submitted yet", "decide"
-        if submitted_on:
-            reason = f"submitted on {format_date(submitted_on)}"
-        if standing.status is Status.NEEDS_REVIEW:
-            todo = "review"
-            reason += f"; to review: {format_list(labels(review_results(standing)))}"
-        url = f"{base_url}/coordinator/applicants/{standing.facts.subject_id}"
-        people.append(Need(standing.facts.name, standing.plan.category, reason, todo, url))
     return Applicants(
         summary=(
             f"{statuses.count(Status.READY)} ready, "
             f"{format_count(review, 'needs review', 'need review')}, "
             f"{statuses.count(Status.NOT_READY)} not ready"
         ),
-        people=tuple(people),
-        more=max(0, len(waiting) - most),
         url=f"{base_url}/coordinator/applicants?association={quote(week.association)}",
     )

@@ -1,43 +1,26 @@
-"""What a coordinator looks after: an association's renewals, and what needs attention and why.
+"""What a coordinator looks after: an association's renewals, and the providers named for them.
 
-The coordinator's page, the weekly digest, and `tracker attention` all read it here, so they agree.
+What needs attention, and why, is worked out from it in `tracker.services.attention`.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
-from enum import StrEnum
 from typing import Any, NamedTuple
 
 from sqlalchemy import ColumnElement, case
 from sqlmodel import Session, and_, col, func, or_, select
 
-from tracker.db.ledgers import SettledCycle, StandingRow
+from tracker.db.ledgers import StandingRow
 from tracker.db.log import Entry
 from tracker.db.people import Endorsement, Person
 from tracker.plain_text import plain_name
 from tracker.services.declined_providers import list_declined_keys
 from tracker.services.evaluation import parse_results
-from tracker.services.run_ledger import list_failures
-from tracker.services.settlements import list_differing
-from tracker.services.time_requests import SubmittedRequest, list_requests
 
 # Worst first. "behind" is an open renewal that an even pace no longer completes in time.
 STATES = ("lapsed", "overdue", "behind", "open", "excused", "met", "no rules")
 UNSETTLED = ("lapsed", "overdue", "open")
 _NEED_ATTENTION = ("lapsed", "overdue", "behind")
-_ALL_REQUESTS = 100_000
-
-
-class AttentionKind(StrEnum):
-    """Why something needs a coordinator's attention, the most urgent reason first."""
-
-    LAPSED = "lapsed"
-    OVERDUE = "overdue"
-    UNREACHABLE = "unreachable"
-    REQUEST = "request"
-    RECORDS_CHANGED = "records changed"
-    UNCONFIRMED = "unconfirmed provider"
-    BEHIND = "behind"
 
 
 class ShortRequirement(NamedTuple):
@@ -59,7 +42,7 @@ class RenewalLine(NamedTuple):
     name: str
     email: str
     state: str
-    is_unreachable: bool
+    person_id: int
 
     @property
     def short(self) -> list[ShortRequirement]:
@@ -80,62 +63,17 @@ class ProviderUser(NamedTuple):
 
 
 class NamedProvider(NamedTuple):
-    """An RSC provider known by name only, with everyone who named them; minutes in all."""
+    """An RSC provider known by name only, with everyone who named them; minutes in all.
+
+    ``since`` is the day of the first session, ``due_on`` the earliest due date, from today on, of
+    a renewal that the sessions could count for (None: there is none).
+    """
 
     name: str
     minutes: int
     users: tuple[ProviderUser, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Attention:
-    """One thing for a coordinator to do: about a renewal, a request, a provider, or a closed cycle.
-
-    ``provider`` holds only the user that this is about.
-    """
-
-    kind: AttentionKind
-    endorsement_id: int
-    name: str
-    category: str
-    renewal: RenewalLine | None = None
-    request: SubmittedRequest | None = None
-    provider: NamedProvider | None = None
-    settled: SettledCycle | None = None
-
-    @property
-    def urgency(self) -> tuple[int, int, str]:
-        """Its place in the list of what needs attention."""
-        minutes = 0
-        if self.renewal:
-            minutes = self.renewal.standing.short_minutes
-        elif self.provider:
-            minutes = self.provider.minutes
-        return list(AttentionKind).index(self.kind), -minutes, self.name
-
-
-class JobProblem(NamedTuple):
-    """A job, or part of one, that failed and will be tried again.
-
-    ``about`` is the person or the coordinator it was for; empty if the whole job failed.
-    """
-
-    job: str
-    about: str
-
-
-def list_job_problems(session: Session, association: str) -> list[JobProblem]:
-    """What failed for an association at the last attempt."""
-    failures = list_failures(session, association)
-    ids = {int(failure.subject) for failure in failures if failure.subject.isdecimal()}
-    names = dict(session.exec(select(Person.id, Person.name).where(col(Person.id).in_(ids))).all())
-    problems = []
-    for failure in failures:
-        about = failure.subject
-        if about.isdecimal():
-            about = names.get(int(about), "")
-        problems.append(JobProblem(failure.job, about))
-    return problems
+    since: date
+    due_on: date | None
 
 
 def count_renewals(session: Session, association: str, today: date) -> dict[str, int]:
@@ -182,37 +120,12 @@ def list_renewals(
     return [RenewalLine(*row) for row in session.exec(query)]
 
 
-def list_attention(session: Session, association: str, today: date) -> list[Attention]:
-    """Everything that needs a coordinator's attention, the most urgent first.
-
-    An endorsement stands here once, with its most urgent reason, however many apply. Each request
-    for leave or a later due date stands here besides.
-    """
-    reasons = [
-        *_list_renewals_in_need(session, association, today),
-        *_list_unconfirmed(session, association, today),
-    ]
-    for settled, endorsement, person in list_differing(session, association):
-        about = (endorsement.id, person.name, endorsement.category)
-        reasons.append(Attention(AttentionKind.RECORDS_CHANGED, *about, settled=settled))
-    reasons.sort(key=lambda attention: attention.urgency)
-    most_urgent: dict[int, Attention] = {}
-    for reason in reasons:
-        most_urgent.setdefault(reason.endorsement_id, reason)
-    requests = [
-        Attention(
-            AttentionKind.REQUEST,
-            submitted.endorsement.id,
-            submitted.person.name,
-            submitted.endorsement.category,
-            request=submitted,
-        )
-        for submitted in list_requests(
-            session, association, undecided=True, skip=0, limit=_ALL_REQUESTS
-        )
-    ]
-    # The sort is stable: requests stay in their order, the oldest first.
-    return sorted([*most_urgent.values(), *requests], key=lambda a: a.urgency[0])
+def list_lines(
+    session: Session, association: str, today: date, condition: ColumnElement[bool]
+) -> list[RenewalLine]:
+    """The listed renewals of an association that a condition is true of."""
+    query = _select_lines(today).where(is_listed(association, today), condition)
+    return [RenewalLine(*row) for row in session.exec(query)]
 
 
 def list_named_providers(session: Session, association: str, today: date) -> list[NamedProvider]:
@@ -222,7 +135,17 @@ def list_named_providers(session: Session, association: str, today: date) -> lis
     """
     declined = list_declined_keys(session, association)
     query = (
-        select(Entry, Endorsement, Person.name)
+        select(  # type: ignore[call-overload]
+            Entry.id,
+            Entry.provider_name,
+            Entry.held_on,
+            Entry.minutes,
+            Person.id,
+            Endorsement.id,
+            Person.name,
+            Endorsement.category,
+            StandingRow.due_on,
+        )
         .select_from(StandingRow)
         .join(Endorsement, col(Endorsement.id) == StandingRow.endorsement_id)
         .join(Person, col(Person.id) == Endorsement.person_id)
@@ -236,60 +159,45 @@ def list_named_providers(session: Session, association: str, today: date) -> lis
         .where(is_listed(association, today), col(Entry.provider_name).is_not(None))
         .order_by(col(Entry.id), col(Endorsement.id))
     )
-    names: dict[str, str] = {}
-    users: dict[str, dict[int, ProviderUser]] = {}
+    named: dict[str, _Naming] = {}
     counted: set[int] = set()
-    for entry, endorsement, person_name in session.exec(query):
-        name = entry.provider_name or ""
+    for entry_id, name, held_on, minutes, person_id, *about, due_on in session.exec(query):
+        endorsement_id, person_name, category = about
         key = plain_name(name)
         if key in declined:
             continue
-        names.setdefault(key, name)
-        user = users.setdefault(key, {}).get(endorsement.person_id)
-        if user is None:
-            user = ProviderUser(endorsement.id, person_name, endorsement.category, 0)
-        # An entry is read once for each endorsement and cycle that it could count for.
-        if entry.id not in counted:
-            user = user._replace(minutes=user.minutes + entry.minutes)
-            counted.add(entry.id)
-        users[key][endorsement.person_id] = user
-    providers = [
-        NamedProvider(
-            names[key], sum(user.minutes for user in named_by.values()), (*named_by.values(),)
+        naming = named.setdefault(key, _Naming(name, held_on))
+        naming.since = min(naming.since, held_on)
+        if due_on and due_on >= today:
+            naming.due_on = min(naming.due_on or due_on, due_on)
+        user = naming.users.setdefault(
+            person_id, ProviderUser(endorsement_id, person_name, category, 0)
         )
-        for key, named_by in users.items()
-    ]
+        # An entry is read once for each endorsement and cycle that it could count for.
+        if entry_id not in counted:
+            naming.users[person_id] = user._replace(minutes=user.minutes + minutes)
+            counted.add(entry_id)
+    providers = []
+    for naming in named.values():
+        users = tuple(naming.users.values())
+        total = sum(user.minutes for user in users)
+        providers.append(NamedProvider(naming.name, total, users, naming.since, naming.due_on))
     return sorted(providers, key=lambda provider: (-provider.minutes, provider.name))
 
 
-def _list_renewals_in_need(session: Session, association: str, today: date) -> list[Attention]:
-    in_need = or_(state_on(today).in_(_NEED_ATTENTION), is_unreachable())
-    query = _select_lines(today).where(is_listed(association, today), in_need)
-    found = []
-    for row in session.exec(query):
-        line = RenewalLine(*row)
-        kind = AttentionKind.UNREACHABLE
-        if line.state in ("lapsed", "overdue") or not line.is_unreachable:
-            kind = AttentionKind(line.state)
-        found.append(Attention(kind, line.standing.endorsement_id, line.name, line.category, line))
-    return found
+@dataclass
+class _Naming:
+    """A `NamedProvider` while its entries are read; users by the person's id."""
+
+    name: str
+    since: date
+    due_on: date | None = None
+    users: dict[int, ProviderUser] = field(default_factory=dict)
 
 
-def _list_unconfirmed(session: Session, association: str, today: date) -> list[Attention]:
-    unconfirmed = []
-    for provider in list_named_providers(session, association, today):
-        for user in provider.users:
-            named = provider._replace(minutes=user.minutes, users=(user,))
-            unconfirmed.append(
-                Attention(
-                    AttentionKind.UNCONFIRMED,
-                    user.endorsement_id,
-                    user.name,
-                    user.category,
-                    provider=named,
-                )
-            )
-    return unconfirmed
+def needs_attention(today: date) -> ColumnElement[bool]:
+    """That a renewal is lapsed, overdue, or too far behind."""
+    return state_on(today).in_(_NEED_ATTENTION)
 
 
 def state_on(today: date) -> ColumnElement[str]:
@@ -319,8 +227,8 @@ def _select_lines(today: date) -> Any:  # noqa: ANN401 - a Select of six columns
             Endorsement.category,
             Person.name,
             Person.email,
-            state_on(today).label("state"),
-            is_unreachable().label("is_unreachable"),
+            _state(today).label("state"),
+            Person.id,
         )
         .join(Endorsement, col(Endorsement.id) == StandingRow.endorsement_id)
         .join(Person, col(Person.id) == Endorsement.person_id)

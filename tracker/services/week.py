@@ -6,35 +6,25 @@ from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from typing import NamedTuple
 
-from dateutil.relativedelta import relativedelta
-from sqlalchemy import distinct
 from sqlalchemy import select as sa_select
 from sqlmodel import Session, col, func, select
 
 from tracker.clock import instant_of, local_day
-from tracker.db.ledgers import Outbox, ProviderSpan, RunFailure, RunRow, StandingRow
+from tracker.db.ledgers import Outbox, RunFailure, RunRow, StandingRow
 from tracker.db.log import Entry
 from tracker.db.people import Endorsement, Person
 from tracker.rulebooks import Rulebooks
 from tracker.rules.standing import ApplicationStanding
 from tracker.services.applications import list_applicants
-from tracker.services.dashboard import Attention, count_renewals, is_listed, list_attention
+from tracker.services.attention import Queue, read_queue
+from tracker.services.cutoffs import CutoffAhead, list_cutoffs
+from tracker.services.dashboard import count_renewals, is_listed
 from tracker.services.endings import EndingEndorsement, list_endings
 from tracker.services.run_ledger import CAUGHT_UP, list_failures, list_runs_since
 
 _DAY = timedelta(days=1)
 _WEEK = timedelta(days=7)
 _WEEKS_OF_TREND = 4
-# How far ahead the digest looks for providers whose sessions stop counting.
-_MONTHS_AHEAD = 18
-
-
-class CutoffAhead(NamedTuple):
-    """A day after which providers stop counting, and how many people it concerns."""
-
-    last_day: date
-    providers: int
-    endorsees: int
 
 
 class FailedMail(NamedTuple):
@@ -86,7 +76,7 @@ class Week:
     last_evaluation: date | None
     missed_nights: int
     failures: Sequence[RunFailure]
-    attention: Sequence[Attention]
+    queue: Queue
     applicants: Sequence[ApplicationStanding]
     cutoffs: Sequence[CutoffAhead]
     endings: Sequence[EndingEndorsement]
@@ -176,9 +166,9 @@ def count_week(
         last_evaluation=max(evaluated, default=None),
         missed_nights=sum(first <= night <= as_of for night in missed),
         failures=list_failures(session, association),
-        attention=list_attention(session, association, as_of),
+        queue=read_queue(session, rulebooks, association, now),
         applicants=list_applicants(session, rulebooks, association, as_of),
-        cutoffs=_list_cutoffs(session, association, monday, recent_months),
+        cutoffs=list_cutoffs(session, association, monday, recent_months),
         endings=list_endings(session, rulebooks, association, lambda _: as_of),
         earlier=_list_earlier(runs, monday),
     )
@@ -221,35 +211,6 @@ def _list_finished_notices(
         else:
             sent += 1
     return sent, failed
-
-
-def _list_cutoffs(
-    session: Session, association: str, monday: date, recent_months: int
-) -> list[CutoffAhead]:
-    """Days from ``monday`` on after which recent providers of the association stop counting."""
-    recent_from = monday - relativedelta(months=recent_months)
-    horizon = monday + relativedelta(months=_MONTHS_AHEAD)
-    ends_on = col(ProviderSpan.ends_on)
-    query = (
-        select(
-            ends_on,
-            func.count(distinct(col(ProviderSpan.provider_id))),
-            func.count(distinct(col(Entry.person_id))),
-        )
-        .select_from(ProviderSpan)
-        .join(Entry, col(Entry.provider_id) == ProviderSpan.provider_id)
-        .join(Endorsement, col(Endorsement.person_id) == Entry.person_id)
-        .where(
-            col(ProviderSpan.rule).like(f"{association}/%"),
-            Endorsement.association == association,
-            Entry.activity == "rsc",
-            Entry.held_on >= recent_from,
-            ends_on.between(monday, horizon),
-        )
-        .group_by(ends_on)
-        .order_by(ends_on)
-    )
-    return [CutoffAhead(*row) for row in session.exec(query)]
 
 
 def _list_earlier(runs: Sequence[RunRow], monday: date) -> list[WeekFigures]:

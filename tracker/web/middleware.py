@@ -139,6 +139,9 @@ _CONTENT_SECURITY_POLICY = (
     "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; "
     "base-uri 'none'; frame-ancestors 'none'"
 )
+# Only the coordinator's pages have a script, in a file of our own: it adds keys.
+_DESK = "/coordinator"
+_DESK_POLICY = f"{_CONTENT_SECURITY_POLICY}; script-src 'self'"
 
 
 def security_headers(settings: Settings) -> dict[str, str]:
@@ -172,6 +175,8 @@ class SecurityHeaders:
                 for name, value in self._headers.items():
                     headers.setdefault(name, value)
                 is_page = headers.get("content-type", "").startswith("text/html")
+                if is_page and (scope["path"] + "/").startswith(f"{_DESK}/"):
+                    headers["content-security-policy"] = _DESK_POLICY
                 if is_page and "cache-control" not in headers:
                     headers.add_vary_header("cookie")
                 headers.setdefault("cache-control", _PAGE_CACHING if is_page else "no-store")

@@ -1,4 +1,4 @@
-"""Renders templates, and serves the style sheet and pictures that pages name."""
+"""Renders templates, and serves the style sheet, pictures, and script that pages name."""
 
 import hashlib
 import re
@@ -29,7 +29,11 @@ from tracker.rules.model import Rulebook
 from tracker.rules.standing import lasts_for_life
 
 STYLE_SHEET = "site.css"
-_MEDIA_TYPES = {".css": "text/css; charset=utf-8", ".svg": "image/svg+xml; charset=utf-8"}
+_MEDIA_TYPES = {
+    ".css": "text/css; charset=utf-8",
+    ".js": "text/javascript; charset=utf-8",
+    ".svg": "image/svg+xml; charset=utf-8",
+}
 _URL = re.compile(r'url\("([\w.-]+)"\)')
 
 
@@ -46,7 +50,7 @@ class Asset:
 
 
 class Assets:
-    """The pictures in ``folder/static``, and all of ``folder/styles`` as one style sheet.
+    """The files in ``folder/static``, and all of ``folder/styles`` as one style sheet.
 
     Style files are joined in the order of their names. They refer to a picture as
     ``url("tick.svg")``.

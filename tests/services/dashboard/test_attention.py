@@ -1,6 +1,7 @@
 """Promise 21: the digest, the coordinator's page, and the CLI name the same people and reasons."""
 
 import csv
+import hashlib
 import json
 import re
 from collections.abc import Sequence
@@ -16,13 +17,13 @@ from sqlmodel import Session
 from typer.testing import CliRunner
 
 from tests.support.cast import BASE_URL, BOOKS, CAROL, NOW, fill
-from tests.web.client import WebClient, text_of
+from tests.web.client import WebClient
 from tracker import clock
 from tracker.cli.main import app
 from tracker.db.engine import reading, writing
 from tracker.db.tables import METADATA
 from tracker.notifications.digest_mail import write_digest
-from tracker.services.dashboard import AttentionKind, list_attention
+from tracker.services.attention import AttentionKind, list_attention
 from tracker.services.week import count_week
 
 TODAY = NOW.date()
@@ -122,6 +123,7 @@ def store(session: Session, endorsees: Sequence[Endorsee]) -> None:
         if endorsee.has_request:
             add(
                 "time_request",
+                id=number,
                 endorsement_id=number,
                 kind="leave",
                 starts_on=TODAY,
@@ -139,18 +141,23 @@ def _adder(session: Session) -> Any:  # noqa: ANN401 - a function of any columns
     return add
 
 
-def paths_on_page(house: WebClient) -> list[str]:
-    """The links of everything that the coordinator's page lists as needing attention."""
-    page = house.visit(CAROL).get("/coordinator?status=attention")
-    paths = re.findall(r'class="who-needs" href="([^"]*)"', page.text)
+def rows_on_page(house: WebClient) -> list[str]:
+    """The causes that the start page lists, on all pages of the queue."""
+    carol, keys, number = house.visit(CAROL), list[str](), 1
+    while True:
+        page = carol.get(f"/coordinator?page={number}")
+        found = re.findall(r'<tr id="([^"]*)" data-cause', page.text)
+        keys += found
+        if f"page={number + 1}" not in page.text:
+            break
+        number += 1
     headline = re.search(r"<h1>(.*?)</h1>", page.text)
     assert headline
-    if paths:
-        assert headline[1].startswith(f"{len(paths)} item")
-        assert f"{len(paths)} need" in text_of(page)
+    if keys:
+        assert headline[1].startswith(f"{len(keys)} item")
     else:
-        assert headline[1] in ("Nothing needs your attention.", "No endorsements yet.")
-    return paths
+        assert headline[1].startswith(("Nothing needs your attention", "No endorsements yet."))
+    return keys
 
 
 def test_page_digest_cli_and_export_agree(sqlite_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -170,37 +177,48 @@ def test_page_digest_cli_and_export_agree(sqlite_url: str, monkeypatch: pytest.M
             store(session, endorsees)
         with reading(house.cast.engine) as session:
             week = count_week(session, BOOKS, "NCIMHA", TODAY, NOW, recent_months=12)
-            attention = list_attention(session, "NCIMHA", TODAY)
+            attention = list_attention(session, BOOKS, "NCIMHA", NOW)
         digest = write_digest(week, BASE_URL, "", most=100)
-        paths = [need.url.removeprefix(BASE_URL) for need in digest.needs]
-        assert len(paths) == len(set(paths)) == len(attention)
-        if paths:
-            assert digest.headline.startswith(f"{len(paths)} item")
-        assert paths_on_page(house) == paths
+        keys = [need.url.partition("#")[2] for need in digest.needs]
+        assert len(keys) == len(set(keys)) == len(attention)
+        if keys:
+            assert digest.headline.startswith(f"{len(keys)} item")
+        assert rows_on_page(house) == keys
         printed = CliRunner().invoke(app, ["attention", "--association", "NCIMHA", "--json"])
-        assert [row["url"] for row in json.loads(printed.stdout)] == [n.url for n in digest.needs]
+        urls = [need.url for need in digest.needs]
+        assert [row["row_url"] for row in json.loads(printed.stdout)] == urls
         sheet = house.visit(CAROL).get("/coordinator/attention.csv").content.decode("utf-8-sig")
-        assert [row["url"] for row in csv.DictReader(StringIO(sheet, newline=""))] == [
-            need.url for need in digest.needs
+        rows = list(csv.DictReader(StringIO(sheet, newline="")))
+        assert [row["row_url"] for row in rows] == urls
+        assert [(row["name"], row["todo"]) for row in rows] == [
+            (need.name, need.todo) for need in digest.needs
         ]
-        assert {a.endorsement_id for a in attention} == expected_ids(endorsees)
+        assert set(keys) == expected_keys(endorsees)
 
     agree()
     house.cast.engine.dispose()
 
 
-def expected_ids(endorsees: Sequence[Endorsee]) -> set[int]:
-    """The endorsees who need attention, worked out without any of the tracker's code."""
-    ids = set()
+def expected_keys(endorsees: Sequence[Endorsee]) -> set[str]:
+    """The causes, worked out without any of the tracker's code."""
+    keys, providers = set[str](), set[str]()
     for number, endorsee in enumerate(endorsees, 1):
+        year = TODAY.year - endorsee.is_previous
         is_late = endorsee.status in ("lapsed", "overdue")
         is_behind = endorsee.status == "open" and endorsee.is_behind
         is_listed = not endorsee.is_previous or endorsee.status in ("lapsed", "overdue", "open")
-        is_unreachable = endorsee.is_refused and not endorsee.has_second
-        needs = is_late or is_behind or is_unreachable or bool(endorsee.providers)
-        if endorsee.has_request or (is_listed and needs):
-            ids.add(number)
-    return ids
+        if endorsee.has_request:
+            keys.add(f"request-{number}")
+        if not is_listed:
+            continue
+        if is_late or is_behind:
+            keys.add(f"renewal-{number}-{year}-01-01")
+        if endorsee.is_refused and not endorsee.has_second:
+            keys.add(f"address-{number}")
+        providers.update(" ".join(name.casefold().split()) for name in endorsee.providers)
+    for name in providers:
+        keys.add(f"provider-{hashlib.sha256(name.encode()).hexdigest()[:12]}")
+    return keys
 
 
 def test_a_lapse_comes_before_this_years_few_hours(sqlite_url: str) -> None:
@@ -226,7 +244,7 @@ def test_a_lapse_comes_before_this_years_few_hours(sqlite_url: str) -> None:
             rules_digest="",
         )
     with reading(cast.engine) as session:
-        attention = list_attention(session, "NCIMHA", TODAY)
+        attention = list_attention(session, BOOKS, "NCIMHA", NOW)
     cast.engine.dispose()
     assert [(item.endorsement_id, item.kind) for item in attention] == [
         (2, AttentionKind.LAPSED),

@@ -10,7 +10,7 @@ from tests.web.client import WebClient, problems, text_of
 from tracker.db.engine import reading, writing
 from tracker.db.tables import METADATA
 from tracker.notifications.attention_text import describe_attention
-from tracker.services.dashboard import list_attention
+from tracker.services.attention import list_attention
 from tracker.services.evaluation import days_at, evaluate_due, evaluate_people, judge_all
 
 CLOSED = date(2026, 1, 31)
@@ -85,7 +85,7 @@ def test_days_before_the_settlement_are_judged_by_records(settled_web: WebClient
 
 def test_coordinators_are_told_what_would_differ(settled_web: WebClient) -> None:
     with reading(settled_web.cast.engine) as session:
-        before = list_attention(session, "NCIMHA", TODAY)
+        before = list_attention(session, BOOKS, "NCIMHA", settled_web.now)
     assert "records changed" not in {item.kind.value for item in before}
     end_vetting(settled_web, date(2025, 3, 31))
     [row] = settled_web.cast.rows(
@@ -101,8 +101,8 @@ def test_changed_records_are_listed_for_attention(settled_web: WebClient) -> Non
     end_vetting(settled_web, date(2025, 3, 31))
     with reading(settled_web.cast.engine) as session:
         changed = [
-            describe_attention(item, TODAY)
-            for item in list_attention(session, "NCIMHA", TODAY)
+            describe_attention(item, "NCIMHA", TODAY)
+            for item in list_attention(session, BOOKS, "NCIMHA", settled_web.now)
             if item.kind.value == "records changed"
         ]
     assert [(text.todo, text.path) for text in changed] == [("review", path_of(settled_web))]

@@ -10,8 +10,8 @@ from tests.web.client import WebClient, text_of
 from tracker.db.engine import reading, writing
 from tracker.db.people import AssociationStart
 from tracker.exports.calendar import list_calendar_dates
+from tracker.services.attention import list_attention
 from tracker.services.context import Actor, NotFound, ServiceContext
-from tracker.services.dashboard import list_attention
 from tracker.services.first_days import adopt_first_days, set_first_day
 
 LAST_YEAR = "2025-01-01"
@@ -78,7 +78,7 @@ def test_a_first_day_ahead_leaves_nothing_to_renew(sqlite_web: WebClient) -> Non
 def test_coordinators_have_no_work_with_earlier_renewals(web: WebClient) -> None:
     def kinds() -> list[tuple[str, str]]:
         with reading(web.cast.engine) as session:
-            listed = list_attention(session, "NCIMHA", NOW.date())
+            listed = list_attention(session, web.rulebooks, "NCIMHA", web.now)
         return [(each.name, each.kind.value) for each in listed]
 
     assert ("Bob Osei", "lapsed") in kinds()

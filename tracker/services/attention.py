@@ -1,0 +1,366 @@
+"""What needs a coordinator's attention, and why: the queue, derived from facts each time.
+
+The start page, the weekly digest, `tracker attention`, and attention.csv all read it here, so they
+agree. A new kind of cause is a member of `AttentionKind`, a function in `_FINDERS`, and words in
+`tracker.notifications.attention_text`.
+"""
+
+import hashlib
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from enum import StrEnum
+from typing import NamedTuple
+
+from sqlalchemy import ColumnElement
+from sqlmodel import Session, and_, col, or_, select
+
+from tracker.clock import local_day
+from tracker.db.ledgers import SettledCycle, StandingRow
+from tracker.db.people import Endorsement, Person
+from tracker.db.snoozes import Snooze
+from tracker.plain_text import plain_name
+from tracker.rulebooks import Rulebooks
+from tracker.rules.cycles import cycle_containing
+from tracker.rules.standing import ApplicationStanding, Status
+from tracker.services.applications import list_applicants
+from tracker.services.dashboard import (
+    NamedProvider,
+    RenewalLine,
+    is_listed,
+    is_unreachable,
+    list_lines,
+    list_named_providers,
+    needs_attention,
+)
+from tracker.services.run_health import JobTrouble, UnsentMail, find_unsent, list_job_troubles
+from tracker.services.settlements import list_differing
+from tracker.services.time_requests import SubmittedRequest, list_requests
+
+_DAY = timedelta(days=1)
+# A membership that is missing although none ended is looked at in the last weeks before the due
+# date: until then, most people simply have not paid yet.
+_MEMBERSHIP_DUE = timedelta(days=30)
+_ALL_REQUESTS = 100_000
+_HASH_LENGTH = 12
+# More minutes than any renewal can be short of.
+_LEVEL = 1_000_000
+
+
+class AttentionKind(StrEnum):
+    """Why something needs a coordinator's attention, the most urgent reason first."""
+
+    JOB = "failed job"
+    LAPSED = "lapsed"
+    OVERDUE = "overdue"
+    UNREACHABLE = "unreachable"
+    UNSENT = "unsent email"
+    REQUEST = "request"
+    APPLICANT = "applicant"
+    RECORDS_CHANGED = "records changed"
+    UNCONFIRMED = "unconfirmed provider"
+    MEMBERSHIP = "membership"
+    BEHIND = "behind"
+
+
+# How grave the reasons of a renewal are: one that is snoozed is shown again when it gets graver.
+_LEVELS = (
+    AttentionKind.MEMBERSHIP,
+    AttentionKind.BEHIND,
+    AttentionKind.OVERDUE,
+    AttentionKind.LAPSED,
+)
+
+
+class BouncedAddress(NamedTuple):
+    """A person's only address, which the mail server refused."""
+
+    email: str
+
+
+About = (
+    RenewalLine
+    | BouncedAddress
+    | SubmittedRequest
+    | NamedProvider
+    | SettledCycle
+    | ApplicationStanding
+    | JobTrouble
+    | UnsentMail
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Attention:
+    """One cause for a coordinator to act: about a person, a provider, an email, or a job.
+
+    ``key`` names the cause for as long as it lasts, however grave it gets. ``since`` is the first
+    day on which it was so, if that is known; ``deadline`` the day on which it gets worse if nothing
+    is done. ``gravity`` grows as it gets worse.
+    """
+
+    kind: AttentionKind
+    key: str
+    name: str
+    about: About
+    category: str = ""
+    person_id: int | None = None
+    endorsement_id: int | None = None
+    since: date | None = None
+    deadline: date | None = None
+    gravity: int = 0
+
+    @property
+    def urgency(self) -> tuple[int, int, date, str, str]:
+        """Its place in the queue."""
+        rank = list(AttentionKind).index(self.kind)
+        return rank, -self.gravity, self.since or date.min, self.name, self.key
+
+
+class QueueItem(NamedTuple):
+    """A cause, and the latest snooze of it (None: there was none lately)."""
+
+    attention: Attention
+    snooze: Snooze | None = None
+
+
+class Queue(NamedTuple):
+    """What needs attention now, the most urgent first, and what is snoozed, the next to end first.
+
+    An open item has a snooze if it has come back from one.
+    """
+
+    open: Sequence[QueueItem]
+    snoozed: Sequence[QueueItem]
+
+    def find(self, key: str) -> QueueItem | None:
+        """The open or snoozed item with this key."""
+        items = (*self.open, *self.snoozed)
+        return next((item for item in items if item.attention.key == key), None)
+
+
+class _Scope(NamedTuple):
+    """The association whose causes are looked for, and its day at the instant ``now``."""
+
+    session: Session
+    rulebooks: Rulebooks
+    association: str
+    today: date
+    now: datetime
+
+    @property
+    def zone(self) -> str:
+        """The association's time zone."""
+        return self.rulebooks.associations[self.association].time_zone
+
+    def find_lapse(self, standing: StandingRow) -> date | None:
+        """The day after the grace period of a renewal."""
+        schemes = self.rulebooks.associations[self.association].cycles
+        starts_on = standing.cycle_starts_on
+        cycle = cycle_containing(schemes, starts_on, starts_on)
+        if cycle is None or standing.due_on is None:
+            return None
+        return cycle.grace_ends_on(standing.due_on) + _DAY
+
+    def list_lines(self, condition: ColumnElement[bool]) -> list[RenewalLine]:
+        """The listed renewals that a condition is true of."""
+        return list_lines(self.session, self.association, self.today, condition)
+
+
+def _find_failed_jobs(scope: _Scope) -> Iterator[Attention]:
+    for trouble in list_job_troubles(scope.session, scope.association, scope.zone, scope.today):
+        key = f"job-{trouble.job}"
+        yield Attention(AttentionKind.JOB, key, "", trouble, since=trouble.since)
+
+
+def _find_renewals_in_need(scope: _Scope) -> Iterator[Attention]:
+    for line in scope.list_lines(needs_attention(scope.today)):
+        yield _describe_renewal(scope, AttentionKind(line.state), line)
+
+
+def _find_memberships(scope: _Scope) -> Iterator[Attention]:
+    """Renewals on pace whose membership ended, or is missing shortly before they are due."""
+    has_ended = col(StandingRow.membership_until) < scope.today
+    is_near = col(StandingRow.due_on).between(scope.today, scope.today + _MEMBERSHIP_DUE)
+    is_open = and_(StandingRow.status == "open", ~needs_attention(scope.today))
+    for line in scope.list_lines(and_(is_open, or_(has_ended, is_near))):
+        if any(item.counts == "membership" for item in line.short):
+            yield _describe_renewal(scope, AttentionKind.MEMBERSHIP, line)
+
+
+def _describe_renewal(scope: _Scope, kind: AttentionKind, line: RenewalLine) -> Attention:
+    """A renewal's cause: since when it is so, and when it becomes overdue or lapses."""
+    standing, due_on = line.standing, line.standing.due_on
+    overdue_on = due_on + _DAY if due_on else None
+    since, deadline = standing.falls_behind_on, overdue_on
+    if kind is AttentionKind.MEMBERSHIP:
+        since = standing.membership_until + _DAY if standing.membership_until else None
+    elif kind is AttentionKind.OVERDUE:
+        since, deadline = overdue_on, scope.find_lapse(standing)
+    elif kind is AttentionKind.LAPSED:
+        since, deadline = scope.find_lapse(standing), None
+    return Attention(
+        kind,
+        f"renewal-{standing.endorsement_id}-{standing.cycle_starts_on}",
+        line.name,
+        line,
+        category=line.category,
+        person_id=line.person_id,
+        endorsement_id=standing.endorsement_id,
+        since=since,
+        deadline=deadline,
+        gravity=_LEVELS.index(kind) * _LEVEL + standing.short_minutes,
+    )
+
+
+def _find_bounced_addresses(scope: _Scope) -> Iterator[Attention]:
+    """Endorsees whom no email reaches, each once, however many endorsements they hold."""
+    query = (
+        select(Person, Endorsement)
+        .join(Endorsement, col(Endorsement.person_id) == Person.id)
+        .join(StandingRow, col(StandingRow.endorsement_id) == Endorsement.id)
+        .where(is_listed(scope.association, scope.today), is_unreachable())
+        .order_by(col(Endorsement.id))
+    )
+    found: dict[int, Attention] = {}
+    for person, endorsement in scope.session.exec(query):
+        refused_at = person.email_refused_at
+        attention = Attention(
+            AttentionKind.UNREACHABLE,
+            f"address-{person.id}",
+            person.name,
+            BouncedAddress(person.email),
+            category=endorsement.category,
+            person_id=person.id,
+            endorsement_id=endorsement.id,
+            since=local_day(refused_at, scope.zone) if refused_at else None,
+        )
+        found.setdefault(person.id, attention)
+    yield from found.values()
+
+
+def _find_unsent_mail(scope: _Scope) -> Iterator[Attention]:
+    unsent = find_unsent(scope.session, scope.association, scope.zone, scope.now)
+    if unsent:
+        yield Attention(
+            AttentionKind.UNSENT,
+            "unsent",
+            "",
+            unsent,
+            since=unsent.since,
+            gravity=unsent.total,
+        )
+
+
+def _find_requests(scope: _Scope) -> Iterator[Attention]:
+    submitted = list_requests(
+        scope.session, scope.association, undecided=True, skip=0, limit=_ALL_REQUESTS
+    )
+    for one in submitted:
+        yield Attention(
+            AttentionKind.REQUEST,
+            f"request-{one.request.id}",
+            one.person.name,
+            one,
+            category=one.endorsement.category,
+            person_id=one.person.id,
+            endorsement_id=one.endorsement.id,
+            since=local_day(one.request.asked_at, scope.zone),
+        )
+
+
+def _find_applicants(scope: _Scope) -> Iterator[Attention]:
+    """Applications that only the association keeps from a decision."""
+    for standing in list_applicants(scope.session, scope.rulebooks, scope.association, scope.today):
+        if standing.status in (Status.READY, Status.NEEDS_REVIEW):
+            facts = standing.facts
+            yield Attention(
+                AttentionKind.APPLICANT,
+                f"application-{facts.subject_id}",
+                facts.name,
+                standing,
+                category=standing.plan.category,
+                person_id=facts.person_id,
+                since=facts.candidate.submitted_on or facts.candidate.opened_on,
+                gravity=int(standing.status is Status.READY),
+            )
+
+
+def _find_changed_records(scope: _Scope) -> Iterator[Attention]:
+    for settled, endorsement, person in list_differing(scope.session, scope.association):
+        yield Attention(
+            AttentionKind.RECORDS_CHANGED,
+            f"settled-{endorsement.id}-{settled.cycle_starts_on}",
+            person.name,
+            settled,
+            category=endorsement.category,
+            person_id=person.id,
+            endorsement_id=endorsement.id,
+            since=settled.differs_since,
+        )
+
+
+def _find_unconfirmed_providers(scope: _Scope) -> Iterator[Attention]:
+    """Names of providers; one is graver the more people wait for it."""
+    for provider in list_named_providers(scope.session, scope.association, scope.today):
+        digest = hashlib.sha256(plain_name(provider.name).encode()).hexdigest()
+        yield Attention(
+            AttentionKind.UNCONFIRMED,
+            f"provider-{digest[:_HASH_LENGTH]}",
+            provider.name,
+            provider,
+            since=provider.since,
+            deadline=provider.due_on,
+            gravity=len(provider.users),
+        )
+
+
+_FINDERS: tuple[Callable[[_Scope], Iterator[Attention]], ...] = (
+    _find_failed_jobs,
+    _find_renewals_in_need,
+    _find_bounced_addresses,
+    _find_unsent_mail,
+    _find_requests,
+    _find_applicants,
+    _find_changed_records,
+    _find_unconfirmed_providers,
+    _find_memberships,
+)
+
+
+def list_attention(
+    session: Session, rulebooks: Rulebooks, association: str, now: datetime
+) -> list[Attention]:
+    """What needs a coordinator's attention and is not snoozed, the most urgent first."""
+    queue = read_queue(session, rulebooks, association, now)
+    return [item.attention for item in queue.open]
+
+
+def read_queue(session: Session, rulebooks: Rulebooks, association: str, now: datetime) -> Queue:
+    """Everything that needs a coordinator's attention, and everything that is snoozed.
+
+    Each cause stands here once. An endorsement with two renewals in need has its worst one here;
+    the other one follows once that is solved or snoozed.
+    """
+    today = local_day(now, rulebooks.associations[association].time_zone)
+    scope = _Scope(session, rulebooks, association, today, now)
+    causes = [cause for find in _FINDERS for cause in find(scope)]
+    causes.sort(key=lambda cause: cause.urgency)
+    snoozes = _read_snoozes(session, association)
+    waiting, snoozed, endorsements = [], [], set[int]()
+    for cause in causes:
+        snooze = snoozes.get(cause.key)
+        if snooze and snooze.until > today and cause.gravity <= snooze.gravity:
+            snoozed.append((snooze.until, QueueItem(cause, snooze)))
+        elif not isinstance(cause.about, RenewalLine):
+            waiting.append(QueueItem(cause, snooze))
+        elif cause.about.standing.endorsement_id not in endorsements:
+            endorsements.add(cause.about.standing.endorsement_id)
+            waiting.append(QueueItem(cause, snooze))
+    # The sort is stable: those that end on one day stay in the order of the queue.
+    return Queue(waiting, [item for _, item in sorted(snoozed, key=lambda pair: pair[0])])
+
+
+def _read_snoozes(session: Session, association: str) -> dict[str, Snooze]:
+    query = select(Snooze).where(Snooze.association == association)
+    return {snooze.cause: snooze for snooze in session.exec(query)}
