@@ -227,7 +227,7 @@ def _select_lines(today: date) -> Any:  # noqa: ANN401 - a Select of six columns
             Endorsement.category,
             Person.name,
             Person.email,
-            _state(today).label("state"),
+            state_on(today).label("state"),
             Person.id,
         )
         .join(Endorsement, col(Endorsement.id) == StandingRow.endorsement_id)

@@ -24,6 +24,12 @@ def list_saved_filters(session: Session, owner: str, association: str) -> Sequen
     return session.exec(query).all()
 
 
+def list_team_filters(session: Session, association: str) -> Sequence[SavedFilter]:
+    """Everyone's filters at an association by name, for the next coordinator."""
+    query = select(SavedFilter).where(SavedFilter.association == association)
+    return session.exec(query.order_by(col(SavedFilter.name), col(SavedFilter.owner))).all()
+
+
 def save_filter(context: ServiceContext, association: str, name: str, query: str) -> int:
     """Save the part of an address that filters, and return the filter's id.
 

@@ -160,3 +160,14 @@ def test_the_digest_goes_to_todays_coordinators(sqlite_web: WebClient) -> None:
         session.connection().execute(insert(role).values(values))
     emails = {one.email for one in sqlite_web.app.state.site.settings.coordinators_of("NCIMHA")}
     assert emails == {RUTH}
+
+
+def test_the_hand_over_lists_snoozes_and_filters(sqlite_web: WebClient) -> None:
+    carol = sqlite_web.visit(CAROL)
+    carol.post("/coordinator/filters?association=NCIMHA&status=lapsed", {"name": "Late ones"})
+    cause = f"renewal-{sqlite_web.cast.endorsements[BOB]}-2025-01-01"
+    snooze = {"association": "NCIMHA", "cause": cause, "choice": "2026-12-06"}
+    carol.post("/coordinator/snooze", {**snooze, "note": "She is on vacation"})
+    text = carol.get("/coordinator/hand-over").text
+    assert "Late ones" in text
+    assert "She is on vacation" in text

@@ -8,9 +8,11 @@ from fastapi import APIRouter, Query
 from fastapi.responses import HTMLResponse, Response
 from wtforms import RadioField, SelectChoice, StringField
 
+from tracker.notifications.attention_text import describe_attention
 from tracker.notifications.team_mail import notify_new_member
+from tracker.services.attention import read_queue
 from tracker.services.context import Refused, ServiceContext
-from tracker.services.dashboard import list_attention
+from tracker.services.saved_filters import list_team_filters
 from tracker.services.second_factor import has_second_factor, reset_second_factor
 from tracker.services.sign_in import normalize_email
 from tracker.services.team import (
@@ -29,6 +31,7 @@ from tracker.web.forms.body import Typed, clean, text_of
 from tracker.web.forms.days import PeriodForm
 from tracker.web.page_request import CoordinatorPage, PageRequest, format_problems
 from tracker.web.pages.desk import choose_association
+from tracker.web.pages.desk_people import filter_path
 
 router = APIRouter()
 _PATH = "/coordinator/team"
@@ -237,7 +240,11 @@ def _render_hand_over(
     with page.reading() as session:
         team = load_team(session, page.site.configured, [association])
         setting = get_team_setting(session, association)
-        open_count = len(list_attention(session, association, today))
+        queue = read_queue(session, page.rulebooks, association, page.now)
+        filters = [
+            (each.name, filter_path(each), each.owner)
+            for each in list_team_filters(session, association)
+        ]
     stored = setting.notes if setting else ""
     return page.render(
         "desk_hand_over.html",
@@ -246,7 +253,12 @@ def _render_hand_over(
         setting=setting,
         notes=stored if notes is None else notes,
         limit=MAX_NOTES_LENGTH,
-        open_count=open_count,
+        open_count=len(queue.open),
+        snoozed=[
+            (describe_attention(item.attention, association, today), item.snooze)
+            for item in queue.snoozed
+        ],
+        filters=filters,
         members=[member for member in team.members if member.is_active(today)],
         problems=problems,
     )
