@@ -460,6 +460,16 @@ _SENTENCES: dict[str, str | Callable[[Facts], str]] = {
     ),
     "import-state": "Someone else has moved this import on. This is how it stands now.",
     "import-too-many-files": "Choose at most {limit} files at one time",
+    "text-missing": "Write a message",
+    "entry-question-open": (
+        "A question about this session is already open. Settle it first, or write in its thread."
+    ),
+    "entry-question-settled": "This question was settled meanwhile. Nothing was saved.",
+    "entry-excluded": "This session already does not count, by an earlier decision.",
+    "proposal-changes-nothing": "Change at least one field: this is what the session says already.",
+    "proposal-outdated": (
+        "The session has changed since this correction was proposed. Write an answer instead."
+    ),
     "desk-undo-too-late": "A change can be undone for {days} days. This one is older.",
     "person-shared": (
         "This person also belongs to {associations}. Only the operator of this site can change "

@@ -36,13 +36,19 @@ def test_an_event_says_who_when_what_before_and_after(database_url: str) -> None
             7,
             '{"held_on": "2024-02-01", "title": "Zoë"}',
             '{"held_on": "2024-02-01", "title": "Bonds"}',
+            None,
         )
     ]
 
 
 def test_a_new_row_has_no_before_and_a_deleted_one_no_after(database_url: str) -> None:
-    assert record(database_url, None, {"minutes": 60})[0][4:] == (None, '{"minutes": 60}')
-    assert record(database_url, {"minutes": 60}, None)[1][4:] == ('{"minutes": 60}', None)
+    assert record(database_url, None, {"minutes": 60})[0][4:6] == (None, '{"minutes": 60}')
+    assert record(database_url, {"minutes": 60}, None)[1][4:6] == ('{"minutes": 60}', None)
+
+
+def test_an_event_names_the_person_of_a_deleted_row(database_url: str) -> None:
+    [event] = record(database_url, {"person_id": 4, "minutes": 60}, None)
+    assert event[6] == 4
 
 
 def test_no_change_leaves_no_event(database_url: str) -> None:

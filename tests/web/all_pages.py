@@ -20,6 +20,7 @@ from tests.support.cast import (
     acting,
 )
 from tests.support.held import hold_session, name_supervisee, settle_last_year
+from tests.support.questions import ask
 from tests.support.referees import PAT, apply
 from tests.web.applicants import IDA, NORA, OLIVE, VERA
 from tests.web.client import WebClient
@@ -169,6 +170,16 @@ _LISTED = [
     (CAROL, "/coordinator/providers/names/decline?name=Jo+Hart", "Continue"),
     (DAN, "/coordinator/providers"),
     (DANA, "/profile/rsc-provider"),
+    (CAROL, "/coordinator/person/1/timeline"),
+    (CAROL, "/coordinator/person/1/timeline?day=1&month=11&year=2026"),
+    (CAROL, "/coordinator/person/2/timeline?kind=skipped"),
+    (CAROL, "/coordinator/person/1/entries"),
+    (CAROL, "/coordinator/person/2/entries"),
+    (CAROL, "/coordinator/person/1/entries/{training}"),
+    (CAROL, "/coordinator/person/1/entries/{training}", "Continue: propose a correction"),
+    (CAROL, "/coordinator/person/1/entries/{unknown}"),
+    (ALICE, "/questions/{question}"),
+    (ALICE, "/questions/{question}", "Send answer"),
     (CAROL, "/coordinator/requests"),
     (CAROL, "/coordinator/requests?state=decided"),
     (CAROL, "/coordinator/requests/{request}"),
@@ -290,6 +301,7 @@ def _store(session: Session, cast: Cast) -> dict[str, int]:
         "draft": add("mailing", **words, **who, **written, state="draft"),
         "mailing": number,
         "recipient": add("mailing_recipient", mailing_id=number, **skipped),
+        "question": ask(session, cast.entries["unknown"], "Who is Jo Hart?"),
         "session": logged_session,
         "asked": asked,
         "disputed": disputed,

@@ -34,6 +34,8 @@ NEVER_WRONG = {
     "/profile/rsc-provider",
     "/coordinator/person/{person_id}/remove/{kind}/{row_id}",
     "/coordinator/person/{person_id}/merge/{other_id}",
+    "/coordinator/person/{person_id}/entries/{entry_id}",
+    "/questions/{question_id}",
 }
 
 
@@ -90,7 +92,7 @@ def test_dates_have_three_fields_and_offer_today(pages: list[Looked]) -> None:
             # What has been, or begins now: no day to come, and none that is filled in already.
             is_past = "is_current" in names or "decide" in form.get("class")
             is_past = is_past or form.get("method") == "get"
-            if "hours" in names:
+            if "hours" in names and not path.startswith("/coordinator/"):
                 days = [one.get("value") for one in sheet.all("input", name_="when")]
                 assert days[:3] == ["today", "yesterday", "other"], path
             elif "starts_day" in names and not is_past:

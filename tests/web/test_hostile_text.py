@@ -17,6 +17,7 @@ from sqlmodel import Session
 
 from tests.support.cast import ALICE, BASE_URL, BOB, CAROL, CONFIG, DANA, Cast
 from tests.support.held import settle_last_year
+from tests.support.questions import ask
 from tests.web.applicants import IDA, NORA, OLIVE
 from tests.web.client import Visitor, WebClient
 from tests.web.crawl import Form, Reader, read_page, walk
@@ -191,6 +192,7 @@ def test_hostile_text_is_harmless_in_every_field(sqlite_applicant_web: WebClient
     with writing(sqlite_applicant_web.cast.engine) as session:
         settle_last_year(session, sqlite_applicant_web.cast, BOB)
         make_portfolios(session, sqlite_applicant_web.cast)
+        ask(session, sqlite_applicant_web.cast.entries["unknown"], "Who is Jo Hart?")
     # Several times: what one of them saved gives another one, or a job, something to answer.
     # Carol first: once Alice has applied elsewhere, her record can't be merged.
     visitors = (CAROL, ALICE, DANA, IDA, "", ALICE, DANA, IDA, CAROL, ALICE, NORA, CAROL, "")

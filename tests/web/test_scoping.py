@@ -30,6 +30,7 @@ from tests.support.cast import (
 )
 from tests.support.databases import copy_sqlite
 from tests.support.held import hold_session, name_supervisee
+from tests.support.questions import ask
 from tests.support.referees import apply
 from tests.web.client import RSC, TRAINING, WebClient, settle_all
 from tracker.db.engine import writing
@@ -131,6 +132,9 @@ KNOWN = {
     ("POST", "/membership/{membership_id}"): PERSON,
     ("GET", "/membership/{membership_id}/remove"): PERSON,
     ("POST", "/membership/{membership_id}/remove"): PERSON,
+    ("GET", "/questions"): PERSON,
+    ("GET", "/questions/{question_id}"): PERSON,
+    ("POST", "/questions/{question_id}"): PERSON,
     ("GET", "/requests"): PERSON,
     ("GET", "/requests/leave"): PERSON,
     ("POST", "/requests/leave"): PERSON,
@@ -229,6 +233,11 @@ KNOWN = {
     ("POST", "/coordinator/mail/{mailing_id}/discard"): COORDINATOR,
     ("GET", "/coordinator/mail/{mailing_id}/people/{recipient_id}"): COORDINATOR,
     ("GET", "/coordinator/mail/{mailing_id}/people/{recipient_id}/html"): COORDINATOR,
+    ("GET", "/coordinator/person/{person_id}/timeline"): COORDINATOR,
+    ("GET", "/coordinator/person/{person_id}/timeline/emails/{message_id}"): COORDINATOR,
+    ("GET", "/coordinator/person/{person_id}/entries"): COORDINATOR,
+    ("GET", "/coordinator/person/{person_id}/entries/{entry_id}"): COORDINATOR,
+    ("POST", "/coordinator/person/{person_id}/entries/{entry_id}"): COORDINATOR,
     ("GET", "/coordinator/requests"): COORDINATOR,
     ("GET", "/coordinator/requests/{request_id}"): COORDINATOR,
     ("POST", "/coordinator/requests/{request_id}"): COORDINATOR,
@@ -312,7 +321,8 @@ def owners_of(cast: Cast) -> dict[str, dict[int, str]]:
         "mailing_id": mailings_about(cast),
         "filter_id": filters_of(cast),
         "selection_id": selections_of(cast),
-        "person_id": {cast.people[who]: who for who in (ALICE, BOB, ERIN, EVE)},
+        "person_id": {cast.people[who]: who for who in (ALICE, BOB, ERIN)},
+        "question_id": questions_about(cast),
         "membership_id": terms,
         "request_id": requests,
         "entry_id": {number: entries.get(key, ALICE) for key, number in cast.entries.items()},
@@ -382,6 +392,16 @@ def selections_of(cast: Cast) -> dict[int, str]:
             rows = [row for row in people.rows if row.email == who]
             selections[create_selection(context, association, rows)] = who
     return selections
+
+
+def questions_about(cast: Cast) -> dict[int, str]:
+    """A question about an entry of each; whose, by id."""
+    questions: dict[int, str] = {}
+    with writing(cast.engine) as session:
+        for who, key, association in ((ALICE, "old", "NCIMHA"), (ERIN, "erin", "CT-AIMH")):
+            number = ask(session, cast.entries[key], MARKS[who][0], association)
+            questions[number] = who
+    return questions
 
 
 def own_terms_and_requests(cast: Cast) -> tuple[dict[int, str], dict[int, str]]:
@@ -469,7 +489,9 @@ def test_foreign_ids_answer_like_absent_ids(
               "attestation", "exam_result", "review", "group_session", "group_member",
               "desk_change", "mailing", "mailing_recipient",
               "saved_filter", "people_selection", "person_mark", "waiver",
-              "endorsement", "vetting", "removal")  # fmt: skip
+              "endorsement", "vetting", "removal",
+              "entry_question", "entry_message", "entry_decision",
+              "entry_confirmation")  # fmt: skip
     before = {table: cast.rows(table) for table in tables}
     for number, owner in owners.items():
         own = owner in SEES[email] if coordinating else owner == email

@@ -135,8 +135,10 @@ class Outbox(SQLModel, table=True):
     ``digest:<association>:<address>:<day>`` one digest a coordinator and week. ``fence`` grows
     with each lease; a sender whose fence is old may no longer write the outcome.
 
-    ``body`` is encrypted while it waits (`tracker.db.signing_keys`) and empty afterward. Codes are
-    masked in ``subject``. After ``expires_at`` the message is dropped: its code is no longer valid.
+    ``body`` is encrypted while it waits (`tracker.db.signing_keys`) and empty afterward. ``text``
+    is its plain text without secrets, encrypted; None for a copy, for an email with a code or a
+    secret link, and after a year. Codes are masked in ``subject``. After ``expires_at`` the message
+    is dropped: its code is no longer valid.
 
     ``about_kind`` and ``about_id`` name the row (its table and id) that the message is about, and
     ``about_state`` the state of it that makes the message true: see
@@ -175,6 +177,7 @@ class Outbox(SQLModel, table=True):
     about_id: int | None = None
     about_state: str | None = Field(default=None, max_length=10)
     is_outdated: bool | None = None
+    text: bytes | None = None
 
 
 class RunRow(SQLModel, table=True):

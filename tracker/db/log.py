@@ -189,10 +189,17 @@ class GroupMember(SQLModel, table=True):
 
 
 class AuditEvent(SQLModel, table=True):
-    """Who changed which row, when, from what to what (JSON texts; None where there was none)."""
+    """Who changed which row, when, from what to what (JSON texts; None where there was none).
+
+    ``person_id`` is whose row it was when it changed; None if it is nobody's. It is not a foreign
+    key: an event outlives the record, and two merged records keep the events of both.
+    """
 
     __tablename__ = "audit_event"
-    __table_args__ = (Index("audit_event_row", "table_name", "row_id"),)
+    __table_args__ = (
+        Index("audit_event_row", "table_name", "row_id"),
+        Index("audit_event_person", "person_id"),
+    )
     id: int = Field(default=None, primary_key=True)
     at: datetime = Field(sa_type=Instant)
     who: str = Field(max_length=254)
@@ -200,3 +207,4 @@ class AuditEvent(SQLModel, table=True):
     row_id: int
     before: str | None = None
     after: str | None = None
+    person_id: int | None = None

@@ -33,6 +33,12 @@ from tracker.db.desk import (
     TeamSetting,
 )
 from tracker.db.drafts import RulebookDraft
+from tracker.db.entry_reviews import (
+    EntryConfirmation,
+    EntryDecision,
+    EntryMessage,
+    EntryQuestion,
+)
 from tracker.db.imports import ImportMemory, ImportPlanRecord, ImportPlanRow
 from tracker.db.ledgers import (
     Notice,
@@ -87,6 +93,10 @@ __all__ = [
     "DeskChange",
     "Endorsement",
     "Entry",
+    "EntryConfirmation",
+    "EntryDecision",
+    "EntryMessage",
+    "EntryQuestion",
     "EntryTopic",
     "Evidence",
     "ExamResult",

@@ -21,6 +21,12 @@ from sqlmodel import Session, SQLModel, col, or_, select
 from tracker.db.access import BrowserSession, CalendarFeed, SecurityEvent
 from tracker.db.applications import Application, Degree, Position, Reference, Review
 from tracker.db.corrections import FormerEmail
+from tracker.db.entry_reviews import (
+    EntryConfirmation,
+    EntryDecision,
+    EntryMessage,
+    EntryQuestion,
+)
 from tracker.db.ledgers import Notice, Outbox, SettledCycle, StandingRow
 from tracker.db.lists import PersonMark
 from tracker.db.log import (
@@ -98,9 +104,10 @@ providers.csv
           for the coordinator who confirms them. It is not imported: each association decides
           itself which providers it accepts.
 other.json
-          Everything else: standings, the notices and emails that you got, requests, whether your
-          references were received, the browsers in which you are signed in, and who changed what
-          and when. Keys and other people's addresses are left out.
+          Everything else: standings, the notices and emails that you got, requests, questions of
+          your association about sessions and your answers, whether your references were received,
+          the browsers in which you are signed in, and who changed what and when. Keys and other
+          people's addresses are left out.
 evidence/ The files that you added to your entries. Each name starts with the number of the entry.
 
 Keep this file where only you can read it.
@@ -123,7 +130,9 @@ _OF_PERSON: tuple[Any, ...] = (
     MailingRecipient,
     PersonMark,
     Snooze,
+    EntryDecision,
 )
+_OF_ENTRY: tuple[Any, ...] = (EntryConfirmation, EntryQuestion, EntryMessage)
 _OF_ENDORSEMENT: tuple[Any, ...] = (Waiver, Renewal, StandingRow, SettledCycle, TimeRequest)
 _WITH_HISTORY: tuple[Any, ...] = (Endorsement, Application, Entry, Membership, Degree, Position)
 _MAIL_COLUMNS = {
@@ -266,6 +275,10 @@ def collect_other_records(session: Session, person: Person) -> dict[str, Any]:
     for model in _OF_ENDORSEMENT:
         own = model.endorsement_id.in_(endorsements)
         records[model.__tablename__] = _list_records(session, model, own)
+    entries = _list_ids(session, Entry, person_id)
+    for model in _OF_ENTRY:
+        own = model.entry_id.in_(entries)
+        records[model.__tablename__] = _list_records(session, model, own)
     of_own = col(Review.application_id).in_(applications)
     records["review"] = _list_records(session, Review, of_own)
     about = or_(
@@ -336,7 +349,8 @@ def _list_history(session: Session, person_id: int) -> Iterator[dict[str, Any]]:
         after = json.loads(event.after) if event.after else None
         concerns = (before or {}).get("person_id", (after or {}).get("person_id", person_id))
         if concerns == person_id:
-            yield {**event.model_dump(), "before": before, "after": after}
+            values = event.model_dump(exclude=_SECRET)
+            yield {**values, "before": before, "after": after}
 
 
 def _leave_out_emails(value: Any, allowed: Collection[str]) -> Any:  # noqa: ANN401 - any JSON

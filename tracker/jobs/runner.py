@@ -12,6 +12,7 @@ from tracker.formatting import use_locale
 from tracker.jobs.digest import run_digest
 from tracker.jobs.isolation import isolate
 from tracker.jobs.notices import retry_notices, run_notices
+from tracker.jobs.questions import run_questions
 from tracker.jobs.references import run_references, run_session_reminders
 from tracker.jobs.schedule import Due, Job, find_due
 from tracker.notifications.context import JobContext
@@ -23,6 +24,7 @@ from tracker.services.first_days import adopt_first_days
 from tracker.services.removals import forget_old_deletions
 from tracker.services.run_ledger import Failure, JobResult, RunKey
 from tracker.services.security_events import forget_old_events
+from tracker.services.sent_texts import forget_old_texts
 from tracker.services.snoozes import forget_ended_snoozes
 
 
@@ -139,6 +141,7 @@ class _Task:
             forget_old_deletions(session, self.now)
             forget_old_events(session, self.now)
             forget_ended_snoozes(session, self.now)
+            forget_old_texts(session, self.now)
             rulebooks, last = context.rulebooks, self.due.last
             judged = evaluate_due(session, rulebooks, association, self.now, since=last)
             return JobResult({"judged": judged})
@@ -146,9 +149,10 @@ class _Task:
             return run_digest(context, session, association, self.due.local_date, self.now)
         references = run_references(context, session, association, self.now)
         sessions = run_session_reminders(context, session, association, self.now)
-        return JobResult(
-            {**references.report, **sessions.report}, [*references.failures, *sessions.failures]
-        )
+        questions = run_questions(context, session, association, self.now)
+        parts = (references, sessions, questions)
+        report = {name: count for part in parts for name, count in part.report.items()}
+        return JobResult(report, [failure for part in parts for failure in part.failures])
 
     def _finish(self, session: Session, result: JobResult) -> None:
         now = self.clock()

@@ -109,6 +109,8 @@ def _copy(row: Row, second: str) -> dict[str, Any]:
         "message_id": new_id,
         "recipient": second,
         "body": head + blank + text,
+        # The original has it.
+        "text": "",
         "state": "waiting",
         "attempts": 0,
         "fence": 0,

@@ -77,11 +77,15 @@ _SUBJECT_LENGTH = 300
 
 
 class Rendered(NamedTuple):
-    """A message ready for the outbox: ``body`` is the whole message, headers included."""
+    """A message ready for the outbox: ``body`` is the whole message, headers included.
+
+    ``text`` is its plain text.
+    """
 
     message_id: str
     subject: str
     body: bytes
+    text: str
 
 
 @cache
@@ -124,6 +128,7 @@ class Composer:
         subject = one_line(load(f"{mail.kind}/subject.txt").render(facts))[:_SUBJECT_LENGTH]
         facts["subject"] = subject
         message_id = f"<{secrets.token_hex(16)}@{self._domain}>"
+        text = load(f"{mail.kind}/body.txt").render(facts)
         before, between, after = self._frame
         parts = [
             self._from,
@@ -133,12 +138,12 @@ class Composer:
             header("Message-ID", message_id),
             *(header(name, value) for name, value in (headers or {}).items()),
             before,
-            _quoted_printable(load(f"{mail.kind}/body.txt").render(facts)),
+            _quoted_printable(text),
             between,
             _quoted_printable(self._inliner.inline(load(f"{mail.kind}/body.html").render(facts))),
             after,
         ]
-        return Rendered(message_id, subject, b"".join(parts))
+        return Rendered(message_id, subject, b"".join(parts), text)
 
 
 def _environment(folder: Path, base_url: str) -> Environment:

@@ -200,6 +200,33 @@ class RequestMail:
 
 
 @dataclass(frozen=True, slots=True)
+class QuestionItem:
+    """A question about a session: "Book club, 2 hours, May 2, 2026", and the coordinator's words.
+
+    ``changes`` are the corrections that are proposed (label, what it is, what it would be).
+    """
+
+    session: str
+    asked_by: str
+    text: str
+    changes: tuple[Row, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class EntryQuestionMail:
+    """Asks a person about sessions that they logged; nothing of them changes by itself."""
+
+    kind: ClassVar[str] = "entry-question"
+    subject: str
+    greeting_name: str
+    headline: str
+    intro: str
+    items: tuple[QuestionItem, ...]
+    action: Action
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
 class NewRequestMail:
     """Tells a coordinator of a request that waits for a decision.
 
@@ -331,6 +358,7 @@ AnyMail = (
     | ReferenceMail
     | RequestMail
     | NewRequestMail
+    | EntryQuestionMail
     | SessionMail
     | MailingMail
     | SignInMail

@@ -6,7 +6,8 @@ the same bytes, so that mailboxes can tell; marking first would lose it instead.
 the most that SMTP allows.
 
 A body is encrypted while it waits, because it can hold codes and secret links, and is emptied once
-the message is sent, or will never be.
+the message is sent, or will never be. What coordinators may read of it afterward, its text without
+secrets, stays encrypted for a year (`tracker.services.sent_texts`).
 """
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -62,7 +63,8 @@ class Message:
 
     ``dedupe_key`` names the occasion: a second message for the same occasion is not stored.
     ``about`` is the row that makes it true, if there is one. ``urgent`` messages leave before all
-    others. With ``expires_at`` the message is dropped then.
+    others. With ``expires_at`` the message is dropped then. ``text`` is what coordinators may read
+    of it afterward: without secrets, or empty.
     """
 
     dedupe_key: str
@@ -76,6 +78,7 @@ class Message:
     urgent: bool = False
     expires_at: datetime | None = None
     about: About | None = None
+    text: str = ""
 
 
 class Claimed(NamedTuple):
@@ -199,7 +202,12 @@ def enqueue(session: Session, messages: Sequence[Message], now: datetime) -> set
 
 def _encrypt(session: Session, rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     cipher = body_cipher(session)
-    return [row | {"body": cipher.encrypt(row["message_id"], row["body"])} for row in rows]
+    encrypted = []
+    for row in rows:
+        body = cipher.encrypt(row["message_id"], row["body"])
+        text = cipher.encrypt(row["message_id"], row["text"].encode()) if row["text"] else None
+        encrypted.append(row | {"body": body, "text": text})
+    return encrypted
 
 
 def _insert_new(session: Session) -> Any:  # noqa: ANN401 - each dialect has its own class

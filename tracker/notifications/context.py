@@ -1,5 +1,6 @@
 """The context of jobs and of messages, wired once by the outermost function."""
 
+import re
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
@@ -13,7 +14,13 @@ from tracker import clock
 from tracker.db.engine import writing
 from tracker.db.people import Person
 from tracker.mail.compose import Composer, load_composer
-from tracker.mail.contents import AddressMail, AnyMail, SignInMail, unsubscribe_headers
+from tracker.mail.contents import (
+    AddressMail,
+    AnyMail,
+    ReferenceMail,
+    SignInMail,
+    unsubscribe_headers,
+)
 from tracker.mail.outbox import Message
 from tracker.rulebooks import Rulebooks, load_notice_config
 from tracker.rules.notice_config import NoticeConfig
@@ -23,6 +30,11 @@ from tracker.services.team import TeamCache, TeamSource
 from tracker.settings import Settings, templates_folder
 
 _MASKED_CODE = "••• ••• •••"
+# Emails with a code, or with a secret link that is their whole point: no text of them is kept.
+_SECRET_MAIL = (SignInMail, AddressMail, ReferenceMail)
+# A part of an address that is as long as a token; no page of ours has such a name.
+_TOKEN = re.compile(r"(?<=[/=])[\w.~-]{20,}(?=[/?&#\s]|$)")
+_SHORTENED = "…"
 
 
 class MailContext(Protocol):
@@ -134,7 +146,15 @@ def create_message(
         urgent=envelope.urgent,
         expires_at=now + timedelta(minutes=SIGN_IN_MINUTES) if code else None,
         about=envelope.about,
+        text=_find_kept_text(mail, envelope, rendered.text),
     )
+
+
+def _find_kept_text(mail: AnyMail, envelope: Envelope, text: str) -> str:
+    """What coordinators may read of an email afterward: without the secret parts of links."""
+    if envelope.person_id is None or isinstance(mail, _SECRET_MAIL):
+        return ""
+    return _TOKEN.sub(_SHORTENED, text)
 
 
 def open_context(

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from datetime import date
+from types import MappingProxyType
 from typing import NamedTuple
 
 from tracker.formatting import format_date, format_hours, format_hours_with_unit, hours_word
@@ -19,10 +20,14 @@ from tracker.rules.providers import (
 from tracker.rules.reasons import SENTENCES, Reason, because, format_reason
 
 NO_RULES = SENTENCES["no_renewal_rules"]
+_NONE: Mapping[str, str] = MappingProxyType({})
 
 
 class LoggedEntry(NamedTuple):
-    """One logged session; minutes, also in ``topics`` (by topic)."""
+    """One logged session; minutes, also in ``topics`` (by topic).
+
+    ``exclusions`` has the reason of each association that decided that it does not count.
+    """
 
     id: int
     person_id: int
@@ -35,6 +40,7 @@ class LoggedEntry(NamedTuple):
     format: str | None
     reference: str | None
     topics: dict[str, int]
+    exclusions: Mapping[str, str] = _NONE
 
 
 class Remedy(NamedTuple):
@@ -99,7 +105,7 @@ def explain(
 
 
 def _find_exclusion(entry: LoggedEntry, plan: Plan, as_of: date) -> Reason | None:
-    """Why no entry of that day counts."""
+    """Why the entry can't count under any rule: its day, or the association's decision."""
     if isinstance(plan, RenewalPlan):
         cycle = plan.cycle
         if cycle is None:
@@ -110,6 +116,8 @@ def _find_exclusion(entry: LoggedEntry, plan: Plan, as_of: date) -> Reason | Non
         # The time zone of the person who logged it may be ahead of the association's.
         facts = {"today": as_of, "association": plan.association, "held_on": entry.held_on}
         return because("in_the_future", **facts)
+    if (reason := entry.exclusions.get(plan.association)) is not None:
+        return because("excluded", association=plan.association, reason=reason)
     return None
 
 

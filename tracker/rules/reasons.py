@@ -19,6 +19,7 @@ SENTENCES = {
     "outside_cycle": "it was outside the cycle, {starts_on} to {ends_on}",
     "in_the_future": "it is still {today} at {association}; hours on {held_on} count "
     "starting that day",
+    "excluded": "{association} decided that it does not: {reason}",
     "not_required": "no {activity} hours are required",
     # A requirement of a renewal that is exempt.
     "first_cycle": "no hours are required in the cycle of endorsement",

@@ -27,7 +27,7 @@ from tracker.rules.application.candidate import (
 from tracker.rules.application.readiness import judge_application
 from tracker.rules.plan import ApplicationPlan
 from tracker.rules.standing import ApplicationFacts, ApplicationStanding, Span
-from tracker.services.facts import accepted_organizations, as_date
+from tracker.services.facts import accepted_organizations, as_date, counted_sql
 
 _BATCH = 1_000
 
@@ -133,6 +133,7 @@ def applications_sql(*, for_postgresql: bool) -> str:
         f"COALESCE(en.ends_on, {forever})",
         f"COALESCE(v.ends_on, {forever})",
     )
+    counts = counted_sql("e.id", "ap.association")
     # SQLite takes a person's entries before the providers' spans because of the CROSS JOIN.
     return f"""
     SELECT w.id, ap.id, ap.person_id, p.email, p.name, p.provides_rsc,
@@ -140,10 +141,10 @@ def applications_sql(*, for_postgresql: bool) -> str:
             WHEN ap.submitted_on <= w.as_of THEN 'submitted' ELSE 'open' END,
         ap.opened_on, CASE WHEN ap.submitted_on <= w.as_of THEN ap.submitted_on END,
         (SELECT SUM(e.minutes) FROM entry e WHERE e.person_id = ap.person_id
-            AND e.held_on <= w.as_of AND e.activity = 'training'),
+            AND e.held_on <= w.as_of AND e.activity = 'training' {counts}),
         (SELECT {json_list}({json_row}(x.topic, x.minutes)) FROM (
             SELECT t.topic AS topic, SUM(t.minutes) AS minutes FROM entry_topic t
-            JOIN entry te ON te.id = t.entry_id AND te.activity = 'training'
+            JOIN entry e ON e.id = t.entry_id AND e.activity = 'training' {counts}
             WHERE t.person_id = ap.person_id AND t.held_on <= w.as_of GROUP BY t.topic) x),
         (SELECT {json_list}({json_row}(m.starts_on, {paid_until}, m.organization))
             FROM membership m WHERE m.person_id = ap.person_id),
@@ -152,7 +153,7 @@ def applications_sql(*, for_postgresql: bool) -> str:
                 WHERE t.entry_id = e.id AND t.topic = w.rsc_topic)))
             FROM entry e CROSS JOIN provider_span s
             WHERE e.person_id = ap.person_id AND e.activity = 'rsc' AND e.held_on <= w.as_of
-                AND s.rule = w.provider_rule AND s.provider_id = e.provider_id
+                {counts} AND s.rule = w.provider_rule AND s.provider_id = e.provider_id
                 AND e.held_on BETWEEN s.starts_on AND s.ends_on),
         w.rsc_topic,
         (SELECT {json_list}({json_row}(d.level, d.title, d.awarded_on, d.transcript)) FROM degree d

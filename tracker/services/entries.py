@@ -15,6 +15,7 @@ from sqlalchemy import ColumnElement, Row, bindparam, delete, insert, update
 from sqlmodel import Session, col, func, select
 
 from tracker.db.corrections import Removal
+from tracker.db.entry_reviews import EntryDecision
 from tracker.db.log import Entry, EntryTopic
 from tracker.db.statements import insert_rows
 from tracker.db.tables import METADATA
@@ -42,14 +43,19 @@ from tracker.services.removals import keep_for_undo
 from tracker.services.rsc_providers import check_provider, load_providers
 
 ONE_DAY = timedelta(days=1)
+# What is not a column of an entry, but rows of their own.
+_JOINED = ("topics", "exclusions")
 # Built once, because building a statement takes as long as running it.
 _ENTRIES = (
     sqlalchemy.select(
-        *(getattr(Entry, name) for name in LoggedEntry._fields if name != "topics"),
+        *(getattr(Entry, name) for name in LoggedEntry._fields if name not in _JOINED),
         col(EntryTopic.topic),
         col(EntryTopic.minutes).label("topic_minutes"),
+        col(EntryDecision.association),
+        col(EntryDecision.reason),
     )
     .outerjoin(EntryTopic, col(EntryTopic.entry_id) == col(Entry.id))
+    .outerjoin(EntryDecision, col(EntryDecision.entry_id) == col(Entry.id))
     .order_by(col(Entry.held_on).desc(), col(Entry.id).desc(), col(EntryTopic.topic))
 )
 _OWN_ENTRIES_WITHIN = _ENTRIES.where(
@@ -239,12 +245,15 @@ def select_entries(session: Session, where: ColumnElement[bool]) -> Iterator[Log
 def _read_entries(rows: Iterable[Row[Any]]) -> Iterator[LoggedEntry]:
     for _, of_entry in groupby(rows, key=attrgetter("id")):
         topics: dict[str, int] = {}
+        exclusions: dict[str, str] = {}
         columns: Sequence[Any] = ()
         for row in of_entry:
-            *columns, topic, minutes = tuple(row)
+            *columns, topic, minutes, association, reason = tuple(row)
             if topic is not None:
                 topics[topic] = minutes
-        yield LoggedEntry._make((*columns, topics))
+            if association is not None:
+                exclusions[association] = reason
+        yield LoggedEntry._make((*columns, topics, exclusions))
 
 
 def entry_input_of(entry: LoggedEntry) -> EntryInput:

@@ -9,10 +9,11 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import NamedTuple
 
-from sqlalchemy import ColumnElement, bindparam
-from sqlmodel import Session, col, or_, select
+from sqlalchemy import ColumnElement, String, bindparam, cast
+from sqlmodel import Session, col, exists, or_, select
 
 from tracker.db.audit import Change, record_changes
+from tracker.db.desk import ChangedRow
 from tracker.db.log import Entry, Evidence
 from tracker.rulebooks import Rulebooks
 from tracker.services.context import Refusal, ServiceContext, lock_person
@@ -258,7 +259,12 @@ def release_files(context: ServiceContext, entry_id: int) -> None:
 
 def remove_old_drafts(session: Session, now: datetime) -> list[Evidence]:
     """Delete the files of forms that were not saved within a day."""
-    old = col(Evidence.entry_id).is_(None) & (col(Evidence.added_at) < now - _DRAFT_FOR)
+    # What a coordinator removed with its session comes back if that is undone.
+    is_kept = exists().where(
+        col(ChangedRow.row_key) == "evidence:" + cast(col(Evidence.id), String)
+    )
+    is_old = col(Evidence.added_at) < now - _DRAFT_FOR
+    old = col(Evidence.entry_id).is_(None) & is_old & ~is_kept
     return _remove(session, _SWEEPER, now, old)
 
 

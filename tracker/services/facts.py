@@ -15,6 +15,7 @@ from sqlalchemy import bindparam
 from sqlmodel import Session, col, exists, select
 
 from tracker.db.engine import is_postgresql
+from tracker.db.entry_reviews import EntryDecision
 from tracker.db.log import Entry
 from tracker.db.people import Endorsement
 from tracker.db.statements import in_chunks, make_temporary_table, stream_rows, with_values
@@ -124,19 +125,19 @@ def _prepare_query(
     topics = max(len(window.plan.topics) for window in windows)
     columns = _WINDOW_COLUMNS | {f"topic{n}": "varchar" for n in range(topics)}
     rows = [(number, *_window_values(window, topics)) for number, window in enumerate(windows)]
-    for_postgresql = is_postgresql(session)
+    for_postgresql, has_exclusions = is_postgresql(session), _has_exclusions(session, ids)
     if ids is None or (len(ids) > _MANY and not for_postgresql):
         index = ("association", "category", "endorsed_on")
         make_temporary_table(session, "renewal_window", columns, index, rows)
         earliest = min(window.as_of for window in windows)
         # Entries after the as-of day exist only if that day lies in the past.
         has_later = session.exec(select(exists().where(col(Entry.held_on) > earliest))).one()
-        query = FactsQuery("", "w.id", topics, ids, has_later)
+        query = FactsQuery("", "w.id", topics, ids, has_later, has_exclusions)
         return facts_sql(query, for_postgresql=for_postgresql), ids or ()
     clause, parameters = with_values(session, "renewal_window", columns, rows)
     # Such a table has no key of which PostgreSQL knows that the other columns depend on it.
     key = ", ".join(f"w.{name}" for name in columns)
-    query = FactsQuery(clause, key, topics, ids, has_later=True)
+    query = FactsQuery(clause, key, topics, ids, has_later=True, has_exclusions=has_exclusions)
     return facts_sql(query, for_postgresql=for_postgresql), (*parameters, *ids)
 
 
@@ -184,7 +185,8 @@ class FactsQuery(NamedTuple):
 
     ``with_clause`` makes the table ``renewal_window``, unless it exists; ``key`` are columns on
     which all others of a window depend. There is a sum for each of ``topics`` topics. ``ids`` are
-    the endorsements wanted (None: all). Without ``has_later`` there are no entries to come.
+    the endorsements wanted (None: all). Without ``has_later`` there are no entries to come, without
+    ``has_exclusions`` none that an association has decided not to count.
     """
 
     with_clause: str
@@ -192,6 +194,7 @@ class FactsQuery(NamedTuple):
     topics: int
     ids: Sequence[int] | None
     has_later: bool
+    has_exclusions: bool = False
 
 
 def facts_sql(query: FactsQuery, *, for_postgresql: bool) -> str:
@@ -207,11 +210,15 @@ def facts_sql(query: FactsQuery, *, for_postgresql: bool) -> str:
         next_entry = """(SELECT MIN(n.held_on) FROM entry n WHERE n.person_id = en.person_id
             AND n.held_on > w.counted_until
             AND n.held_on BETWEEN w.starts_on AND w.ends_on)"""
+    counts, topic_counts = "", ""
+    if query.has_exclusions:
+        counts = counted_sql("e.id", "en.association")
+        topic_counts = counted_sql("t.entry_id", "en.association")
     topic_sums = "".join(
         f""",
         (SELECT SUM(t.minutes) FROM entry_topic t WHERE t.person_id = en.person_id
             AND t.topic = w.topic{n}
-            AND t.held_on BETWEEN w.starts_on AND w.counted_until)"""
+            AND t.held_on BETWEEN w.starts_on AND w.counted_until {topic_counts})"""
         for n in range(query.topics)
     )
     # SQLite takes the tables in the order written because of the CROSS JOIN, so that rows come
@@ -247,13 +254,28 @@ def facts_sql(query: FactsQuery, *, for_postgresql: bool) -> str:
     CROSS JOIN renewal_window w
     CROSS JOIN person p
     LEFT JOIN entry e ON e.person_id = en.person_id
-        AND e.held_on BETWEEN w.starts_on AND w.counted_until
+        AND e.held_on BETWEEN w.starts_on AND w.counted_until {counts}
     LEFT JOIN provider_span s ON s.rule = w.provider_rule AND s.provider_id = e.provider_id
         AND e.held_on BETWEEN s.starts_on AND s.ends_on
     WHERE w.association = en.association AND w.category = en.category
         AND w.endorsed_on = en.starts_on AND p.id = en.person_id {wanted}
     GROUP BY en.id, {query.key}, p.id
     """
+
+
+def counted_sql(entry_id: str, association: str) -> str:
+    """SQL: the association has not decided that the entry does not count."""
+    return f"""AND NOT EXISTS (SELECT 1 FROM entry_decision x
+        WHERE x.entry_id = {entry_id} AND x.association = {association})"""
+
+
+def _has_exclusions(session: Session, ids: Sequence[int] | None) -> bool:
+    """Whether an association has decided that an entry of these people does not count."""
+    excluded = select(EntryDecision.id).where(EntryDecision.kind == "excluded")
+    if ids is not None:
+        people = select(Endorsement.person_id).where(col(Endorsement.id).in_(ids))
+        excluded = excluded.where(col(EntryDecision.person_id).in_(people))
+    return session.exec(select(excluded.exists())).one()
 
 
 def _facts(row: Sequence[Any], window: Window, accepted: frozenset[str]) -> Facts:

@@ -54,7 +54,14 @@ _DERIVED = {"standing", "provider_span"}
 # The second record's: nobody is signed in as it any more.
 _ACCESS = {"web_session", "sign_in", "calendar_feed"}
 # If both records have one of these, the kept record's stays.
-_KEPT_FIRST = {"notice", "settled_cycle", "imported_row", "mail_off"}
+_KEPT_FIRST = {
+    "notice",
+    "settled_cycle",
+    "imported_row",
+    "mail_off",
+    "entry_confirmation",
+    "entry_decision",
+}
 # What may differ in rows that are the same.
 _NOT_COMPARED = {"id", "reason", "recorded_by"}
 # What the overview of a record counts, with the column that names the person.

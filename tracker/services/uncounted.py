@@ -6,8 +6,10 @@ from datetime import date
 from itertools import islice
 from typing import TypeVar
 
-from sqlmodel import Session, col, or_
+from sqlalchemy import ColumnElement
+from sqlmodel import Session, col, or_, select
 
+from tracker.db.entry_reviews import EntryDecision
 from tracker.db.log import Entry
 from tracker.rules.counting import count_minutes
 from tracker.rules.explain import LoggedEntry, explain
@@ -56,7 +58,7 @@ def with_uncounted(
 def _list_doubtful(
     session: Session, standings: Sequence[AnyStanding], as_of: date
 ) -> dict[int, list[LoggedEntry]]:
-    """By person: RSC sessions, whose provider decides, and what is dated after ``as_of``."""
+    """By person what may not count: RSC, what is after ``as_of``, and what was decided about."""
     spans = [span for standing in standings if (span := _counting_span(standing.plan))]
     entries: defaultdict[int, list[LoggedEntry]] = defaultdict(list)
     if spans:
@@ -65,7 +67,11 @@ def _list_doubtful(
         where = (
             col(Entry.person_id).in_(people)
             & col(Entry.held_on).between(first, last)
-            & or_(col(Entry.activity) == "rsc", col(Entry.held_on) > as_of)
+            & or_(
+                col(Entry.activity) == "rsc",
+                col(Entry.held_on) > as_of,
+                col(EntryDecision.id).is_not(None),
+            )
         )
         for entry in select_entries(session, where):
             entries[entry.person_id].append(entry)
@@ -84,6 +90,7 @@ def list_counted_training(
         (col(Entry.person_id) == standing.facts.person_id)
         & (col(Entry.activity) == "training")
         & (col(Entry.held_on) <= as_of)
+        & _is_counted(standing.plan.association)
     )
     for entry in select_entries(session, where):
         minutes = {f"topic:{topic}": part for topic, part in entry.topics.items()}
@@ -92,6 +99,14 @@ def list_counted_training(
             if counted := count_minutes(requirement, minutes):
                 items[requirement.id].append(CountedItem(entry.held_on, entry.title, counted))
     return {requirement_id: tuple(listed) for requirement_id, listed in items.items()}
+
+
+def _is_counted(association: str) -> ColumnElement[bool]:
+    """That an association has not decided that an entry does not count."""
+    excluded = select(EntryDecision.entry_id).where(
+        EntryDecision.association == association, col(EntryDecision.entry_id).is_not(None)
+    )
+    return col(Entry.id).not_in(excluded)
 
 
 def _counting_span(plan: Plan) -> Span | None:

@@ -83,7 +83,7 @@ def create(web: WebClient, entry: EntryInput) -> LoggedEntry:
 def test_every_field_has_a_sample() -> None:
     fields = {field.name for field in dataclasses.fields(EntryInput)}
     assert set(SAMPLES) == fields
-    assert fields | {"id", "person_id"} == set(LoggedEntry._fields)
+    assert fields | {"id", "person_id", "exclusions"} == set(LoggedEntry._fields)
 
 
 def test_a_created_entry_is_read_whole(web: WebClient, sample: EntryInput) -> None:

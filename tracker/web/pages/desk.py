@@ -124,6 +124,15 @@ def answer_change(
     )
 
 
+def save_change(page: PageRequest, plan: ChangePlan, *, back: str) -> Response:
+    """Do a change that moves no standing, without a preview, and offer to undo it.
+
+    Raises Refused if the work refuses.
+    """
+    change_id = page.write(lambda context: apply_change(context, plan).id)
+    return page.redirect(back, f"{_SAVED}{change_id}")
+
+
 @router.get("/coordinator/changes")
 def show_changes(
     page: CoordinatorPage,

@@ -18,6 +18,7 @@ from tracker.rules.reasons import because, format_reason
 from tracker.rules.standing import Status
 from tracker.services.coordinator_access import access_windows, sees_entry
 from tracker.services.endorsements import Endorsed, endorsement_within, endorsements_of, own_of
+from tracker.services.entry_questions import list_own_questions
 from tracker.services.group_confirmations import list_confirmation_requests
 from tracker.services.removals import find_own_deletion
 from tracker.services.reopening import find_settled_cycle
@@ -49,7 +50,7 @@ async def show_year(page: ViewerPage) -> Response:
 
     def read(session: Session) -> dict[str, Any]:
         if viewer.person_id is None:
-            nothing: dict[str, Any] = {"applications": (), "to_answer": ()}
+            nothing: dict[str, Any] = {"applications": (), "to_answer": (), "questions": ()}
             return {**nothing, "year": None, "bounced": None, "removed": None}
         views = read_applications(session, page) if viewer.has_applied else []
         removed = None
@@ -60,6 +61,7 @@ async def show_year(page: ViewerPage) -> Response:
             "year": read_year(session, page, applications),
             "applications": views,
             "to_answer": list_confirmation_requests(session, viewer.person_id),
+            "questions": list_own_questions(session, viewer.person_id),
             "bounced": get_bounce_banner(session, page),
             "removed": removed,
         }
