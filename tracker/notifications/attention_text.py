@@ -54,6 +54,12 @@ KIND_LABELS = {
     AttentionKind.MEMBERSHIP: "Memberships",
     AttentionKind.BEHIND: "Behind",
 }
+# The mailing that each kind begins with; a free one for the other kinds.
+_TEMPLATES = {
+    AttentionKind.OVERDUE: "reminder",
+    AttentionKind.BEHIND: "reminder",
+    AttentionKind.MEMBERSHIP: "membership",
+}
 _MOST_NAMES = 3
 
 
@@ -72,13 +78,14 @@ class AttentionText(NamedTuple):
 
 def describe_attention(attention: Attention, association: str, today: date) -> AttentionText:
     """The words for one thing that needs attention at an association."""
-    path = f"/coordinator/people/{attention.endorsement_id}"
     match attention.about:
         case RenewalLine() as renewal:
-            reason, todo = _describe_renewal(attention.kind, renewal, today)
+            reason, todo = _describe_renewal(attention.kind, renewal, today), "reach out"
+            path = _path_of_mail(attention, association)
             consequence = _format_deadline(attention, today)
         case BouncedAddress(email):
             reason, todo = f"email to {email} bounced; no second address", "fix address"
+            path = f"/coordinator/person/{attention.person_id}/change/email"
             consequence = "No email reaches them, and they can't sign in."
         case SubmittedRequest() as submitted:
             reason, todo = _describe_request(submitted), "decide"
@@ -87,10 +94,11 @@ def describe_attention(attention: Attention, association: str, today: date) -> A
         case NamedProvider() as provider:
             reason, consequence = _describe_provider(provider)
             query = urlencode({"association": association, "name": provider.name})
-            todo, path = "confirm provider", f"/coordinator/providers/names?{query}"
+            todo, path = "confirm provider", f"/coordinator/providers/names/review?{query}"
         case SettledCycle() as settled:
             reason, todo = _describe_settled(settled), "review"
-            path = f"{path}/{settled.cycle_starts_on.isoformat()}"
+            starts_on = settled.cycle_starts_on.isoformat()
+            path = f"/coordinator/people/{settled.endorsement_id}/{starts_on}"
             consequence = "The cycle stays as it was settled."
         case ApplicationStanding() as application:
             reason, todo = _describe_application(application)
@@ -163,18 +171,26 @@ def format_attention_count(count: int) -> str:
     return f"{format_count(count, 'item')} {verb} your attention"
 
 
-def _describe_renewal(kind: AttentionKind, renewal: RenewalLine, today: date) -> tuple[str, str]:
-    """Why a renewal needs attention, and what to do."""
+def _describe_renewal(kind: AttentionKind, renewal: RenewalLine, today: date) -> str:
+    """Why a renewal needs attention."""
     missing, due_on = format_missing(renewal.short), renewal.standing.due_on
     if kind is AttentionKind.BEHIND:
-        return f"{missing} to go", "reach out"
+        return f"{missing} to go"
     if kind is AttentionKind.MEMBERSHIP:
         until = renewal.standing.membership_until
         if until and until < today:
-            return f"membership ended on {format_date(until)}", "reach out"
-        return "membership missing", "reach out"
+            return f"membership ended on {format_date(until)}"
+        return "membership missing"
     due = f", was due {format_date(due_on)}" if due_on else ""
-    return f"{renewal.state}{due}: {missing} missing", "reach out"
+    return f"{renewal.state}{due}: {missing} missing"
+
+
+def _path_of_mail(attention: Attention, association: str) -> str:
+    """The form to write to an endorsee, with the email that fits the cause."""
+    query = {"association": association, "person": attention.person_id}
+    if attention.kind in _TEMPLATES:
+        query["template"] = _TEMPLATES[attention.kind]
+    return f"/coordinator/mail/new?{urlencode(query)}"
 
 
 def _format_deadline(attention: Attention, today: date) -> str:

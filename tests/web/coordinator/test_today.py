@@ -55,7 +55,11 @@ def test_a_row_says_who_why_since_when_and_what_to_do(web: WebClient) -> None:
     provider = rows.index("Jo Hart RSC provider named by Alice Moreno, not confirmed yet")
     assert "1 hour of RSC does not count. The first renewal is due December 31, 2026." in rows
     assert lapsed < provider < rows.index("Alice Moreno IFS 3.5 RSC hours and one DEIA hour to go")
-    assert "/coordinator/providers/names?association=NCIMHA&amp;name=Jo+Hart" in page.text
+    assert "/coordinator/providers/names/review?association=NCIMHA&amp;name=Jo+Hart" in page.text
+    alice = web.cast.people[ALICE]
+    mail = f"/coordinator/mail/new?association=NCIMHA&amp;person={alice}&amp;template=reminder"
+    assert mail in page.text
+    assert f'href="/coordinator/person/{alice}"' in page.text
     assert f'id="{bob_lapsed(web)}" data-cause' in page.text
 
 
@@ -84,6 +88,12 @@ def test_nothing_of_another_association_is_shown(sqlite_web: WebClient) -> None:
         assert word not in dan.get("/coordinator").text
     assert dan.get("/coordinator?association=NCIMHA").status_code == 404
     assert dan.get(CAUSE + bob_lapsed(sqlite_web)).status_code == 404
+    assert snooze(dan, bob_lapsed(sqlite_web), TODAY + timedelta(days=1)).status_code == 404
+    own = {"association": "CT-AIMH", "cause": bob_lapsed(sqlite_web)}
+    until = (TODAY + timedelta(days=1)).isoformat()
+    page = dan.follow(dan.post("/coordinator/snooze", {**own, "choice": until}))
+    assert "no longer needs your attention" in text_of(page)
+    assert sqlite_web.cast.rows("snooze") == []
 
 
 def test_the_queue_empties(sqlite_web: WebClient) -> None:
@@ -136,6 +146,8 @@ def test_a_link_to_what_is_solved_says_so(sqlite_web: WebClient) -> None:
 def test_a_snoozed_cause_is_left_out_until_its_day(web: WebClient) -> None:
     key, carol = bounce(web, ALICE), web.visit(CAROL)
     assert "Email to alice@example.org bounced" in queue_of(carol)
+    fix = f"/coordinator/person/{web.cast.people[ALICE]}/change/email"
+    assert fix in carol.get("/coordinator").text
     until = TODAY + timedelta(days=7)
     page = carol.follow(snooze(carol, key, until, "She is moving"))
     assert "Snoozed. It is listed below until then." in text_of(page)

@@ -62,6 +62,13 @@ BRINGS = {
 }
 # What coordinators' forms bring: tests/web/coordinator/test_provider_links.py.
 BY_COORDINATORS = {("/coordinator/person/{person_id}/provider", "provider")}
+# What coordinators' forms bring: tests/web/coordinator/test_today.py.
+BY_COORDINATORS = {
+    ("/coordinator/snooze", "cause"),
+    ("/coordinator/snooze", "choice"),
+    ("/coordinator/snooze", "replaces"),
+    ("/coordinator/snooze/end", "cause"),
+}
 # Fields that look like one and are none: what the form was opened for, days, counts, levels, ages.
 HARMLESS = {
     "version", "asked", "seen", "warned", "next", "kept", "format", "activity", "page", "ages",

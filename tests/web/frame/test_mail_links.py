@@ -38,7 +38,8 @@ def arrives(web: WebClient, who: str, path: str) -> str:
     field = re.search(r'name="next" value="([^"]*)"', other.get(link).text)
     assert field is not None
     signed_in = other.post(link, {"code": code, "next": field[1].replace("&amp;", "&")})
-    assert signed_in.headers["location"] == path
+    # Browsers keep what comes after # to themselves.
+    assert signed_in.headers["location"] == path.partition("#")[0]
     page = other.follow(signed_in)
     assert page.status_code == 200, path
     return page.text
@@ -48,7 +49,9 @@ def test_every_mail_link_opens(sqlite_applicant_web: WebClient) -> None:
     links = links_of_mails(sqlite_applicant_web)
     assert {ALICE, BOB, CAROL, DAN} <= {who for who, _ in links}
     found = {path.split("?")[0].rstrip("0123456789") for _, path in links}
-    assert found >= {"/log", "/coordinator", "/coordinator/people/"}
+    assert found >= {"/log", "/coordinator"}
+    # The digest's links open rows of the start page.
+    assert any("cause=renewal-" in path for _, path in links)
     for who, path in sorted(links):
         page = arrives(sqlite_applicant_web, who, path)
         if path.startswith("/log?"):
