@@ -7,7 +7,7 @@ agree. A new kind of cause is a member of `AttentionKind`, a function in `_FINDE
 
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from enum import StrEnum
 from typing import NamedTuple
@@ -63,6 +63,7 @@ class AttentionKind(StrEnum):
     BEHIND = "behind"
 
 
+_RANKS = {kind: rank for rank, kind in enumerate(AttentionKind)}
 # How grave the reasons of a renewal are: one that is snoozed is shown again when it gets graver.
 _LEVELS = (
     AttentionKind.MEMBERSHIP,
@@ -113,8 +114,7 @@ class Attention:
     @property
     def urgency(self) -> tuple[int, int, date, str, str]:
         """Its place in the queue."""
-        rank = list(AttentionKind).index(self.kind)
-        return rank, -self.gravity, self.since or date.min, self.name, self.key
+        return _RANKS[self.kind], -self.gravity, self.since or date.min, self.name, self.key
 
 
 class QueueItem(NamedTuple):
@@ -139,14 +139,19 @@ class Queue(NamedTuple):
         return next((item for item in items if item.attention.key == key), None)
 
 
-class _Scope(NamedTuple):
-    """The association whose causes are looked for, and its day at the instant ``now``."""
+@dataclass(frozen=True, slots=True)
+class _Scope:
+    """The association whose causes are looked for, and its day at the instant ``now``.
+
+    ``lapses`` are the results of `find_lapse`: most renewals have the same few cycles.
+    """
 
     session: Session
     rulebooks: Rulebooks
     association: str
     today: date
     now: datetime
+    lapses: dict[tuple[date, date], date | None] = field(default_factory=dict)
 
     @property
     def zone(self) -> str:
@@ -155,12 +160,14 @@ class _Scope(NamedTuple):
 
     def find_lapse(self, standing: StandingRow) -> date | None:
         """The day after the grace period of a renewal."""
-        schemes = self.rulebooks.associations[self.association].cycles
-        starts_on = standing.cycle_starts_on
-        cycle = cycle_containing(schemes, starts_on, starts_on)
-        if cycle is None or standing.due_on is None:
+        if standing.due_on is None:
             return None
-        return cycle.grace_ends_on(standing.due_on) + _DAY
+        key = standing.cycle_starts_on, standing.due_on
+        if key not in self.lapses:
+            schemes = self.rulebooks.associations[self.association].cycles
+            cycle = cycle_containing(schemes, standing.cycle_starts_on, standing.cycle_starts_on)
+            self.lapses[key] = cycle.grace_ends_on(standing.due_on) + _DAY if cycle else None
+        return self.lapses[key]
 
     def list_lines(self, condition: ColumnElement[bool]) -> list[RenewalLine]:
         """The listed renewals that a condition is true of."""
