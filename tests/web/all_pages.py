@@ -24,6 +24,7 @@ from tests.support.questions import ask
 from tests.support.referees import PAT, apply
 from tests.web.applicants import IDA, NORA, OLIVE, VERA
 from tests.web.client import WebClient
+from tests.web.lists import ROSTER, plan, upload
 from tests.web.test_scoping import ANYBODY, COORDINATOR, KNOWN, prove
 from tracker.db.engine import writing
 from tracker.db.tables import METADATA
@@ -180,6 +181,12 @@ _LISTED = [
     (CAROL, "/coordinator/person/1/entries/{unknown}"),
     (ALICE, "/questions/{question}"),
     (ALICE, "/questions/{question}", "Send answer"),
+    (CAROL, "/coordinator/import", "Upload"),
+    (CAROL, "/coordinator/import/{list}"),
+    (CAROL, "/coordinator/import/{list}", "See what would change"),
+    (CAROL, "/coordinator/import/{plan}"),
+    (CAROL, "/coordinator/import/{plan}?outcome=refused"),
+    (CAROL, "/coordinator/import/{plan}/columns"),
     (CAROL, "/coordinator/requests"),
     (CAROL, "/coordinator/requests?state=decided"),
     (CAROL, "/coordinator/requests/{request}"),
@@ -259,10 +266,24 @@ def furnish(cast: Cast) -> dict[str, Any]:
     link = re.search(r"/reference/(\S+)", web.mails()[-1])
     assert link is not None
     _prove(cast)
+    found |= _upload_lists(web)
     numbers = {email.partition("@")[0]: n for email, n in cast.applications.items()}
     everyone = {"all": "yes", "action": "waive"}
     chosen = web.visit(CAROL).post("/coordinator/people", everyone).headers["location"]
     return {**cast.entries, **numbers, **found, "reference": link[1], "chosen": chosen}
+
+
+def _upload_lists(web: WebClient) -> dict[str, int]:
+    """A list whose columns nobody has checked, and one with a plan and people to decide about."""
+    carol = web.visit(CAROL)
+    unknown = "Name,Email,Category,Since,Shirt\nZoe,zoe@example.org,Level 2,3/4/2024,L\n"
+    new = "Alice Moreno,alice@new.example,IFS,3/14/2024\nNo Mail,,IFS,3/14/2024\n"
+    waiting = str(upload(carol, ("members.csv", unknown)).headers["location"])
+    planned = plan(web, carol, ("roster.csv", ROSTER + new))
+    return {
+        "list": int(waiting.rpartition("/")[2]),
+        "plan": int(planned.rpartition("/")[2]),
+    }
 
 
 def _prove(cast: Cast) -> None:

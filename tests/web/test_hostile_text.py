@@ -21,6 +21,7 @@ from tests.support.questions import ask
 from tests.web.applicants import IDA, NORA, OLIVE
 from tests.web.client import Visitor, WebClient
 from tests.web.crawl import Form, Reader, read_page, walk
+from tests.web.lists import act, plan, upload
 from tests.web.test_scoping import routes
 from tracker.db.engine import writing
 from tracker.db.tables import METADATA
@@ -193,6 +194,7 @@ def test_hostile_text_is_harmless_in_every_field(sqlite_applicant_web: WebClient
         settle_last_year(session, sqlite_applicant_web.cast, BOB)
         make_portfolios(session, sqlite_applicant_web.cast)
         ask(session, sqlite_applicant_web.cast.entries["unknown"], "Who is Jo Hart?")
+    upload_hostile_lists(sqlite_applicant_web)
     # Several times: what one of them saved gives another one, or a job, something to answer.
     # Carol first: once Alice has applied elsewhere, her record can't be merged.
     visitors = (CAROL, ALICE, DANA, IDA, "", ALICE, DANA, IDA, CAROL, ALICE, NORA, CAROL, "")
@@ -207,6 +209,20 @@ def test_hostile_text_is_harmless_in_every_field(sqlite_applicant_web: WebClient
     assert sorted(set(found)) == []
     posted = {path for method, path in routes(sqlite_applicant_web) if method == "POST"}
     assert {matching(path, posted) for path, _ in tried} >= posted - WITHOUT_TEXT
+
+
+def upload_hostile_lists(web: WebClient) -> None:
+    """A list whose columns are still to be checked, and one with a plan."""
+    carol = web.visit(CAROL)
+    file = io.StringIO()
+    writer = csv.writer(file)
+    writer.writerow(["Name", "Email", "Category", "Since", *(text[:200] for text in CORPUS)])
+    for number, text in enumerate(CORPUS):
+        writer.writerow([text, f"new{number}@example.org", "IFS", "2024-03-14", *CORPUS])
+    lists = file.getvalue().replace("\x00", "")
+    upload(carol, ("<b>list</b>.csv", lists.replace("IFS", "<i>IFS</i>")))
+    act(web, carol, plan(web, carol, ("=list.csv", lists)), "apply")
+    plan(web, carol, ("=list 2.csv", lists.replace("2024", "2023")))
 
 
 def make_portfolios(session: Session, cast: Cast) -> None:

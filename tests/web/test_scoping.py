@@ -3,6 +3,7 @@
 The routes are read from the site itself: one that this file does not know fails it.
 """
 
+import json
 import re
 from collections.abc import Iterator
 from datetime import date
@@ -238,6 +239,13 @@ KNOWN = {
     ("GET", "/coordinator/person/{person_id}/entries"): COORDINATOR,
     ("GET", "/coordinator/person/{person_id}/entries/{entry_id}"): COORDINATOR,
     ("POST", "/coordinator/person/{person_id}/entries/{entry_id}"): COORDINATOR,
+    ("GET", "/coordinator/import"): COORDINATOR,
+    ("POST", "/coordinator/import"): COORDINATOR,
+    ("GET", "/coordinator/import/{plan_id}"): COORDINATOR,
+    ("POST", "/coordinator/import/{plan_id}"): COORDINATOR,
+    ("GET", "/coordinator/import/{plan_id}/columns"): COORDINATOR,
+    ("POST", "/coordinator/import/{plan_id}/columns"): COORDINATOR,
+    ("GET", "/coordinator/import/{plan_id}/refused.csv"): COORDINATOR,
     ("GET", "/coordinator/requests"): COORDINATOR,
     ("GET", "/coordinator/requests/{request_id}"): COORDINATOR,
     ("POST", "/coordinator/requests/{request_id}"): COORDINATOR,
@@ -323,6 +331,7 @@ def owners_of(cast: Cast) -> dict[str, dict[int, str]]:
         "selection_id": selections_of(cast),
         "person_id": {cast.people[who]: who for who in (ALICE, BOB, ERIN)},
         "question_id": questions_about(cast),
+        "plan_id": imports_of(cast),
         "membership_id": terms,
         "request_id": requests,
         "entry_id": {number: entries.get(key, ALICE) for key, number in cast.entries.items()},
@@ -402,6 +411,26 @@ def questions_about(cast: Cast) -> dict[int, str]:
             number = ask(session, cast.entries[key], MARKS[who][0], association)
             questions[number] = who
     return questions
+
+
+def imports_of(cast: Cast) -> dict[int, str]:
+    """An import on each association's desk, and a person at that association; by id."""
+    table = METADATA.tables["import_plan"]
+    imports: dict[int, str] = {}
+    with writing(cast.engine) as session:
+        for who, association in ((ALICE, "NCIMHA"), (ERIN, "CT-AIMH")):
+            stamps = {
+                "created_at": NOW,
+                "created_by": CAROL,
+                "changed_at": NOW,
+                "changed_by": CAROL,
+            }
+            files = json.dumps([{"name": f"{MARKS[who][0]}.csv"}])
+            values = {"association": association, "files": files, "state": "planned", **stamps}
+            more = {"mapping": "", "summary": "", "problem": ""}
+            new = insert(table).values(**values, **more).returning(table.c.id)
+            imports[session.connection().execute(new).scalar_one()] = who
+    return imports
 
 
 def own_terms_and_requests(cast: Cast) -> tuple[dict[int, str], dict[int, str]]:
@@ -491,7 +520,8 @@ def test_foreign_ids_answer_like_absent_ids(
               "saved_filter", "people_selection", "person_mark", "waiver",
               "endorsement", "vetting", "removal",
               "entry_question", "entry_message", "entry_decision",
-              "entry_confirmation")  # fmt: skip
+              "entry_confirmation",
+              "import_plan")  # fmt: skip
     before = {table: cast.rows(table) for table in tables}
     for number, owner in owners.items():
         own = owner in SEES[email] if coordinating else owner == email

@@ -36,6 +36,7 @@ class ImportContext:
     and ``now`` (aware) go into the audit log. ``similar`` decides for all rows that look like a
     stored session whether each is that session ("same") or a "new" one; None: each row decides.
     ``month_first``: 3/4/2026 is March 4, though a file does not show that it writes dates so.
+    ``audits_all``: also rosters leave an audit event for each record, as all changes on a desk do.
     """
 
     vocabulary: Vocabulary
@@ -45,6 +46,7 @@ class ImportContext:
     progress: Progress = field(default_factory=Progress)
     similar: Literal["same", "new"] | None = None
     month_first: bool = False
+    audits_all: bool = False
 
     @cached_property
     def entry_rules(self) -> EntryRules:

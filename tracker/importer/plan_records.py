@@ -110,10 +110,19 @@ def unpack_sheets(record: ImportPlanRecord) -> list[Sheet]:
 def get_import(session: Session, actor: Actor, plan_id: int) -> ImportPlanRecord:
     """An import of an association that the actor coordinates. Raises NotFound for any other."""
     record = session.get(ImportPlanRecord, plan_id, populate_existing=True)
-    is_operator = actor.person_id is None and not actor.coordinates
-    if record is None or not (is_operator or record.association in actor.coordinates):
+    if record is None or not (actor.is_operator or record.association in actor.coordinates):
         raise NotFound
     return record
+
+
+def find_import_of(session: Session, actor: Actor, change_id: int) -> int | None:
+    """The applied import of the actor's association that is this change on its desk, if any."""
+    query = select(ImportPlanRecord.id).where(
+        ImportPlanRecord.change_id == change_id,
+        ImportPlanRecord.state == APPLIED,
+        col(ImportPlanRecord.association).in_(actor.coordinates),
+    )
+    return session.exec(query).first()
 
 
 def list_imports(session: Session, association: str, most: int) -> list[ImportPlanRecord]:

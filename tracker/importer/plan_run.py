@@ -81,6 +81,7 @@ class PlannedRun:
             self._progress,
             self.mapping.similar or None,
             month_first=True,
+            audits_all=True,
         )
         files = read_tables(self._tables, importing)
         look_alikes = find_look_alikes(session, self.association, files.rows_of(PersonRow))

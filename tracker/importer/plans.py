@@ -39,7 +39,8 @@ from tracker.importer.workbooks import MAX_FILES, Sheet, read_upload
 from tracker.notifications.context import MailContext
 from tracker.refusal_text import format_refusal
 from tracker.rulebooks import Rulebooks
-from tracker.services.context import Actor, NotFound, Refusal, Refused, ServiceContext
+from tracker.services.context import Actor, Refusal, Refused, ServiceContext
+from tracker.services.desk_access import check_association
 
 _LOG = structlog.get_logger(__name__)
 _FIELD = "files"
@@ -57,7 +58,7 @@ def create_import(
     If lists with these columns were imported before, a plan is made at once. Raises NotFound for
     another association than the actor's, and Refused with everything that is wrong with the files.
     """
-    _check_association(context, association)
+    check_association(context.actor, association)
     sheets = _read_uploads(uploads)
     session = context.session
     choices = choices_of(context.rulebooks, association)
@@ -78,11 +79,6 @@ def create_import(
     session.add(record)
     session.flush()
     return record
-
-
-def _check_association(context: ServiceContext, association: str) -> None:
-    if association not in context.actor.coordinates:
-        raise NotFound
 
 
 def _read_uploads(uploads: Sequence[tuple[str, bytes]]) -> list[Sheet]:
@@ -108,9 +104,7 @@ def save_mapping(context: ServiceContext, plan_id: int, mapping: ImportMapping) 
 
     None is made while there are questions. Raises Refused once the import is applied.
     """
-    record = get_import(context.session, context.actor, plan_id)
-    if record.state not in {MAPPING, PLANNED}:
-        raise Refused(Refusal("", "import-state"))
+    record = _open_import(context, plan_id, MAPPING, PLANNED)
     sheets = unpack_sheets(record)
     choices = choices_of(context.rulebooks, str(record.association))
     is_answered = not list_questions(sheets, mapping, choices)
@@ -120,8 +114,7 @@ def save_mapping(context: ServiceContext, plan_id: int, mapping: ImportMapping) 
 
 def decide_people(context: ServiceContext, plan_id: int, decisions: Mapping[str, str]) -> None:
     """Store who people of an import are, and plan it again."""
-    record = get_import(context.session, context.actor, plan_id)
-    _require(record, PLANNED)
+    record = _open_import(context, plan_id, PLANNED)
     mapping = mapping_of(record)
     mapping.people |= decisions
     _change(context, record, PLANNING, mapping=mapping.to_json())
@@ -129,8 +122,7 @@ def decide_people(context: ServiceContext, plan_id: int, decisions: Mapping[str,
 
 def decide_similar(context: ServiceContext, plan_id: int, decision: str) -> None:
     """Store whether rows that look like stored sessions are those, and plan the import again."""
-    record = get_import(context.session, context.actor, plan_id)
-    _require(record, PLANNED)
+    record = _open_import(context, plan_id, PLANNED)
     mapping = mapping_of(record)
     mapping.similar = "same" if decision == "same" else "new" if decision == "new" else ""
     _change(context, record, PLANNING, mapping=mapping.to_json())
@@ -138,8 +130,7 @@ def decide_similar(context: ServiceContext, plan_id: int, decision: str) -> None
 
 def plan_again(context: ServiceContext, plan_id: int) -> None:
     """Plan an import again, on what is stored now."""
-    record = get_import(context.session, context.actor, plan_id)
-    _require(record, PLANNED)
+    record = _open_import(context, plan_id, PLANNED)
     _change(context, record, PLANNING)
 
 
@@ -147,28 +138,31 @@ def start_applying(context: ServiceContext, plan_id: int) -> None:
     """Have a plan applied. Twice is once."""
     record = get_import(context.session, context.actor, plan_id)
     if record.state not in {APPLYING, APPLIED}:
-        _require(record, PLANNED)
-        _change(context, record, APPLYING)
+        _change(context, _open_import(context, plan_id, PLANNED), APPLYING)
 
 
 def start_undoing(context: ServiceContext, plan_id: int) -> None:
     """Have an applied import undone."""
-    record = get_import(context.session, context.actor, plan_id)
-    _require(record, APPLIED)
-    _change(context, record, UNDOING)
+    _change(context, _open_import(context, plan_id, APPLIED), UNDOING)
 
 
 def discard_import(context: ServiceContext, plan_id: int) -> None:
     """Forget an import that was not applied, with the cells of its files."""
-    record = get_import(context.session, context.actor, plan_id)
-    if record.state not in {MAPPING, PLANNED}:
-        raise Refused(Refusal("", "import-state"))
+    record = _open_import(context, plan_id, MAPPING, PLANNED)
     _change(context, record, DISCARDED, sheets=None)
 
 
-def _require(record: ImportPlanRecord, state: str) -> None:
-    if record.state != state:
+def _open_import(context: ServiceContext, plan_id: int, *states: str) -> ImportPlanRecord:
+    """An import in one of these states, locked. Raises Refused if it is in another one by now."""
+    session = context.session
+    record = get_import(session, context.actor, plan_id)
+    if record.state in states:
+        # So that of two coordinators the second one sees what the first one did.
+        query = select(ImportPlanRecord).where(ImportPlanRecord.id == plan_id).with_for_update()
+        record = session.exec(query.execution_options(populate_existing=True)).one()
+    if record.state not in states:
         raise Refused(Refusal("", "import-state"))
+    return record
 
 
 def _change(
@@ -234,8 +228,9 @@ class ImportRunner:
 
 
 def _lock_import(session: Session, plan_id: int) -> ImportPlanRecord | None:
-    """An import that no other process works on until the transaction ends."""
-    query = select(ImportPlanRecord).where(ImportPlanRecord.id == plan_id).with_for_update()
+    """An import that no other process works on until the transaction ends; None if one does."""
+    query = select(ImportPlanRecord).where(ImportPlanRecord.id == plan_id)
+    query = query.with_for_update(skip_locked=True)
     return session.exec(query.execution_options(populate_existing=True)).first()
 
 

@@ -161,7 +161,7 @@ class _Store:
         if schema is PersonRow:
             self._note_moved_people(stored)
         self._note_grants(schema, stored)
-        if schema.audited:
+        if schema.audited or self._context.audits_all:
             record_changes(self._session, audit_events(schema, stored, self._context))
         self._note_ids(schema, stored)
         return stored

@@ -15,6 +15,7 @@ from apscheduler.schedulers.asyncio import AsyncIOScheduler
 from sqlalchemy import Engine
 
 from tracker.db.engine import Busy, is_busy
+from tracker.importer.plans import ImportRunner
 from tracker.jobs.recheck import recheck
 from tracker.jobs.runner import run_due
 from tracker.mail.delivery import deliver_once
@@ -81,10 +82,17 @@ async def running(
                 **ran.report,
             )
 
+    async def continue_imports() -> None:
+        runner = ImportRunner(context, context.rulebooks, context.transaction)
+        await asyncio.to_thread(runner.run_waiting, clock())
+
     ticks, delivery = _Repeated("jobs", tick), _Repeated("delivery", deliver)
+    # What a process that ended has left behind; what pages begin they do themselves.
+    imports = _Repeated("imports", continue_imports)
     scheduler = AsyncIOScheduler(timezone=UTC)
     for work, seconds in (
         (ticks, context.settings.schedule.tick_seconds),
+        (imports, context.settings.schedule.tick_seconds),
         (delivery, _DELIVER_SECONDS),
     ):
         # No grace: a tick that comes late is as good as any, and several are one.
@@ -93,9 +101,11 @@ async def running(
         )
     scheduler.start()
     await ticks.start()
+    await imports.start()
     try:
         yield
     finally:
         scheduler.shutdown(wait=False)
         await ticks.finish()
+        await imports.finish()
         await delivery.finish()

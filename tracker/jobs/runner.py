@@ -9,6 +9,7 @@ from typing import NamedTuple
 from sqlmodel import Session
 
 from tracker.formatting import use_locale
+from tracker.importer.plan_records import forget_old_imports
 from tracker.jobs.digest import run_digest
 from tracker.jobs.isolation import isolate
 from tracker.jobs.notices import retry_notices, run_notices
@@ -142,6 +143,7 @@ class _Task:
             forget_old_events(session, self.now)
             forget_ended_snoozes(session, self.now)
             forget_old_texts(session, self.now)
+            forget_old_imports(session, self.now)
             rulebooks, last = context.rulebooks, self.due.last
             judged = evaluate_due(session, rulebooks, association, self.now, since=last)
             return JobResult({"judged": judged})

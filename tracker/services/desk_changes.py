@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from itertools import groupby
 from typing import Any, NamedTuple
 
-from sqlalchemy import Table, delete, insert, select, update
+from sqlalchemy import Table, and_, delete, insert, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlmodel import Session, SQLModel, col, func
 from sqlmodel import select as select_rows
@@ -281,15 +281,17 @@ def _delete_created(context: ServiceContext, key: str, values: dict[str, Any]) -
     table, same = _locate(key)
     connection = context.session.connection()
     for other in METADATA.sorted_tables:
-        for link in other.foreign_keys:
-            if link.column.table is not table or link.ondelete == "SET NULL":
+        for link in other.foreign_key_constraints:
+            if link.referred_table is not table or link.ondelete == "SET NULL":
                 continue
-            refers = link.parent == values[link.column.name]
+            # Of a link by several columns, one alone would match other rows of the person.
+            refers = and_(*(each.parent == values[each.column.name] for each in link.elements))
             if other.name in _GOES_ALONG:
                 connection.execute(delete(other).where(refers))
             elif other.name == _KEPT_WITHOUT_PERSON:
-                connection.execute(update(other).where(refers).values({link.parent.name: None}))
-            elif connection.execute(select(link.parent).where(refers)).first():
+                emptied = dict.fromkeys(link.column_keys)
+                connection.execute(update(other).where(refers).values(emptied))
+            elif connection.execute(select(link.elements[0].parent).where(refers)).first():
                 raise _Kept(CHANGED, f"a row ({other.name.replace('_', ' ')}) was added since")
     connection.execute(delete(table).where(*same))
     _record(context, key, before=values, after=None)

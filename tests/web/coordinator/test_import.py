@@ -4,60 +4,11 @@ import io
 import re
 
 import pytest
-from httpx2 import Response
 from openpyxl import Workbook
 
-from tests.support.cast import ALICE, BASE_URL, BOB, CAROL, DAN, ERIN
-from tests.web.client import Visitor, WebClient, problems, text_of
-
-ROSTER = (
-    "Name,E-mail,Endorsement,Date endorsed\n"
-    "Zoe Hart,zoe@example.org,Infant Family Specialist,3/14/2024\n"
-    "Yan Li,yan@example.org,IFS,5/6/2025\n"
-)
-
-
-def upload(
-    visitor: Visitor, *files: tuple[str, str | bytes], association: str = "NCIMHA"
-) -> Response:
-    parts = [
-        ("files", (name, data if isinstance(data, bytes) else data.encode()))
-        for name, data in files
-    ]
-    return visitor.client.post(
-        "/coordinator/import",
-        data={"association": association},
-        files=parts,
-        headers={"Origin": BASE_URL},
-    )
-
-
-def form_of(response: Response) -> dict[str, str]:
-    """What the columns form of a page sends if nothing is changed."""
-    form = {}
-    for name, body in re.findall(
-        r'<select id="[^"]*" name="([^"]+)".*?>(.*?)</select>', response.text, re.DOTALL
-    ):
-        chosen = re.search(r'value="([^"]*)" selected', body)
-        form[name] = chosen[1] if chosen else ""
-    return form
-
-
-def plan(web: WebClient, visitor: Visitor, *files: tuple[str, str | bytes], **changes: str) -> str:
-    """Upload files and accept the proposal but for some changes; the path of the import."""
-    path = str(upload(visitor, *files).headers["location"])
-    web.settle()
-    page = visitor.get(path)
-    if "What do the columns mean?" in page.text:
-        visitor.post(f"{path}/columns", {**form_of(page), **changes})
-        web.settle()
-    return path
-
-
-def act(web: WebClient, visitor: Visitor, path: str, action: str, **more: str) -> Response:
-    sent = visitor.post(path, {"action": action, **more})
-    web.settle()
-    return visitor.follow(sent)
+from tests.support.cast import ALICE, BOB, CAROL, DAN, ERIN
+from tests.web.client import WebClient, problems, text_of
+from tests.web.lists import ROSTER, act, form_of, plan, upload
 
 
 def people(web: WebClient) -> set[str]:
@@ -251,6 +202,21 @@ def test_a_discarded_import_is_gone(web: WebClient) -> None:
     assert carol.get(path).status_code == 404
     [row] = web.cast.rows("import_plan")
     assert row["sheets"] is None
+
+
+def test_an_import_is_undone_from_the_list_of_changes(web: WebClient) -> None:
+    carol = web.visit(CAROL)
+    path = plan(web, carol, ("roster.csv", ROSTER))
+    act(web, carol, path, "apply")
+    [change] = web.cast.rows("desk_change")
+    answer = carol.post(f"/coordinator/changes/{change['id']}/undo")
+    assert answer.headers["location"] == path
+    web.settle()
+    assert "the import was undone" in text_of(carol.get(path))
+    assert "zoe@example.org" not in people(web)
+    # The same list brings everyone again.
+    again = plan(web, carol, ("roster.csv", ROSTER))
+    assert "4 rows of 4 would change something" in text_of(carol.get(again))
 
 
 def test_pressing_twice_applies_once(web: WebClient) -> None:

@@ -12,6 +12,7 @@ from fastapi.responses import HTMLResponse, Response
 from starlette.datastructures import FormData
 
 from tracker.formatting import capitalize_first
+from tracker.importer.plan_records import find_import_of
 from tracker.notifications.attention_text import format_missing
 from tracker.notifications.undo_mail import undo_change_with_letters
 from tracker.rules.cycles import cycle_containing
@@ -30,6 +31,7 @@ from tracker.services.desk_changes import (
 from tracker.services.desk_previews import StandingChange, StoredStanding, preview_change
 from tracker.web.dependencies import Viewer
 from tracker.web.forms.body import RowId
+from tracker.web.import_work import undo_import
 from tracker.web.page_request import (
     PAGE_SIZE,
     CoordinatorPage,
@@ -164,7 +166,11 @@ def show_change(page: CoordinatorPage, change_id: RowId) -> HTMLResponse:
 
 @router.post("/coordinator/changes/{change_id}/undo")
 def undo(page: CoordinatorPage, change_id: RowId) -> Response:
-    """Undo a change; its page says for each person what happened."""
+    """Undo a change; its page says for each person what happened. An import has its own page."""
+    with page.reading() as session:
+        plan_id = find_import_of(session, page.viewer.actor, change_id)
+    if plan_id is not None:
+        return undo_import(page, plan_id)
 
     def work(context: ServiceContext) -> None:
         undo_change_with_letters(page.site, context, change_id)

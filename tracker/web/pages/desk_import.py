@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Iterator
-from threading import Lock
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request
@@ -10,7 +9,6 @@ from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import HTMLResponse, Response, StreamingResponse
 from starlette.datastructures import FormData, UploadFile
 
-from tracker.db.engine import writing
 from tracker.db.imports import ImportPlanRecord, ImportPlanRow
 from tracker.importer.mapping import list_questions
 from tracker.importer.plan_records import (
@@ -29,7 +27,6 @@ from tracker.importer.plan_records import (
     unpack_sheets,
 )
 from tracker.importer.plans import (
-    ImportRunner,
     create_import,
     decide_people,
     decide_similar,
@@ -39,14 +36,14 @@ from tracker.importer.plans import (
     start_applying,
     start_undoing,
 )
-from tracker.importer.problems import Progress
 from tracker.importer.row_plan import OUTCOMES
 from tracker.importer.targets import KIND_NAMES, LEAVE_OUT, choices_of, describe, label_of
 from tracker.importer.workbooks import MAX_FILE_BYTES, MAX_FILES
 from tracker.services.context import NotFound, Refused, ServiceContext
+from tracker.services.desk_changes import MAY_UNDO_FOR
 from tracker.services.security_events import DONE, DOWNLOAD, record_event
 from tracker.spreadsheet_csv import csv_lines
-from tracker.web.dependencies import Site, client_of
+from tracker.web.dependencies import client_of
 from tracker.web.forms.body import RowId, Typed, open_posted, text_of
 from tracker.web.forms.import_mapping import (
     MappingForm,
@@ -55,6 +52,7 @@ from tracker.web.forms.import_mapping import (
     parse_mapping,
     target_options,
 )
+from tracker.web.import_work import percent_done, start_import
 from tracker.web.page_request import (
     PAGE_SIZE,
     CoordinatorPage,
@@ -79,43 +77,6 @@ _OUTCOME_WORDS = {
     "unchanged": "Left alone",
     "refused": "Refused",
 }
-
-
-class ProgressBoard:
-    """How far the imports have come on which this process works; others know nothing of it."""
-
-    def __init__(self) -> None:
-        self._done: dict[int, tuple[int, int]] = {}
-        self._lock = Lock()
-
-    def note(self, plan_id: int, done: int, total: int) -> None:
-        """Note how many steps are done."""
-        with self._lock:
-            self._done[plan_id] = (done, total)
-
-    def forget(self, plan_id: int) -> None:
-        """Forget an import whose work has ended."""
-        with self._lock:
-            self._done.pop(plan_id, None)
-
-    def percent(self, plan_id: int) -> int | None:
-        """How much is done; None if it is not known."""
-        with self._lock:
-            done, total = self._done.get(plan_id, (0, 0))
-        return min(99, 100 * done // total) if total else None
-
-
-_PROGRESS = ProgressBoard()
-
-
-def run_import(site: Site, plan_id: int) -> None:
-    """Work on an import in the background."""
-    runner = ImportRunner(site, site.rulebooks, lambda: writing(site.engine))
-    progress = Progress(lambda done, total: _PROGRESS.note(plan_id, done, total))
-    try:
-        runner.run(plan_id, site.now(), progress)
-    finally:
-        _PROGRESS.forget(plan_id)
 
 
 @router.get(_PATH)
@@ -171,7 +132,7 @@ def _create(page: PageRequest, typed: FormData, uploads: list[tuple[str, bytes]]
     except Refused as refused:
         return _render_upload(page, association, problems=format_problems(refused))
     if state in WORKING:
-        page.site.background.run(run_import, page.site, plan_id)
+        start_import(page.site, plan_id)
     return page.redirect(f"{_PATH}/{plan_id}", "")
 
 
@@ -210,7 +171,7 @@ def _render_progress(page: PageRequest, record: ImportPlanRecord) -> HTMLRespons
         association=record.association,
         record=record,
         title=title_of(record),
-        percent=_PROGRESS.percent(record.id),
+        percent=percent_done(record.id),
     )
     # So that the page is current without a script, and a reader is not disturbed by it for long.
     response.headers["refresh"] = "3"
@@ -248,7 +209,7 @@ def _render_plan(
         page=number,
         pages=count_pages(count),
         may_apply=record.state == PLANNED and _has_work(summary.totals),
-        may_undo=record.state == APPLIED and record.change_id is not None,
+        may_undo=record.state == APPLIED and record.changed_at > page.now - MAY_UNDO_FOR,
     )
 
 
@@ -313,7 +274,7 @@ def change_import(page: CoordinatorPage, plan_id: RowId, typed: Typed) -> Respon
         return page.redirect(f"{_PATH}/{plan_id}", "")
     if action == "discard":
         return page.redirect(_PATH, "discarded")
-    page.site.background.run(run_import, page.site, plan_id)
+    start_import(page.site, plan_id)
     return page.redirect(f"{_PATH}/{plan_id}", "")
 
 
@@ -347,7 +308,7 @@ def save_columns(page: CoordinatorPage, plan_id: RowId, typed: Typed) -> Respons
     is_planned = page.write(lambda context: save_mapping(context, plan_id, mapping))
     if not is_planned:
         return _render_mapping(page, _find(page, plan_id), is_sent=True)
-    page.site.background.run(run_import, page.site, plan_id)
+    start_import(page.site, plan_id)
     return page.redirect(f"{_PATH}/{plan_id}", "")
 
 
