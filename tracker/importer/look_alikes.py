@@ -3,6 +3,7 @@
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import combinations
 from typing import Any, Literal, NamedTuple
 
 from rapidfuzz import fuzz
@@ -18,6 +19,8 @@ from tracker.plain_text import plain_name
 
 # Of 100: "Alicia Moreno" and "Alice Moreno" are as alike as this.
 _LEAST_LIKENESS = 86
+# A word that more people have tells nothing alone.
+_MOST_IN_COMMON, _MOST_WORDS = 40, 5
 # What was decided about an address: another person; the person with another address, who keeps
 # that one; or that person, who has this address from now on.
 OTHER, _KEEP, _MOVE = "other", "keep:", "move:"
@@ -55,26 +58,50 @@ class LookAlike(NamedTuple):
 
 @dataclass
 class _Known:
-    """People by address and by the words of their names."""
+    """People by address, and by what two spellings of one name have in common.
+
+    That is a word that few others have, or two words, or how all words begin: to compare everybody
+    with everybody would take minutes.
+    """
 
     names: dict[str, str] = field(default_factory=dict)
-    by_word: defaultdict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
+    _sorted: dict[str, str] = field(default_factory=dict)
+    _by_part: defaultdict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
 
     def add(self, email: str, name: str) -> None:
         self.names[email] = name
-        for word in plain_name(name).split():
-            self.by_word[word].append(email)
+        words = _sorted_words(name)
+        self._sorted[email] = " ".join(words)
+        for part in _list_parts(words):
+            self._by_part[part].append(email)
 
     def find(self, email: str, name: str) -> str | None:
         """The address of the person with the most similar name; None if none is similar."""
-        own = plain_name(name)
+        words = _sorted_words(name)
+        candidates = set[str]()
+        for part in _list_parts(words):
+            found = self._by_part.get(part, ())
+            if len(found) <= _MOST_IN_COMMON or part not in words:
+                candidates.update(found)
+        own = " ".join(words)
         best, likeness = None, float(_LEAST_LIKENESS)
-        candidates = {each for word in own.split() for each in self.by_word[word]}
         for candidate in sorted(candidates - {email}):
-            found = fuzz.token_sort_ratio(own, plain_name(self.names[candidate]))
-            if found >= likeness:
-                best, likeness = candidate, found
+            alike = fuzz.ratio(own, self._sorted[candidate], score_cutoff=likeness)
+            if alike > likeness or (alike == likeness and best is None):
+                best, likeness = candidate, alike
         return best
+
+
+def _sorted_words(name: str) -> list[str]:
+    return sorted(plain_name(name).split())
+
+
+def _list_parts(words: Sequence[str]) -> Iterator[str]:
+    """What is compared of a name: each word, each two words, and how all words begin."""
+    yield from words
+    for first, second in combinations(words[:_MOST_WORDS], 2):
+        yield f"{first} {second}"
+    yield "".join(f"{word[:2]}-" for word in words)
 
 
 def find_look_alikes(

@@ -98,10 +98,12 @@ def store_rows(
     before = _load_before(session, schema, [values for _, values in rows])
     result = StoredRows(ids={key: stored["id"] for key, stored in before.items()})
     added, changed = list[dict[str, Any]](), list[dict[str, Any]]()
+    # Instances would take a third of the time of an import.
+    defaults = _list_defaults(schema.table)
     for row, values in rows:
         old = before.get(_key(schema, values))
         if old is None:
-            added.append(schema.table(**values).model_dump())
+            added.append({**defaults, **values})
             result.outcomes.append(RowOutcome(row, "added"))
         elif changes := _list_changes(old, values):
             changed.append({"id": old["id"], **values})
@@ -121,6 +123,15 @@ def store_rows(
     if changed:
         session.exec(update(schema.table), params=changed)
     return result
+
+
+def _list_defaults(model: type[SQLModel]) -> dict[str, Any]:
+    """The values of columns that a new row does not give."""
+    return {
+        name: each.get_default(call_default_factory=True)
+        for name, each in model.model_fields.items()
+        if not each.is_required()
+    }
 
 
 def _list_changes(old: RowMapping, values: Values) -> dict[str, tuple[Any, Any]]:
