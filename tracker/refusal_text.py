@@ -563,6 +563,8 @@ _SENTENCES: dict[str, str | Callable[[Facts], str]] = {
         "Your association has sent {limit} mailings today, which is the limit. Please send this "
         "one tomorrow. It is kept as a draft."
     ),
+    "mailing-person-skipped": "{name} is skipped: {why}",
+    "mailing-no-recipient": "No recipient has {sought} in the name or address",
     "mailing-nobody": "No one would get this email. See who is skipped and why.",
 }
 

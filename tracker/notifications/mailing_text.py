@@ -20,7 +20,7 @@ from tracker.services.mailing_rules import (
     Recipient,
     SkipReason,
 )
-from tracker.services.mailings import MAX_SUBJECT, MailingInput, fill_fields
+from tracker.services.mailings import GOOD_SUBJECT, MAX_SUBJECT, MailingInput, fill_fields
 from tracker.settings import Settings
 
 _MOST_TRAININGS = 30
@@ -161,14 +161,17 @@ def list_values(letter: Letter, recipient: Recipient) -> dict[MailingField, str]
 
 
 def _fit_subject(letter: Letter, recipient: Recipient, values: Mapping[MailingField, str]) -> str:
-    """The subject with its fields, in the fullest form that fits."""
+    """The subject with its fields, in the fullest form that a phone shows, or else that fits."""
     forms = [values[MailingField.MISSING]]
     if forms[0]:
-        short = recipient.renewals[0].short
-        forms += [*list_missing_briefly(short), format_count(len(short), "requirement")]
-    for missing in forms:
+        forms += list_missing_briefly(recipient.renewals[0].short)
+    number = format_count(len(recipient.renewals[0].short), "requirement") if forms[0] else ""
+    candidates = [(form, GOOD_SUBJECT) for form in forms]
+    candidates += [(form, MAX_SUBJECT) for form in [*forms, number]]
+    filled = ""
+    for missing, length in candidates:
         filled = fill_fields(letter.typed.subject, {**values, MailingField.MISSING: missing})
-        if len(filled) <= MAX_SUBJECT:
+        if len(filled) <= length:
             return filled
     return filled[: MAX_SUBJECT - 1].rstrip() + "…"
 
@@ -257,8 +260,7 @@ def _write_documents(
     rows = tuple(
         Row(
             training.title,
-            f"{format_date(training.held_on)}",
-            format_hours_with_unit(training.minutes),
+            f"{format_date(training.held_on)} ({format_hours_with_unit(training.minutes)})",
         )
         for training in trainings[:_MOST_TRAININGS]
     )

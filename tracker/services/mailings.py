@@ -23,6 +23,8 @@ from tracker.services.desk_access import check_association
 from tracker.services.mailing_rules import MailingField, MailingTemplate, SkipReason
 
 MAX_SUBJECT, MAX_TEXT = 77, 4_000
+# A phone shows it in full.
+GOOD_SUBJECT = 49
 MAX_MAILINGS_A_DAY = 40
 MAX_PEOPLE = 10_000
 _DRAFTS_KEPT = timedelta(days=30)

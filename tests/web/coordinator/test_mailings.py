@@ -10,6 +10,7 @@ from tests.web.client import Visitor, WebClient, problems, text_of
 from tests.web.crawl import read_page
 from tracker.db.engine import writing
 from tracker.db.tables import METADATA
+from tracker.services.mailings import format_ids
 
 NEW = "/coordinator/mail/new"
 
@@ -87,7 +88,7 @@ def test_a_form_that_is_sent_twice_sends_once(web: WebClient) -> None:
     form = {**fields(carol), "send": "yes"}
     first, second = carol.post(NEW, form), carol.post(NEW, form)
     assert first.headers["location"] == second.headers["location"]
-    assert "This mail was already sent. Nothing was sent twice." in text_of(carol.follow(second))
+    assert "This email was already sent. Nothing was sent twice." in text_of(carol.follow(second))
     assert len(web.cast.rows("outbox")) == 2
     assert len(web.cast.rows("mailing")) == 1
 
@@ -227,7 +228,69 @@ def test_a_draft_waits_in_the_list_until_it_is_discarded(sqlite_web: WebClient) 
 
 def test_the_list_shows_what_came_of_each_mailing(sqlite_web: WebClient) -> None:
     carol = sqlite_web.visit(CAROL)
-    assert "No mail sent from here yet." in text_of(carol.get("/coordinator/mail"))
+    assert "No emails sent from here yet." in text_of(carol.get("/coordinator/mail"))
     send(carol)
     assert "All endorsees" in text_of(carol.get("/coordinator/mail"))
     assert "0 delivered, 2 waiting" in text_of(carol.get("/coordinator/mail"))
+
+
+def test_a_person_is_found_by_a_part_of_the_name(sqlite_web: WebClient) -> None:
+    carol = sqlite_web.visit(CAROL)
+    page = carol.follow(carol.post(NEW, {**fields(carol), "find": "OSEI"}))
+    assert "Hello Bob Osei" in text_of(page)
+    unknown = carol.post(NEW, {**fields(carol), "find": "Nobody"})
+    assert dict(problems(unknown)) == {"find": "No recipient has Nobody in the name or address"}
+    assert 'value="Nobody"' in unknown.text
+
+
+def test_a_search_for_a_skipped_person_says_why(sqlite_web: WebClient) -> None:
+    carol = sqlite_web.visit(CAROL)
+    send(carol, f"{NEW}?person={sqlite_web.cast.people[ALICE]}")
+    answer = carol.post(NEW, {**fields(carol), "find": "alice@"})
+    assert dict(problems(answer)) == {"find": "Alice Moreno is skipped: already mailed today"}
+
+
+def test_people_chosen_elsewhere_come_with_the_address(sqlite_web: WebClient) -> None:
+    carol, people = sqlite_web.visit(CAROL), sqlite_web.cast.people
+    ids = format_ids([people[ALICE], people[BOB], people[ERIN]])
+    path = f"{NEW}?association=NCIMHA&to={ids}&audience=My+choice&template=free"
+    page = text_of(carol.get(path))
+    assert "My choice 2 recipients" in page
+    assert "Status" not in page
+    send(carol, path, subject="Hello", text="A word")
+    rows = sqlite_web.cast.rows("outbox")
+    assert {row["person_id"] for row in rows} == {people[ALICE], people[BOB]}
+    assert carol.get(f"{NEW}?to=3-").status_code == 404
+    assert carol.get(f"{NEW}?association=CT-AIMH&to={ids}").status_code == 404
+
+
+def test_the_frame_shows_the_words_of_a_mailing_that_is_sent_again(sqlite_web: WebClient) -> None:
+    carol = sqlite_web.visit(CAROL)
+    path = send(carol, text="Until Friday, {name}.")
+    carol.post(f"{path}/stop")
+    page = carol.get(f"{NEW}?again={path.rpartition('/')[2]}")
+    frame = re.search(r'<iframe class="mail-frame" src="([^"]+)"', page.text)
+    assert frame is not None
+    html = carol.get(frame[1].replace("&amp;", "&")).text
+    assert "Until Friday, Alice Moreno." in html
+    assert "Choose which emails you get" in html
+
+
+def test_the_page_of_a_mailing_reloads_while_messages_leave(sqlite_web: WebClient) -> None:
+    carol = sqlite_web.visit(CAROL)
+    path = send(carol)
+    page = carol.get(path)
+    assert page.headers["refresh"] == "10"
+    assert "Updates every 10 seconds Pause updates" in text_of(page)
+    assert "refresh" not in carol.get(f"{path}?pause=yes").headers
+    # What waits for long waits for a mail server.
+    sqlite_web.pass_time(days=1)
+    assert "refresh" not in carol.get(path).headers
+
+
+def test_a_long_subject_names_the_number_of_requirements(sqlite_web: WebClient) -> None:
+    carol = sqlite_web.visit(CAROL)
+    words = "Please look at what your renewal of this cycle still lacks: {missing}"
+    send(carol, f"{NEW}?person={sqlite_web.cast.people[ALICE]}", subject=words)
+    [row] = sqlite_web.cast.rows("outbox")
+    assert row["subject"].endswith("2 requirements")

@@ -22,10 +22,14 @@ def parse_template(text: str) -> MailingTemplate:
 
 @dataclass(frozen=True, slots=True)
 class MailingForm:
-    """What is typed, and the filter that chose the people (None: they were chosen elsewhere)."""
+    """What is typed, and the filter that chose the people (None: they were chosen elsewhere).
+
+    ``sought`` is part of the name or address of the person for whom to show the mail.
+    """
 
     typed: MailingInput
     chosen: AudienceFilter | None = None
+    sought: str = ""
 
     @classmethod
     def parse(cls, form: FormData, association: str) -> "MailingForm":
@@ -42,7 +46,7 @@ class MailingForm:
         chosen = None
         if "state" in form:
             chosen = AudienceFilter(*(clean(text_of(form, name)) for name in _FILTER))
-        return cls(typed, chosen)
+        return cls(typed, chosen, clean(text_of(form, "find")))
 
     @classmethod
     def begin(

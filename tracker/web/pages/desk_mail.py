@@ -33,7 +33,7 @@ from tracker.notifications.mailing_text import (
     TEMPLATES,
     list_values,
 )
-from tracker.services.context import Refused, ServiceContext
+from tracker.services.context import Refusal, Refused, ServiceContext
 from tracker.services.mailing_delivery import list_held_back
 from tracker.services.mailing_recipients import (
     BEHIND,
@@ -50,10 +50,11 @@ from tracker.services.mailings import (
     MailingInput,
     check_mailing,
     get_mailing,
+    parse_ids,
     read_draft,
     save_draft,
 )
-from tracker.web.forms.body import LARGEST_ID, Typed, keep_form_key, parse_id, text_of
+from tracker.web.forms.body import LARGEST_ID, Typed, clean, keep_form_key, parse_id, text_of
 from tracker.web.forms.mailing import MailingForm, parse_template
 from tracker.web.page_request import CoordinatorPage, PageRequest, format_problems, require
 from tracker.web.pages.desk import choose_association
@@ -67,15 +68,19 @@ FRAMING_POLICY = (
     "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 )
 _MOST_NAMES = 50
+_MOST_SHOWN = 100_000
 
 
 class MailingSource(BaseModel):
     """Where the people of a new mailing come from, and which of them the page shows.
 
-    ``again`` is a mailing whose held-back people get this one; ``draft`` one that is being written.
+    ``to`` are ids as of `format_ids`, which ``audience`` describes. ``again`` is a mailing whose
+    held-back people get this one; ``draft`` one that is being written.
     """
 
     association: str = ""
+    to: str = ""
+    audience: str = ""
     person: Annotated[int, Field(ge=1, le=LARGEST_ID)] | None = None
     again: Annotated[int, Field(ge=1, le=LARGEST_ID)] | None = None
     draft: Annotated[int, Field(ge=1, le=LARGEST_ID)] | None = None
@@ -83,12 +88,23 @@ class MailingSource(BaseModel):
     state: str | None = None
     missing: str = ""
     category: str = ""
-    show: Annotated[int, Field(ge=1, le=100_000)] = 1
+    show: Annotated[int, Field(ge=1, le=_MOST_SHOWN)] = 1
 
     @property
     def chosen(self) -> AudienceFilter:
         """The filter in the address."""
         return AudienceFilter(self.state or "", self.missing, self.category)
+
+    def preview_address(self, person_id: int) -> str:
+        """Where the frame finds the HTML of the same mailing as one of its people would get it."""
+        parts = self.model_dump(exclude_defaults=True, exclude={"show"})
+        return f"/coordinator/mail/preview?{urlencode({**parts, 'reader': person_id})}"
+
+
+class MailingPreview(MailingSource):
+    """A mailing, and the id of the person for whom it is shown."""
+
+    reader: Annotated[int, Field(ge=1, le=LARGEST_ID)]
 
 
 @router.get("/coordinator/mail/new")
@@ -96,7 +112,7 @@ def open_form(page: CoordinatorPage, source: Annotated[MailingSource, Query()]) 
     """A new mailing, or a draft, with the mail as one of its recipients would get it."""
     with page.reading() as session:
         form = _read_form(page, session, source)
-        return _render_form(page, session, form, source.show, source.draft)
+        return _render_form(page, session, form, source)
 
 
 @router.post("/coordinator/mail/new")
@@ -113,26 +129,54 @@ def submit(
     draft_id, is_sent = page.write(lambda context: _save(context, form, page.viewer.name))
     if is_sent:
         return page.redirect(f"/coordinator/mail/{draft_id}", "sent-before")
-    show = max(parse_id(text_of(typed, "show")), 1)
-    problems = format_problems(Refused(*check_mailing(form.typed))) if checks else []
-    if problems:
-        with page.reading() as session:
-            return _render_form(page, session, form, show, draft_id, problems)
+    refusals = check_mailing(form.typed) if checks else []
+    with page.reading() as session:
+        found = _find_shown(page, session, form, typed)
+        if isinstance(found, Refusal):
+            refusals.append(found)
+        show = 1 if isinstance(found, Refusal) else found
+        if refusals:
+            source = MailingSource(draft=draft_id, show=show)
+            problems = format_problems(Refused(*refusals))
+            return _render_form(page, session, form, source, problems)
     query = urlencode({"draft": draft_id, "show": show})
     return RedirectResponse(f"/coordinator/mail/new?{query}{form.query}", 303)
+
+
+def _find_shown(
+    page: PageRequest, session: Session, form: MailingForm, typed: FormData
+) -> int | Refusal:
+    """The number of the recipient whose mail to show, or why there is none as searched for."""
+    sought = form.sought
+    if "show" in typed or not sought:
+        return min(max(parse_id(text_of(typed, "show")), 1), _MOST_SHOWN)
+    plan = plan_letter(session, _open(page, form.typed)).plan
+    for number, recipient in enumerate(plan.to_send, start=1):
+        if _is_sought(recipient, sought):
+            return number
+    for recipient, reason in plan.skipped:
+        if _is_sought(recipient, sought):
+            facts = {"name": recipient.name, "why": SKIP_TEXTS[reason]}
+            return Refusal("find", "mailing-person-skipped", facts)
+    return Refusal("find", "mailing-no-recipient", {"sought": sought})
+
+
+def _is_sought(recipient: Recipient, sought: str) -> bool:
+    """Whether a recipient's name or address contains what was typed."""
+    texts = (recipient.name, recipient.email, recipient.second_email)
+    return any(sought.casefold() in text.casefold() for text in texts)
 
 
 @router.get("/coordinator/mail/preview")
 def show_preview(
     page: CoordinatorPage,
-    source: Annotated[MailingSource, Query()],
+    source: Annotated[MailingPreview, Query()],
 ) -> HTMLResponse:
     """The HTML of the mail to one person, for the frame on the form's page."""
-    person_id = require(source.person)
     with page.reading() as session:
         form = _read_form(page, session, source)
         opened = _open(page, form.typed)
-        recipients = read_recipients(session, opened, [person_id])
+        recipients = read_recipients(session, opened, [source.reader])
         shown = require(render_preview(session, opened, require(recipients)[0]))
     return render_mail(shown)
 
@@ -157,6 +201,10 @@ def _read_form(page: PageRequest, session: Session, source: MailingSource) -> Ma
     if source.person is not None:
         association, recipient = _find_person(page, session, source)
         return MailingForm.begin(association, template, (recipient.name, (recipient.person_id,)))
+    if source.to:
+        people = (clean(source.audience) or "Chosen people", require(parse_ids(source.to)))
+        association = choose_association(page.viewer, source.association)
+        return MailingForm.begin(association, template, people)
     association = choose_association(page.viewer, source.association)
     audience = list_audience(session, association, page.day_of(association), source.chosen)
     people = (describe_filter(source.chosen, audience), tuple(audience.person_ids))
@@ -219,7 +267,8 @@ def _send(page: PageRequest, form: MailingForm) -> Response:
     except Refused as refused:
         draft_id, _ = page.write(lambda context: _save(context, form, sender.name))
         with page.reading() as session:
-            return _render_form(page, session, form, 1, draft_id, format_problems(refused))
+            source = MailingSource(draft=draft_id)
+            return _render_form(page, session, form, source, format_problems(refused))
     message = "sent" if is_new else "sent-before"
     return page.redirect(f"/coordinator/mail/{mailing_id}", message)
 
@@ -232,14 +281,13 @@ def _render_form(
     page: PageRequest,
     session: Session,
     form: MailingForm,
-    show: int,
-    draft_id: int | None,
+    source: MailingSource,
     problems: Sequence[tuple[str, str]] = (),
 ) -> HTMLResponse:
-    """The form beside the mail to the recipient number ``show``, counted from 1."""
+    """The form beside the mail to the recipient whose number is in ``source``, counted from 1."""
     opened = _open(page, form.typed)
     plan = plan_letter(session, opened).plan
-    number = min(show, len(plan.to_send))
+    number = min(source.show, len(plan.to_send))
     recipient = plan.to_send[number - 1] if number else None
     shown = render_preview(session, opened, recipient) if recipient else None
     answer = page.render(
@@ -250,7 +298,7 @@ def _render_form(
         letter=form,
         typed=form.typed,
         problems=problems,
-        draft_id=draft_id,
+        draft_id=source.draft,
         options=_list_options(page, session, form),
         templates=TEMPLATES,
         count=len(plan.to_send),
@@ -258,7 +306,7 @@ def _render_form(
         number=number,
         recipient=recipient,
         shown=shown,
-        preview=_preview_address(form, recipient, draft_id),
+        preview=source.preview_address(recipient.person_id) if recipient else "",
         fields=_list_fields(opened, recipient),
         limits=(MAX_SUBJECT, MAX_TEXT),
         reply_to=page.viewer.email,
@@ -283,18 +331,6 @@ def _list_options(
         ]
         for part, options in audience.options.items()
     }
-
-
-def _preview_address(form: MailingForm, recipient: Recipient | None, draft_id: int | None) -> str:
-    """Where the frame finds the HTML: of the draft, or of a new form with its template's words."""
-    if recipient is None:
-        return ""
-    query: dict[str, object] = {"person": recipient.person_id}
-    if draft_id is not None:
-        query["draft"] = draft_id
-    else:
-        query |= {"association": form.typed.association, "template": form.typed.template.value}
-    return f"/coordinator/mail/preview?{urlencode(query)}"
 
 
 def _group_skipped(plan: MailingPlan) -> list[tuple[str, list[Recipient]]]:

@@ -1,5 +1,6 @@
 """A coordinator's mailings: the list, how far each has come, and the mail that each person got."""
 
+from datetime import timedelta
 from typing import Annotated, NamedTuple
 from urllib.parse import urlencode
 
@@ -44,6 +45,8 @@ from tracker.web.pages.desk_mail import FRAMING_POLICY, render_mail
 from tracker.web.time_zones import format_instant
 
 router = APIRouter()
+# While messages leave, the page loads itself again. Later ones wait for an answer of a mail server.
+_RELOAD_SECONDS, _RELOADS_FOR = 10, timedelta(minutes=10)
 # What the states of `DeliveryCounts` are called, and their tone.
 DELIVERY_LABELS = {
     "failed": ("Failed", "warm"),
@@ -103,6 +106,7 @@ def show_mailing(
     page: CoordinatorPage,
     mailing_id: RowId,
     state: Annotated[str, Query()] = "",
+    pause: Annotated[str, Query()] = "",
     number: PageNumber = 1,
 ) -> HTMLResponse:
     """How far a mailing has come, and what became of it for each person."""
@@ -117,7 +121,9 @@ def show_mailing(
         held_back = len(list_held_back(session, mailing_id))
     zone = page.rulebooks.associations[mailing.association].time_zone
     total = getattr(counts, state) if state else sum(counts)
-    return page.render(
+    is_recent = page.now - (mailing.sent_at or page.now) < _RELOADS_FOR
+    updates = bool(counts.waiting) and is_recent and not pause
+    answer = page.render(
         "desk_mailing.html",
         here="coordinator",
         desk="mail",
@@ -133,7 +139,13 @@ def show_mailing(
         page=number,
         pages=count_pages(total),
         link=lambda **parts: f"/coordinator/mail/{mailing_id}?{urlencode(parts)}",
+        updates=updates,
+        seconds=_RELOAD_SECONDS,
     )
+    if updates:
+        # A header works without a script.
+        answer.headers["refresh"] = str(_RELOAD_SECONDS)
+    return answer
 
 
 @router.post("/coordinator/mail/{mailing_id}/stop")
