@@ -10,7 +10,7 @@ from enum import StrEnum
 from itertools import zip_longest
 from typing import NamedTuple
 
-from tracker.formatting import format_count
+from tracker.formatting import format_count, format_list
 from tracker.rules.cycles import Cycle, cycle_containing
 from tracker.rules.description import (
     describe_accepted,
@@ -303,6 +303,38 @@ def list_renewal_days(cycle: Cycle, config: NoticeConfig) -> list[RenewalDay]:
     for each in sorted(days, key=lambda each: each.day):
         merged.setdefault(each.day, []).append(each.says)
     return [RenewalDay(day, ". ".join(texts)) for day, texts in merged.items()]
+
+
+def describe_renewal_steps(config: NoticeConfig) -> str:
+    """When renewals that are short get reminders, for cycles that differ from person to person."""
+    steps = [
+        _describe_steps(config.renewal.before, "before the due date"),
+        _describe_steps(config.renewal.after, "after it"),
+    ]
+    said = format_list([step for step in steps if step])
+    return f"Reminders go out {said}." if said else "No reminders go out."
+
+
+def describe_other_steps(config: NoticeConfig) -> str:
+    """When notices about memberships, and about providers who stop counting, go out."""
+    steps = [_describe_steps(config.membership.before, "before the last day")]
+    if config.membership.on_lapse:
+        steps.append("on the day after it" if steps[0] else "on the day after the last day")
+    membership = format_list([step for step in steps if step])
+    says = f"About memberships: {membership}." if membership else ""
+    cutoff = _describe_steps(config.provider_cutoff.before, "before")
+    if cutoff:
+        months = format_count(config.provider_cutoff.used_within_months, "month")
+        says += f" About providers who stop counting: {cutoff}, to everyone with a session "
+        says += f"in the last {months}."
+    return says.strip()
+
+
+def _describe_steps(days: Sequence[int], what: str) -> str:
+    """``90, 60, and 30 days before the due date``; empty without steps."""
+    if not days:
+        return ""
+    return f"{format_list([str(day) for day in days])} {'day' if days == (1,) else 'days'} {what}"
 
 
 class RuledCategories(NamedTuple):

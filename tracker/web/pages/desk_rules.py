@@ -17,6 +17,8 @@ from tracker.rules.notice_config import NoticeConfig
 from tracker.rules.requirement import Purpose, Requirement, Source
 from tracker.rules.rule_changes import (
     RuleChange,
+    describe_other_steps,
+    describe_renewal_steps,
     fixed_cycle_on,
     group_categories,
     list_accepted_spans,
@@ -164,7 +166,8 @@ def _show_renewals(page: PageRequest, view: RulebookView) -> dict[str, Any]:
         "schemes": list_scheme_spans(rulebook, view.today),
         "cycle": cycle,
         "days": _list_days(cycle, page.site.notices, view.today),
-        "config": page.site.notices,
+        "renewal_steps": describe_renewal_steps(page.site.notices),
+        "other_steps": describe_other_steps(page.site.notices),
         "unruled": [
             (key, category_name(rulebook, key), sizes.count_endorsements([key]))
             for key in rulebook.categories

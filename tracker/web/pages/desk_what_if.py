@@ -25,6 +25,7 @@ from tracker.rulebooks import read_changed_rulebook, with_rulebook
 from tracker.rules.model import Interpretation, Rulebook
 from tracker.rules.parse import RulebookProblem
 from tracker.rules.readings import find_alternative, take_reading
+from tracker.rules.rule_changes import fixed_cycle_on, list_renewal_days
 from tracker.services.context import Refusal, Refused
 from tracker.services.dashboard import STATES
 from tracker.services.rulebook_drafts import decode_rulebook, find_draft, store_draft
@@ -58,6 +59,7 @@ _PATH = "/coordinator/rules/what-if"
 _RESULT = f"{_PATH}/result"
 _SECONDS_UNTIL_RELOAD = "2"
 _MOST_PROBLEMS = 100
+_MOST_OTHER_DAYS = 8
 _VIEWS = ("status", "amounts", "mail")
 _EFFECTS = {Effect.ADDED: "New", Effect.KEPT: "As now", Effect.DROPPED: "No longer sent"}
 
@@ -188,6 +190,11 @@ class _Trial(NamedTuple):
     rulebook: Rulebook
     query: dict[str, str]
 
+    @property
+    def key(self) -> tuple[tuple[str, str], ...]:
+        """What names it among others."""
+        return tuple(self.query.items())
+
     def path(self, ending: str = "", **parts: object) -> str:
         """The address of the result, or of a part of it."""
         return f"{_RESULT}{ending}?{urlencode({**self.query, **parts})}"
@@ -246,11 +253,7 @@ def _compare(page: PageRequest, trial: _Trial) -> Comparison:
     asked = ComparisonInput(
         page.rulebooks, changed, page.site.notices, trial.association, trial.as_of
     )
-    return page.site.comparisons.get(_key_of(trial), asked, page.now)
-
-
-def _key_of(trial: _Trial) -> tuple[tuple[str, str], ...]:
-    return tuple(trial.query.items())
+    return page.site.comparisons.get(trial.key, asked, page.now)
 
 
 TrialDep = Annotated[TrialQuery, Depends(read_trial_query)]
@@ -298,6 +301,7 @@ def show_result(
             (format_state(before), format_state(after), count)
             for before, after, count in result.list_transitions()
         ],
+        other_days=_list_other_days(page, trial),
         kinds=[(format_kind(kind), counts) for kind, counts in result.count_notices()],
         effects=Effect,
         view=view,
@@ -307,11 +311,22 @@ def show_result(
     )
 
 
+def _list_other_days(page: PageRequest, trial: _Trial) -> list[tuple[date, str]]:
+    """The next days on which something happens by itself, each with the comparison as of it."""
+    cycle = fixed_cycle_on(trial.rulebook, trial.as_of)
+    if cycle is None:
+        return []
+    today = page.day_of(trial.association)
+    days = [day for day, _ in list_renewal_days(cycle, page.site.notices) if day > today]
+    others = [day for day in (today, *days) if day != trial.as_of]
+    return [(day, trial.path(as_of=day.isoformat())) for day in others[:_MOST_OTHER_DAYS]]
+
+
 @router.post(_RESULT)
 def compare_again(page: CoordinatorPage, query: TrialDep) -> Response:
     """Compare once more, because records have changed since."""
     trial = require(_find_trial(page, query))
-    page.site.comparisons.forget(_key_of(trial))
+    page.site.comparisons.forget(trial.key)
     return RedirectResponse(trial.path(), 303)
 
 
@@ -335,9 +350,7 @@ def send_result(page: CoordinatorPage, request: Request, query: TrialDep) -> Res
 
 
 def _first_view(result: RulesComparison) -> str:
-    if result.flips:
-        return "status"
-    return "amounts" if result.standings else "mail"
+    return "status" if result.flips else "amounts" if result.standings else "mail"
 
 
 def _list_rows(result: RulesComparison, view: str, number: int) -> tuple[list[Any], int]:
