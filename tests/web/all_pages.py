@@ -225,6 +225,7 @@ _LISTED = [
         "Continue",
     ),
     (CAROL, "/coordinator/person/1/add/leave?endorsement=1", "Continue"),
+    (CAROL, "/coordinator/person/1/change/leave/{leave}", "Continue"),
     (CAROL, "/coordinator/person/1/merge"),
     (CAROL, "/coordinator/person/1/merge?q=nobody"),
     (CAROL, "/coordinator/person/2/merge/1", "Continue"),
@@ -336,6 +337,13 @@ def _store(session: Session, cast: Cast) -> dict[str, int]:
             asked_at=NOW,
             state="asked",
             **days,
+        ),
+        "leave": add(
+            "leave",
+            endorsement_id=cast.endorsements[ALICE],
+            starts_on=date(2024, 6, 1),
+            ends_on=date(2024, 8, 31),
+            reason="Parental leave",
         ),
         "degree": add(
             "degree",

@@ -226,7 +226,9 @@ def upload_hostile_lists(web: WebClient) -> None:
 
 
 def make_portfolios(session: Session, cast: Cast) -> None:
-    """What Nora entered herself, and an application of Olive's that the reviewers have."""
+    """What Nora entered herself, an application of Olive's that the reviewers have, and a leave."""
+    leave = {"endorsement_id": cast.endorsements[BOB], "starts_on": date(2025, 2, 1)}
+    session.connection().execute(METADATA.tables["leave"].insert().values(leave))
     position = METADATA.tables["position"]
     job = {"title": "Home visitor", "pay": "paid", "services": "prevention", "statements": ""}
     flags = dict.fromkeys(("supervised", "trained", "gives_rsc"), False)

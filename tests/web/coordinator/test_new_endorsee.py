@@ -96,6 +96,7 @@ def test_an_endorsee_is_not_added_twice(web: WebClient, carol: Visitor) -> None:
         ({"category": "XYZ"}, "category"),
         ({"since_month": "13"}, "since_month"),
         ({"organization": "NCIMHA"}, "starts_day"),
+        (day("starts", 1, 1, 2026), "organization"),
         ({**MEMBER, **day("ends", 1, 1, 2025)}, "ends_day"),
     ],
 )

@@ -63,8 +63,11 @@ class NewEndorseeForm(PeriodForm):
                 add_problem(field, format_refusal(code, {}))
         since = self.parse_day("since", today, name="first day", years_back=_YEARS_BACK)
         membership = None
-        if self.organization.data and (term := self._parse_membership(today)):
-            membership = (self.organization.data, term)
+        if self.organization.data:
+            if term := self._parse_membership(today):
+                membership = (self.organization.data, term)
+        elif not self.has_no_days:
+            add_problem(self.organization, "Choose an organization, or clear the membership's days")
         if self.errors or since is None:
             return None
         return NewEndorsee(
@@ -76,6 +79,11 @@ class NewEndorseeForm(PeriodForm):
             membership=membership,
             person_id=person_id,
         )
+
+    @property
+    def has_no_days(self) -> bool:
+        """Whether no day of a membership is entered."""
+        return not self.starts_today.data and self.is_blank("starts") and self.is_blank("ends")
 
     def _parse_membership(self, today: date) -> Term | None:
         starts_on = self.parse_first_day(today, years_back=_YEARS_BACK)
