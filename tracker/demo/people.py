@@ -31,13 +31,14 @@ class EndorseeStory(StrictModel):
 
     ``share`` is the share of the required hours that is logged; "pace" is exactly on pace.
     ``shown_at`` is the association whose endorsee the demo offers to sign in as, if any.
+    ``recorded_twice``: the first of them at each association has a second record.
     """
 
     name: str
     share: float | Literal["pace"]
     topics: bool = True
     provider: Role = "qualified"
-    membership: Literal["paid", "lapsed", "ends soon"] = "paid"
+    membership: Literal["paid", "lapsed", "ends soon", "none"] = "paid"
     endorsed: Literal["long ago", "this cycle"] = "long ago"
     leave: bool = False
     second_endorsement: bool = False
@@ -45,6 +46,7 @@ class EndorseeStory(StrictModel):
     waived: bool = False
     extended: bool = False
     bounces: bool = False
+    recorded_twice: bool = False
     last_cycle: float = 1.0
     shown_at: str | None = None
 
@@ -212,7 +214,10 @@ def create_cast(rulebooks: Rulebooks, stories: Stories, now: datetime) -> Cast:
         cast.providers += _create_providers(cast, names, rule_name)
     for association in rulebooks.associations:
         for number in range(stories.endorsees_per_association):
-            cast.endorsees.append(_create_endorsee(cast, names, association, number))
+            endorsee = _create_endorsee(cast, names, association, number)
+            cast.endorsees.append(endorsee)
+            if endorsee.story.recorded_twice and number < len(stories.stories):
+                cast.endorsees.append(_create_second_record(endorsee))
     for provider in cast.providers:
         rulebook = rulebooks.associations[provider.association]
         if provider.category and rulebook.requirements_of(provider.category):
@@ -302,6 +307,15 @@ def _create_endorsee(
             endorsements.append((*second, starts_on))
     email, name = next(names)
     return DemoEndorsee(email, name, story, endorsements, number % 3 == 0, number % 3 == 1)
+
+
+def _create_second_record(endorsee: DemoEndorsee) -> DemoEndorsee:
+    """The same person under another address, with a middle initial and a few hours."""
+    first, last = endorsee.name.split(" ", 1)
+    email = f"{first[0]}.{endorsee.email.partition('@')[0].partition('.')[2]}@example.org".lower()
+    changed = {"name": "a second record of the same person", "share": 0.1, "last_cycle": 0.0}
+    story = endorsee.story.model_copy(update={**changed, "membership": "none"})
+    return DemoEndorsee(email, f"{first} J. {last}", story, endorsee.endorsements)
 
 
 def _find_second_category(

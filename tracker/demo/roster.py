@@ -86,6 +86,8 @@ def _list_endorsee_rows(cast: Cast) -> Iterator[FileRow]:
 
 def _list_memberships(cast: Cast, endorsee: DemoEndorsee) -> Iterator[FileRow]:
     """Three years, paid by the year. Each person's year ends on a different day."""
+    if endorsee.story.membership == "none":
+        return
     days_left = {
         "lapsed": -16,
         "ends soon": 20,
