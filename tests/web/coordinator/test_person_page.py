@@ -102,6 +102,20 @@ def test_a_second_address_is_given_and_removed(web: WebClient, carol: Visitor) -
     assert person(web.cast, BOB)["second_email"] == "bob@home.example"
 
 
+def test_the_second_address_becomes_the_first(web: WebClient, carol: Visitor) -> None:
+    before = person(web.cast)
+    saved = change(carol, f"{path_of(web.cast)}/change/first-email", {})
+    after = person(web.cast)
+    assert (after["email"], after["second_email"]) == ("alice@home.example", None)
+    undo(carol, saved)
+    assert person(web.cast) == before
+
+
+def test_no_second_address_becomes_no_first(web: WebClient, carol: Visitor) -> None:
+    answer = carol.post(f"{path_of(web.cast, BOB)}/change/first-email", {"reason": "A call"})
+    assert answer.status_code == 404
+
+
 @pytest.mark.parametrize(
     ("fact", "typed", "column", "value"),
     [

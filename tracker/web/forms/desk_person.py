@@ -35,6 +35,7 @@ class ReasonForm(OwnForm):
     parts: ClassVar[tuple[Part, ...]] = ()
     hints: ClassVar[Mapping[str, str]] = {}
     legends: ClassVar[Mapping[str, str]] = {}
+    first_field: ClassVar = "reason"
 
     reason = TextAreaField("Reason", filters=[clean])
 
@@ -62,8 +63,6 @@ class EmailForm(ReasonForm):
 
 class RemovalForm(ReasonForm):
     """Nothing but the reason for removing something."""
-
-    first_field = "reason"
 
 
 class HighestDegreeForm(ReasonForm):

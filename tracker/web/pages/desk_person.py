@@ -66,10 +66,22 @@ def _rename(
 def _change_email(
     page: PageRequest, context: ServiceContext, record: PersonRecord, form: ReasonForm
 ) -> None:
-    person_id = record.person.id
-    former = change_first_email(context, person_id, normalize_email(form["email"].data))
-    person = context.session.get_one(Person, person_id)
+    _move_email(page, context, record, normalize_email(form["email"].data))
+
+
+def _move_email(
+    page: PageRequest, context: ServiceContext, record: PersonRecord, email: str
+) -> None:
+    former = change_first_email(context, record.person.id, email)
+    person = context.session.get_one(Person, record.person.id)
     notify_former_email(page.site, context, person, former, record.associations[0])
+
+
+def _use_second(
+    page: PageRequest, context: ServiceContext, record: PersonRecord, _: ReasonForm
+) -> None:
+    email = require(record.person.second_email)
+    _move_email(page, context, record, email.lower())
 
 
 def _change_second(
@@ -105,6 +117,10 @@ def _format_provides(form: ReasonForm) -> str:
     return "provides RSC" if form["provides"].data == "yes" else "does not provide RSC"
 
 
+_FOLLOWS_EMAIL = (
+    "Hours, waiting email, and sign-in follow. Browsers that signed in with the present first "
+    "address are signed out, and an email tells that address."
+)
 # By the last word of the form's path.
 _FACTS = {
     "name": _Fact(
@@ -122,8 +138,16 @@ _FACTS = {
         lambda person: ("Email address", person.email),
         lambda person, form: f"Change the address of {person.name} to {form['email'].data}",
         _change_email,
-        "Hours, waiting email, and sign-in follow. Browsers that signed in with the present "
-        "address are signed out, and an email tells that address.",
+        _FOLLOWS_EMAIL,
+    ),
+    "first-email": _Fact(
+        "Use the second address as the first",
+        ReasonForm,
+        lambda _: {},
+        lambda person: ("Second address", person.second_email or "None"),
+        lambda person, _: f"Use {person.second_email} as the first address of {person.name}",
+        _use_second,
+        _FOLLOWS_EMAIL,
     ),
     "second-email": _Fact(
         "Enter a second address",

@@ -1,0 +1,57 @@
+"""What a coordinator does on a person's page, with a keyboard alone and without scripts."""
+
+from collections.abc import Callable
+
+import pytest
+
+from tests.browser.conftest import LiveServer
+from tests.browser.keyboard import Keys
+from tests.support.cast import ALICE, BOB, CAROL
+
+pytestmark = pytest.mark.browser
+Open = Callable[[str, str], Keys]
+
+
+def test_a_requirement_is_waived_and_the_waiver_undone(keys: Open, server: LiveServer) -> None:
+    at = keys(CAROL, f"/coordinator/person/{server.cast.people[ALICE]}")
+    at.follow("Waive DEIA training")
+    at.press("Continue")
+    at.see_problem("Enter a short reason")
+    at.page.keyboard.type("The course was canceled")
+    at.press("Continue")
+    at.see("Waive DEIA training for Alice Moreno")
+    at.press("Save")
+    at.see("Waived: DEIA training")
+    at.press("Undo")
+    at.see("Undone.")
+    assert server.cast.rows("waiver") == []
+
+
+def test_an_address_is_corrected(keys: Open, server: LiveServer) -> None:
+    at = keys(CAROL, f"/coordinator/person/{server.cast.people[BOB]}")
+    at.follow("Change email address")
+    at.type("Email address", "bob.osei@example.org")
+    at.type("Reason", "A call")
+    at.press("Continue")
+    at.see("bob.osei@example.org")
+    at.press("Save")
+    at.see("Saved.")
+    [bob] = server.cast.rows("person", id=server.cast.people[BOB])
+    assert bob["email"] == "bob.osei@example.org"
+    at.press("Undo")
+    at.see("Undone.")
+
+
+def test_an_endorsee_is_added(keys: Open) -> None:
+    at = keys(CAROL, "/coordinator")
+    at.follow("Add an endorsee")
+    at.type("Full name", "Nina Park")
+    at.type("Email address", "nina@example.org")
+    at.type_day("3 1 2025", legend="Endorsed since")
+    at.press("Continue")
+    at.see("To nina@example.org")
+    at.press("Save")
+    at.follow("Open the record of Nina Park")
+    at.see("nina@example.org")
+    at.follow("Merge with another record")
+    at.see("No one at your associations has a similar name.")
