@@ -30,6 +30,7 @@ NEVER_WRONG = {
     "/coordinator/people/{endorsement_id}/{cycle_starts_on}",
     "/coordinator/applicants/{application_id}/send-back",
     "/coordinator/hand-over",
+    "/coordinator/mail/new",
     "/coordinator/providers/names/decline",
     "/profile/rsc-provider",
     "/coordinator/person/{person_id}/remove/{kind}/{row_id}",
@@ -105,8 +106,8 @@ def test_progress_bars_have_text(pages: list[Looked]) -> None:
     bars = 0
     for _, path, sheet in pages:
         for bar in sheet.all("progress"):
-            row = next(one for one in reversed(bar.inside) if one.tag == "li")
-            assert row.text.count(bar.text) == 2, path
+            rows = [one for one in bar.inside if one.tag == "li"]
+            assert not rows or rows[-1].text.count(bar.text) == 2, path
             assert bar.text, path
             assert bar.get("aria-label"), path
             bars += 1

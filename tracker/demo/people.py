@@ -218,17 +218,20 @@ def create_cast(rulebooks: Rulebooks, stories: Stories, now: datetime) -> Cast:
             cast.endorsees.append(endorsee)
             if endorsee.story.recorded_twice and number < len(stories.stories):
                 cast.endorsees.append(_create_second_record(endorsee))
-    for provider in cast.providers:
-        rulebook = rulebooks.associations[provider.association]
-        if provider.category and rulebook.requirements_of(provider.category):
-            # This provider has an endorsement to renew, and has done everything for it.
-            held = (provider.association, provider.category, provider.starts_on)
-            story = stories.stories[0]
-            renewing = DemoEndorsee(provider.email, provider.name, story, [held], provides_rsc=True)
-            cast.endorsees.append(renewing)
+    cast.endorsees += _list_renewing_providers(cast)
     for association in rulebooks.associations:
         cast.applicants += _create_applicants(cast, names, association)
     return cast
+
+
+def _list_renewing_providers(cast: Cast) -> Iterator[DemoEndorsee]:
+    """The providers who have an endorsement to renew, and have done everything for it."""
+    story = cast.stories.stories[0]
+    for provider in cast.providers:
+        rulebook = cast.rulebooks.associations[provider.association]
+        if provider.category and rulebook.requirements_of(provider.category):
+            held = (provider.association, provider.category, provider.starts_on)
+            yield DemoEndorsee(provider.email, provider.name, story, [held], provides_rsc=True)
 
 
 def _list_names(stories: Stories) -> Iterator[tuple[str, str]]:
