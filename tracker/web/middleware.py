@@ -172,11 +172,11 @@ class SecurityHeaders:
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
-                for name, value in self._headers.items():
-                    headers.setdefault(name, value)
                 is_page = headers.get("content-type", "").startswith("text/html")
                 if is_page and (scope["path"] + "/").startswith(f"{_DESK}/"):
-                    headers["content-security-policy"] = _DESK_POLICY
+                    headers.setdefault("content-security-policy", _DESK_POLICY)
+                for name, value in self._headers.items():
+                    headers.setdefault(name, value)
                 if is_page and "cache-control" not in headers:
                     headers.add_vary_header("cookie")
                 headers.setdefault("cache-control", _PAGE_CACHING if is_page else "no-store")

@@ -54,6 +54,7 @@ from tracker.services.mailings import (
     read_draft,
     save_draft,
 )
+from tracker.services.selections import get_selection
 from tracker.web.forms.body import LARGEST_ID, Typed, clean, keep_form_key, parse_id, text_of
 from tracker.web.forms.mailing import MailingForm, parse_template
 from tracker.web.page_request import CoordinatorPage, PageRequest, format_problems, require
@@ -75,7 +76,8 @@ class MailingSource(BaseModel):
     """Where the people of a new mailing come from, and which of them the page shows.
 
     ``to`` are ids as of `format_ids`, which ``audience`` describes. ``again`` is a mailing whose
-    held-back people get this one; ``draft`` one that is being written.
+    held-back people get this one; ``draft`` one that is being written. ``selection`` are people
+    chosen from the list of people.
     """
 
     association: str = ""
@@ -84,6 +86,7 @@ class MailingSource(BaseModel):
     person: Annotated[int, Field(ge=1, le=LARGEST_ID)] | None = None
     again: Annotated[int, Field(ge=1, le=LARGEST_ID)] | None = None
     draft: Annotated[int, Field(ge=1, le=LARGEST_ID)] | None = None
+    selection: Annotated[int, Field(ge=1, le=LARGEST_ID)] | None = None
     template: str = ""
     state: str | None = None
     missing: str = ""
@@ -198,6 +201,10 @@ def _read_form(page: PageRequest, session: Session, source: MailingSource) -> Ma
     if source.again is not None:
         return _begin_again(page, session, source.again)
     template = parse_template(source.template)
+    if source.selection is not None:
+        selected = get_selection(session, page.viewer.actor, source.selection, page.now)
+        people = ("Chosen from the list", tuple(selected.person_ids))
+        return MailingForm.begin(selected.association, template, people)
     if source.person is not None:
         association, recipient = _find_person(page, session, source)
         return MailingForm.begin(association, template, (recipient.name, (recipient.person_id,)))

@@ -244,11 +244,9 @@ def filter_path(saved: SavedFilter) -> str:
 
 
 def _view_row(row: PeopleRow) -> RowView:
-    path = f"{PATH}/{row.id}"
+    path = f"/coordinator/person/{row.person_id}"
     if row.kind is RowKind.APPLICATION:
         path = f"/coordinator/applicants/{row.id}"
-    elif row.kind is RowKind.VETTING:
-        path = ""
     tone = "plain"
     if row.status in _WARM:
         tone = "warm"
