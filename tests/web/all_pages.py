@@ -156,7 +156,7 @@ _LISTED = [
     (CAROL, "/coordinator/rules/what-if/result?draft=7&as_of=2026-11-22"),
     (CAROL, "/coordinator/reports"),
     (CAROL, "/coordinator/reports?first=2024-01-01&last=2024-12-31&category=IFS"),
-    (CAROL, "/coordinator/reports", "Show the report"),
+    (CAROL, "/coordinator/reports?starts_day=31&starts_month=2&starts_year=2026"),
     (CAROL, "/coordinator/reports/year-end"),
     (VERA, "/coordinator/reports/year-end"),
     (CAROL, "/coordinator/providers"),
