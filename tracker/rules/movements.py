@@ -6,7 +6,7 @@ due date of a later renewal that was completed or excused. Rows of one person an
 follow each other without a gap are one endorsement.
 """
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, fields
 from datetime import date, timedelta
@@ -121,19 +121,20 @@ def report_movements(terms: Iterable[HeldTerm], first: date, last: date) -> Move
     grouped: defaultdict[tuple[int, str], list[HeldTerm]] = defaultdict(list)
     for term in terms:
         grouped[term.person_id, term.category].append(term)
-    counts: defaultdict[str, MovementCounts] = defaultdict(MovementCounts)
+    tallies: defaultdict[str, Counter[str]] = defaultdict(Counter)
     events: list[MovementEvent] = []
     for (_, category), held in grouped.items():
         active = list_active_spans(held)
         within = [e for e in _list_events(held, active) if first <= e.day <= last]
-        counts[category] += MovementCounts(
-            opening=_is_in(active, first - _DAY),
-            **{movement.value: _count(within, movement) for movement in Movement},
-            closing=_is_in(active, last),
-        )
+        tally = tallies[category]
+        tally["opening"] += _is_in(active, first - _DAY)
+        tally["closing"] += _is_in(active, last)
+        for event in within:
+            tally[event.movement.value] += 1
         events += within
     events.sort(key=lambda event: (event.day, list(Movement).index(event.movement)))
-    return MovementReport(dict(sorted(counts.items())), tuple(events))
+    counts = {category: MovementCounts(**tallies[category]) for category in sorted(tallies)}
+    return MovementReport(counts, tuple(events))
 
 
 def list_active_spans(terms: Sequence[HeldTerm]) -> list[Span]:
@@ -155,10 +156,6 @@ def list_active_spans(terms: Sequence[HeldTerm]) -> list[Span]:
 
 def _is_in(spans: Iterable[Span], day: date) -> int:
     return int(any(span.starts_on <= day <= span.ends_on for span in spans))
-
-
-def _count(events: Iterable[MovementEvent], movement: Movement) -> int:
-    return sum(event.movement is movement for event in events)
 
 
 def _list_events(terms: Sequence[HeldTerm], active: Sequence[Span]) -> Iterator[MovementEvent]:

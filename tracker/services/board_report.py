@@ -131,13 +131,15 @@ def _list_outcomes(
     """
     lapsed = _list_lapsed_ids(session, association)
     found: dict[tuple[int, date], tuple[Status, date]] = {}
-    standings = select(StandingRow).where(
-        StandingRow.association == association, col(StandingRow.status).in_(_FINAL)
-    )
-    for row in session.exec(standings):
-        if row.endorsement_id in lapsed and row.due_on is not None:
-            key = row.endorsement_id, row.cycle_starts_on
-            found[key] = Status(row.status), row.due_on
+    standings = sqlalchemy.select(
+        col(StandingRow.endorsement_id),
+        col(StandingRow.cycle_starts_on),
+        col(StandingRow.status),
+        col(StandingRow.due_on),
+    ).where(col(StandingRow.association) == association, col(StandingRow.status).in_(_FINAL))
+    for endorsement_id, starts_on, status, due_on in session.connection().execute(standings):
+        if endorsement_id in lapsed and due_on is not None:
+            found[endorsement_id, starts_on] = Status(status), due_on
     settled = select(SettledCycle).where(col(SettledCycle.reopened_at).is_(None))
     for cycle in session.exec(settled.where(col(SettledCycle.endorsement_id).in_(lapsed))):
         content = parse_settlement(cycle.content)
@@ -205,8 +207,8 @@ class _HoursCounter:
         self.entries = 0
         # With the plan by which each does not count; None: it was outside of any endorsement.
         self.uncounted: list[tuple[Any, RenewalPlan | None]] = []
-        # By endorsement's first day, category, and day of the session: shared by many.
-        self.plans: dict[tuple[str, date, date], RenewalPlan | None] = {}
+        # By category and the endorsement's first day, one for each cycle: shared by many.
+        self.plans: defaultdict[tuple[str, date], list[RenewalPlan]] = defaultdict(list)
         self.kinds: dict[int, frozenset[str]] = {}
         self._read_facts()
 
@@ -274,11 +276,15 @@ class _HoursCounter:
         self.uncounted.append((row, best))
 
     def _plan(self, held: _Held, day: date) -> RenewalPlan | None:
-        key = (held.category, held.starts_on, day)
-        if key not in self.plans:
-            plan = self.rulebooks.plan(self.period.association, *key)
-            self.plans[key] = plan
-        return self.plans[key]
+        plans = self.plans[held.category, held.starts_on]
+        for plan in plans:
+            cycle = plan.cycle
+            if cycle is None or cycle.starts_on <= day <= cycle.ends_on:
+                return plan
+        found = self.rulebooks.plan(self.period.association, held.category, held.starts_on, day)
+        if found is not None:
+            plans.append(found)
+        return found
 
     def _counts(self, plan: RenewalPlan, activity: str, day: date, provider_id: int | None) -> bool:
         if day > self.today:
