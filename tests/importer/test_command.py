@@ -71,3 +71,49 @@ def test_an_ignored_csv_file_is_named(sqlite_importer: Importer) -> None:
     called = call(sqlite_importer.folder)
     assert called.exit_code == 0
     assert "entry.csv is not one of the files that can be imported" in called.stderr
+
+
+def test_a_plan_prints_what_would_happen(sqlite_importer: Importer) -> None:
+    sqlite_importer.write(people=PEOPLE, endorsements=HELD)
+    called = call("--plan", sqlite_importer.folder, "--first-day", "NCIMHA=none")
+    assert called.exit_code == 0
+    assert [line.split() for line in called.stdout.splitlines()] == [
+        ["added", "changed", "unchanged", "refused"],
+        ["people", "2", "0", "0", "0"],
+        ["endorsements", "1", "0", "0", "0"],
+        ["This", "is", "a", "plan:", "nothing", "was", "stored."],
+    ]
+    assert sqlite_importer.rows("person") == []
+    assert sqlite_importer.rows("association_start") == []
+
+
+def test_a_plan_lists_refused_and_changed_rows(sqlite_importer: Importer) -> None:
+    sqlite_importer.write(people=PEOPLE)
+    assert call(sqlite_importer.folder).exit_code == 0
+    sqlite_importer.write(people=PEOPLE.replace("Bob", "Robert") + "nobody,Nobody,no\n")
+    called = call("--plan", sqlite_importer.folder)
+    assert called.exit_code == 1
+    assert "people.csv:3: bob@example.org: name 'Bob' → 'Robert'" in called.stdout
+    assert "people.csv:4: Email address" in called.stderr
+    assert "1 row would be refused, and so nothing would be stored." in called.stderr
+
+
+def test_an_import_can_be_undone_by_its_number(sqlite_importer: Importer) -> None:
+    sqlite_importer.write(people=PEOPLE, endorsements=HELD, entries=ENTRIES)
+    called = call(sqlite_importer.folder)
+    assert "To undo this import: tracker import --undo 1" in called.stderr
+    undone = call("--undo", "1")
+    assert (undone.exit_code, undone.stdout) == (0, "Import 1 is undone for 2 people.\n")
+    for table in ("person", "endorsement", "entry", "imported_row", "association_start"):
+        assert sqlite_importer.rows(table) == []
+    assert call("--undo", "1").exit_code == 1
+    assert call(sqlite_importer.folder).exit_code == 0
+    assert len(sqlite_importer.rows("entry")) == 1
+
+
+def test_an_import_that_changes_nothing_has_no_number(sqlite_importer: Importer) -> None:
+    sqlite_importer.write(people=PEOPLE)
+    call(sqlite_importer.folder)
+    assert "--undo" not in call(sqlite_importer.folder).stderr
+    assert call("--undo", "7").exit_code == 1
+    assert call("--undo", "1", sqlite_importer.folder).exit_code == 2

@@ -26,6 +26,7 @@ from tracker.db.people import Person
 from tracker.demo.mailbox import LOOPBACK, Mailbox, free_port, open_mailbox
 from tracker.demo.mailbox import router as mailbox_router
 from tracker.demo.people import create_cast, load_stories
+from tracker.demo.sample_list import SAMPLE_LIST
 from tracker.demo.stage import Address, demo_settings, fill, list_logins
 from tracker.formatting import format_count
 from tracker.jobs.embedded import running
@@ -74,7 +75,9 @@ def _run_demo(port: int | None) -> None:
                 address = Address(LOOPBACK, web_port, mail_port)
                 app = _prepare(AppContext(settings, rulebooks, engine), folder, address, mailbox)
                 _print(f"\n  The pages:   {address.url}\n  The mailbox: {address.url}/demo/mail")
-                _print(f"  The imported files: {folder}\n\n  Press Ctrl-C to end the demo.")
+                _print(f"  The imported files: {folder}")
+                _print(f"  A list to try Import with: {folder / SAMPLE_LIST}")
+                _print("\n  Press Ctrl-C to end the demo.")
                 config = uvicorn.Config(
                     app,
                     host=address.host,

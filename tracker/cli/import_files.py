@@ -16,9 +16,8 @@ from sqlmodel import Session
 from tracker import clock
 from tracker.cli.context import AppContext, open_app
 from tracker.cli.first_days import parse_first_day
-from tracker.db.engine import writing
-from tracker.formatting import format_count, format_date
-from tracker.importer.apply import import_paths
+from tracker.db.engine import reading, writing
+from tracker.formatting import format_count, format_date, format_list
 from tracker.importer.cells import ImportContext
 from tracker.importer.finish import (
     FinishedImport,
@@ -28,12 +27,17 @@ from tracker.importer.finish import (
     store_first_days,
 )
 from tracker.importer.first_days import FirstDayNeeded, format_provisional_day
+from tracker.importer.operator_imports import import_as_unit, plan_paths
+from tracker.importer.plan_records import get_import
+from tracker.importer.plans import ImportRunner, start_undoing
 from tracker.importer.problems import ImportRefused, Progress
+from tracker.importer.row_plan import CHANGED, OUTCOMES, REFUSED, PlannedRow, count_outcomes
 from tracker.importer.store import ImportReport
 from tracker.importer.vocabulary import vocabulary_of
 from tracker.notifications.context import open_context
 from tracker.services.application_decisions import RECENT, ImportedDecision
-from tracker.services.context import Actor, ServiceContext
+from tracker.services.context import Actor, NotFound, Refused, ServiceContext
+from tracker.services.desk_changes import REVERSED, list_people_of
 from tracker.services.first_days import UndecidedAssociation
 
 # A few screens of text; an import with more problems prints only the first ones.
@@ -79,37 +83,134 @@ def run(paths: list[Path], options: ImportOptions) -> None:
             _print_problems(refused)
 
 
-def _import(app: AppContext, paths: list[Path], options: ImportOptions) -> None:
-    now = clock.now()
-    zones = {rulebook.time_zone for rulebook in app.rulebooks.associations.values()}
-    today = max(clock.local_day(now, zone) for zone in zones)
-    mail = open_context(app.settings, app.rulebooks, app.engine)
-    finish_options = FinishOptions(options.first_days, asks_first_day=is_terminal())
-    finished = FinishedImport([], [], [], [])
+class _Run:
+    """One import, as the command line has it."""
 
-    def finish(session: Session, report: ImportReport) -> None:
-        nonlocal finished
-        service = ServiceContext(session, app.rulebooks, Actor(_ACTOR), now)
-        finished = finish_import(mail, service, report, finish_options)
+    def __init__(self, app: AppContext, options: ImportOptions) -> None:
+        self._app = app
+        self._options = options
+        self._now = clock.now()
+        self._mail = open_context(app.settings, app.rulebooks, app.engine)
+        self.finished = FinishedImport([], [], [], [])
 
-    with _progress_bar() as progress:
-        last_day = options.as_of or today
-        vocabulary = vocabulary_of(app.rulebooks)
-        context = ImportContext(
-            vocabulary, last_day, _ACTOR, now, progress, options.similar, options.month_first
+    def open_service(self, session: Session) -> ServiceContext:
+        """Who imports, in a transaction."""
+        return ServiceContext(session, self._app.rulebooks, Actor(_ACTOR), self._now)
+
+    def finish(self, service: ServiceContext, report: ImportReport) -> list[int]:
+        """Do what follows, and return whose sessions have a known provider now."""
+        options = FinishOptions(self._options.first_days, asks_first_day=is_terminal())
+        self.finished = finish_import(self._mail, service, report, options)
+        return [each.person_id for each in self.finished.linked]
+
+    def context(self, progress: Progress) -> ImportContext:
+        """What the import goes by."""
+        zones = {rulebook.time_zone for rulebook in self._app.rulebooks.associations.values()}
+        last_day = self._options.as_of or max(clock.local_day(self._now, zone) for zone in zones)
+        return ImportContext(
+            vocabulary_of(self._app.rulebooks),
+            last_day,
+            _ACTOR,
+            self._now,
+            progress,
+            self._options.similar,
+            self._options.month_first,
         )
-        report = import_paths(app.engine, paths, context, finish)
-    if options.first_days and not report.person_ids:
-        with writing(app.engine) as session:
-            service = ServiceContext(session, app.rulebooks, Actor(_ACTOR), now)
-            store_first_days(mail, service, options.first_days)
+
+    def store_first_days(self) -> None:
+        """Store the chosen days where nothing else was stored."""
+        with writing(self._app.engine) as session:
+            store_first_days(self._mail, self.open_service(session), self._options.first_days)
+
+
+def _import(app: AppContext, paths: list[Path], options: ImportOptions) -> None:
+    run = _Run(app, options)
+    with _progress_bar() as progress:
+        context = run.context(progress)
+        report, number = import_as_unit(app.engine, paths, context, run.open_service, run.finish)
+    if options.first_days and number is None:
+        run.store_first_days()
     _print_report(report)
+    finished = run.finished
     for each in finished.provisional:
         typer.echo(f"Note: {format_provisional_day(each)}", err=True)
     if finished.linked:
         sessions = format_count(len(finished.linked), "session")
         typer.echo(f"The RSC provider of {sessions} was only a name, and is known now.")
     _print_letters(finished.granted, finished.decisions)
+    if number is not None:
+        typer.echo(f"To undo this import: tracker import --undo {number}", err=True)
+
+
+def plan(paths: list[Path], options: ImportOptions) -> None:
+    """Print what an import would do, row by row. Exit with 1 if a row would be refused."""
+    with open_app() as app:
+        run = _Run(app, options)
+        try:
+            with _progress_bar() as progress:
+                context = run.context(progress)
+                done = plan_paths(app.engine, paths, context, run.open_service, run.finish)
+        except ImportRefused as refused:
+            _print_problems(refused)
+        except FirstDayNeeded as needed:
+            names = format_list([each.association for each in needed.undecided])
+            typer.echo(f"The import would ask for the first day of {names}: see --first-day.")
+            raise typer.Exit(1) from None
+    _print_plan(done.rows)
+
+
+def _print_plan(rows: Sequence[PlannedRow]) -> None:
+    table = Table(box=None, pad_edge=False)
+    table.add_column("")
+    for heading in OUTCOMES:
+        table.add_column(heading, justify="right")
+    for kind, counts in count_outcomes(rows).items():
+        table.add_row(kind, *(str(counts[outcome]) for outcome in OUTCOMES))
+    Console().print(table)
+    changed = [row for row in rows if row.outcome == CHANGED]
+    for row in changed[:_PRINTED_PROBLEMS]:
+        values = [f"{name} {before!r} → {after!r}" for name, (before, after) in row.changes.items()]
+        typer.echo(f"{row.file}:{row.line}: {row.email}: {', '.join(values)}")
+    _print_more(len(changed))
+    refused = [row for row in rows if row.outcome == REFUSED]
+    for row in refused[:_PRINTED_PROBLEMS]:
+        typer.echo(f"{row.file}:{row.line}: {row.reason}", err=True)
+    _print_more(len(refused), err=True)
+    if refused:
+        count = format_count(len(refused), "row")
+        typer.echo(f"{count} would be refused, and so nothing would be stored.", err=True)
+        raise typer.Exit(1)
+    typer.echo("This is a plan: nothing was stored.")
+
+
+def _print_more(count: int, *, err: bool = False) -> None:
+    if count > _PRINTED_PROBLEMS:
+        typer.echo(f"… and {count - _PRINTED_PROBLEMS} more", err=err)
+
+
+def undo(number: int) -> None:
+    """Undo an import of the command line or of a desk, and print what was kept and why."""
+    with open_app() as app:
+        mail = open_context(app.settings, app.rulebooks, app.engine)
+        now = clock.now()
+        try:
+            with writing(app.engine) as session:
+                start_undoing(ServiceContext(session, app.rulebooks, Actor(_ACTOR), now), number)
+        except (NotFound, Refused):
+            typer.echo(f"There is no import {number} that can be undone.", err=True)
+            raise typer.Exit(1) from None
+        ImportRunner(mail, app.rulebooks, mail.transaction).run(number, now)
+        with reading(app.engine) as session:
+            record = get_import(session, Actor(_ACTOR), number)
+            people = list_people_of(session, int(record.change_id or 0))
+        if record.problem:
+            typer.echo(record.problem, err=True)
+            raise typer.Exit(1)
+    kept = [each for each in people if each.outcome != REVERSED]
+    for each in kept:
+        typer.echo(f"Kept {each.name}: {each.note}", err=True)
+    count = format_count(len(people) - len(kept), "person", "people")
+    typer.echo(f"Import {number} is undone for {count}.")
 
 
 def _print_letters(grants: Sequence[str], decisions: Sequence[ImportedDecision]) -> None:

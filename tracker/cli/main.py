@@ -92,7 +92,9 @@ class Similar(StrEnum):
 
 @app.command("import")
 def import_(
-    paths: Annotated[list[Path], typer.Argument(help="CSV files, or folders that contain them.")],
+    paths: Annotated[
+        list[Path] | None, typer.Argument(help="CSV files, or folders that contain them.")
+    ] = None,
     as_of: AsOf = None,
     similar: Annotated[
         Similar | None,
@@ -108,14 +110,30 @@ def import_(
     month_first: Annotated[
         bool, typer.Option("--month-first", help="Dates with slashes begin with the month.")
     ] = False,
+    plan: Annotated[
+        bool, typer.Option("--plan", help="Print what would happen to each row; store nothing.")
+    ] = False,
+    undo: Annotated[
+        int | None, typer.Option(metavar="N", help="Undo the import with this number.")
+    ] = None,
 ) -> None:
     """Import people, endorsements, hours, and more from CSV files, all or nothing."""
     from tracker.cli import first_days, import_files
 
+    if undo is not None and (paths or plan):
+        raise typer.BadParameter("--undo takes a number alone, without files")
+    if undo is not None:
+        import_files.undo(undo)
+        return
+    if not paths:
+        raise typer.BadParameter("name CSV files, or folders that contain them")
     chosen = first_days.parse_first_days(first_day or [])
     options = import_files.ImportOptions(
         as_of, similar.value if similar else None, chosen, month_first
     )
+    if plan:
+        import_files.plan(paths, options)
+        return
     import_files.run(paths, options)
 
 

@@ -15,6 +15,7 @@ from tracker.db.log import Entry
 from tracker.db.people import Person
 from tracker.demo.people import Cast, DemoApplicant, DemoEndorsee, Stories
 from tracker.demo.roster import write_roster
+from tracker.demo.sample_list import write_sample_list
 from tracker.importer.apply import import_paths
 from tracker.importer.cells import ImportContext
 from tracker.importer.vocabulary import vocabulary_of
@@ -86,6 +87,7 @@ def demo_settings(
 def fill(context: JobContext, engine: Engine, cast: Cast, folder: Path) -> None:
     """Write the roster into ``folder``, import it, and live through the weeks before now."""
     files = write_roster(folder, cast)
+    write_sample_list(folder, cast)
     vocabulary = vocabulary_of(cast.rulebooks)
     import_paths(engine, files, ImportContext(vocabulary, cast.today, _ACTOR, cast.now))
     _live_through(context, cast.now)

@@ -50,11 +50,11 @@ class Remembered(NamedTuple):
     """What an import stored besides the rows of people, as undoing it needs it.
 
     ``rows`` are those that it took, each as person, key, and what was stored of it before.
-    ``took_first_day``: it took a first day for the association, which had none.
+    ``first_days`` are the associations that had no first day, and for which it took one.
     """
 
     rows: list[tuple[int, str, dict[str, Any] | None]]
-    took_first_day: bool
+    first_days: list[str]
 
     def pack(self) -> bytes:
         """As it is stored."""
@@ -64,7 +64,7 @@ class Remembered(NamedTuple):
     def unpack(cls, stored: bytes | None) -> "Remembered":
         """From what `pack` made."""
         if stored is None:
-            return cls([], took_first_day=False)
+            return cls([], [])
         return cls(*json.loads(zlib.decompress(stored)))
 
 
@@ -132,6 +132,14 @@ def list_changed_emails(session: Session, change_id: int) -> dict[int, str]:
     """
     query = select(ChangedRow.id, Person.email).join(Person)
     return dict(session.exec(query.where(ChangedRow.change_id == change_id)).all())
+
+
+def list_stored(session: Session, person_ids: Collection[int]) -> set[int]:
+    """Those of these people who are stored."""
+    stored = set[int]()
+    for ids in in_chunks(sorted(person_ids), _BATCH):
+        stored.update(session.exec(select(Person.id).where(col(Person.id).in_(ids))))
+    return stored
 
 
 def note_undone_rows(session: Session, plan_id: int, emails: Mapping[int, str]) -> None:

@@ -5,15 +5,15 @@ with it. A process that dies loses nothing: the next one finds the state and beg
 """
 
 import json
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Mapping
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from sqlmodel import Session, col, select
+from sqlmodel import Session
 
 from tracker.db.imports import ImportPlanRecord
-from tracker.db.people import Person
-from tracker.db.statements import in_chunks, lock_for_import
+from tracker.db.statements import lock_for_import
 from tracker.formatting import use_locale
 from tracker.importer.plan_records import (
     APPLIED,
@@ -38,6 +38,7 @@ from tracker.importer.plan_undo import (
     forget_taken_rows,
     keep_taken_rows,
     list_changed_emails,
+    list_stored,
     note_undone_rows,
     read_taken_rows,
 )
@@ -47,7 +48,7 @@ from tracker.notifications.context import MailContext
 from tracker.notifications.undo_mail import undo_change_with_letters
 from tracker.services.context import Refusal, Refused, ServiceContext
 from tracker.services.desk_changes import REVERSED, ChangePlan, apply_change
-from tracker.services.first_days import find_start
+from tracker.services.first_days import list_starts
 
 # What an import may change, referred tables first.
 CHANGED_TABLES = (
@@ -67,8 +68,7 @@ CHANGED_TABLES = (
     "entry",
     "entry_topic",
 )
-_BATCH = 500
-_LONGEST_TITLE = 300
+LONGEST_TITLE = 300
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,14 +82,14 @@ class ImportWork:
 
     def run(self) -> None:
         """Do what the import's state calls for. Raises Refused or ImportRefused if it can't."""
-        rulebook = self.context.rulebooks.associations[str(self.record.association)]
+        rulebook = self.context.rulebooks.associations.get(str(self.record.association))
         lock_for_import(self.context.session)
         work: Mapping[str, Callable[[], None]] = {
             PLANNING: self._plan,
             APPLYING: self._apply,
             UNDOING: self._undo,
         }
-        with use_locale(rulebook.locale):
+        with use_locale(rulebook.locale) if rulebook else nullcontext():
             work[self.record.state]()
         self.progress.finish()
 
@@ -105,7 +105,7 @@ class ImportWork:
             session.expire_all()
         cells = run.list_cells(done.rows)
         store_rows_of_plan(session, self.record.id, zip(done.rows, cells, strict=True))
-        done.summary.person_ids = sorted(_list_stored(session, done.summary.person_ids))
+        done.summary.person_ids = sorted(list_stored(session, done.summary.person_ids))
         summary = json.dumps(asdict(done.summary), ensure_ascii=False)
         self._set_state(PLANNED, summary=summary)
 
@@ -122,14 +122,14 @@ class ImportWork:
             created.update(set(done.summary.person_ids) - known)
             return created
 
-        title = f"Import {title_of(record)}"[:_LONGEST_TITLE]
+        title = f"Import {title_of(record)}"[:LONGEST_TITLE]
         plan = ChangePlan(run.association, title, known, CHANGED_TABLES, work)
         before = read_taken_rows(session, known)
-        had_first_day = find_start(session, run.association) is not None
+        days = {each.id for each in list_starts(session)}
         change = apply_change(context, plan)
         taken = compare_taken_rows(before, read_taken_rows(session, known | created))
-        has_first_day = find_start(session, run.association) is not None
-        remembered = Remembered(taken, has_first_day and not had_first_day)
+        first_days = [each.association for each in list_starts(session) if each.id not in days]
+        remembered = Remembered(taken, first_days)
         remember(context, run.association, run.sheets, run.mapping)
         self._set_state(APPLIED, change_id=change.id, sheets=None, remembered=remembered.pack())
 
@@ -144,8 +144,8 @@ class ImportWork:
         kept_ids = {each.person_id for each in undone if each.outcome != REVERSED}
         keep_taken_rows(session, forgotten, kept_ids)
         forget_own_emails(session)
-        if remembered.took_first_day and not kept_ids:
-            forget_first_day(self.context, str(record.association))
+        for association in remembered.first_days if not kept_ids else ():
+            forget_first_day(self.context, association)
         note_undone_rows(session, record.id, emails)
         self._set_state(UNDONE, remembered=None)
 
@@ -153,14 +153,6 @@ class ImportWork:
         self.record.sqlmodel_update({"state": state, "problem": "", **values})
         self.context.session.add(self.record)
         self.context.session.flush()
-
-
-def _list_stored(session: Session, person_ids: Iterable[int]) -> set[int]:
-    """Those of these people who are stored."""
-    stored = set[int]()
-    for ids in in_chunks(person_ids, _BATCH):
-        stored.update(session.exec(select(Person.id).where(col(Person.id).in_(ids))))
-    return stored
 
 
 def _check_same(session: Session, plan_id: int, rows: Collection[PlannedRow]) -> None:

@@ -238,4 +238,5 @@ def _find_actor(session: Session, record: ImportPlanRecord) -> Actor:
     """Who asked for the work."""
     email = record.changed_by
     person_id = session.exec(select(Person.id).where(Person.email == email)).first()
-    return Actor(email, person_id, (str(record.association),))
+    associations = (record.association,) if record.association else ()
+    return Actor(email, person_id, associations)
