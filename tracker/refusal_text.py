@@ -257,6 +257,7 @@ _SENTENCES: dict[str, str | Callable[[Facts], str]] = {
         "No hours wait for this name anymore. Someone may have decided about it already."
     ),
     "provider-choice-missing": "Choose who this is",
+    "credential-choice-missing": "Choose vetting, or an endorsement by another association",
     "record-choice-missing": "Choose what qualifies them, or “Nothing to record”",
     "provider-not-known": "Choose a person from the list, or enter a name and an email address",
     "provider-name-missing": "Enter the provider's name",
@@ -275,9 +276,10 @@ _SENTENCES: dict[str, str | Callable[[Facts], str]] = {
     ),
     "category-unknown": "Choose a category from the list",
     "credential-known": (
-        "{name} has this on record already, starting {starts_on}. Choose “Nothing to record,” or "
-        "other days."
+        "{name} has this on record already, starting {starts_on}. Enter other days, or leave it "
+        "as it is."
     ),
+    "credential-follows": "Another record of the same kind starts {starts_on}. Enter a day before",
     "decline-reason-missing": "Enter a short reason. The endorsees see it beside their hours.",
     "reason-has-link": "Enter the reason without a link or an address",
     # Profiles of RSC providers

@@ -96,6 +96,7 @@ WITHOUT_TEXT = {
     "/coordinator/mail/{mailing_id}/stop",
     "/coordinator/mail/{mailing_id}/discard",
     "/coordinator/snooze/end",
+    "/coordinator/providers/elsewhere/{outside_id}/remove",
     "/sign-out",
     "/profile/browsers/end",
     "/profile/browsers/end-others",
@@ -229,6 +230,7 @@ def make_portfolios(session: Session, cast: Cast) -> None:
     """What Nora entered herself, an application of Olive's that the reviewers have, and a leave."""
     leave = {"endorsement_id": cast.endorsements[BOB], "starts_on": date(2025, 2, 1)}
     session.connection().execute(METADATA.tables["leave"].insert().values(leave))
+    """What Nora entered, an application that the reviewers have, and Dana's other endorsement."""
     position = METADATA.tables["position"]
     job = {"title": "Home visitor", "pay": "paid", "services": "prevention", "statements": ""}
     flags = dict.fromkeys(("supervised", "trained", "gives_rsc"), False)
@@ -243,6 +245,9 @@ def make_portfolios(session: Session, cast: Cast) -> None:
     submitted = {"state": "submitted", "submitted_on": date(2026, 11, 1)}
     olives = application.c.person_id == cast.people[OLIVE]
     session.connection().execute(application.update().where(olives).values(submitted))
+    own = {"person_id": cast.people[DANA], "known_to": "NCIMHA", "recorded_by": CAROL}
+    values = {**own, "association": "MI-AIMH", "category": "IMHM-C", "starts_on": date(2020, 1, 1)}
+    session.connection().execute(METADATA.tables["outside_endorsement"].insert().values(values))
 
 
 def do_what_is_due(web: WebClient) -> None:

@@ -246,6 +246,11 @@ KNOWN = {
     ("GET", "/coordinator/import/{plan_id}/columns"): COORDINATOR,
     ("POST", "/coordinator/import/{plan_id}/columns"): COORDINATOR,
     ("GET", "/coordinator/import/{plan_id}/refused.csv"): COORDINATOR,
+    ("GET", "/coordinator/providers/{person_id}/credential"): COORDINATOR,
+    ("POST", "/coordinator/providers/{person_id}/credential"): COORDINATOR,
+    ("GET", "/coordinator/providers/elsewhere/{outside_id}"): COORDINATOR,
+    ("POST", "/coordinator/providers/elsewhere/{outside_id}"): COORDINATOR,
+    ("POST", "/coordinator/providers/elsewhere/{outside_id}/remove"): COORDINATOR,
     ("GET", "/coordinator/requests"): COORDINATOR,
     ("GET", "/coordinator/requests/{request_id}"): COORDINATOR,
     ("POST", "/coordinator/requests/{request_id}"): COORDINATOR,
@@ -332,6 +337,7 @@ def owners_of(cast: Cast) -> dict[str, dict[int, str]]:
         "person_id": {cast.people[who]: who for who in (ALICE, BOB, ERIN)},
         "question_id": questions_about(cast),
         "plan_id": imports_of(cast),
+        "outside_id": endorsed_elsewhere(cast),
         "membership_id": terms,
         "request_id": requests,
         "entry_id": {number: entries.get(key, ALICE) for key, number in cast.entries.items()},
@@ -431,6 +437,19 @@ def imports_of(cast: Cast) -> dict[int, str]:
             new = insert(table).values(**values, **more).returning(table.c.id)
             imports[session.connection().execute(new).scalar_one()] = who
     return imports
+
+
+def endorsed_elsewhere(cast: Cast) -> dict[int, str]:
+    """An endorsement elsewhere of one person of each association, as it knows of it; by id."""
+    table = METADATA.tables["outside_endorsement"]
+    endorsed: dict[int, str] = {}
+    with writing(cast.engine) as session:
+        for who, association in ((BOB, "NCIMHA"), (ERIN, "CT-AIMH")):
+            values = {"person_id": cast.people[who], "known_to": association, "recorded_by": CAROL}
+            more = {"association": "MI-AIMH", "category": "IMHM-C", "starts_on": date(2020, 1, 1)}
+            new = insert(table).values(**values, **more).returning(table.c.id)
+            endorsed[session.connection().execute(new).scalar_one()] = who
+    return endorsed
 
 
 def own_terms_and_requests(cast: Cast) -> tuple[dict[int, str], dict[int, str]]:
@@ -562,7 +581,9 @@ def test_impossible_ids_are_absent(sqlite_web: WebClient, number: str) -> None:
                  "/coordinator/mail/{}/people/1", "/coordinator/mail/1/people/{}",
                  "/coordinator/person/{}", "/coordinator/person/{}/merge",
                  "/coordinator/person/{}/change/name",
-                 "/coordinator/person/{}/add/vetting"):  # fmt: skip
+                 "/coordinator/person/{}/add/vetting",
+                 "/coordinator/providers/{}", "/coordinator/providers/{}/credential",
+                 "/coordinator/providers/elsewhere/{}"):  # fmt: skip
         who = CAROL if "coordinator" in path else ALICE
         assert sqlite_web.visit(who).get(path.format(number)).status_code == 404
 

@@ -5,16 +5,13 @@ The answer is one change: person, credential, links, and standings in one transa
 
 from collections.abc import Collection
 from dataclasses import dataclass
-from datetime import date
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from sqlmodel import Session, select
+from sqlmodel import Session
 
 from tracker.addresses import is_address
-from tracker.db.people import DEGREES, Person, Vetting
-from tracker.db.providers import OutsideEndorsement
+from tracker.db.people import DEGREES, Person
 from tracker.plain_text import contains_link
-from tracker.rulebooks import Rulebooks
 from tracker.services.context import (
     NotFound,
     Refusal,
@@ -26,6 +23,11 @@ from tracker.services.context import (
 )
 from tracker.services.declined_providers import remove_declines, store_decline
 from tracker.services.evaluation import days_at, evaluate_people
+from tracker.services.provider_credentials import (
+    NewCredential,
+    check_credential,
+    store_credential,
+)
 from tracker.services.provider_matches import is_known_person, is_similar_name
 from tracker.services.provider_names import (
     LinkedSession,
@@ -37,10 +39,7 @@ from tracker.services.sign_in import find_former_owner, find_person_by_email
 from tracker.services.waiting_names import WaitingName, find_waiting_names
 
 MAX_REASON_LENGTH = 200
-MAX_ASSOCIATION_LENGTH = 100
 _PERSON_AUDITED = {"email", "name", "highest_degree", "provides_rsc"}
-_VETTING_AUDITED = {"person_id", "association", "starts_on", "ends_on"}
-_OUTSIDE_AUDITED = {*_VETTING_AUDITED, "known_to", "category"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,19 +49,6 @@ class NewPerson:
     name: str
     email: str
     degree: str = "none"
-
-
-@dataclass(frozen=True, slots=True)
-class NewCredential:
-    """Vetting by the coordinator's association (no ``association``), or an endorsement elsewhere.
-
-    ``association`` is an organization's id, or a name. Both days are included.
-    """
-
-    starts_on: date
-    ends_on: date | None = None
-    association: str = ""
-    category: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +84,7 @@ def confirm_names(context: ServiceContext, answer: ProviderAnswer) -> ConfirmedN
     provider, is_new = _find_or_create(context, answer.provider)
     if answer.credential is not None:
         require_other_person(context, provider.id)
-        _record_credential(context, provider, answer)
+        store_credential(context, provider, answer.association, answer.credential)
     scope = LinkScope(answer.association, answer.person_ids)
     linked = link_names(context, answer.keys, provider.id, scope)
     if not linked:
@@ -146,19 +132,6 @@ def take_back_decline(context: ServiceContext, association: str, key: str) -> li
     return removed
 
 
-def list_categories(rulebooks: Rulebooks, association: str) -> list[str]:
-    """The categories that the association's provider rules accept, then all others it knows."""
-    rulebook = rulebooks.associations[association]
-    accepted: list[str] = []
-    for rule in rulebook.providers.values():
-        for entry in rule.accepts:
-            accepted += entry.categories
-    every = [*accepted, *rulebook.categories]
-    for other in rulebooks.associations.values():
-        every += other.categories
-    return list(dict.fromkeys(every))
-
-
 def _check_answer(context: ServiceContext, answer: ProviderAnswer) -> list[Refusal]:
     refusals: list[Refusal] = []
     provider, session = answer.provider, context.session
@@ -167,7 +140,7 @@ def _check_answer(context: ServiceContext, answer: ProviderAnswer) -> list[Refus
     elif not is_known_person(session, context.rulebooks, answer.association, provider):
         refusals.append(Refusal("who", "provider-not-known"))
     if answer.credential is not None:
-        refusals += _check_credential(context.rulebooks, answer.association, answer.credential)
+        refusals += check_credential(context.rulebooks, answer.association, answer.credential)
     return refusals
 
 
@@ -179,26 +152,6 @@ def _check_person(session: Session, new: NewPerson) -> list[Refusal]:
         refusals.append(Refusal("email", "email-of-someone-else", {"email": new.email}))
     if new.degree not in DEGREES:
         refusals.append(Refusal("degree", "degree-unknown"))
-    return refusals
-
-
-def _check_credential(
-    rulebooks: Rulebooks, association: str, credential: NewCredential
-) -> list[Refusal]:
-    refusals: list[Refusal] = []
-    facts: dict[str, Any] = {"starts_on": credential.starts_on}
-    if credential.ends_on is not None and credential.ends_on < credential.starts_on:
-        refusals.append(Refusal("ends_on", "ends-before-start", facts))
-    if not credential.association:
-        return refusals
-    if credential.association == association:
-        facts = {"association": association}
-        refusals.append(Refusal("elsewhere", "endorsement-not-elsewhere", facts))
-    elif len(credential.association) > MAX_ASSOCIATION_LENGTH:
-        facts = {"limit": MAX_ASSOCIATION_LENGTH}
-        refusals.append(Refusal("elsewhere", "text-too-long", facts))
-    if credential.category not in list_categories(rulebooks, association):
-        refusals.append(Refusal("category", "category-unknown"))
     return refusals
 
 
@@ -225,32 +178,6 @@ def _find_or_create(context: ServiceContext, provider: int | NewPerson) -> tuple
     )
     context.create_row(person, _PERSON_AUDITED)
     return person, True
-
-
-def _record_credential(context: ServiceContext, provider: Person, answer: ProviderAnswer) -> None:
-    """Record the credential. Raises Refused if the provider has one of its kind on these days."""
-    new = answer.credential
-    if new is None:
-        return
-    days: dict[str, Any] = {"starts_on": new.starts_on, "ends_on": new.ends_on}
-    held: dict[str, Any] = {"person_id": provider.id, "association": answer.association}
-    model: Any = Vetting
-    more, audited = dict[str, Any](), _VETTING_AUDITED
-    if new.association:
-        model, audited = OutsideEndorsement, _OUTSIDE_AUDITED
-        held |= {"association": new.association, "category": new.category}
-        held["known_to"] = answer.association
-        more["recorded_by"] = context.actor.label
-    for known in context.session.exec(select(model).filter_by(**held)):
-        if _overlaps(known, new):
-            facts = {"name": provider.name, "starts_on": known.starts_on}
-            raise Refused(Refusal("starts_on", "credential-known", facts))
-    context.create_row(model(**held, **days, **more), audited)
-
-
-def _overlaps(known: Vetting | OutsideEndorsement, new: NewCredential) -> bool:
-    known_last, new_last = known.ends_on or date.max, new.ends_on or date.max
-    return known.starts_on <= new_last and new.starts_on <= known_last
 
 
 def _explain_nothing_linked(

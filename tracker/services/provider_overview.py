@@ -130,6 +130,7 @@ class ProviderDetails:
     takes_supervisees_since: date | None
     credentials: Sequence[Credential]
     rules: Sequence[RuleDays]
+    outside: Sequence[OutsideEndorsement]
     dependents: Sequence[Dependent]
     roster: RosterEntry | None
 
@@ -182,9 +183,9 @@ def get_provider_details(
 ) -> ProviderDetails:
     """One provider whole. Raises NotFound for anybody who does not matter to the association."""
     person = session.get(Person, person_id)
-    usage = _read_usage(session, association, today, person_id)
-    if person is None or not (usage or _list_own(session, rulebooks, association, person_id)):
+    if person is None or not is_provider_of(session, rulebooks, association, today, person_id):
         raise NotFound
+    usage = _read_usage(session, association, today, person_id)
     spans = _read_spans(session, association, {person_id}).get(person_id, {})
     line = _line_of(person, usage.get(person_id, Usage()), spans, today)
     provider = load_providers(session, {person_id})[person_id]
@@ -199,9 +200,27 @@ def get_provider_details(
             _judge_rule(rulebooks, key, provider, today)
             for key, _ in _list_rules(rulebooks, association)
         ],
+        outside=list_outside_endorsements(session, association, person_id),
         dependents=_list_dependents(session, association, today, person_id),
         roster=roster_entry_of(association, person, provider, today),
     )
+
+
+def is_provider_of(
+    session: Session, rulebooks: Rulebooks, association: str, today: date, person_id: int
+) -> bool:
+    """Whether a person is one of the providers who matter to the association."""
+    if _list_own(session, rulebooks, association, person_id):
+        return True
+    return bool(_read_usage(session, association, today, person_id))
+
+
+def list_outside_endorsements(
+    session: Session, association: str, person_id: int
+) -> Sequence[OutsideEndorsement]:
+    """A provider's endorsements elsewhere, as an association recorded them, the newest first."""
+    query = select(OutsideEndorsement).filter_by(known_to=association, person_id=person_id)
+    return session.exec(query.order_by(col(OutsideEndorsement.starts_on).desc())).all()
 
 
 def roster_entry_of(

@@ -12,13 +12,13 @@ from tests.support.held import settle_last_year
 from tracker.db.tables import METADATA
 from tracker.services.context import NotFound, Refused, ServiceContext
 from tracker.services.provider_answers import (
-    NewCredential,
     NewPerson,
     ProviderAnswer,
     confirm_names,
     decline_names,
     take_back_decline,
 )
+from tracker.services.provider_credentials import NewCredential
 from tracker.services.provider_matches import (
     KnownPerson,
     find_clear_match,

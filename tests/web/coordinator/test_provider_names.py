@@ -251,7 +251,7 @@ def test_someone_on_file_is_found_by_name(sqlite_web: WebClient) -> None:
     number = sqlite_web.cast.people[DANA]
     assert f'name=Jo%20Hart&amp;who={number}"' in found.text
     chosen = carol.get(f"{review}&who={number}")
-    assert "Dana Ruiz vetted by NCIMHA; 1 of 1 session would count" in text_of(chosen)
+    assert "Dana Ruiz: vetted by NCIMHA; 1 of 1 session would count" in text_of(chosen)
     assert f'value="{number}" id="who" checked' in chosen.text
     assert "Eve Chen" not in text_of(carol.get(f"{review}&who={sqlite_web.cast.people[EVE]}"))
 

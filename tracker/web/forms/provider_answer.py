@@ -1,6 +1,6 @@
 """The form on which a coordinator says who a named RSC provider is, and what they hold."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from datetime import date
 from typing import ClassVar
 
@@ -8,7 +8,8 @@ from wtforms import HiddenField, StringField
 
 from tracker.refusal_text import format_refusal
 from tracker.rulebooks import Rulebooks
-from tracker.services.provider_answers import NewCredential, NewPerson, ProviderAnswer
+from tracker.services.provider_answers import NewPerson, ProviderAnswer
+from tracker.services.provider_credentials import NewCredential
 from tracker.services.sign_in import normalize_email
 from tracker.web.forms.body import add_problem, clean, parse_id
 from tracker.web.forms.days import PeriodForm
@@ -17,23 +18,55 @@ NEW, NOTHING, VETTING, ELSEWHERE = "new", "nothing", "vetting", "elsewhere"
 _YEARS_BACK = 60
 
 
-class ProviderAnswerForm(PeriodForm):
-    """Who it is (``who``: a person's id, or NEW), and what to ``record`` of them."""
+class CredentialForm(PeriodForm):
+    """What qualifies a provider: ``record`` is VETTING or ELSEWHERE."""
 
-    refusal_fields: ClassVar = {
-        "starts_on": "starts_day",
-        "ends_on": "ends_day",
-        "name": "provider_name",
-    }
+    refusal_fields: ClassVar = {"starts_on": "starts_day", "ends_on": "ends_day"}
+    first_field: ClassVar[str] = "record"
+    # Of the refusal if nothing is chosen.
+    missing_code: ClassVar[str] = "credential-choice-missing"
+    page_order: ClassVar[Sequence[str]] = ("record", "elsewhere", "category")
+
+    record = StringField("What qualifies them?", filters=[clean])
+    elsewhere = StringField("Association", filters=[clean])
+    category = StringField("Category", filters=[clean])
+
+    def parse_credential(self, rulebooks: Rulebooks, today: date) -> NewCredential | None:
+        """The credential; None, with problems at fields, if it is incomplete."""
+        if self.record.data not in {VETTING, ELSEWHERE}:
+            add_problem(self.record, format_refusal(self.missing_code, {}))
+            return None
+        name = ""
+        if self.record.data == ELSEWHERE:
+            name = find_organization(rulebooks, self.elsewhere.data)
+            if not name:
+                add_problem(self.elsewhere, format_refusal("association-missing", {}))
+        starts_on = self.parse_first_day(today, years_back=_YEARS_BACK)
+        ends_on = self.parse_last_day(today)
+        if starts_on is None or self.errors:
+            return None
+        category = self.category.data if name else ""
+        return NewCredential(starts_on, ends_on, name, category)
+
+    def parse_last_day(self, today: date) -> date | None:
+        """The last day; None if there is none, or, with a problem at a field, if it is wrong."""
+        if self.is_blank("ends"):
+            return None
+        return self.parse_day("ends", today, years_back=_YEARS_BACK)
+
+
+class ProviderAnswerForm(CredentialForm):
+    """Who it is (``who``: a person's id, or NEW), and what to ``record`` of them, or NOTHING."""
+
+    refusal_fields: ClassVar = {**CredentialForm.refusal_fields, "name": "provider_name"}
     first_field: ClassVar[str] = "who"
-    page_order: ClassVar = (
+    missing_code: ClassVar[str] = "record-choice-missing"
+    page_order: ClassVar[Sequence[str]] = (
         "who",
         "provider_name",
         "email",
         "degree",
-        "record",
-        "elsewhere",
-        "category",
+        *CredentialForm.page_order,
     )
 
     association = HiddenField(filters=[clean])
@@ -41,9 +74,6 @@ class ProviderAnswerForm(PeriodForm):
     provider_name = StringField("Name", filters=[clean])
     email = StringField("Email address", filters=[clean])
     degree = StringField("Highest degree", filters=[clean])
-    record = StringField("What qualifies them?", filters=[clean])
-    elsewhere = StringField("Association", filters=[clean])
-    category = StringField("Category", filters=[clean])
 
     def parse_answer(
         self, rulebooks: Rulebooks, association: str, keys: Collection[str], today: date
@@ -56,29 +86,12 @@ class ProviderAnswerForm(PeriodForm):
             provider = NewPerson(self.provider_name.data, email, self.degree.data or "none")
         elif not provider:
             add_problem(self.who, format_refusal("provider-choice-missing", {}))
-        if self.record.data not in {NOTHING, VETTING, ELSEWHERE}:
-            add_problem(self.record, format_refusal("record-choice-missing", {}))
         credential = None
-        if self.record.data in {VETTING, ELSEWHERE}:
-            credential = self._parse_credential(rulebooks, today)
+        if self.record.data != NOTHING:
+            credential = self.parse_credential(rulebooks, today)
         if self.errors:
             return None
         return ProviderAnswer(association, frozenset(keys), provider, credential)
-
-    def _parse_credential(self, rulebooks: Rulebooks, today: date) -> NewCredential | None:
-        name = ""
-        if self.record.data == ELSEWHERE:
-            name = find_organization(rulebooks, self.elsewhere.data)
-            if not name:
-                add_problem(self.elsewhere, format_refusal("association-missing", {}))
-        starts_on = self.parse_first_day(today, years_back=_YEARS_BACK)
-        ends_on = None
-        if not self.is_blank("ends"):
-            ends_on = self.parse_day("ends", today, years_back=_YEARS_BACK)
-        if starts_on is None:
-            return None
-        category = self.category.data if name else ""
-        return NewCredential(starts_on, ends_on, name, category)
 
 
 def find_organization(rulebooks: Rulebooks, typed: str) -> str:

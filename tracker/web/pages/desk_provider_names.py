@@ -28,7 +28,6 @@ from tracker.services.provider_answers import (
     confirm_names,
     decline_names,
     find_holder,
-    list_categories,
     take_back_decline,
 )
 from tracker.services.provider_matches import (
@@ -53,7 +52,7 @@ from tracker.web.page_request import (
     require,
 )
 from tracker.web.pages.desk import answer_change, choose_association
-from tracker.web.rendering import category_names
+from tracker.web.pages.desk_provider_credentials import list_credential_choices
 
 router = APIRouter()
 _PATH = "/coordinator/providers/names"
@@ -326,8 +325,6 @@ def _list_left_out(name: WaitingName) -> set[int]:
 def _render_review(
     page: PageRequest, review: _Review, form: ProviderAnswerForm, *, also: Collection[str] = ()
 ) -> HTMLResponse:
-    rulebook = page.rulebooks.associations[review.association]
-    labels = category_names(page.rulebooks, rulebook)
     form.today = page.day_of(review.association)
     return page.render(
         "desk_provider_review.html",
@@ -340,13 +337,7 @@ def _render_review(
         also=also,
         matches=review.matches,
         degrees=DEGREES,
-        organizations=[
-            each.name for each in page.rulebooks.organizations.values() if each.infant_mental_health
-        ],
-        categories=[
-            (each, labels.get(each, each))
-            for each in list_categories(page.rulebooks, review.association)
-        ],
+        choices=list_credential_choices(page, review.association),
     )
 
 
