@@ -13,6 +13,7 @@ from sqlmodel import Session, col, func, select, update
 from tracker.clock import instant_of, local_day
 from tracker.db.log import Entry
 from tracker.db.people import Person
+from tracker.demo.list_examples import add_list_examples
 from tracker.demo.people import Cast, DemoApplicant, DemoEndorsee, Stories
 from tracker.demo.roster import write_roster
 from tracker.demo.sample_list import write_sample_list
@@ -98,6 +99,7 @@ def fill(context: JobContext, engine: Engine, cast: Cast, folder: Path) -> None:
         session.exec(update(Entry).where(named).values(logged_at=cast.now - _DAY))
         _add_provider_settings(context, session, cast)
         _decline_provider(context, session, cast)
+        add_list_examples(context, session, cast)
 
 
 def list_logins(settings: Settings, cast: Cast) -> Sequence[DemoLogin]:

@@ -61,6 +61,7 @@ _KEPT_FIRST = {
     "mail_off",
     "entry_confirmation",
     "entry_decision",
+    "person_mark",
 }
 # What may differ in rows that are the same.
 _NOT_COMPARED = {"id", "reason", "recorded_by"}

@@ -37,6 +37,10 @@ class Facet(StrEnum):
     PROVIDER = "provider"
 
 
+# To go through an enumeration takes five times as long as through a tuple.
+_FACETS = tuple(Facet)
+
+
 class Sort(StrEnum):
     """The orders of the list; with "-" before it in the address, from the end."""
 
@@ -175,7 +179,7 @@ def apply_filter(people: People, chosen: PeopleFilter, today: date) -> FilteredP
         if not failed:
             shown.append(row)
         if len(failed) <= 1:
-            _count(counts, options, failed or Facet)
+            _count(counts, options, failed or _FACETS)
     shown.sort(key=_SORT_KEYS[chosen.sort], reverse=chosen.is_reversed)
     return FilteredPeople(shown, counts, labels)
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import date
+from datetime import date, timedelta
 from typing import Any
 
 import pytest
@@ -124,6 +124,18 @@ def test_what_changed_since_stays_when_it_is_undone(operator: ServiceContext, ca
     [left] = undo_removal(operator, result.removal_id)
     assert left == "a row (entry) that is gone: it was deleted or changed meanwhile"
     assert len(rows(operator.session, "entry", person_id=cast.people[ALICE])) == 9
+
+
+def test_a_mark_of_both_records_is_kept_once(operator: ServiceContext, cast: Cast) -> None:
+    for email, day in ((BOB, NOW), (ALICE, NOW + timedelta(days=1))):
+        mark = {"association": "NCIMHA", "label": "called", "marked_by": CAROL, "marked_at": day}
+        add(operator.session, "person_mark", person_id=cast.people[email], **mark)
+    before = rows(operator.session, "person_mark")
+    merged = merge(operator, BOB, ALICE)
+    [kept] = rows(operator.session, "person_mark")
+    assert (kept["person_id"], kept["marked_at"]) == (cast.people[BOB], NOW)
+    undo_removal(operator, merged.removal_id)
+    assert rows(operator.session, "person_mark") == before
 
 
 def test_likely_doubles_want_a_decision(operator: ServiceContext, cast: Cast) -> None:

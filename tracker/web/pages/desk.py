@@ -46,7 +46,7 @@ from tracker.web.rendering import format_cycle
 router = APIRouter()
 # What a preview's form sends besides what was typed.
 _CONFIRMED, STATE = "confirmed", "state"
-_MOST_SHOWN = 100
+_MOST_SHOWN, _MOST_MESSAGES = 100, 20
 _CONFLICT = "changed-since-preview"
 _SAVED = "saved-change-"
 # What a new status means for emails.
@@ -115,8 +115,8 @@ def answer_change(
         reason=plan.reason,
         lines=list(_format_lines(page, preview.standings[:_MOST_SHOWN])),
         more=max(0, len(preview.standings) - _MOST_SHOWN),
-        messages=preview.messages[:_MOST_SHOWN],
-        more_messages=max(0, len(preview.messages) - _MOST_SHOWN),
+        messages=preview.messages[:_MOST_MESSAGES],
+        more_messages=max(0, len(preview.messages) - _MOST_MESSAGES),
         row_count=preview.row_count,
         action=action,
         back=back,

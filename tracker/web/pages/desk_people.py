@@ -5,7 +5,7 @@ from typing import Annotated, NamedTuple
 from urllib.parse import urlencode
 
 from fastapi import APIRouter, Query, Request
-from fastapi.responses import HTMLResponse, RedirectResponse, Response, StreamingResponse
+from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
 from tracker.db.lists import SavedFilter
 from tracker.exports.workbooks import ExportTable, table_csv, table_workbook
@@ -132,13 +132,13 @@ def show_people(
 @router.get("/coordinator/people.csv")
 def send_csv(
     page: CoordinatorPage, request: Request, association: Annotated[str, Query()] = ""
-) -> StreamingResponse:
+) -> Response:
     """Send exactly the rows that the filter shows, for a spreadsheet."""
     table, name = _tabulate(page, request, association)
     headers = {"content-disposition": f'attachment; filename="{name}.csv"'}
-    return StreamingResponse(
-        table_csv(table), media_type="text/csv; charset=utf-8", headers=headers
-    )
+    # Whole, because a streamed answer changes threads for each line.
+    content = b"".join(table_csv(table))
+    return Response(content, media_type="text/csv; charset=utf-8", headers=headers)
 
 
 @router.get("/coordinator/people.xlsx")
@@ -230,7 +230,9 @@ def render_people(
         facets=_view_facets(shown, list(rulebook.categories)),
         sorts=_SORTS,
         actions=ACTIONS,
-        saved=[(each.name, filter_path(each)) for each in saved],
+        saved=[
+            (each.name, filter_path(each), each.query == shown.chosen.query()) for each in saved
+        ],
         saved_name=saved_name,
         page=number,
         pages=pages,

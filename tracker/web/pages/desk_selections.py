@@ -11,7 +11,13 @@ from fastapi import APIRouter
 from fastapi.responses import HTMLResponse, Response
 from starlette.datastructures import FormData
 
-from tracker.formatting import format_count, format_date, format_short_date, lowercase_first
+from tracker.formatting import (
+    capitalize_first,
+    format_count,
+    format_date,
+    format_short_date,
+    lowercase_first,
+)
 from tracker.notifications.grant_mail import notify_grants
 from tracker.notifications.people_text import format_status
 from tracker.refusal_text import format_refusal
@@ -44,11 +50,13 @@ _MOST_SHOWN = 100
 class _Wanted(NamedTuple):
     """What was chosen in a form: the change of a row, what it is called, and why it is done.
 
-    ``table`` is the one in which it changes rows; ``once``: one row a person is enough.
+    ``result`` says what happens to a row. ``table`` is the one in which it changes rows; ``once``:
+    one row a person is enough.
     """
 
     change: RowChange
     title: str
+    result: str
     table: str
     reason: str = ""
     once: bool = False
@@ -79,6 +87,7 @@ class _OutcomesView:
     """The outcomes of the last run in words; templates print them after the preview has run."""
 
     bulk: BulkChange
+    result: str
 
     @property
     def able(self) -> int:
@@ -173,7 +182,7 @@ def do_action(page: CoordinatorPage, selection_id: RowId, action: str, typed: Ty
             action=f"/coordinator/selections/{selection_id}/{action}",
             back=_list_path(selected),
             template="desk_bulk_preview.html",
-            outcomes=_OutcomesView(bulk),
+            outcomes=_OutcomesView(bulk, wanted.result),
         )
     except Refused as refused:
         return _render_form(page, selected, action, form, format_problems(refused))
@@ -236,7 +245,8 @@ def _read_waiver(
     requirement, reason = parsed
     label = lowercase_first(form.labels[requirement])
     title = f"Waive {label} ({_count(selected)} selected)"
-    return _Wanted(waive(requirement, reason), title, "waiver", reason)
+    result = f"{form.labels[requirement]} is waived"
+    return _Wanted(waive(requirement, reason), title, capitalize_first(result), "waiver", reason)
 
 
 def _build_extension(
@@ -253,7 +263,8 @@ def _read_extension(
         return None
     due_on, reason = parsed
     title = f"Extend the due date to {format_date(due_on)} ({_count(selected)} selected)"
-    return _Wanted(extend(due_on, reason), title, "renewal", reason)
+    result = f"Due {format_short_date(due_on)}"
+    return _Wanted(extend(due_on, reason), title, result, "renewal", reason)
 
 
 def _build_membership(
@@ -273,7 +284,8 @@ def _read_membership(
     if term is None:
         return None
     title = f"Add a {term.organization} membership ({_count(selected)} selected)"
-    return _Wanted(add_membership(term), title, "membership", once=True)
+    result = f"{term.organization} membership is added"
+    return _Wanted(add_membership(term), title, result, "membership", once=True)
 
 
 def _build_mark(_page: PageRequest, _selected: SelectedPeople, typed: FormData | None) -> MarkForm:
@@ -285,7 +297,8 @@ def _read_mark(_page: PageRequest, selected: SelectedPeople, form: MarkForm) -> 
     if label is None:
         return None
     title = f"Mark as “{label}” ({_count(selected)} selected)"
-    return _Wanted(mark(selected.association, label), title, "person_mark", once=True)
+    change, result = mark(selected.association, label), f"Marked “{label}”"
+    return _Wanted(change, title, result, "person_mark", once=True)
 
 
 _ACTIONS = {
