@@ -267,6 +267,13 @@ def test_the_shipped_demo_is_the_default(
     assert load_stories(tmp_path) == STORIES
 
 
+def test_each_coordinator_has_asked_about_sessions(filled: Filled, tmp_path: Path) -> None:
+    with demo(filled, tmp_path, LATE) as shown:
+        asked = Counter(shown.ask("SELECT association, state FROM entry_question"))
+        states = {(name, state) for name in BOOKS.associations for state in ("open", "answered")}
+        assert asked == dict.fromkeys(states, 1)
+
+
 def test_a_group_session_waits_for_confirmation(filled: Filled, tmp_path: Path) -> None:
     with demo(filled, tmp_path, LATE) as shown:
         states = Counter(row[0] for row in shown.ask("SELECT state FROM group_member"))

@@ -62,6 +62,21 @@ class StandingRow(SQLModel, table=True):
     rules_digest: str = Field(max_length=64)
 
 
+class StandingHistory(SQLModel, table=True):
+    """A standing as it was stored from the local day ``since`` on, until the next row of its cycle.
+
+    Written and read by `tracker.services.standing_history`.
+    """
+
+    __tablename__ = "standing_history"
+    endorsement_id: int = Field(primary_key=True, foreign_key="endorsement.id", ondelete="CASCADE")
+    cycle_starts_on: date = Field(primary_key=True)
+    since: date = Field(primary_key=True)
+    status: str = Field(max_length=12)
+    due_on: date | None = None
+    requirements: str
+
+
 class SettledCycle(SQLModel, table=True):
     """What one endorsement's cycle came to when it closed; later changes do not move it.
 

@@ -47,6 +47,7 @@ from tracker.db.ledgers import (
     RunFailure,
     RunRow,
     SettledCycle,
+    StandingHistory,
     StandingRow,
 )
 from tracker.db.lists import PeopleSelection, PersonMark, SavedFilter
@@ -136,6 +137,7 @@ __all__ = [
     "SignIn",
     "SignInTry",
     "Snooze",
+    "StandingHistory",
     "StandingRow",
     "TeamRole",
     "TeamSetting",

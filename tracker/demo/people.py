@@ -91,6 +91,8 @@ class Stories(StrictModel):
     extension_reason: str
     leave_reason: str
     dispute: str
+    question: str
+    answer: str
     refusal: str
     coordinators: CoordinatorNames
     stories: tuple[EndorseeStory, ...]

@@ -15,6 +15,7 @@ from tracker.db.log import Entry
 from tracker.db.people import Person
 from tracker.demo.list_examples import add_list_examples
 from tracker.demo.people import Cast, DemoApplicant, DemoEndorsee, Stories
+from tracker.demo.reviews import add_reviews
 from tracker.demo.roster import write_roster
 from tracker.demo.sample_list import write_sample_list
 from tracker.importer.apply import import_paths
@@ -100,6 +101,8 @@ def fill(context: JobContext, engine: Engine, cast: Cast, folder: Path) -> None:
         _add_provider_settings(context, session, cast)
         _decline_provider(context, session, cast)
         add_list_examples(context, session, cast)
+        shown = {login.email for login in list_logins(context.settings, cast)}
+        add_reviews(context, session, cast, shown)
 
 
 def list_logins(settings: Settings, cast: Cast) -> Sequence[DemoLogin]:

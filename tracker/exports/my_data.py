@@ -27,7 +27,7 @@ from tracker.db.entry_reviews import (
     EntryMessage,
     EntryQuestion,
 )
-from tracker.db.ledgers import Notice, Outbox, SettledCycle, StandingRow
+from tracker.db.ledgers import Notice, Outbox, SettledCycle, StandingHistory, StandingRow
 from tracker.db.lists import PersonMark
 from tracker.db.log import (
     AuditEvent,
@@ -133,7 +133,14 @@ _OF_PERSON: tuple[Any, ...] = (
     EntryDecision,
 )
 _OF_ENTRY: tuple[Any, ...] = (EntryConfirmation, EntryQuestion, EntryMessage)
-_OF_ENDORSEMENT: tuple[Any, ...] = (Waiver, Renewal, StandingRow, SettledCycle, TimeRequest)
+_OF_ENDORSEMENT: tuple[Any, ...] = (
+    Waiver,
+    Renewal,
+    StandingRow,
+    StandingHistory,
+    SettledCycle,
+    TimeRequest,
+)
 _WITH_HISTORY: tuple[Any, ...] = (Endorsement, Application, Entry, Membership, Degree, Position)
 _MAIL_COLUMNS = {
     "kind",

@@ -39,7 +39,14 @@ _HIDDEN = {**DERIVED_COLUMNS, "person": {"email_refused_at"}}
 # A row belongs to the person of the row that it refers to.
 _THROUGH = {"endorsement_id": "endorsement", "application_id": "application", "entry_id": "entry"}
 # What is worked out or sent because of a row, and goes with it.
-_GOES_ALONG = {"notice", "standing", "settled_cycle", "provider_span", "snooze"}
+_GOES_ALONG = {
+    "notice",
+    "standing",
+    "standing_history",
+    "settled_cycle",
+    "provider_span",
+    "snooze",
+}
 _KEPT_WITHOUT_PERSON = "outbox"
 _MANY = 500
 _LONGEST_NOTE = 300

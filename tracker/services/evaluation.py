@@ -13,6 +13,7 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 
 from sqlalchemy import BindParameter, bindparam, delete
+from sqlalchemy import select as select_columns
 from sqlmodel import Session, col, exists, func, select, union
 
 from tracker.clock import local_day
@@ -31,6 +32,7 @@ from tracker.services.rsc_providers import (
     refresh_provider_spans,
 )
 from tracker.services.settlements import note_differences, settle_closed
+from tracker.services.standing_history import StandingBefore, note_changes
 
 # So many endorsements at a time: what is judged waits in memory until it is stored.
 _BATCH = 1_000
@@ -286,11 +288,13 @@ _ENDORSEMENTS_OF = select(Endorsement.id).where(col(Endorsement.person_id).in_(_
 # Providers who do not say that they provide RSC: their spans are stored only once an entry names
 # them, so they may be missing.
 _UNLISTED = select(Person.id).where(col(Person.id).in_(_IDS), ~col(Person.provides_rsc))
-_STORED = select(
+_STORED = select_columns(
     col(StandingRow.endorsement_id),
     col(StandingRow.cycle_starts_on),
     col(StandingRow.status),
     col(StandingRow.status_since),
+    col(StandingRow.due_on),
+    col(StandingRow.requirements),
 ).where(col(StandingRow.endorsement_id).in_(_IDS))
 _FORGET = delete(StandingRow).where(col(StandingRow.endorsement_id).in_(_IDS))
 
@@ -349,22 +353,24 @@ def store_standings(
 ) -> None:
     """Replace all standings of these endorsements with ``standings``.
 
-    A status that stays keeps the day since when it has been so. Older cycles are forgotten:
-    `tracker standing --cycle` evaluates any of them anew.
+    A status that stays keeps the day since when it has been so, and what changes is noted in the
+    history. Older cycles are forgotten: `tracker standing --cycle` evaluates any of them anew.
     """
     before = {}
     connection, these = session.connection(), {"ids": endorsement_ids}
-    for endorsement_id, cycle_starts_on, status, since in connection.execute(_STORED, these):
-        before[endorsement_id, cycle_starts_on] = status, since
+    for stored in connection.execute(_STORED, these):
+        key = stored.endorsement_id, stored.cycle_starts_on
+        before[key] = StandingBefore._make(stored[2:])
     rows = []
     for standing in standings:
         row = _row(standing, day_of(standing.plan.association), rulebooks)
-        stored = before.get((row["endorsement_id"], row["cycle_starts_on"]))
-        if stored is not None and stored[0] == row["status"]:
-            row["status_since"] = stored[1]
+        last = before.get((row["endorsement_id"], row["cycle_starts_on"]))
+        if last is not None and last.status == row["status"]:
+            row["status_since"] = last.status_since
         rows.append(row)
     connection.execute(_FORGET, these)
     insert_rows(session, StandingRow, rows)
+    note_changes(session, before, rows)
 
 
 def _row(standing: Standing, today: date, rulebooks: Rulebooks) -> dict[str, Any]:

@@ -57,6 +57,7 @@ _ACCESS = {"web_session", "sign_in", "calendar_feed"}
 _KEPT_FIRST = {
     "notice",
     "settled_cycle",
+    "standing_history",
     "imported_row",
     "mail_off",
     "entry_confirmation",

@@ -1,34 +1,35 @@
-"""The standing as of any day: by today's records, and beside it what was stored on that day.
+"""The standing as of any day: as it was stored then, and by today's records.
 
-The audit log has what every record was, but it is for people, and no standing is judged by it. So
-the day is judged by what is on record today, and the pages say so.
+Where nothing was stored yet, such as before an upgrade, the day is judged by what is on record
+today. The audit log has what every record was, but it is for people, and no standing is judged by
+it. So the pages say by what a standing was judged.
 """
 
 from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import NamedTuple
 
-from sqlmodel import Session, col, select
+from sqlmodel import Session
 
-from tracker.db.ledgers import StandingRow
+from tracker.db.ledgers import StandingHistory
 from tracker.rulebooks import Rulebooks
 from tracker.rules.standing import Standing
 from tracker.services.evaluation import judge_current
 from tracker.services.reminder_history import is_about
+from tracker.services.standing_history import Key, list_stored_on
 from tracker.services.timeline import DecidedNotice, SentEmail, TimelineItem, list_noticed
 
 
 class PastStanding(NamedTuple):
-    """A renewal as of a day, judged by today's records unless it was settled by then.
+    """A renewal as of a day.
 
-    ``stored_status`` is the status that was stored on that day, and ``stored_since`` since when;
-    both are None if it has changed since, or is of an older cycle. ``notice`` is the last one that
-    was decided by then, with its email.
+    ``stored`` is what was stored at the end of that day (None: nothing yet). ``standing`` is judged
+    by today's records, unless the cycle was settled by then. ``notice`` is the last one that was
+    decided by then, with its email.
     """
 
     standing: Standing
-    stored_status: str | None
-    stored_since: date | None
+    stored: StandingHistory | None
     notice: DecidedNotice | None
     email: SentEmail | None
 
@@ -46,25 +47,21 @@ def list_standings_as_of(
     """
     judged = judge_current(session, rulebooks, lambda _: day, endorsement_ids=endorsement_ids)
     standings = [standing for standing in judged if standing.facts.starts_on <= day]
-    rows = select(StandingRow).where(col(StandingRow.endorsement_id).in_(endorsement_ids))
-    stored = {(row.endorsement_id, row.cycle_starts_on): row for row in session.exec(rows)}
+    stored = list_stored_on(session, endorsement_ids, day)
     noticed = [each for each in list_noticed(items) if each[0].decided_on <= day]
-    past = [_find_stored(standing, day, stored, noticed) for standing in standings]
+    past = [_find_stored(standing, stored, noticed) for standing in standings]
     return sorted(past, key=lambda p: p.standing.due_on or date.max, reverse=True)
 
 
 def _find_stored(
     standing: Standing,
-    day: date,
-    stored: Mapping[tuple[int, date], StandingRow],
+    stored: Mapping[Key, StandingHistory],
     noticed: Sequence[tuple[DecidedNotice, SentEmail | None]],
 ) -> PastStanding:
     """A standing with what was stored of its renewal on the day."""
     cycle = standing.plan.cycle
-    row = stored.get((standing.facts.subject_id, cycle.starts_on)) if cycle else None
-    status, since = None, None
-    if row is not None and row.status_since <= day:
-        status, since = row.status, row.status_since
+    starts_on = cycle.starts_on if cycle else standing.facts.starts_on
     own = [each for each in noticed if is_about(each[0], standing)]
     notice, email = max(own, key=lambda n: (n[0].decided_on, n[0].id), default=(None, None))
-    return PastStanding(standing, status, since, notice, email)
+    row = stored.get((standing.facts.subject_id, starts_on))
+    return PastStanding(standing, row, notice, email)

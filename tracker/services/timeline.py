@@ -21,7 +21,7 @@ from tracker.db.access import SecurityEvent
 from tracker.db.applications import Application
 from tracker.db.corrections import Removal
 from tracker.db.ledgers import SECOND_COPY, Notice
-from tracker.db.log import AuditEvent
+from tracker.db.log import AuditEvent, Entry
 from tracker.db.people import Endorsement, Person
 from tracker.db.tables import METADATA
 from tracker.rulebooks import Rulebooks
@@ -364,3 +364,10 @@ def list_noticed(items: Iterable[TimelineItem]) -> list[tuple[DecidedNotice, Sen
 def list_names(session: Session, ids: Collection[int]) -> dict[int, str]:
     """The names of people, by id."""
     return dict(session.exec(select(Person.id, Person.name).where(col(Person.id).in_(ids))).all())
+
+
+def list_session_titles(session: Session, person_id: int) -> Sequence[tuple[int, str, date]]:
+    """The id, title, and day of each session that a person has logged."""
+    columns = col(Entry.id), col(Entry.title), col(Entry.held_on)
+    query = select(*columns).where(Entry.person_id == person_id)
+    return session.exec(query).all()

@@ -25,7 +25,7 @@ from tracker.services.removals import (
 
 Act = Callable[[str], ServiceContext]
 # Those of the history only grow.
-HISTORY = {"audit_event", "removal"}
+HISTORY = {"audit_event", "removal", "standing_history"}
 
 
 def all_rows(session: Session) -> dict[str, list[tuple[Any, ...]]]:

@@ -46,8 +46,39 @@ def test_a_confirmed_session_says_by_whom(web: WebClient) -> None:
     carol, path = web.visit(CAROL), entry_path(web)
     assert carol.post(path, {"action": "confirm"}).status_code == 303
     assert "Confirmed by Carol Reyes" in text_of(carol.get(path))
+    timeline = f"/coordinator/person/{web.cast.people[ALICE]}/timeline?kind=decisions"
+    words = "Session confirmed: Infant mental health week, May 2, 2026 by Carol Reyes"
+    assert words in text_of(carol.get(timeline))
     carol.post(path, {"action": "unconfirm"})
     assert "Confirmed by" not in text_of(carol.get(path))
+
+
+def test_confirming_from_the_list_can_be_undone(web: WebClient) -> None:
+    carol, path = web.visit(CAROL), entry_path(web)
+    answer = carol.post(path, {"action": "confirm", "list": "yes"})
+    assert answer.headers["location"].endswith("/entries")
+    assert "Saved. Undo" in text_of(carol.get(answer.headers["location"]))
+    undo_last(carol)
+    assert web.cast.rows("entry_confirmation") == []
+
+
+def test_two_coordinators_do_not_ask_the_same_twice(web: WebClient) -> None:
+    path = entry_path(web)
+    save(web.visit(CAROL), path, action="ask", ask_text="Was all of it about infants?")
+    second = web.visit(CAROL).post(path, {"action": "ask", "ask_text": "Who held it?"})
+    assert second.status_code == 422
+    assert "A question about this session is already open" in text_of(second)
+    assert "Who held it?" in second.text
+
+
+def test_a_reason_or_question_is_required(web: WebClient) -> None:
+    carol, path = web.visit(CAROL), entry_path(web)
+    for action, words in (("ask", "Write a message"), ("exclude", "Enter a short reason")):
+        answer = carol.post(path, {"action": action})
+        assert (answer.status_code, words in text_of(answer)) == (422, True)
+    answer = carol.post(path, {"action": "propose", "hours": "many", "propose_text": "?"})
+    assert answer.status_code == 422
+    assert web.cast.rows("entry_question") == []
 
 
 def test_an_excluded_session_counts_no_more_and_says_why(web: WebClient) -> None:

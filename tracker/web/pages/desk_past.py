@@ -7,7 +7,15 @@ from typing import Any
 from sqlmodel import Session
 from starlette.datastructures import FormData
 
-from tracker.formatting import capitalize_first, format_date
+from tracker.db.ledgers import StandingHistory
+from tracker.formatting import (
+    capitalize_first,
+    format_date,
+    format_hours,
+    format_hours_with_unit,
+)
+from tracker.rules.standing import Outcome, Standing
+from tracker.services.evaluation import format_results, parse_results
 from tracker.services.reminder_history import Reminder, ReminderHistory, ReminderState
 from tracker.services.standing_as_of import PastStanding, list_standings_as_of
 from tracker.services.timeline import SentEmail, TimelineItem, list_recorded_after
@@ -117,7 +125,7 @@ def view_as_of(
 
 
 def _view_past(past: PastStanding, day: date, words: TimelineWording) -> dict[str, Any]:
-    standing, notice = past.standing, past.notice
+    standing, notice, stored = past.standing, past.notice, past.stored
     plan = standing.plan
     said = ""
     if notice is not None:
@@ -129,10 +137,34 @@ def _view_past(past: PastStanding, day: date, words: TimelineWording) -> dict[st
         "headline": format_headline(standing, day, is_own=False),
         "effect": format_effect(standing),
         "settled_on": standing.settled_on,
-        "status": standing.status.value,
-        "stored_status": past.stored_status,
-        "stored_since": past.stored_since,
+        "stored": _view_stored(stored) if stored is not None else None,
+        "differs": stored is not None and _differs(stored, standing),
         "said": said,
         "said_on": notice.decided_on if notice else None,
         "mail_id": _find_mail_id(past.email),
     }
+
+
+def _view_stored(stored: StandingHistory) -> dict[str, Any]:
+    """What was stored, in words; ``rows`` are requirement, progress, outcome, and its tone."""
+    rows = []
+    for result in parse_results(stored.requirements):
+        progress = ""
+        if result.counts != "membership" and result.required:
+            needed = format_hours_with_unit(result.required)
+            progress = f"{format_hours(result.counted)} of {needed}"
+        outcome = "missing" if result.outcome == Outcome.SHORT else result.outcome
+        tone = "warm" if result.outcome == Outcome.SHORT else "good"
+        rows.append((result.label, progress, outcome, tone))
+    return {
+        "status": stored.status,
+        "since": stored.since,
+        "due_on": stored.due_on,
+        "rows": rows,
+    }
+
+
+def _differs(stored: StandingHistory, standing: Standing) -> bool:
+    """Whether today's records would have given another standing."""
+    same = (standing.status.value, format_results(standing.results), standing.due_on)
+    return (stored.status, stored.requirements, stored.due_on) != same

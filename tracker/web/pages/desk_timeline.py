@@ -12,6 +12,7 @@ from sqlmodel import Session
 from starlette.datastructures import FormData
 
 from tracker.db.people import Person
+from tracker.formatting import format_date
 from tracker.rulebooks import RulebookError, load_notice_config
 from tracker.rules.cycles import Cycle
 from tracker.rules.notice_config import NoticeConfig
@@ -27,6 +28,7 @@ from tracker.services.timeline import (
     count_by_kind,
     kinds_of,
     list_names,
+    list_session_titles,
     list_timeline,
 )
 from tracker.web.forms.body import RowId
@@ -196,7 +198,11 @@ def load_words(
     names_by_email |= {person.email: person.name}
     zone = page.rulebooks.associations[association].time_zone
     names = list_names(session, list_named_ids(items))
-    return TimelineWording(page.rulebooks, zone, names, names_by_email)
+    sessions = {
+        number: f"{title}, {format_date(day)}"
+        for number, title, day in list_session_titles(session, person.id)
+    }
+    return TimelineWording(page.rulebooks, zone, names, names_by_email, sessions)
 
 
 def _list_cycle_options(page: PageRequest, endorsements: Sequence[Endorsed]) -> list[CycleOption]:

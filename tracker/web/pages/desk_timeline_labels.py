@@ -115,6 +115,22 @@ OUTCOMES = {
     "failed": ("Not delivered", "warm"),
     "dropped": ("Not sent", "plain"),
 }
+# What happened to a session, by table, by whether a row was added, changed, or removed, and by its
+# state or kind.
+SESSION_EVENTS = {
+    ("entry_confirmation", "added", ""): "Session confirmed",
+    ("entry_confirmation", "changed", ""): "Session confirmed again",
+    ("entry_confirmation", "removed", ""): "Confirmation withdrawn",
+    ("entry_decision", "added", "excluded"): "Session not counted",
+    ("entry_decision", "removed", "excluded"): "Session counted again",
+    ("entry_decision", "added", "removed"): "Session removed by the association",
+    ("entry_decision", "removed", "removed"): "Removal of a session undone",
+    ("entry_question", "added", "open"): "Question asked",
+    ("entry_question", "changed", "open"): "Question asked again",
+    ("entry_question", "changed", "answered"): "Question answered",
+    ("entry_question", "changed", "settled"): "Question settled",
+    ("entry_question", "removed", "open"): "Question withdrawn",
+}
 # The columns that tell a row from others of its kind.
 IDENTITY = {
     "entry": ("title", "minutes", "held_on"),
@@ -132,6 +148,7 @@ IDENTITY = {
     "exam_result": ("taken_on",),
     "degree": ("title",),
     "position": ("title", "employer"),
-    "entry_question": ("state",),
-    "entry_decision": ("kind", "title", "held_on"),
+    "entry_confirmation": ("entry_id",),
+    "entry_question": ("entry_id",),
+    "entry_decision": ("title", "held_on"),
 }

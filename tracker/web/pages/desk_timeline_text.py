@@ -24,6 +24,7 @@ from tracker.services.timeline import (
     SentEmail,
     SignInEvent,
     TimelineItem,
+    TimelineKind,
 )
 from tracker.services.timeline_scope import RecordedChange, Values, values_of
 from tracker.web.pages.desk_timeline_labels import (
@@ -35,6 +36,7 @@ from tracker.web.pages.desk_timeline_labels import (
     NOUNS,
     OUTCOMES,
     PERSON_COLUMNS,
+    SESSION_EVENTS,
     STATES,
 )
 from tracker.web.pages.mail_choice import format_kinds
@@ -66,18 +68,22 @@ class TimelineRow:
 
 @dataclass(frozen=True, slots=True)
 class TimelineWording:
-    """What the words need to know: names of people, by id and by address, and the zone."""
+    """What the words need to know.
+
+    Names of people are by id and by address; ``sessions`` are titles with their days, by id.
+    """
 
     rulebooks: Rulebooks
     zone: str
     names: Mapping[int, str] = field(default_factory=dict)
     names_by_email: Mapping[str, str] = field(default_factory=dict)
+    sessions: Mapping[int, str] = field(default_factory=dict)
 
     def view(self, item: TimelineItem) -> TimelineRow:
         """One item in words."""
         content = item.content
         if isinstance(content, RecordedChange):
-            return self._view_change(content)
+            return self._view_change(content, item.kind)
         if isinstance(content, ChangeBatch):
             return self._view_batch(content)
         if isinstance(content, SentEmail):
@@ -86,15 +92,14 @@ class TimelineWording:
             return self._view_skipped(content)
         return self._view_sign_in(item, content)
 
-    def _view_change(self, change: RecordedChange) -> TimelineRow:
-        noun = NOUNS.get(change.table, "Record")
-        title = f"{noun} {_format_verb(change)}"
+    def _view_change(self, change: RecordedChange, kind: TimelineKind) -> TimelineRow:
+        title = _format_event(change)
         shown = _describe(self, change)
         if shown:
             title += f": {shown}"
         return TimelineRow(
             at=self.format_instant(change.at),
-            kind="Decision" if change.table in ("review", "settled_cycle") else "Change",
+            kind="Decision" if kind is TimelineKind.DECISION else "Change",
             title=title,
             who=self.format_actor(change.who),
             details=tuple(self._list_details(change)),
@@ -255,6 +260,15 @@ def _list_change_ids(change: RecordedChange) -> set[int]:
     return ids
 
 
+def _format_event(change: RecordedChange) -> str:
+    """``Session confirmed``, ``Waiver added``."""
+    values = {**values_of(change.before), **values_of(change.after)}
+    verb = _format_verb(change)
+    state = values.get("state") or values.get("kind") or ""
+    noun = NOUNS.get(change.table, "Record")
+    return SESSION_EVENTS.get((change.table, verb, state), f"{noun} {verb}")
+
+
 def _format_verb(change: RecordedChange) -> str:
     if change.table == "mail_off":
         return "changed"
@@ -285,6 +299,7 @@ def _format_provider(wording: TimelineWording, number: int) -> str:
 
 
 _FORMATS: dict[str, _Format] = {
+    "entry_id": lambda wording, number: wording.sessions.get(number, ""),
     "minutes": lambda _, minutes: format_hours_with_unit(minutes),
     "topics": _format_topics,
     "provider_id": _format_provider,
