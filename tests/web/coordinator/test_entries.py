@@ -163,3 +163,12 @@ def test_other_people_see_and_change_nothing(web: WebClient) -> None:
     assert web.visit(CAROL).get(entry_path(web, "erin", ERIN)).status_code == 404
     mixed = f"/coordinator/person/{web.cast.people[ALICE]}/entries/{web.cast.entries['erin']}"
     assert web.visit(CAROL).get(mixed).status_code == 404
+
+
+def test_an_undone_question_is_withdrawn_with_its_email(web: WebClient) -> None:
+    carol, path = web.visit(CAROL), entry_path(web)
+    save(carol, path, action="ask", ask_text="Was all of it about infants?")
+    undo_last(carol)
+    assert web.cast.rows("entry_question") == []
+    assert [row["state"] for row in web.cast.rows("outbox")] == ["dropped"]
+    assert "Was all of it" not in text_of(web.visit(ALICE).get("/my-year"))
