@@ -138,6 +138,8 @@ def test_a_correction_changes_nothing_without_consent(web: WebClient) -> None:
     [entry] = web.cast.rows("entry", **table)
     assert (entry["minutes"], entry["title"]) == (360, "Infant week")
     assert web.cast.rows("entry_question")[0]["state"] == "settled"
+    timeline = f"/coordinator/person/{web.cast.people[ALICE]}/timeline"
+    assert "Correction accepted: Infant week, May 2, 2026" in text_of(carol.get(timeline))
 
 
 def test_a_correction_of_a_changed_session_is_refused(web: WebClient) -> None:

@@ -129,6 +129,7 @@ SESSION_EVENTS = {
     ("entry_question", "changed", "open"): "Question asked again",
     ("entry_question", "changed", "answered"): "Question answered",
     ("entry_question", "changed", "settled"): "Question settled",
+    ("entry_question", "changed", "accepted"): "Correction accepted",
     ("entry_question", "removed", "open"): "Question withdrawn",
 }
 # The columns that tell a row from others of its kind.

@@ -265,6 +265,8 @@ def _format_event(change: RecordedChange) -> str:
     values = {**values_of(change.before), **values_of(change.after)}
     verb = _format_verb(change)
     state = values.get("state") or values.get("kind") or ""
+    if values.get("accepted"):
+        state = "accepted"
     noun = NOUNS.get(change.table, "Record")
     return SESSION_EVENTS.get((change.table, verb, state), f"{noun} {verb}")
 
