@@ -60,10 +60,9 @@ BRINGS = {
     ("/coordinator/mail/new", "to"): ({}, "person"),
     ("/coordinator/people", "row"): ({"action": "waive"}, "row"),
 }
-# What coordinators' forms bring: tests/web/coordinator/test_provider_links.py.
-BY_COORDINATORS = {("/coordinator/person/{person_id}/provider", "provider")}
-# What coordinators' forms bring: tests/web/coordinator/test_today.py.
+# What coordinators' forms bring: test_provider_links.py and test_today.py in tests/web/coordinator.
 BY_COORDINATORS = {
+    ("/coordinator/person/{person_id}/provider", "provider"),
     ("/coordinator/snooze", "cause"),
     ("/coordinator/snooze", "choice"),
     ("/coordinator/snooze", "replaces"),
