@@ -17,7 +17,9 @@ pytestmark = pytest.mark.browser
 Phone = Callable[[str], Page]
 # What is no page: files, and what machines ask for.
 FILES = (".ics", ".svg", ".csv", ".pdf", ".zip")
-NO_PAGES = {"/healthz", "/readyz", "/metrics", "/static/{name}", "/evidence/{file_id}"}
+# Mail in a frame, as it is sent.
+MAILS = {"/coordinator/mail/{mailing_id}/people/{recipient_id}/html"}
+NO_PAGES = {*MAILS, "/healthz", "/readyz", "/metrics", "/static/{name}", "/evidence/{file_id}"}
 
 
 def file(name: str, content: bytes) -> FilePayload:

@@ -93,6 +93,8 @@ class Stories(StrictModel):
     dispute: str
     question: str
     answer: str
+    mailing_subject: str
+    mailing_text: str
     refusal: str
     coordinators: CoordinatorNames
     stories: tuple[EndorseeStory, ...]

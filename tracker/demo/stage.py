@@ -25,6 +25,7 @@ from tracker.jobs.digest import run_digest
 from tracker.jobs.schedule import Job, find_due
 from tracker.notifications.context import JobContext
 from tracker.notifications.group_session_mail import notify_members
+from tracker.notifications.mailing_mail import Sender, send_mailing
 from tracker.plain_text import plain_name
 from tracker.rulebooks import Rulebooks
 from tracker.services.context import Actor, ServiceContext
@@ -36,6 +37,9 @@ from tracker.services.group_sessions import (
     Invitation,
     create_group_session,
 )
+from tracker.services.mailing_recipients import AudienceFilter, list_audience
+from tracker.services.mailing_rules import MailingTemplate
+from tracker.services.mailings import MailingInput
 from tracker.services.profile import set_provider_settings
 from tracker.services.provider_answers import decline_names
 from tracker.services.run_ledger import RunKey, claim_run, finish_run
@@ -43,6 +47,7 @@ from tracker.services.team import FixedTeam
 from tracker.services.waiting_names import find_waiting_names
 from tracker.settings import Coordinator, Settings
 from tracker.web.dependencies import DemoLogin
+from tracker.web.pages.desk_mail import describe_filter
 
 _ACTOR = "tracker demo"
 _DAY = timedelta(days=1)
@@ -51,6 +56,7 @@ _WEEKS_OF_HISTORY = 4
 _GROUP_SESSION_AGO = timedelta(days=2)
 _GROUP_MINUTES = 90
 _GROUP_SIZE = 5
+_MAILED_ABOUT = "rsc"
 
 
 class Address(NamedTuple):
@@ -103,6 +109,32 @@ def fill(context: JobContext, engine: Engine, cast: Cast, folder: Path) -> None:
         add_list_examples(context, session, cast)
         shown = {login.email for login in list_logins(context.settings, cast)}
         add_reviews(context, session, cast, shown)
+        for coordinator in context.settings.coordinators:
+            _send_mailing(context, session, cast, coordinator)
+
+
+def _send_mailing(
+    context: JobContext, session: Session, cast: Cast, coordinator: Coordinator
+) -> None:
+    """Send a coordinator's mailing of yesterday to those who are missing hours."""
+    association, sent_at = coordinator.association, cast.now - _DAY
+    today = local_day(sent_at, context.rulebooks.associations[association].time_zone)
+    chosen = AudienceFilter(missing=_MAILED_ABOUT)
+    audience = list_audience(session, association, today, chosen)
+    if not audience.person_ids:
+        return
+    typed = MailingInput(
+        association,
+        MailingTemplate.FREE,
+        cast.stories.mailing_subject,
+        cast.stories.mailing_text.strip(),
+        describe_filter(chosen, audience),
+        tuple(audience.person_ids),
+        f"demo {association}",
+    )
+    actor = Actor(coordinator.email, None, (association,))
+    service = ServiceContext(session, context.rulebooks, actor, sent_at)
+    send_mailing(context, service, typed, Sender(coordinator.name, coordinator.email))
 
 
 def list_logins(settings: Settings, cast: Cast) -> Sequence[DemoLogin]:

@@ -118,19 +118,22 @@ def list_recipients(
     mailed, off = _list_mailed(session, known, today), _list_switched_off(session, known)
     recipients = []
     for ids in in_chunks(sorted(known), _IDS_PER_QUERY):
-        for person in session.exec(select(Person).where(col(Person.id).in_(ids))):
+        people = select_columns(*_PERSON_COLUMNS).where(col(Person.id).in_(ids))
+        for person_id, name, email, second_email, refused_at in session.connection().execute(
+            people
+        ):
             recipients.append(
                 Recipient(
-                    person_id=person.id,
-                    name=person.name,
-                    email=person.email,
-                    second_email=person.second_email or "",
-                    is_refused=person.email_refused_at is not None,
-                    belongs=person.id in belongs,
-                    was_mailed_today=person.id in mailed,
-                    switched_off=frozenset(off.get(person.id, ())),
-                    renewals=tuple(renewals.get(person.id, ())),
-                    trainings=tuple(trainings.get(person.id, ())),
+                    person_id=person_id,
+                    name=name,
+                    email=email,
+                    second_email=second_email or "",
+                    is_refused=refused_at is not None,
+                    belongs=person_id in belongs,
+                    was_mailed_today=person_id in mailed,
+                    switched_off=frozenset(off.get(person_id, ())),
+                    renewals=tuple(renewals.get(person_id, ())),
+                    trainings=tuple(trainings.get(person_id, ())),
                 )
             )
     return sorted(recipients, key=lambda one: (one.name.casefold(), one.person_id))
@@ -181,6 +184,13 @@ def _list_renewals(
 
 
 # Columns, not objects: there are many, and none is changed.
+_PERSON_COLUMNS = (
+    col(Person.id),
+    col(Person.name),
+    col(Person.email),
+    col(Person.second_email),
+    col(Person.email_refused_at),
+)
 _RENEWAL_COLUMNS = (
     col(StandingRow.endorsement_id),
     col(StandingRow.cycle_starts_on),
