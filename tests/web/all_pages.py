@@ -133,7 +133,6 @@ _LISTED = [
     (CAROL, "/coordinator"),
     (CAROL, "/coordinator?kind=lapsed"),
     (CAROL, "/coordinator/snooze?association=NCIMHA&cause=request-{request}"),
-    (CAROL, "/coordinator/snooze?association=NCIMHA&cause=request-{request}", "Snooze"),
     (DAN, "/coordinator"),
     (CAROL, "/coordinator/people"),
     (CAROL, "/coordinator/people?missing=rsc&providers=1", "Email"),

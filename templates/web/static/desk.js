@@ -42,7 +42,10 @@ function enterList(event) {
 if (list) {
   list.addEventListener("keydown", onKey);
   document.addEventListener("keydown", enterList);
-  const named = location.hash ? document.getElementById(location.hash.slice(1)) : null;
-  const action = actionOf(rowOf(named));
-  if (action) action.focus();
+  // Browsers move the focus away when they scroll to the row that a link names.
+  addEventListener("load", () => {
+    const named = location.hash ? document.getElementById(location.hash.slice(1)) : null;
+    const action = actionOf(rowOf(named));
+    if (action) action.focus();
+  });
 }
