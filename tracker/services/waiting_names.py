@@ -4,8 +4,9 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+import sqlalchemy
 from sqlmodel import Session, and_, col, or_, select
 
 from tracker.db.applications import UNDECIDED, Application
@@ -108,27 +109,19 @@ def find_waiting_names(
 
 def _read_names(session: Session, association: str, today: date) -> list[WaitingName]:
     urgent = _list_urgent(session, association, today)
+    # In the order of WaitingEntry. Columns only: there can be thousands of rows.
+    columns: list[Any] = [Entry.id, Entry.person_id, Person.name, Entry.provider_name]
+    columns += [Entry.held_on, Entry.minutes, Entry.logged_at]
     query = (
-        select(Entry, Person.name)
+        sqlalchemy.select(*columns)
         .join(Person, col(Person.id) == Entry.person_id)
         .where(col(Entry.provider_name).is_not(None), belongs_to(association))
         .order_by(col(Entry.held_on), col(Entry.id))
     )
     by_key = defaultdict[str, list[WaitingEntry]](list)
-    for entry, person_name in session.exec(query):
-        name = entry.provider_name or ""
-        by_key[plain_name(name)].append(
-            WaitingEntry(
-                entry.id,
-                entry.person_id,
-                person_name,
-                name,
-                entry.held_on,
-                entry.minutes,
-                entry.logged_at,
-                entry.id in urgent,
-            )
-        )
+    for row in session.connection().execute(query):
+        entry = WaitingEntry._make((*row, row.id in urgent))
+        by_key[plain_name(entry.provider_name)].append(entry)
     return [_name_of(key, entries) for key, entries in by_key.items()]
 
 

@@ -136,9 +136,9 @@ def find_person(
     """Find the person whom a name means among those on file."""
     association, search = choose_association(page.viewer, association), clean(search)
     with page.reading() as session:
-        review = _read_review(session, page, association, plain_name(name))
+        [waiting] = require(_find_names(session, page, association, [plain_name(name)]))
         known = list_known_people(session, page.rulebooks, association)
-        days = [entry.held_on for entry in review.name.entries]
+        days = [entry.held_on for entry in waiting.entries]
         found = search_people(search, known) if search else []
         people = describe_matches(session, page.rulebooks, association, found, days)
     return page.render(
@@ -146,7 +146,7 @@ def find_person(
         here="coordinator",
         desk="providers",
         association=association,
-        name=review.name,
+        name=waiting,
         search=search,
         people=people,
     )
