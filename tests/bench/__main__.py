@@ -9,13 +9,15 @@ from pathlib import Path
 import psycopg
 from sqlalchemy.engine import make_url
 
+from tests.bench.imports import measure_imports
 from tests.bench.mailing import measure_mailing
 from tests.bench.measuring import heading, measure, say
 from tests.bench.pages import measure_pages
 from tests.support.postgres import running_server
 
 _APPLICANTS = 10_000
-_DATABASES = 6
+_IMPORTED = 10_000
+_DATABASES = 7
 
 
 def main() -> None:
@@ -68,6 +70,7 @@ def _measure_jobs(urls: Iterator[str], endorsees: int, mails: int) -> None:
     say("judge all applications", judged, floor=floor)
     heading(f"{name}: {mails:,} endorsees with a reminder due, whole commands, to a local sink")
     measure_mailing(next(urls), mails)
+    measure_imports(urls, _IMPORTED)
 
 
 def _sqlite_urls(folder: Path) -> Iterator[str]:

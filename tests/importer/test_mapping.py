@@ -42,6 +42,13 @@ def test_a_roster_is_people_and_endorsements() -> None:
     assert endorsements.lines[1] == (2, ["zoe@example.org", "NCIMHA", "IFS", "2024-03-01"])
 
 
+def test_a_name_is_recognized_with_other_endings() -> None:
+    _, mapping = propose(
+        "Name,Email,Category,Since,Endorsement ended on\nZ,z@example.org,IFS,2024-03-01,\n"
+    )
+    assert mapping.sheets[0].targets[-1] == "endorsements.ends_on"
+
+
 def test_a_membership_list_does_not_rename_people() -> None:
     members, mapping = propose(
         "Member name,Email address,Member since,Expiration date\n"

@@ -50,7 +50,9 @@ def test_what_lacks_a_refused_row_is_refused_too(importer: Importer) -> None:
     assert {row.outcome for row in result.rows} == {"refused"}
     by_kind = {row.kind: row for row in result.rows}
     assert by_kind["people"].reason == 'Provides RSC "perhaps": must be yes or no'
-    assert "neither in people.csv nor in the database" in by_kind["endorsements"].reason
+    assert by_kind["endorsements"].reason == (
+        "nobody has the address alice@example.org, and no row adds a person with it"
+    )
     assert importer.rows("person") == []
 
 

@@ -168,14 +168,9 @@ def _print_plan(rows: Sequence[PlannedRow]) -> None:
         table.add_row(kind, *(str(counts[outcome]) for outcome in OUTCOMES))
     Console().print(table)
     changed = [row for row in rows if row.outcome == CHANGED]
-    for row in changed[:_PRINTED_PROBLEMS]:
-        values = [f"{name} {before!r} → {after!r}" for name, (before, after) in row.changes.items()]
-        typer.echo(f"{row.file}:{row.line}: {row.email}: {', '.join(values)}")
-    _print_more(len(changed))
-    refused = [row for row in rows if row.outcome == REFUSED]
-    for row in refused[:_PRINTED_PROBLEMS]:
-        typer.echo(f"{row.file}:{row.line}: {row.reason}", err=True)
-    _print_more(len(refused), err=True)
+    _print_lines([f"{row.file}:{row.line}: {row.email}: {_format_changes(row)}" for row in changed])
+    refused = [f"{row.file}:{row.line}: {row.reason}" for row in rows if row.outcome == REFUSED]
+    _print_lines(refused, err=True)
     if refused:
         count = format_count(len(refused), "row")
         typer.echo(f"{count} would be refused, and so nothing would be stored.", err=True)
@@ -183,9 +178,16 @@ def _print_plan(rows: Sequence[PlannedRow]) -> None:
     typer.echo("This is a plan: nothing was stored.")
 
 
-def _print_more(count: int, *, err: bool = False) -> None:
-    if count > _PRINTED_PROBLEMS:
-        typer.echo(f"… and {count - _PRINTED_PROBLEMS} more", err=err)
+def _format_changes(row: PlannedRow) -> str:
+    values = row.changes.items()
+    return ", ".join(f"{name} {before!r} → {after!r}" for name, (before, after) in values)
+
+
+def _print_lines(lines: Sequence[str], *, err: bool = False) -> None:
+    for line in lines[:_PRINTED_PROBLEMS]:
+        typer.echo(line, err=err)
+    if len(lines) > _PRINTED_PROBLEMS:
+        typer.echo(f"… and {len(lines) - _PRINTED_PROBLEMS} more", err=err)
 
 
 def undo(number: int) -> None:

@@ -127,10 +127,15 @@ def _guess_target(name: str, memory: Memory) -> str:
     for _, targets in list_targets():
         for target in targets:
             for known in _specific_names(target):
-                found = _EXACT + 1 if known == name else fuzz.token_sort_ratio(known, name)
+                found = _EXACT + 1 if known == name else _compare_names(known, name)
                 if found > likeness:
                     best, likeness = target, found
     return best
+
+
+def _compare_names(known: str, name: str) -> float:
+    """How alike two names are, of 100; the order of their words matters little."""
+    return max(fuzz.ratio(known, name), fuzz.token_sort_ratio(known, name))
 
 
 def _specific_names(target: str) -> Iterator[str]:

@@ -15,7 +15,7 @@ from tracker.importer.apply import plan_import
 from tracker.importer.cells import ImportContext
 from tracker.importer.csv_row import format_cell
 from tracker.importer.problems import ImportProblem, ImportRefused
-from tracker.importer.reader import ImportedFiles
+from tracker.importer.reader import UNKNOWN_PERSON, ImportedFiles
 from tracker.importer.schemas import SCHEMAS, PersonRow
 from tracker.importer.store import ImportPlan, ImportReport, store_plan
 from tracker.importer.table_rows import RowOutcome
@@ -140,6 +140,8 @@ def _list_rows(
 
 def _describe(kind: str, problem: ImportProblem) -> str:
     """A problem in the words of pages: ``First day "soon": write the date as …``."""
+    if problem.message == UNKNOWN_PERSON:
+        return f"nobody has the address {problem.value}, and no row adds a person with it"
     if problem.column is None:
         return problem.sentence
     label = label_of(problem.column if problem.column in SHARED else f"{kind}.{problem.column}")

@@ -101,7 +101,13 @@ _NAMES: Mapping[str, Sequence[str]] = {
         "date of endorsement",
         "initial endorsement date",
     ),
-    "endorsements.ends_on": ("endorsement end", "endorsement ended", "endorsement expires"),
+    "endorsements.ends_on": (
+        "endorsement end",
+        "endorsement ends",
+        "endorsement ended",
+        "endorsement end date",
+        "endorsement expires",
+    ),
     "memberships.organization": ("organization", "membership organization", "member of"),
     "memberships.starts_on": (
         "member since",

@@ -1,7 +1,9 @@
 """Import: uploading lists, saying what their columns mean, and seeing what they would change."""
 
 import json
+import re
 from collections.abc import Iterator
+from datetime import date
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request
@@ -10,6 +12,7 @@ from fastapi.responses import HTMLResponse, Response, StreamingResponse
 from starlette.datastructures import FormData, UploadFile
 
 from tracker.db.imports import ImportPlanRecord, ImportPlanRow
+from tracker.formatting import format_short_date
 from tracker.importer.mapping import list_questions
 from tracker.importer.plan_records import (
     APPLIED,
@@ -71,6 +74,10 @@ _MOST_IMPORTS = 20
 _MOST_LETTERS = 12
 _LARGEST_MB = MAX_FILE_BYTES // (1024 * 1024)
 _ROW_CELLS = 4
+# The address stands beside, and the association is that of the page.
+_NOT_SHOWN = {"email", "association"}
+_ISO_DAY = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
+_KIND_IN_LABEL = re.compile(r" \([a-z ]+\)$", re.IGNORECASE)
 _OUTCOME_WORDS = {
     "added": "Added",
     "changed": "Changed",
@@ -203,7 +210,8 @@ def _render_plan(
         outcomes=_OUTCOME_WORDS,
         kind_names=KIND_NAMES,
         look_alikes=[
-            (each, decisions.get(each["email"], "")) for each in summary.look_alikes[:PAGE_SIZE]
+            (each, decisions.get(each["email"], ""), _format_place(each["place"]))
+            for each in summary.look_alikes[:PAGE_SIZE]
         ],
         similar=mapping_of(record).similar,
         page=number,
@@ -221,7 +229,11 @@ def _view_row(row: ImportPlanRow) -> dict[str, Any]:
     """A row as the page prints it: where it is, whose it is, and what becomes of it."""
     cells: dict[str, str] = json.loads(row.cells)
     shown = {name: text for name, text in cells.items() if text not in {"", row.email}}
-    details = [f"{_label(row, name)}: {text}" for name, text in shown.items() if name != "email"]
+    details = [
+        f"{_label(row, name)}: {_format_cell(text)}"
+        for name, text in shown.items()
+        if name not in _NOT_SHOWN
+    ]
     changes = json.loads(row.changes) if row.changes else {}
     return {
         "file": row.file,
@@ -233,11 +245,25 @@ def _view_row(row: ImportPlanRow) -> dict[str, Any]:
         "words": _OUTCOME_WORDS[row.outcome],
         "reason": row.reason,
         "changes": [
-            (_label(row, name), before or "empty", after or "empty")
+            (_label(row, name), _format_cell(before) or "empty", _format_cell(after) or "empty")
             for name, (before, after) in changes.items()
         ],
         "undone": row.undone,
     }
+
+
+def _format_cell(text: str) -> str:
+    """A value as pages print it: days in words."""
+    try:
+        return format_short_date(date.fromisoformat(text)) if _ISO_DAY.fullmatch(text) else text
+    except ValueError:
+        return text
+
+
+def _format_place(place: str) -> str:
+    """Where a row is: ``roster.xlsx, Endorsees, row 5``."""
+    table, _, line = place.rpartition(":")
+    return f"{_KIND_IN_LABEL.sub('', table)}, row {line}"
 
 
 def _label(row: ImportPlanRow, name: str) -> str:
