@@ -217,17 +217,16 @@ def test_hostile_text_is_harmless_in_every_field(sqlite_applicant_web: WebClient
 
 
 def upload_hostile_lists(web: WebClient) -> None:
-    """A list whose columns are still to be checked, and one with a plan."""
+    """A list whose columns are still to be checked, and one that is applied."""
     carol = web.visit(CAROL)
     file = io.StringIO()
     writer = csv.writer(file)
     writer.writerow(["Name", "Email", "Category", "Since", *(text[:200] for text in CORPUS)])
-    for number, text in enumerate(CORPUS):
-        writer.writerow([text, f"new{number}@example.org", "IFS", "2024-03-14", *CORPUS])
+    for number, text in enumerate(CORPUS[:3]):
+        writer.writerow([text, f"new{number}@example.org", "IFS", "2026-11-02", *CORPUS])
     lists = file.getvalue().replace("\x00", "")
     upload(carol, ("<b>list</b>.csv", lists.replace("IFS", "<i>IFS</i>")))
     act(web, carol, plan(web, carol, ("=list.csv", lists)), "apply")
-    plan(web, carol, ("=list 2.csv", lists.replace("2024", "2023")))
 
 
 def make_portfolios(session: Session, cast: Cast) -> None:
