@@ -1,6 +1,7 @@
 """A visitor who opens every page that can be reached by links, and reads the forms on it."""
 
 import re
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
@@ -12,6 +13,8 @@ from tests.web.client import Visitor
 
 _TYPED = {"text", "email", "search", "tel", "url", ""}
 _MOST_PAGES = 300
+# Pages that differ only in numbers, or in what a query asks for.
+_MOST_OF_A_KIND = 4
 # The desk's only script.
 _SCRIPT = re.compile(r"/static/desk-[0-9a-f]{12}\.js").fullmatch
 # `webcal` opens a calendar program on an address of ours.
@@ -103,9 +106,10 @@ def read_page(path: str, answer: Response) -> Reader:
 
 
 def walk(visitor: Visitor, *start: str) -> Iterator[tuple[str, Response, Reader]]:
-    """Every page that links lead to from ``start`` (else the first page), each once."""
+    """The pages that links lead to from ``start`` (else the first page): a few of each kind."""
     waiting = [*(start or ("/",))]
     seen = set(waiting)
+    kinds: Counter[str] = Counter()
     while waiting and len(seen) < _MOST_PAGES:
         path = waiting.pop(0)
         answer = visitor.get(path)
@@ -116,6 +120,9 @@ def walk(visitor: Visitor, *start: str) -> Iterator[tuple[str, Response, Reader]
             parts = urlsplit(urljoin(path, link))
             ours = not parts.scheme and not parts.netloc
             target = f"{parts.path}?{parts.query}" if parts.query else parts.path
-            if ours and target.startswith("/") and target not in seen:
+            kind = re.sub(r"\d+|=[^&]*", "", target)
+            is_new = target not in seen and kinds[kind] < _MOST_OF_A_KIND
+            if ours and target.startswith("/") and is_new:
+                kinds[kind] += 1
                 seen.add(target)
                 waiting.append(target)
