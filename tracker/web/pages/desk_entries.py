@@ -189,6 +189,10 @@ def _save_directly(
 ) -> Response:
     entry_id, association = found.entry.id, found.association
     question_id, text = number_of(typed, "question"), clean(text_of(typed, "reply_text"))
+    if action in ("settle", "reply"):
+        with page.reading() as session:
+            threads = list_threads(session, [found.entry], {association}).get(entry_id, ())
+        require(question_id in {thread.question.id for thread in threads})
 
     def work(context: ServiceContext) -> None:
         if action == "confirm":
