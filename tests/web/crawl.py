@@ -14,7 +14,7 @@ from tests.web.client import Visitor
 _TYPED = {"text", "email", "search", "tel", "url", ""}
 _MOST_PAGES = 300
 # Pages that differ only in numbers, or in what a query asks for.
-_MOST_OF_A_KIND = 4
+_MOST_OF_A_KIND = 6
 # The desk's only script.
 _SCRIPT = re.compile(r"/static/desk-[0-9a-f]{12}\.js").fullmatch
 # `webcal` opens a calendar program on an address of ours.
@@ -120,7 +120,7 @@ def walk(visitor: Visitor, *start: str) -> Iterator[tuple[str, Response, Reader]
             parts = urlsplit(urljoin(path, link))
             ours = not parts.scheme and not parts.netloc
             target = f"{parts.path}?{parts.query}" if parts.query else parts.path
-            kind = re.sub(r"\d+|=[^&]*", "", target)
+            kind = re.sub(r"\d+", "", parts.path)
             is_new = target not in seen and kinds[kind] < _MOST_OF_A_KIND
             if ours and target.startswith("/") and is_new:
                 kinds[kind] += 1
