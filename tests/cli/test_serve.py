@@ -8,6 +8,7 @@ from sqlalchemy import Engine
 from tests.rules.case_data import TESTS
 from tracker.cli import serve
 from tracker.db.engine import reading
+from tracker.notifications.context import JobContext, open_context
 
 
 def limit_of(engine: Engine) -> str:
@@ -22,7 +23,12 @@ def test_only_page_connections_have_a_statement_timeout(
     monkeypatch.setenv("TRACKER_CONFIG_DIR", str(TESTS.parent / "config"))
     monkeypatch.setattr(serve, "configure_logs", lambda: None)
     contexts: list[tuple[Any, ...]] = []
-    monkeypatch.setattr(serve, "open_context", lambda *parts: contexts.append(parts))
+
+    def open_and_keep(*parts: Any) -> JobContext:  # noqa: ANN401
+        contexts.append(parts)
+        return open_context(*parts)
+
+    monkeypatch.setattr(serve, "open_context", open_and_keep)
     pages = serve.create_app().state.site.engine
     ((_, _, jobs, patience),) = contexts
     assert (limit_of(pages), limit_of(jobs), patience) == ("30s", "0", 20)

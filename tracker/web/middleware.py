@@ -141,7 +141,7 @@ _CONTENT_SECURITY_POLICY = (
 )
 # Only the coordinator's pages have a script, in a file of our own: it adds keys.
 _DESK = "/coordinator"
-_DESK_POLICY = f"{_CONTENT_SECURITY_POLICY}; script-src 'self'"
+DESK_POLICY = f"{_CONTENT_SECURITY_POLICY}; script-src 'self'"
 
 
 def security_headers(settings: Settings) -> dict[str, str]:
@@ -174,7 +174,7 @@ class SecurityHeaders:
                 headers = MutableHeaders(scope=message)
                 is_page = headers.get("content-type", "").startswith("text/html")
                 if is_page and (scope["path"] + "/").startswith(f"{_DESK}/"):
-                    headers.setdefault("content-security-policy", _DESK_POLICY)
+                    headers.setdefault("content-security-policy", DESK_POLICY)
                 for name, value in self._headers.items():
                     headers.setdefault(name, value)
                 if is_page and "cache-control" not in headers:

@@ -57,6 +57,7 @@ from tracker.services.mailings import (
 from tracker.services.selections import get_selection
 from tracker.web.forms.body import LARGEST_ID, Typed, clean, keep_form_key, parse_id, text_of
 from tracker.web.forms.mailing import MailingForm, parse_template
+from tracker.web.middleware import DESK_POLICY
 from tracker.web.page_request import CoordinatorPage, PageRequest, format_problems, require
 from tracker.web.pages.desk import choose_association
 
@@ -64,10 +65,7 @@ router = APIRouter()
 # A mail's own styles stand in the mail. Everything else stays forbidden, and only our own page may
 # frame it.
 MAIL_POLICY = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'self'; sandbox"
-FRAMING_POLICY = (
-    "default-src 'none'; style-src 'self'; img-src 'self'; script-src 'self'; frame-src 'self'; "
-    "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
-)
+FRAMING_POLICY = f"{DESK_POLICY}; frame-src 'self'"
 _MOST_NAMES = 50
 _MOST_SHOWN = 100_000
 
