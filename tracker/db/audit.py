@@ -76,9 +76,10 @@ def _find_people(session: Session, changes: Sequence[Change]) -> list[int | None
     owners = {
         index: _find_owner(change) for index, change in enumerate(changes) if people[index] is None
     }
-    found = _read_people(session, set(owners.values()))
-    for index, owner in owners.items():
-        people[index] = found.get(owner)
+    if owners:
+        found = _read_people(session, set(owners.values()))
+        for index, owner in owners.items():
+            people[index] = found.get(owner)
     return people
 
 

@@ -46,6 +46,7 @@ def run_due(context: JobContext, now: datetime, clock: Callable[[], datetime]) -
     takes. Any number of processes may call this at any time: none repeats what another has done.
     """
     with context.transaction() as session:
+        context.team.refresh(session)
         last_dates = run_ledger.list_last_run_dates(session)
         failed = {
             (failure.job, failure.association) for failure in run_ledger.list_failures(session)

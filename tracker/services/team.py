@@ -5,7 +5,6 @@ the team is in the database, and what the settings say about that association no
 """
 
 from collections.abc import Callable, Collection, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date, datetime
 from enum import StrEnum
@@ -146,6 +145,9 @@ class TeamSource(Protocol):
     def settings(self) -> Settings:
         """The settings, with the coordinators of today."""
 
+    def refresh(self, session: Session) -> None:
+        """Read the coordinators again if they may have changed."""
+
 
 @dataclass(frozen=True, slots=True)
 class FixedTeam:
@@ -153,12 +155,15 @@ class FixedTeam:
 
     settings: Settings
 
+    def refresh(self, session: Session) -> None:
+        """They stay the same."""
+
 
 class TeamCache:
-    """The settings with today's coordinators, read again when they may have changed.
+    """The settings with today's coordinators, as of the last `refresh`.
 
-    A change in another process shows after half a minute. Who may open the desk is decided by
-    `read`, which is never late. If the database can't be read, the last answer stays.
+    Each request and each tick of the jobs refreshes them, so a change in another process shows
+    after half a minute. Who may open the desk is decided by `read`, which is never late.
     """
 
     def __init__(
@@ -172,22 +177,35 @@ class TeamCache:
         self._engine = engine
         self._rulebooks = rulebooks
         self._now = now
-        self._settings = configured
+        self._settings: Settings | None = None
         self._read_at: float | None = None
 
     @property
     def settings(self) -> Settings:
-        """The settings, with the coordinators of today."""
-        if self._read_at is None or clock.stopwatch() - self._read_at > _MAX_AGE_SECONDS:
-            with suppress(SQLAlchemyError), reading(self._engine) as session:
-                active, _ = self.read(session, self._now())
-                found = {"coordinators": list_coordinators(active)}
-                self._settings = self.configured.model_copy(update=found)
-                self._read_at = clock.stopwatch()
-        return self._settings
+        """The settings, with the coordinators of today.
+
+        Only before the first `refresh` does this read the database, in a transaction of its own:
+        inside another one it could wait for a writer that waits for that one.
+        """
+        if self._settings is None:
+            try:
+                with reading(self._engine) as session:
+                    self.refresh(session)
+            except SQLAlchemyError:
+                return self.configured
+        return self._settings or self.configured
+
+    def refresh(self, session: Session) -> None:
+        """Read the coordinators again, if that was half a minute ago or `forget` was called."""
+        now = clock.stopwatch()
+        if self._read_at is None or now - self._read_at > _MAX_AGE_SECONDS:
+            active, _ = self.read(session, self._now())
+            found = {"coordinators": list_coordinators(active)}
+            self._settings = self.configured.model_copy(update=found)
+            self._read_at = now
 
     def forget(self) -> None:
-        """Read the teams again when they are next needed."""
+        """Let the next `refresh` read the teams."""
         self._read_at = None
 
     def read(self, session: Session, now: datetime) -> tuple[list[TeamMember], frozenset[str]]:

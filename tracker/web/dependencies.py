@@ -202,6 +202,14 @@ class Viewer:
         return self.is_endorsed or self.has_applied
 
 
+class DeskAccess(NamedTuple):
+    """The associations whose desk a request may look at or change, and what it lacks for more."""
+
+    coordinates: tuple[str, ...] = ()
+    needs_factor: bool = False
+    needs_factor_setup: bool = False
+
+
 class SignedIn(NamedTuple):
     """Who is signed in, what they do for associations today, and which want a second factor."""
 
@@ -209,31 +217,24 @@ class SignedIn(NamedTuple):
     roles: tuple[TeamMember, ...]
     strict: frozenset[str]
 
-    @property
-    def needs_factor(self) -> bool:
-        """Whether the second factor was not entered in this browser yet."""
-        return bool(self.roles) and self.user.has_factor and self.user.factor_at is None
-
-    @property
-    def needs_factor_setup(self) -> bool:
-        """Whether an association wants a second factor, and none is set up."""
-        return not self.user.has_factor and any(
-            one.association in self.strict for one in self.roles
-        )
-
-    def list_coordinated(self, request: Request) -> tuple[str, ...]:
-        """The associations for which the request may look at what it asks for, or change it."""
-        if self.needs_factor or self.needs_factor_setup:
-            return ()
+    def decide_access(self, request: Request) -> DeskAccess:
+        """What the request may look at, or change if it is one that changes something."""
+        if not self.roles:
+            return DeskAccess()
+        if self.user.has_factor and self.user.factor_at is None:
+            return DeskAccess(needs_factor=True)
+        if not self.user.has_factor and any(one.association in self.strict for one in self.roles):
+            return DeskAccess(needs_factor_setup=True)
         writes = request.method not in {"GET", "HEAD"}
         area = area_of(request.url.path)
-        return list_permitted(self.roles, self.user.email, area, writes=writes)
+        return DeskAccess(list_permitted(self.roles, self.user.email, area, writes=writes))
 
 
 def _find_signed_in(site: Site, session: Session, token: str, now: datetime) -> SignedIn | None:
     user = get_session_user(session, token, now)
     if user is None:
         return None
+    site.team.refresh(session)
     configured = {one.email for one in site.configured.coordinators}
     if not user.has_role and user.email not in configured:
         return SignedIn(user, (), frozenset())
@@ -308,19 +309,20 @@ def _viewer_of(site: Site, signed_in: SignedIn, request: Request) -> Viewer | No
     user, roles, _ = signed_in
     if user.name is None and not roles and not _may_apply(site, user):
         return None
+    access = signed_in.decide_access(request)
     return Viewer(
         email=user.email,
         name=user.name or next((one.name for one in roles), user.email),
         person_id=user.person_id,
         is_endorsed=user.is_endorsed,
         has_applied=user.has_applied,
-        coordinates=signed_in.list_coordinated(request),
+        coordinates=access.coordinates,
         provides_rsc=user.provides_rsc,
         mail_comes_back=user.mail_comes_back,
         confirmed_at=user.confirmed_at,
         roles=roles,
-        needs_factor=signed_in.needs_factor,
-        needs_factor_setup=signed_in.needs_factor_setup,
+        needs_factor=access.needs_factor,
+        needs_factor_setup=access.needs_factor_setup,
     )
 
 
