@@ -56,5 +56,5 @@ def test_the_digest_names_who_asks_for_time(sqlite_jobs: JobHarness) -> None:
     sqlite_jobs.run(AUTUMN, at("2024-09-16"))
     text = next(m.text for m in sqlite_jobs.mails("digest") if m.association == "NCIMHA")
     assert "requests leave starting October 1, 2024" in " ".join(text.split())
-    assert "/coordinator/requests/1" in text
+    assert "cause=request-1#request-1" in text
     assert "private" not in text
