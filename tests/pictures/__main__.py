@@ -13,7 +13,7 @@ def main() -> None:
     """Photograph what is asked for, and say what was written."""
     parser = argparse.ArgumentParser(prog="python -m tests.pictures")
     parser.add_argument("out", type=Path, nargs="?", help="the folder for one picture a page")
-    parser.add_argument("--only", default="", help="only pages with this in their file's name")
+    parser.add_argument("--only", default="", help="only pictures with this in their name")
     parser.add_argument("--readme", action="store_true", help="renew the pictures in docs, too")
     chosen = parser.parse_args()
     chromium = shutil.which("chromium") or shutil.which("google-chrome")
@@ -26,7 +26,7 @@ def main() -> None:
             sys.stdout.write(f"\r{written} pictures, last {name:60}")
             sys.stdout.flush()
     if chosen.readme:
-        for name in photograph_readme(chromium):
+        for name in photograph_readme(chromium, chosen.only):
             sys.stdout.write(f"\ndocs/pictures/{name}")
     sys.stdout.write("\n")
 

@@ -9,6 +9,7 @@ from typing import Literal, NamedTuple
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from tests.browser.conftest import ARGUMENTS
+from tests.pictures.small_png import reduce_png
 
 CycleScheme = Literal["light", "dark"]
 PHONE, DESK = 360, 1280
@@ -47,14 +48,20 @@ class Camera:
         yield context.new_page()
         context.close()
 
-    def photograph(self, page: Page, name: str, most: int = 0) -> None:
-        """Write the whole page, or its first ``most`` pixels, as ``name``."""
+    def photograph(self, page: Page, name: str, most: int = 0, *, small: bool = False) -> None:
+        """Write the whole page, or its first ``most`` pixels, as ``name``.
+
+        A ``small`` picture has at most 256 colors.
+        """
         # As high as the page, so that what sticks to the bottom of a window is at the bottom.
         width = (page.viewport_size or {"width": DESK})["width"]
         page.set_viewport_size({"width": width, "height": _LOW})
         height = page.evaluate("document.documentElement.scrollHeight")
         page.set_viewport_size({"width": width, "height": min(height, most) if most else height})
-        page.screenshot(path=self.folder / name)
+        picture = page.screenshot()
+        if small:
+            picture = reduce_png(page.context, picture)
+        (self.folder / name).write_bytes(picture)
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""The README's pictures, from the demo as it stands on a late November day."""
+"""The pictures of the README and the docs, from the demo as it stands on a late November day."""
 
 import tempfile
 from collections.abc import Iterator
@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from tests.pictures.camera import Camera, Film, open_camera
+from tests.pictures.desk import DESK_SHOTS, photograph_desk
 from tests.support.demo import Shown, open_demo
 from tracker.db.engine import reading
 from tracker.db.signing_keys import body_cipher
@@ -39,19 +40,25 @@ SHOTS = (
 MAILS = (("reminder.png", "notices", _ENDORSEE), ("digest.png", "digest", "coordinator of"))
 
 
-def photograph_readme(chromium: str) -> Iterator[str]:
-    """Write the pictures over those that are there; their names, as they are written."""
+def photograph_readme(chromium: str, only: str = "") -> Iterator[str]:
+    """Write the pictures with ``only`` in their names over those that are there; these names."""
     with (
         tempfile.TemporaryDirectory() as data,
         open_demo(Path(data)) as demo,
         open_camera(chromium, demo.url, _FOLDER) as camera,
     ):
         for shot in SHOTS:
-            _photograph_page(camera, demo, shot)
-            yield shot.name
+            if only in shot.name:
+                _photograph_page(camera, demo, shot)
+                yield shot.name
         for name, kind, story in MAILS:
-            _photograph_mail(camera, demo, name, kind, story)
-            yield name
+            if only in name:
+                _photograph_mail(camera, demo, name, kind, story)
+                yield name
+        for desk_shot in DESK_SHOTS:
+            if only in desk_shot.name:
+                photograph_desk(camera, demo, Path(data), desk_shot)
+                yield desk_shot.name
 
 
 def _number_of(demo: Shown, story: str) -> int:
