@@ -140,6 +140,14 @@ def test_a_link_to_what_is_solved_says_so(sqlite_web: WebClient) -> None:
     assert "no longer needs your attention" in text_of(page)
 
 
+def test_the_download_has_the_kind_that_is_shown(sqlite_web: WebClient) -> None:
+    carol = sqlite_web.visit(CAROL)
+    address = "/coordinator/attention.csv?association=NCIMHA&kind=lapsed"
+    assert address.replace("&", "&amp;") in carol.get("/coordinator?kind=lapsed").text
+    _, *rows = carol.get(address).text.splitlines()
+    assert [row.split(",")[1] for row in rows] == ["lapsed"]
+
+
 # --- snoozes
 
 

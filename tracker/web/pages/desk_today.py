@@ -268,13 +268,18 @@ def _draw(progress: CycleProgress) -> Chart:
 
 @router.get("/coordinator/attention.csv")
 def send_attention(
-    page: CoordinatorPage, request: Request, association: Annotated[str, Query()] = ""
+    page: CoordinatorPage,
+    request: Request,
+    association: Annotated[str, Query()] = "",
+    kind: Annotated[str, Query()] = "",
 ) -> StreamingResponse:
-    """Send what needs attention at one association for a spreadsheet."""
+    """Send what needs attention at one association, or one kind of it, for a spreadsheet."""
     association = choose_association(page.viewer, association)
     base_url = page.site.settings.base_url
     with page.reading() as session:
         rows = attention_rows(session, page.rulebooks, association, page.now, base_url)
+    if kind:
+        rows = [row for row in rows if row.kind == kind]
     client, person_id = client_of(request), page.viewer.person_id
     page.site.writer.run(
         lambda writing: record_event(writing, page.now, client, DOWNLOAD, DONE, person_id)
