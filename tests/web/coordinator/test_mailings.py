@@ -98,6 +98,7 @@ def test_nobody_gets_two_mailings_on_a_day(web: WebClient) -> None:
     send(carol, f"{NEW}?person={web.cast.people[ALICE]}")
     page = text_of(carol.get(NEW))
     assert "1 already mailed today Alice Moreno" in page
+    assert "You can write to them tomorrow." in page
     assert "Send to 1 person" in page
     held_back = carol.get(send(carol))
     assert "Write to the 1 held back" in text_of(held_back)

@@ -43,7 +43,7 @@ from tracker.services.mailing_recipients import (
     list_audience,
     list_recipients,
 )
-from tracker.services.mailing_rules import MailingPlan, Recipient
+from tracker.services.mailing_rules import MailingPlan, Recipient, SkipReason
 from tracker.services.mailings import (
     MAX_SUBJECT,
     MAX_TEXT,
@@ -308,6 +308,7 @@ def _render_form(
         templates=TEMPLATES,
         count=len(plan.to_send),
         skipped=_group_skipped(plan),
+        is_mailed_today=any(reason is SkipReason.MAILED_TODAY for _, reason in plan.skipped),
         number=number,
         recipient=recipient,
         shown=shown,
