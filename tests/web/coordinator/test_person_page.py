@@ -52,6 +52,7 @@ def test_the_page_shows_the_standing_and_every_fact(web: WebClient, carol: Visit
         "Dana Ruiz",
         "Jo Hart Not on file",
         "Master's",
+        "Change provides RSC",
     ):
         assert shown in text, shown
 
