@@ -71,8 +71,8 @@ def check(page: Page) -> None:
 
 
 def press(page: Page, name: str) -> None:
-    """Take away all that was typed, and press a button: what comes lists problems."""
-    page.evaluate(_CLEAR)
+    """Unfold the page, take away all that was typed, and press a button: problems are listed."""
+    page.evaluate(f"{_UNFOLD};({_CLEAR})()")
     page.get_by_role("button", name=name, exact=True).last.click()
     assert page.title().startswith("Error: ")
 

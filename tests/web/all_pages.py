@@ -176,10 +176,11 @@ _LISTED = [
     (CAROL, "/coordinator/person/1/timeline"),
     (CAROL, "/coordinator/person/1/timeline?day=1&month=11&year=2026"),
     (CAROL, "/coordinator/person/2/timeline?kind=skipped"),
+    (CAROL, "/coordinator/person/1/timeline/emails/{email}"),
     (CAROL, "/coordinator/person/1/entries"),
     (CAROL, "/coordinator/person/2/entries"),
     (CAROL, "/coordinator/person/1/entries/{training}"),
-    (CAROL, "/coordinator/person/1/entries/{training}", "Continue: propose a correction"),
+    (CAROL, "/coordinator/person/1/entries/{training}", "Continue to propose a correction"),
     (CAROL, "/coordinator/person/1/entries/{unknown}"),
     (ALICE, "/questions/{question}"),
     (ALICE, "/questions/{question}", "Send answer"),
@@ -242,7 +243,7 @@ _LISTED = [
     (CAROL, "/second-factor/set-up"),
     (CAROL, "/coordinator/team/new", "Add"),
     (CAROL, "/coordinator/team/end?member=carol@example.org"),
-    (CAROL, "/coordinator/team/end?member=carol@example.org", "End"),
+    (CAROL, "/coordinator/team/end?member=carol@example.org", "End the role"),
 ]
 OF_PROVIDERS = ("/sessions", "/profile/rsc-provider")
 STOPS = [Stop(*one) for one in _LISTED]
@@ -274,7 +275,17 @@ def furnish(cast: Cast) -> dict[str, Any]:
     numbers = {email.partition("@")[0]: n for email, n in cast.applications.items()}
     everyone = {"all": "yes", "action": "waive"}
     chosen = web.visit(CAROL).post("/coordinator/people", everyone).headers["location"]
+    found["email"] = _send_question(web)
     return {**cast.entries, **numbers, **found, "reference": link[1], "chosen": chosen}
+
+
+def _send_question(web: WebClient) -> int:
+    """Carol asks Alice about a session; the id of the email."""
+    alice, entry = web.cast.people[ALICE], web.cast.entries["rsc-8"]
+    asked = {"action": "ask", "ask_text": "How long was it?", "confirmed": "yes"}
+    web.visit(CAROL).post(f"/coordinator/person/{alice}/entries/{entry}", asked)
+    web.settle()
+    return int(web.cast.rows("outbox", person_id=alice)[-1]["id"])
 
 
 def _upload_lists(web: WebClient) -> dict[str, int]:
