@@ -73,7 +73,7 @@ class Keys:
         """Go to the line of the first logged entry of that title, and open it."""
         self.open(self.page.locator(".entries summary").filter(has_text=title).first)
 
-    def press(self, name: str, *, within: Locator | None = None) -> None:
+    def press(self, name: str | re.Pattern[str], *, within: Locator | None = None) -> None:
         """Go to the last button of that name, press it, and wait for the answer."""
         self.walk_to((within or self.page).get_by_role("button", name=name).last)
         self.enter("Space")
@@ -130,7 +130,11 @@ class Keys:
         name = radio.get_attribute("name")
         group = self.page.locator(f'input[name="{name}"]')
         chosen = self.page.locator(f'input[name="{name}"]:checked')
-        self.walk_to(chosen if chosen.count() else group.first)
+        if not chosen.count():
+            # From behind, Shift and Tab lead to the last.
+            is_behind = self._is_behind(group.last.element_handle())
+            chosen = group.last if is_behind else group.first
+        self.walk_to(chosen)
         for _ in range(group.count()):
             if radio.is_checked():
                 return

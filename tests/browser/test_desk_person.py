@@ -55,3 +55,23 @@ def test_an_endorsee_is_added(keys: Open) -> None:
     at.see("nina@example.org")
     at.follow("Merge with another record")
     at.see("No one at your associations has a similar name.")
+
+
+def test_two_records_are_merged_and_parted_again(keys: Open, server: LiveServer) -> None:
+    at = keys(CAROL, f"/coordinator/person/{server.cast.people[BOB]}")
+    at.follow("Merge with another record")
+    at.type("Name or email address", "alice")
+    at.enter()
+    at.follow("Compare with Alice Moreno")
+    at.see("This record stays")
+    at.press("Continue")
+    at.see_problem("Enter a short reason")
+    at.page.keyboard.type("She changed her name")
+    at.press("Continue")
+    at.see("Nothing is saved yet.")
+    at.press("Save")
+    at.see("Saved.")
+    assert server.cast.rows("person", email=ALICE) == []
+    at.press("Undo")
+    at.see("Undone.")
+    assert len(server.cast.rows("person", email=ALICE)) == 1
