@@ -62,6 +62,14 @@ def test_a_membership_list_does_not_rename_people() -> None:
     assert table.lines[1] == (2, ["zoe@example.org", "NCIMHA", "2026-01-01", "2026-12-31"])
 
 
+def test_a_day_beside_a_name_vets_nobody() -> None:
+    text = "Name,Email,Start date\nZoe,zoe@example.org,2026-01-01\n"
+    _, contacts = propose(text)
+    assert contacts.sheets[0].targets == ["people.name", "email", ""]
+    _, vetted = propose(text, "vetted providers.csv")
+    assert vetted.sheets[0].targets == ["people.name", "email", "vetting.starts_on"]
+
+
 def test_a_list_of_trainings_is_hours() -> None:
     trainings, mapping = propose(
         "Email,Date,Hours,Training title\nzoe@example.org,3/14/2026,6,Reflective practice\n",

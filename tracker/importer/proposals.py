@@ -1,6 +1,6 @@
 """What the columns and values of a sheet probably mean, by their names and by earlier imports."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -41,6 +41,8 @@ _ACTIVITY = "entries.activity"
 _RSC_WORDS = {"rsc", "supervision", "consultation"}
 # The kinds whose people an association sees.
 _JOINING = ("endorsements", "applications", "vetting")
+# What every list has, and what is not a column but the same in all rows.
+_TELL_NOTHING = {"email", ASSOCIATION, "organization", "activity"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,17 +158,24 @@ def _choose_kind(sheet: Sheet, names: Sequence[str], likely: Sequence[str]) -> s
         if kind == "people":
             continue
         given = set(_resolve(names, likely, kind))
-        if not all(_is_given(kind, column, given) for column in SCHEMAS[kind].required_columns()):
+        if not _is_complete(kind, given):
             continue
         named = sum(kind_of(target) == kind for target in likely)
         resolved = sum(kind_of(target) == kind for target in given)
-        found = named + resolved + _HINT * _has_hint(sheet, kind)
-        if found > most:
+        hinted = _has_hint(sheet, kind)
+        needed = set(SCHEMAS[kind].required_columns()) - _TELL_NOTHING
+        found = named + resolved + _HINT * hinted
+        # A day beside a name says too little: a list of contacts vets nobody.
+        if found > most and (named or hinted or len(needed) > 1):
             best, most = kind, found
     return best
 
 
-def _is_given(kind: str, column: str, given: set[str]) -> bool:
+def _is_complete(kind: str, given: Collection[str]) -> bool:
+    return all(_is_given(kind, column, given) for column in SCHEMAS[kind].required_columns())
+
+
+def _is_given(kind: str, column: str, given: Collection[str]) -> bool:
     if column in {ASSOCIATION, "organization", "activity"}:
         return True
     return column in given if column in SHARED else f"{kind}.{column}" in given
