@@ -4,8 +4,9 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
-from playwright.sync_api import ElementHandle, Locator, Page, expect
+from playwright.sync_api import ElementHandle, Error, Locator, Page, expect
 
+_WIDTHS = "[document.documentElement.scrollWidth, innerWidth]"
 # More stops than any page has.
 _MOST_STOPS = 250
 # The answer to one press of Tab: whether the element is reached, and what is wrong with the one
@@ -82,8 +83,18 @@ class Keys:
         """Press a key that sends a form or follows a link, and wait for the page that comes."""
         with self.page.expect_navigation():
             self.page.keyboard.press(key)
-        wide, window = self.page.evaluate("[document.documentElement.scrollWidth, innerWidth]")
+        wide, window = self._measure()
         assert wide <= window, f"{self.page.url} scrolls sideways"
+
+    def _measure(self) -> tuple[int, int]:
+        """How wide the page and its window are."""
+        try:
+            wide, window = self.page.evaluate(_WIDTHS)
+        except Error:
+            # A page that shows progress reloads by itself, maybe just now.
+            self.page.wait_for_load_state()
+            wide, window = self.page.evaluate(_WIDTHS)
+        return wide, window
 
     def see(self, words: str | re.Pattern[str]) -> None:
         """Expect words on the page."""
