@@ -165,3 +165,8 @@ def test_calendar_walk_handles_february_29() -> None:
     assert [str(day) for day in starts[:6]] == [
         *("2020-02-29", "2021-02-28", "2022-02-28", "2023-02-28", "2024-02-29", "2025-02-28"),
     ]
+
+
+@pytest.mark.parametrize("name", SCHEMES)
+def test_the_calendar_ends_without_an_error(name: str) -> None:
+    assert cycle_containing(SCHEMES[name], FIRST, date.max) is None

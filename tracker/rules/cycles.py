@@ -13,6 +13,8 @@ from tracker.rules.model import CycleScheme, PartialHours
 from tracker.rules.requirement import MONTHS_IN_YEAR
 
 _DAY = timedelta(days=1)
+# A cycle and its grace period end within a century of any of its days, as rulebooks have them.
+_LAST_DAY = date.max.replace(year=date.max.year - 100)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,10 +40,13 @@ class Cycle:
 def cycle_containing(schemes: Sequence[CycleScheme], endorsed_on: date, day: date) -> Cycle | None:
     """The cycle that ``day`` falls in for an endorsement that began on ``endorsed_on``.
 
-    None if no scheme was in force on that day, or the cycle ended before the endorsement. A cycle
-    that is cut short by a change of scheme ends on the day before the change.
+    None if no scheme was in force on that day, the cycle ended before the endorsement, or the
+    calendar ends too early. A cycle that is cut short by a change of scheme ends on the day before
+    the change.
     """
-    index = max((i for i, s in enumerate(schemes) if s.starts_from <= day), default=None)
+    index = max(
+        (i for i, s in enumerate(schemes) if s.starts_from <= day <= _LAST_DAY), default=None
+    )
     if index is None:
         return None
     scheme = schemes[index]
