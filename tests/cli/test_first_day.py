@@ -90,6 +90,14 @@ def test_people_who_are_here_stay_late_in_the_systems_time(cast: Cast, tmp_path:
     assert "lapsed" in statuses(cast)
 
 
+def test_an_import_never_takes_standings_of_people_who_are_here(cast: Cast, tmp_path: Path) -> None:
+    earlier = cast.rows("standing")
+    taken = bring(tmp_path)
+    assert taken.exit_code == 0
+    assert "1 renewal is overdue or lapsed from the start" in taken.stderr
+    assert [row for row in earlier if row not in cast.rows("standing")] == []
+
+
 def test_the_answer_is_kept_for_the_association(cast: Cast, tmp_path: Path) -> None:
     assert bring(tmp_path, "--first-day", "NCIMHA=2026-01-01").exit_code == 0
     [start] = cast.rows("association_start")

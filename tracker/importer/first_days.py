@@ -21,7 +21,8 @@ def format_provisional_day(provisional: ProvisionalDay) -> str:
         f"since which day has {name} kept its records in this system? Nobody has said, so it is "
         f"taken to be {format_date(provisional.first_day)}. Otherwise {renewals} would be overdue "
         f"or lapsed at once, such as {undecided.email}'s of {format_date(undecided.due_on)}; "
-        "renewals due before the first day have no records here. If it is another day, or if all "
+        f"renewals due before the first day have no records here.{_describe_late(provisional)} "
+        "If it is another day, or if all "
         f'records are here (none), run `tracker first-day set {name} DATE --reason "..."`, or '
         f"import with --first-day {name}=DATE."
     )
@@ -35,8 +36,21 @@ def describe_taken_day(provisional: ProvisionalDay) -> str:
         f"{renewals} would be overdue or lapsed at once, such as {undecided.email}\u2019s of "
         f"{format_date(undecided.due_on)}. So {undecided.association} is taken to have kept its "
         f"records here since {format_date(provisional.first_day)}: renewals due before that day "
-        "have no records here, and nobody is told that they lapsed. If it is another day, tell the "
-        "operator of this site."
+        f"have no records here, and nobody is told that they lapsed.{_describe_late(provisional)} "
+        "If it is another day, tell the operator of this site."
+    )
+
+
+def _describe_late(provisional: ProvisionalDay) -> str:
+    """Say that renewals are late although a day was taken, which keeps the standings of others."""
+    if not provisional.late:
+        return ""
+    renewals = format_count(provisional.late, "renewal")
+    verb = "is" if provisional.late == 1 else "are"
+    return (
+        f" {renewals} {verb} overdue or lapsed from the start, because others at "
+        f"{provisional.undecided.association} have a standing for these due dates. If hours were "
+        "logged elsewhere, import them too."
     )
 
 

@@ -51,19 +51,27 @@ class RenewalWithoutRecords(NamedTuple):
 
 
 class UndecidedAssociation(NamedTuple):
-    """An association without a first day whose new endorsees would be late at once."""
+    """An association without a first day whose new endorsees would be late at once.
+
+    ``due_dates`` are those of all the ``renewals``; ``email`` and ``due_on`` are the first one.
+    """
 
     association: str
     renewals: int
     email: str
     due_on: date
+    due_dates: tuple[date, ...] = ()
 
 
 class ProvisionalDay(NamedTuple):
-    """A first day that an import took because nobody has said one."""
+    """A first day that an import took because nobody has said one.
+
+    ``late`` are those of its new renewals that are overdue or lapsed nevertheless.
+    """
 
     undecided: UndecidedAssociation
     first_day: date
+    late: int = 0
 
 
 def list_starts(session: Session) -> list[AssociationStart]:
@@ -108,19 +116,35 @@ def take_provisional_days(
     """Give associations a first day that nobody has said, and evaluate everyone there again.
 
     It is today for an association whose endorsements are all new, and otherwise the first night
-    on which they were evaluated: what happened since is on record.
+    on which they were evaluated: what happened since is on record. No standing of earlier people
+    is lost, so the day is no later than the first due date for which one of them has a standing.
     """
     session = context.session
     days = []
+    new = frozenset(new_ids)
     for each in undecided:
         today = days_at(context.rulebooks, context.now)(each.association)
         query = select(Endorsement.id).where(Endorsement.association == each.association)
-        is_new = set(session.exec(query)) <= set(new_ids)
+        is_new = set(session.exec(query)) <= new
         first_day = today if is_new else find_first_run_date(session, each.association) or today
+        first_day = min([first_day, *_list_judged_due_dates(session, each.association, new)])
         reason = "taken at an import; nobody has said another day"
         _store(context, each.association, first_day, reason, is_chosen=False)
-        days.append(ProvisionalDay(each, first_day))
+        late = sum(due_on >= first_day for due_on in each.due_dates)
+        days.append(ProvisionalDay(each, first_day, late))
     return days
+
+
+def _list_judged_due_dates(
+    session: Session, association: str, new_ids: Collection[int]
+) -> set[date]:
+    """The due dates for which people who were here before have standings."""
+    query = select(StandingRow).where(StandingRow.association == association)
+    return {
+        standing.due_on
+        for standing in session.exec(query)
+        if standing.due_on is not None and standing.endorsement_id not in new_ids
+    }
 
 
 def _store(
@@ -223,7 +247,8 @@ def list_undecided(session: Session, new_ids: Collection[int]) -> list[Undecided
 
 def _describe_undecided(association: str, late: list[tuple[date, str]]) -> UndecidedAssociation:
     due_on, email = min(late)
-    return UndecidedAssociation(association, len(late), email, due_on)
+    due_dates = tuple(sorted(each for each, _ in late))
+    return UndecidedAssociation(association, len(late), email, due_on, due_dates)
 
 
 def list_without_records(
