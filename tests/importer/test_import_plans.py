@@ -135,6 +135,23 @@ def test_a_plan_that_is_outdated_changes_nothing(desk: Desk) -> None:
     assert desk.restored() == before
 
 
+@pytest.mark.parametrize(
+    "first",
+    [
+        ["Carla Reyes", ALICE, "IFA", "2024-03-14"],
+        ["Zoe Hart", "zoe@example.org", "IFA", "2024-03-14"],
+        ["Carla Reyes", ERIN, "IFA", "2024-03-14"],
+    ],
+)
+def test_nobody_gets_an_endorsement_of_another_person(desk: Desk, first: list[str]) -> None:
+    second = ["Carla Reyes", first[1], "IMHS", "2025-03-14"]
+    plan_id = desk.upload(("roster.csv", as_csv([HEADING, first, second])))
+    before = {row["id"] for row in desk.cast.rows("endorsement")}
+    desk.apply(plan_id)
+    added = [row for row in desk.cast.rows("endorsement") if row["id"] not in before]
+    assert [row["category"] for row in added] == (["IFA"] if first[0] == "Zoe Hart" else [])
+
+
 def test_two_coordinators_apply_a_plan_once(desk: Desk) -> None:
     plan_id = desk.upload(("roster.csv", as_csv(ROSTER)))
     desk.do(start_applying, plan_id)

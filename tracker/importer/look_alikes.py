@@ -11,10 +11,11 @@ from sqlmodel import Session, col, select
 
 from tracker.db.applications import Application
 from tracker.db.people import Endorsement, Person, Vetting
+from tracker.db.statements import in_chunks
 from tracker.formatting import format_list
-from tracker.importer.csv_row import PERSON_COLUMNS
+from tracker.importer.csv_row import PERSON_COLUMNS, CsvRow
 from tracker.importer.reader import ImportedFiles, TableOfCells
-from tracker.importer.schemas import PersonRow
+from tracker.importer.schemas import SHARED_ADDRESS, PersonRow
 from tracker.plain_text import plain_name
 
 # Of 100: "Alicia Moreno" and "Alice Moreno" are as alike as this.
@@ -26,6 +27,7 @@ _MOST_IN_COMMON, _MOST_WORDS = 40, 5
 OTHER, _KEEP, _MOVE = "other", "keep:", "move:"
 LOOK_ALIKE = "look-alike"
 _PREVIOUS = "previous_email"
+_BATCH = 500
 Why = Literal["name", "second address", "list", "another name"]
 
 
@@ -138,7 +140,7 @@ def _compare(
     email, name, place = row.email, row.name, row.file_and_line
     if email in stored.names:
         before = stored.names[email]
-        if set(plain_name(before).split()) & set(plain_name(name).split()):
+        if _have_common_word(before, name):
             return None
         return LookAlike(email, name, place, email, before, "another name")
     if email in by_second:
@@ -181,11 +183,15 @@ def _find_known(session: Session, emails: Sequence[str]) -> set[str]:
 def note_undecided(
     files: ImportedFiles, look_alikes: Iterable[LookAlike], decisions: Mapping[str, str]
 ) -> None:
-    """Leave out people until it is decided who they are, and those with another's address."""
-    by_email = {row.email: row for row in files.rows_of(PersonRow)}
+    """Leave out people until it is decided who they are, and those with another's address.
+
+    All their rows are left out: the address may be somebody else's, who is stored.
+    """
+    by_email = defaultdict[str, list[CsvRow]](list)
+    for row in files.rows_of(CsvRow):
+        by_email[row.email].append(row)
     for each in look_alikes:
-        decision, row = decisions.get(each.email), by_email[each.email]
-        message = ""
+        decision, message = decisions.get(each.email), ""
         if decision not in each.decisions:
             message = f"may be {each.other_name} <{each.other_email}>: choose whether they are"
         elif each.why == "another name" and decision == OTHER:
@@ -195,7 +201,47 @@ def note_undecided(
             )
         if message:
             code = LOOK_ALIKE if decision not in each.decisions else ""
-            files.problems.append(replace(row.problem("email", message), code=code))
+            problems = [row.problem("email", message) for row in by_email[each.email]]
+            files.problems += [replace(problem, code=code) for problem in problems]
+
+
+def note_other_people(
+    session: Session, files: ImportedFiles, association: str, sheet_of: Mapping[str, int]
+) -> None:
+    """Leave out what belongs to people who have the address of somebody with another name.
+
+    That is somebody in another row of the upload, or of another association. ``sheet_of`` is the
+    number of the sheet from which a table comes, by what problems call the table.
+    """
+    shared = {
+        (sheet_of[problem.file], problem.line): problem.message
+        for problem in files.problems
+        if problem.code == SHARED_ADDRESS
+    }
+    foreign = _list_foreign_names(session, files, association)
+    rows = [*files.rows_of(CsvRow), *(row for row, _ in files.repeated)]
+    for row in rows:
+        file, line = row.sort_key
+        if message := shared.get((sheet_of[file], line)) or foreign.get(row.email):
+            files.problems.append(row.problem("email", message))
+
+
+def _list_foreign_names(session: Session, files: ImportedFiles, association: str) -> dict[str, str]:
+    """Why people of other associations are not meant, by address. It does not tell their names."""
+    listed = {row.email: row.name for row in files.rows_of(PersonRow) if not row.previous_email}
+    own = {person.email for person in _load_people(session, association).values()}
+    message = "is the address of someone with another name: check the address"
+    columns = select(Person.email, Person.name)
+    foreign = dict[str, str]()
+    for emails in in_chunks(sorted(listed.keys() - own), _BATCH):
+        for email, name in session.exec(columns.where(col(Person.email).in_(emails))):
+            if not _have_common_word(name, listed[email]):
+                foreign[email] = message
+    return foreign
+
+
+def _have_common_word(first: str, second: str) -> bool:
+    return bool(set(plain_name(first).split()) & set(plain_name(second).split()))
 
 
 def apply_decisions(

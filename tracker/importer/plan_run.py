@@ -16,6 +16,7 @@ from tracker.importer.look_alikes import (
     LookAlike,
     apply_decisions,
     find_look_alikes,
+    note_other_people,
     note_undecided,
 )
 from tracker.importer.mapping import column_title, map_sheets
@@ -86,6 +87,7 @@ class PlannedRun:
         files = read_tables(self._tables, importing)
         look_alikes = find_look_alikes(session, self.association, files.rows_of(PersonRow))
         note_undecided(files, look_alikes, self.mapping.people)
+        note_other_people(session, files, self.association, self._sheet_of)
         accepted = context.rulebooks.accepted_by(self.association)
         scope = ImportScope(self.association, accepted, context.actor.person_id)
         done = carry_out(session, files, importing, scope.check)

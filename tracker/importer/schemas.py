@@ -4,6 +4,7 @@ A field with a default is an optional column; the default is also what an empty 
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Annotated, Any, ClassVar
 
 from pydantic import AfterValidator, PrivateAttr, ValidationInfo
@@ -34,7 +35,10 @@ from tracker.importer.course_days import COLUMN as COURSE_COLUMN
 from tracker.importer.course_days import DAY_COLUMNS, split_course
 from tracker.importer.csv_row import CsvRow
 from tracker.importer.problems import ImportProblem
+from tracker.plain_text import plain_name
 from tracker.rules.requirement import LEVELS, PAY, RSC_SERVICE
+
+SHARED_ADDRESS = "shared-address"
 
 
 class PersonRow(CsvRow):
@@ -54,12 +58,17 @@ class PersonRow(CsvRow):
     previous_email: cells.OtherEmail | None = None
 
     def contradicts(self, first: CsvRow) -> ImportProblem:
-        """The problem that an earlier row has the same address."""
+        """The problem that an earlier row has the same address.
+
+        Its code says whether that row has another name, so that they may be two people.
+        """
         message = (
             f"is the address in {first.file_and_line} too: keep one row if they are one person; "
             "two people need an address each, because they sign in with it"
         )
-        return self.problem("email", message)
+        is_other = plain_name(self.name) != plain_name(getattr(first, "name", ""))
+        code = SHARED_ADDRESS if is_other else ""
+        return replace(self.problem("email", message), code=code)
 
 
 class CategoryRow(CsvRow):
