@@ -105,9 +105,10 @@ class PageRequest:
         )
         return clear_flash(page, self.site, self.flash)
 
-    def redirect(self, path: str, message: str) -> Response:
-        """Redirect to the page at ``path``, which shows a message."""
-        return redirect_with_flash(self.site, path, message)
+    def redirect(self, path: str, message: str, *, association: str = "") -> Response:
+        """Redirect to the page at ``path``, which shows a message; of an association's desk."""
+        query = {"association": association} if association else None
+        return redirect_with_flash(self.site, path, message, query)
 
 
 async def get_viewer_page(

@@ -31,6 +31,25 @@ def test_an_invited_coordinator_opens_the_desk(web: WebClient) -> None:
     assert "Ruth Adler ruth@example.org Coordinator" in team
 
 
+def test_saving_stays_on_the_desk_of_the_association(sqlite_web: WebClient) -> None:
+    dan, desk = sqlite_web.visit(DAN), "?association=CT-AIMH"
+    carol = {"name": "Carol Reyes", "email": CAROL, "role": "coordinator"}
+    dan.post(NEW, carol)
+    both = sqlite_web.visit(CAROL)
+    viewer = {"name": "Ruth Adler", "email": RUTH, "role": "viewer"}
+    endorsee = {"name": "Uma Kaur", "email": "uma@example.org", "category": "IFS"}
+    endorsee |= {"since_month": "1", "since_day": "5", "since_year": "2025", "confirmed": "yes"}
+    for path, form in (
+        (NEW, viewer),
+        (TEAM, {"action": "none"}),
+        ("/coordinator/hand-over", {"notes": "Call the treasurer."}),
+        ("/coordinator/person/new", endorsee),
+    ):
+        saved = both.post(f"{path}{desk}", form)
+        assert saved.status_code == 303, (path, text_of(saved))
+        assert saved.headers["location"].endswith(desk), path
+
+
 def test_a_viewer_looks_and_changes_nothing(sqlite_web: WebClient) -> None:
     add(sqlite_web)
     ruth = sqlite_web.visit(RUTH)

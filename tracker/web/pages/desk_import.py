@@ -275,6 +275,8 @@ def _label(row: ImportPlanRow, name: str) -> str:
 def change_import(page: CoordinatorPage, plan_id: RowId, typed: Typed) -> Response:
     """Apply, undo, discard, or plan again; or say who people are."""
     action = text_of(typed, "action")
+    with page.reading() as session:
+        association = get_import(session, page.viewer.actor, plan_id).association or ""
 
     def work(context: ServiceContext) -> None:
         match action:
@@ -299,7 +301,7 @@ def change_import(page: CoordinatorPage, plan_id: RowId, typed: Typed) -> Respon
         # Somebody else was faster, or the button was pressed twice: the page shows what is.
         return page.redirect(f"{_PATH}/{plan_id}", "")
     if action == "discard":
-        return page.redirect(_PATH, "discarded")
+        return page.redirect(_PATH, "discarded", association=association)
     start_import(page.site, plan_id)
     return page.redirect(f"{_PATH}/{plan_id}", "")
 

@@ -119,7 +119,7 @@ def save_new_endorsee(
     plan = _plan(page, form, new)
     action = f"{_PATH}?{urlencode({'association': association})}"
     try:
-        return answer_change(page, typed, plan, action=action, back=_PATH)
+        return answer_change(page, typed, plan, action=action, back=action)
     except Refused as refused:
         form.add_refusals(refused.refusals)
         return _show(page, association, form)

@@ -1,5 +1,7 @@
 """Removing a wrong row of a person's record, such as an endorsement that was somebody else's."""
 
+from urllib.parse import urlencode
+
 from fastapi import APIRouter
 from fastapi.responses import HTMLResponse, Response
 
@@ -98,11 +100,13 @@ def _form_of(record: PersonRecord, row: RemovableRow, form: RemovalForm) -> Desk
         value = row.values.get(name)
         if value is not None:
             facts.append((label, str(value) if isinstance(value, str) else format_date(value)))
+    association = row.values.get("association") or record.associations[0]
+    changes = f"/coordinator/changes?{urlencode({'association': association})}"
     return DeskForm(
-        association=row.values.get("association") or record.associations[0],
+        association=association,
         title=f"Remove the {_NOUNS[row.kind]}",
         action=f"{path}/remove/{row.kind}/{row.id}",
-        back=path if _stays(record, row) else "/coordinator/changes",
+        back=path if _stays(record, row) else changes,
         back_name=record.person.name,
         form=form,
         facts=facts,

@@ -102,7 +102,7 @@ def change_team(
         return "required" if requires else "optional"
 
     message = page.write(work)
-    return page.redirect(_PATH, f"factor-{message}")
+    return page.redirect(_PATH, f"factor-{message}", association=association)
 
 
 @router.get(f"{_PATH}/new")
@@ -133,7 +133,7 @@ def create_member(
         form.add_refusals(refused.refusals)
         return _render_form(page, association, form)
     page.site.team.forget()
-    return page.redirect(_PATH, "member-added")
+    return page.redirect(_PATH, "member-added", association=association)
 
 
 @router.get(f"{_PATH}/end")
@@ -165,7 +165,7 @@ def end_role(page: CoordinatorPage, typed: Typed, association: Association = "")
         form.add_refusals(refused.refusals)
         return _render_end(page, association, key, form)
     page.site.team.forget()
-    return page.redirect(_PATH, "member-ended")
+    return page.redirect(_PATH, "member-ended", association=association)
 
 
 @router.get("/coordinator/hand-over")
@@ -183,7 +183,7 @@ def save_notes(page: CoordinatorPage, typed: Typed, association: Association = "
         page.write(lambda context: change_team_setting(context, association, notes=notes))
     except Refused as refused:
         return _render_hand_over(page, association, notes, format_problems(refused))
-    return page.redirect("/coordinator/hand-over", "notes-saved")
+    return page.redirect("/coordinator/hand-over", "notes-saved", association=association)
 
 
 def _render_team(
