@@ -190,6 +190,11 @@ class Viewer:
         return bool(list_permitted(self.roles, self.email, Area.DESK, writes=False))
 
     @property
+    def reads_applications(self) -> bool:
+        """Whether the viewer may look at applications."""
+        return bool(list_permitted(self.roles, self.email, Area.APPLICATIONS, writes=False))
+
+    @property
     def only_looks(self) -> bool:
         """Whether the viewer may look at the desk, but change nothing there."""
         return self.opens_desk and not list_permitted(

@@ -159,6 +159,16 @@ async def get_coordinator_page(page: ViewerPage) -> PageRequest:
 
 
 CoordinatorPage = Annotated[PageRequest, Depends(get_coordinator_page)]
+
+
+async def get_change_page(page: CoordinatorPage) -> PageRequest:
+    """The request for a form of the desk; 403 for someone who may only look."""
+    if page.viewer.only_looks:
+        raise HTTPException(403, LOOKS_ONLY)
+    return page
+
+
+ChangePage = Annotated[PageRequest, Depends(get_change_page)]
 ProviderPage = Annotated[PageRequest, Depends(get_provider_page)]
 
 

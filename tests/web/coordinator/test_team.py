@@ -1,11 +1,14 @@
 """Coordinators decide on a page who may do what on their association's desk."""
 
+import re
 from datetime import timedelta
 
+import pytest
 from sqlalchemy import insert
 
 from tests.support.cast import ALICE, BOB, CAROL, DAN
 from tests.web.client import WebClient, problems, text_of
+from tests.web.crawl import Reader
 from tracker.db.engine import writing
 from tracker.db.tables import METADATA
 
@@ -60,6 +63,28 @@ def test_a_viewer_looks_and_changes_nothing(sqlite_web: WebClient) -> None:
     assert refused.status_code == 403
     assert "Your role can look, not change" in text_of(refused)
     assert len(sqlite_web.cast.rows("team_role", email=RUTH)) == 1
+
+
+@pytest.mark.parametrize("role", ["viewer", "treasurer", "reviewer"])
+def test_nobody_is_offered_what_is_refused(sqlite_web: WebClient, role: str) -> None:
+    add(sqlite_web, role)
+    ruth = sqlite_web.visit(RUTH)
+    todo, seen = ["/", "/coordinator/applicants" if role == "reviewer" else "/coordinator"], set()
+    while todo:
+        path = todo.pop().partition("#")[0]
+        # Of the list of people, one filter is as good as all.
+        kind = re.sub(r"\d+|(?<=people\?).*|(?<=csv\?).*|(?<=xlsx\?).*", "N", path)
+        if kind in seen or not path.startswith("/"):
+            continue
+        seen.add(kind)
+        answer = ruth.get(path)
+        assert answer.status_code in {200, 303}, path
+        reader = Reader(path)
+        reader.feed(answer.text)
+        todo += [answer.headers.get("location", "/"), *reader.links]
+        offered = [form.action for form in reader.forms if form.is_post]
+        refused = [action for action in offered if action.startswith("/coordinator")]
+        assert refused == [], path
 
 
 def test_a_reviewer_sees_applications_only(sqlite_web: WebClient) -> None:

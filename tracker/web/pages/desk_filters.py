@@ -15,7 +15,7 @@ from tracker.services.saved_filters import (
 )
 from tracker.web.flash import redirect_with_flash
 from tracker.web.forms.body import RowId, Typed, clean, text_of
-from tracker.web.page_request import CoordinatorPage, PageRequest, format_problems
+from tracker.web.page_request import ChangePage, PageRequest, format_problems
 from tracker.web.pages.desk import choose_association
 from tracker.web.pages.desk_people import filter_path, read_people, render_people
 
@@ -24,14 +24,14 @@ _FILTERS = "/coordinator/filters"
 
 
 @router.get("/coordinator/filters")
-def show_filters(page: CoordinatorPage, association: Annotated[str, Query()] = "") -> HTMLResponse:
+def show_filters(page: ChangePage, association: Annotated[str, Query()] = "") -> HTMLResponse:
     """The viewer's saved filters at an association."""
     return _render(page, choose_association(page.viewer, association))
 
 
 @router.post("/coordinator/filters")
 def save_shown_filter(
-    page: CoordinatorPage,
+    page: ChangePage,
     request: Request,
     typed: Typed,
     association: Annotated[str, Query()] = "",
@@ -49,7 +49,7 @@ def save_shown_filter(
 
 @router.post("/coordinator/filters/{filter_id}")
 def change_filter(
-    page: CoordinatorPage,
+    page: ChangePage,
     filter_id: RowId,
     typed: Typed,
     association: Annotated[str, Query()] = "",

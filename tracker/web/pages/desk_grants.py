@@ -25,7 +25,7 @@ from tracker.services.time_requests import Grant
 from tracker.web.forms.body import RowId, Typed, parse_cycle_start, parse_id
 from tracker.web.forms.desk_person import ExtensionForm, LeaveForm, ReasonForm, WaiverForm
 from tracker.web.forms.fields import format_date_fields
-from tracker.web.page_request import CoordinatorPage, PageRequest, require
+from tracker.web.page_request import ChangePage, PageRequest, require
 from tracker.web.pages.desk_forms import DeskForm, answer_form, fit_title, show_form
 from tracker.web.pages.desk_person import person_path, read_record
 from tracker.web.rendering import format_cycle
@@ -71,7 +71,7 @@ class _Renewal:
 
 @router.get("/coordinator/person/{person_id}/add/waiver")
 def open_waiver(
-    page: CoordinatorPage,
+    page: ChangePage,
     person_id: RowId,
     endorsement: EndorsementId,
     cycle_starts_on: CycleStart,
@@ -84,7 +84,7 @@ def open_waiver(
 
 @router.post("/coordinator/person/{person_id}/add/waiver")
 def save_waiver(
-    page: CoordinatorPage,
+    page: ChangePage,
     person_id: RowId,
     endorsement: EndorsementId,
     cycle_starts_on: CycleStart,
@@ -111,7 +111,7 @@ def save_waiver(
 
 @router.get("/coordinator/person/{person_id}/add/extension")
 def open_extension(
-    page: CoordinatorPage, person_id: RowId, endorsement: EndorsementId, cycle_starts_on: CycleStart
+    page: ChangePage, person_id: RowId, endorsement: EndorsementId, cycle_starts_on: CycleStart
 ) -> HTMLResponse:
     """The form that sets a later due date."""
     renewal = _read_renewal(page, person_id, endorsement, cycle_starts_on)
@@ -120,7 +120,7 @@ def open_extension(
 
 @router.post("/coordinator/person/{person_id}/add/extension")
 def save_extension(
-    page: CoordinatorPage,
+    page: ChangePage,
     person_id: RowId,
     endorsement: EndorsementId,
     cycle_starts_on: CycleStart,
@@ -148,9 +148,7 @@ def save_extension(
 
 
 @router.get("/coordinator/person/{person_id}/add/leave")
-def open_new_leave(
-    page: CoordinatorPage, person_id: RowId, endorsement: EndorsementId
-) -> HTMLResponse:
+def open_new_leave(page: ChangePage, person_id: RowId, endorsement: EndorsementId) -> HTMLResponse:
     """The empty form for leave."""
     record, endorsed = _read_endorsed(page, person_id, endorsement)
     return show_form(page, _new_leave_form_of(page, record, endorsed, LeaveForm()))
@@ -158,7 +156,7 @@ def open_new_leave(
 
 @router.post("/coordinator/person/{person_id}/add/leave")
 def save_new_leave(
-    page: CoordinatorPage, person_id: RowId, endorsement: EndorsementId, typed: Typed
+    page: ChangePage, person_id: RowId, endorsement: EndorsementId, typed: Typed
 ) -> Response:
     """Preview or save leave."""
     record, endorsed = _read_endorsed(page, person_id, endorsement)
@@ -179,7 +177,7 @@ def save_new_leave(
 
 
 @router.get("/coordinator/person/{person_id}/change/leave/{leave_id}")
-def open_leave(page: CoordinatorPage, person_id: RowId, leave_id: RowId) -> HTMLResponse:
+def open_leave(page: ChangePage, person_id: RowId, leave_id: RowId) -> HTMLResponse:
     """The form with the days of a leave."""
     record, granted = _read_leave(page, person_id, leave_id)
     days = {
@@ -191,7 +189,7 @@ def open_leave(page: CoordinatorPage, person_id: RowId, leave_id: RowId) -> HTML
 
 
 @router.post("/coordinator/person/{person_id}/change/leave/{leave_id}")
-def save_leave(page: CoordinatorPage, person_id: RowId, leave_id: RowId, typed: Typed) -> Response:
+def save_leave(page: ChangePage, person_id: RowId, leave_id: RowId, typed: Typed) -> Response:
     """Preview or save other days of a leave."""
     record, granted = _read_leave(page, person_id, leave_id)
     form = LeaveForm(typed)

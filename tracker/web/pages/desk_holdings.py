@@ -25,7 +25,7 @@ from tracker.services.person_record import PersonRecord
 from tracker.web.forms.body import RowId, Typed
 from tracker.web.forms.desk_person import DaysForm, TermForm
 from tracker.web.forms.fields import format_date_fields
-from tracker.web.page_request import CoordinatorPage, PageRequest, require
+from tracker.web.page_request import ChangePage, PageRequest, require
 from tracker.web.pages.desk_forms import DeskForm, answer_form, fit_title, show_form
 from tracker.web.pages.desk_person import person_path, read_record
 from tracker.web.rendering import category_name
@@ -116,7 +116,7 @@ _KINDS = {
 
 
 @router.get("/coordinator/person/{person_id}/add/{kind}")
-def open_new_holding(page: CoordinatorPage, person_id: RowId, kind: str) -> HTMLResponse:
+def open_new_holding(page: ChangePage, person_id: RowId, kind: str) -> HTMLResponse:
     """The empty form for something that the person holds."""
     found = require(_KINDS.get(kind))
     record = read_record(page, person_id)
@@ -124,7 +124,7 @@ def open_new_holding(page: CoordinatorPage, person_id: RowId, kind: str) -> HTML
 
 
 @router.post("/coordinator/person/{person_id}/add/{kind}")
-def save_new_holding(page: CoordinatorPage, person_id: RowId, kind: str, typed: Typed) -> Response:
+def save_new_holding(page: ChangePage, person_id: RowId, kind: str, typed: Typed) -> Response:
     """Preview or save something that the person holds."""
     found = require(_KINDS.get(kind))
     record = read_record(page, person_id)
@@ -145,7 +145,7 @@ def save_new_holding(page: CoordinatorPage, person_id: RowId, kind: str, typed: 
 
 
 @router.get("/coordinator/person/{person_id}/change/{kind}/{row_id}")
-def open_holding(page: CoordinatorPage, person_id: RowId, kind: str, row_id: RowId) -> HTMLResponse:
+def open_holding(page: ChangePage, person_id: RowId, kind: str, row_id: RowId) -> HTMLResponse:
     """The form with the days of something that the person holds."""
     found = require(_KINDS.get(kind))
     record = read_record(page, person_id)
@@ -159,7 +159,7 @@ def open_holding(page: CoordinatorPage, person_id: RowId, kind: str, row_id: Row
 
 @router.post("/coordinator/person/{person_id}/change/{kind}/{row_id}")
 def save_holding(
-    page: CoordinatorPage, person_id: RowId, kind: str, row_id: RowId, typed: Typed
+    page: ChangePage, person_id: RowId, kind: str, row_id: RowId, typed: Typed
 ) -> Response:
     """Preview or save other days of something that the person holds."""
     found = require(_KINDS.get(kind))

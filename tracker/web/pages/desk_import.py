@@ -58,6 +58,7 @@ from tracker.web.forms.import_mapping import (
 from tracker.web.import_work import percent_done, start_import
 from tracker.web.page_request import (
     PAGE_SIZE,
+    ChangePage,
     CoordinatorPage,
     PageNumber,
     PageRequest,
@@ -318,7 +319,7 @@ def _parse_people(typed: FormData) -> dict[str, str]:
 
 
 @router.get(_PATH + "/{plan_id}/columns")
-def show_columns(page: CoordinatorPage, plan_id: RowId) -> HTMLResponse:
+def show_columns(page: ChangePage, plan_id: RowId) -> HTMLResponse:
     """What the columns of an import mean."""
     record = _find(page, plan_id)
     require(record.state in {MAPPING, PLANNED})

@@ -58,7 +58,13 @@ from tracker.services.selections import get_selection
 from tracker.web.forms.body import LARGEST_ID, Typed, clean, keep_form_key, parse_id, text_of
 from tracker.web.forms.mailing import MailingForm, parse_template
 from tracker.web.middleware import DESK_POLICY
-from tracker.web.page_request import CoordinatorPage, PageRequest, format_problems, require
+from tracker.web.page_request import (
+    ChangePage,
+    CoordinatorPage,
+    PageRequest,
+    format_problems,
+    require,
+)
 from tracker.web.pages.desk import choose_association
 
 router = APIRouter()
@@ -109,7 +115,7 @@ class MailingPreview(MailingSource):
 
 
 @router.get("/coordinator/mail/new")
-def open_form(page: CoordinatorPage, source: Annotated[MailingSource, Query()]) -> HTMLResponse:
+def open_form(page: ChangePage, source: Annotated[MailingSource, Query()]) -> HTMLResponse:
     """A new mailing, or a draft, with the mail as one of its recipients would get it."""
     with page.reading() as session:
         form = _read_form(page, session, source)

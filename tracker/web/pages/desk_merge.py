@@ -25,7 +25,7 @@ from tracker.services.person_facts import check_sole_person
 from tracker.services.similar_people import search_people
 from tracker.web.forms.body import RowId, Typed, clean
 from tracker.web.forms.desk_person import DEGREE_LABELS, ReasonForm
-from tracker.web.page_request import CoordinatorPage, PageRequest, format_problems, require
+from tracker.web.page_request import ChangePage, PageRequest, format_problems, require
 from tracker.web.pages.desk import answer_change
 from tracker.web.pages.desk_forms import fit_title
 from tracker.web.pages.desk_person import person_path, read_record
@@ -70,7 +70,7 @@ class _Pair(NamedTuple):
 
 @router.get("/coordinator/person/{person_id}/merge")
 def search_other(
-    page: CoordinatorPage, person_id: RowId, search: Annotated[str, Query(alias="q")] = ""
+    page: ChangePage, person_id: RowId, search: Annotated[str, Query(alias="q")] = ""
 ) -> HTMLResponse:
     """Find the other record; people of a similar name are there without a search."""
     record = read_record(page, person_id)
@@ -90,13 +90,13 @@ def search_other(
 
 
 @router.get("/coordinator/person/{person_id}/merge/{other_id}")
-def compare_records(page: CoordinatorPage, person_id: RowId, other_id: RowId) -> HTMLResponse:
+def compare_records(page: ChangePage, person_id: RowId, other_id: RowId) -> HTMLResponse:
     """Both records side by side, and the form to merge them."""
     return _show(page, person_id, other_id, MergeForm())
 
 
 @router.post("/coordinator/person/{person_id}/merge/{other_id}")
-def merge(page: CoordinatorPage, person_id: RowId, other_id: RowId, typed: Typed) -> Response:
+def merge(page: ChangePage, person_id: RowId, other_id: RowId, typed: Typed) -> Response:
     """Preview the merge, or merge the records."""
     record, other = read_record(page, person_id), read_record(page, other_id)
     form = MergeForm(typed)

@@ -20,7 +20,7 @@ from tracker.services.sign_in import normalize_email
 from tracker.services.similar_people import SimilarPerson, list_similar_people
 from tracker.web.forms.body import Typed, add_problem, clean, parse_id, text_of
 from tracker.web.forms.days import PeriodForm
-from tracker.web.page_request import CoordinatorPage, PageRequest
+from tracker.web.page_request import ChangePage, PageRequest
 from tracker.web.pages.desk import answer_change, choose_association
 from tracker.web.pages.desk_forms import fit_title
 from tracker.web.rendering import category_name
@@ -94,9 +94,7 @@ class NewEndorseeForm(PeriodForm):
 
 
 @router.get(_PATH)
-def open_new_endorsee(
-    page: CoordinatorPage, association: Annotated[str, Query()] = ""
-) -> HTMLResponse:
+def open_new_endorsee(page: ChangePage, association: Annotated[str, Query()] = "") -> HTMLResponse:
     """The empty form; after an endorsee was added, with a link to their record."""
     association = choose_association(page.viewer, association)
     return _show(page, association, NewEndorseeForm(data={"welcome": True}))
@@ -104,7 +102,7 @@ def open_new_endorsee(
 
 @router.post(_PATH)
 def save_new_endorsee(
-    page: CoordinatorPage, typed: Typed, association: Annotated[str, Query()] = ""
+    page: ChangePage, typed: Typed, association: Annotated[str, Query()] = ""
 ) -> Response:
     """Ask whether a similar person is the same, preview, or save."""
     association = choose_association(page.viewer, association)

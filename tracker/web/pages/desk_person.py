@@ -30,7 +30,7 @@ from tracker.web.forms.desk_person import (
     ReasonForm,
     RemovalForm,
 )
-from tracker.web.page_request import CoordinatorPage, PageRequest, require
+from tracker.web.page_request import ChangePage, CoordinatorPage, PageRequest, require
 from tracker.web.pages.applications import format_outcome
 from tracker.web.pages.desk_forms import DeskForm, answer_form, fit_title, show_form
 from tracker.web.pages.my_year import read_renewals
@@ -224,7 +224,7 @@ def show_person_record(
 
 
 @router.get("/coordinator/person/{person_id}/change/{fact}")
-def open_fact(page: CoordinatorPage, person_id: RowId, fact: str) -> HTMLResponse:
+def open_fact(page: ChangePage, person_id: RowId, fact: str) -> HTMLResponse:
     """The form for one of a person's own facts."""
     found = require(_FACTS.get(fact))
     record = read_record(page, person_id)

@@ -21,7 +21,7 @@ from tracker.services.provider_credentials import (
 from tracker.services.provider_overview import is_provider_of
 from tracker.web.forms.body import RowId, Typed, text_of
 from tracker.web.forms.provider_answer import CredentialForm
-from tracker.web.page_request import CoordinatorPage, PageRequest, require
+from tracker.web.page_request import ChangePage, PageRequest, require
 from tracker.web.pages.desk import answer_change, choose_association
 from tracker.web.rendering import category_names
 
@@ -47,7 +47,7 @@ class _Recorded(NamedTuple):
 
 @router.get(_CREDENTIAL)
 def open_credential(
-    page: CoordinatorPage, person_id: RowId, association: Annotated[str, Query()] = ""
+    page: ChangePage, person_id: RowId, association: Annotated[str, Query()] = ""
 ) -> HTMLResponse:
     """The form for what qualifies a provider."""
     association = choose_association(page.viewer, association)
@@ -55,7 +55,7 @@ def open_credential(
 
 
 @router.post(_CREDENTIAL)
-def record_credential(page: CoordinatorPage, person_id: RowId, typed: Typed) -> Response:
+def record_credential(page: ChangePage, person_id: RowId, typed: Typed) -> Response:
     """Show whose hours would count, and then save it."""
     association = text_of(typed, "association")
     require(association in page.viewer.coordinates)
@@ -82,7 +82,7 @@ def record_credential(page: CoordinatorPage, person_id: RowId, typed: Typed) -> 
 
 
 @router.get(_ELSEWHERE)
-def open_elsewhere(page: CoordinatorPage, outside_id: RowId) -> HTMLResponse:
+def open_elsewhere(page: ChangePage, outside_id: RowId) -> HTMLResponse:
     """An endorsement elsewhere, to change its last day or to remove it."""
     recorded = _read_recorded(page, outside_id)
     form, ends_on = CredentialForm(), recorded.outside.ends_on
@@ -93,7 +93,7 @@ def open_elsewhere(page: CoordinatorPage, outside_id: RowId) -> HTMLResponse:
 
 
 @router.post(_ELSEWHERE)
-def change_elsewhere(page: CoordinatorPage, outside_id: RowId, typed: Typed) -> Response:
+def change_elsewhere(page: ChangePage, outside_id: RowId, typed: Typed) -> Response:
     """Show what another last day does, and then save it."""
     recorded = _read_recorded(page, outside_id)
     form = CredentialForm(typed)
@@ -113,7 +113,7 @@ def change_elsewhere(page: CoordinatorPage, outside_id: RowId, typed: Typed) -> 
 
 
 @router.post(_ELSEWHERE + "/remove")
-def remove_elsewhere(page: CoordinatorPage, outside_id: RowId, typed: Typed) -> Response:
+def remove_elsewhere(page: ChangePage, outside_id: RowId, typed: Typed) -> Response:
     """Show which hours would no longer count, and then remove the endorsement."""
     recorded = _read_recorded(page, outside_id)
 

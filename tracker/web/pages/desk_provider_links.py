@@ -20,7 +20,7 @@ from tracker.services.provider_links import (
 from tracker.services.sign_in import normalize_email
 from tracker.web.forms.body import RowId, Typed, clean, parse_id
 from tracker.web.forms.desk_person import ReasonForm
-from tracker.web.page_request import CoordinatorPage, PageRequest, require
+from tracker.web.page_request import ChangePage, PageRequest, require
 from tracker.web.pages.desk_forms import DeskForm, answer_form, fit_title, show_form
 from tracker.web.pages.desk_person import person_path, read_record
 
@@ -39,7 +39,7 @@ class ProviderLinkForm(ReasonForm):
 
 @router.get("/coordinator/person/{person_id}/provider")
 def open_link(
-    page: CoordinatorPage,
+    page: ChangePage,
     person_id: RowId,
     number: Annotated[int, Query(alias="provider", ge=0)] = 0,
     name: Annotated[str, Query()] = "",
@@ -52,7 +52,7 @@ def open_link(
 
 @router.post("/coordinator/person/{person_id}/provider")
 def save_link(
-    page: CoordinatorPage,
+    page: ChangePage,
     person_id: RowId,
     typed: Typed,
     number: Annotated[int, Query(alias="provider", ge=0)] = 0,

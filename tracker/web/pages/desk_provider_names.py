@@ -44,6 +44,7 @@ from tracker.web.forms.body import Typed, clean, parse_id, text_of
 from tracker.web.forms.provider_answer import NEW, NOTHING, ProviderAnswerForm
 from tracker.web.page_request import (
     PAGE_SIZE,
+    ChangePage,
     CoordinatorPage,
     PageNumber,
     PageRequest,
@@ -106,7 +107,7 @@ def show_names(
 
 @router.get(_PATH + "/review")
 def review_name(
-    page: CoordinatorPage,
+    page: ChangePage,
     association: Association = "",
     name: Name = "",
     who: Annotated[str, Query(max_length=20)] = "",
@@ -128,7 +129,7 @@ def review_name(
 
 @router.get(_PATH + "/find")
 def find_person(
-    page: CoordinatorPage,
+    page: ChangePage,
     association: Association = "",
     name: Name = "",
     search: Annotated[str, Query(max_length=200)] = "",
@@ -153,9 +154,7 @@ def find_person(
 
 
 @router.get(_PATH + "/decline")
-def open_decline(
-    page: CoordinatorPage, association: Association = "", name: Name = ""
-) -> HTMLResponse:
+def open_decline(page: ChangePage, association: Association = "", name: Name = "") -> HTMLResponse:
     """The form for the reason."""
     association = choose_association(page.viewer, association)
     with page.reading() as session:

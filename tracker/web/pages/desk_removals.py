@@ -13,7 +13,7 @@ from tracker.services.person_record import PersonRecord
 from tracker.services.removals import RemovableRow, get_removable
 from tracker.web.forms.body import RowId, Typed
 from tracker.web.forms.desk_person import RemovalForm
-from tracker.web.page_request import CoordinatorPage, PageRequest, require
+from tracker.web.page_request import ChangePage, PageRequest, require
 from tracker.web.pages.desk_forms import DeskForm, answer_form, fit_title, show_form
 from tracker.web.pages.desk_person import person_path, read_record
 
@@ -45,16 +45,14 @@ _NOTE = (
 
 
 @router.get("/coordinator/person/{person_id}/remove/{kind}/{row_id}")
-def open_removal(page: CoordinatorPage, person_id: RowId, kind: str, row_id: RowId) -> HTMLResponse:
+def open_removal(page: ChangePage, person_id: RowId, kind: str, row_id: RowId) -> HTMLResponse:
     """What would be removed, and the field for the reason."""
     record, row = _read(page, person_id, kind, row_id)
     return show_form(page, _form_of(record, row, RemovalForm()))
 
 
 @router.post("/coordinator/person/{person_id}/remove/{kind}/{row_id}")
-def remove(
-    page: CoordinatorPage, person_id: RowId, kind: str, row_id: RowId, typed: Typed
-) -> Response:
+def remove(page: ChangePage, person_id: RowId, kind: str, row_id: RowId, typed: Typed) -> Response:
     """Preview the removal, or remove the row."""
     record, row = _read(page, person_id, kind, row_id)
     form = RemovalForm(typed)

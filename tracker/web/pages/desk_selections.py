@@ -37,7 +37,7 @@ from tracker.services.memberships import list_recordable_organizations
 from tracker.services.selections import SelectedPeople, get_selection
 from tracker.web.forms.body import OwnForm, RowId, Typed, text_of
 from tracker.web.forms.selection import BulkExtensionForm, BulkWaiverForm, MarkForm
-from tracker.web.page_request import CoordinatorPage, PageRequest, format_problems, require
+from tracker.web.page_request import ChangePage, PageRequest, format_problems, require
 from tracker.web.pages.desk import STATE, answer_change
 from tracker.web.pages.desk_people import EXTEND, MARK, MEMBERSHIP, PATH, WAIVE
 from tracker.web.pages.memberships import MembershipForm, organization_choices
@@ -141,7 +141,7 @@ def _format_state(status: str, due_on: date | None) -> str:
 
 
 @router.get("/coordinator/selections/{selection_id}/{action}")
-def show_action(page: CoordinatorPage, selection_id: RowId, action: str) -> HTMLResponse:
+def show_action(page: ChangePage, selection_id: RowId, action: str) -> HTMLResponse:
     """The form of one thing to do for the chosen rows."""
     selected = _get_selected(page, selection_id)
     form = require(_ACTIONS.get(action)).build(page, selected, None)
@@ -149,7 +149,7 @@ def show_action(page: CoordinatorPage, selection_id: RowId, action: str) -> HTML
 
 
 @router.post("/coordinator/selections/{selection_id}/{action}")
-def do_action(page: CoordinatorPage, selection_id: RowId, action: str, typed: Typed) -> Response:
+def do_action(page: ChangePage, selection_id: RowId, action: str, typed: Typed) -> Response:
     """Show what would happen to each row; do it, once that was confirmed."""
     selected = _get_selected(page, selection_id)
     chosen = require(_ACTIONS.get(action))

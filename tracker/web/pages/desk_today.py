@@ -40,7 +40,7 @@ from tracker.web.dependencies import client_of
 from tracker.web.flash import redirect_with_flash
 from tracker.web.forms.body import OwnForm, Typed, add_problem, clean, number_of, text_of
 from tracker.web.forms.fields import DateError, DateWording, parse_date
-from tracker.web.page_request import CoordinatorPage, PageNumber, PageRequest, require
+from tracker.web.page_request import ChangePage, CoordinatorPage, PageNumber, PageRequest, require
 from tracker.web.pages.desk import choose_association
 from tracker.web.time_zones import format_instant
 
@@ -341,7 +341,7 @@ class SnoozeForm(OwnForm):
 
 @router.get("/coordinator/snooze")
 def show_snooze(
-    page: CoordinatorPage,
+    page: ChangePage,
     association: Annotated[str, Query()] = "",
     cause: Annotated[str, Query()] = "",
 ) -> Response:

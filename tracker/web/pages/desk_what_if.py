@@ -45,6 +45,7 @@ from tracker.web.forms.fields import format_date_fields
 from tracker.web.forms.what_if import WhatIfForm, list_years
 from tracker.web.page_request import (
     PAGE_SIZE,
+    ChangePage,
     CoordinatorPage,
     PageNumber,
     PageRequest,
@@ -74,7 +75,7 @@ class ReadingChoice(NamedTuple):
 
 @router.get(_PATH)
 def ask_what_if(
-    page: CoordinatorPage,
+    page: ChangePage,
     association: Annotated[str, Query()] = "",
     reading: Annotated[str, Query()] = "",
 ) -> HTMLResponse:

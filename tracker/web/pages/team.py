@@ -29,7 +29,7 @@ from tracker.services.team import (
 from tracker.web.confirmation import ConfirmedPage
 from tracker.web.forms.body import Typed, clean, text_of
 from tracker.web.forms.days import PeriodForm
-from tracker.web.page_request import CoordinatorPage, PageRequest, format_problems
+from tracker.web.page_request import ChangePage, CoordinatorPage, PageRequest, format_problems
 from tracker.web.pages.desk import choose_association
 from tracker.web.pages.desk_people import filter_path
 
@@ -106,7 +106,7 @@ def change_team(
 
 
 @router.get(f"{_PATH}/new")
-def open_member_form(page: CoordinatorPage, association: Association = "") -> HTMLResponse:
+def open_member_form(page: ChangePage, association: Association = "") -> HTMLResponse:
     """Ask whom to add to the team."""
     association = choose_association(page.viewer, association)
     return _render_form(page, association, MemberForm())
@@ -138,7 +138,7 @@ def create_member(
 
 @router.get(f"{_PATH}/end")
 def open_end_form(
-    page: CoordinatorPage, association: Association = "", member: Annotated[str, Query()] = ""
+    page: ChangePage, association: Association = "", member: Annotated[str, Query()] = ""
 ) -> HTMLResponse:
     """Ask for the last day of somebody's role."""
     association = choose_association(page.viewer, association)
