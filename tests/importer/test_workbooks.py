@@ -52,6 +52,12 @@ def test_a_title_above_the_heading_is_skipped() -> None:
     assert sheet.rows == [(4, ["Alice", "a@example.org"])]
 
 
+def test_a_list_without_a_heading_is_refused() -> None:
+    rows = b"Zoe Hart,zoe@example.org,IFS\nYan Li,yan@example.org,IFA\n"
+    with pytest.raises(UnreadableFile, match="has an email address in its first row"):
+        read_upload("roster.csv", rows)
+
+
 def test_a_formula_without_a_stored_result_is_refused() -> None:
     data = make_workbook(A=[["Name", "Hours"], ["Alice", "=1+1"]])
     with pytest.raises(UnreadableFile, match=r"row 2: the result of the formula =1\+1 is not"):

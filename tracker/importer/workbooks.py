@@ -5,6 +5,7 @@ it is calculated, and only the results count that its program has stored.
 """
 
 import io
+import re
 import warnings
 import zipfile
 from collections.abc import Iterable, Iterator
@@ -28,6 +29,7 @@ _SMALL_PART_BYTES = 1024 * 1024
 _ZIP, _OLD_EXCEL = b"PK\x03\x04", b"\xd0\xcf\x11\xe0"
 _START_BYTES = 4_096
 _MIDNIGHT = time()
+_EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,14 +76,21 @@ def read_upload(file: str, data: bytes) -> list[Sheet]:
 def _make_sheet(file: str, name: str, rows: Iterable[tuple[int, list[str]]]) -> Sheet | None:
     """A sheet whose heading is its first row with more than one cell; None without rows.
 
-    Lists often begin with a title in a row of its own.
+    Lists often begin with a title in a row of its own. Raises UnreadableFile for a list without a
+    heading: its first person would be lost.
     """
-    found = _collect_rows(f"sheet {name}: " if name else "", rows)
+    where = f"sheet {name}: " if name else ""
+    found = _collect_rows(where, rows)
     filled = [sum(map(bool, row)) for _, row in found]
     found = found[next((number for number, count in enumerate(filled) if count > 1), 0) :]
     if len(found) <= 1:
         return None
     width = max(len(row) for _, row in found)
+    if any(map(_EMAIL.fullmatch, found[0][1])):
+        raise UnreadableFile(
+            f"{where}has an email address in its first row, where the names of the columns belong: "
+            "add a row with names like Name and Email above it"
+        )
     (_, heading), *body = [(line, row + [""] * (width - len(row))) for line, row in found]
     return Sheet(file, name, heading, body)
 
