@@ -9,6 +9,7 @@ from pathlib import Path
 import psycopg
 from sqlalchemy.engine import make_url
 
+from tests.bench.desk import measure_desk
 from tests.bench.imports import measure_imports
 from tests.bench.mailing import measure_mailing
 from tests.bench.measuring import heading, measure, say
@@ -17,7 +18,7 @@ from tests.support.postgres import running_server
 
 _APPLICANTS = 10_000
 _IMPORTED = 10_000
-_DATABASES = 7
+_DATABASES = 9
 
 
 def main() -> None:
@@ -28,6 +29,7 @@ def main() -> None:
     parser.add_argument("--requests", type=int, default=3_000)
     parser.add_argument("--only", choices=("sqlite", "postgresql"))
     parser.add_argument("--pages", action="store_true", help="measure nothing but the pages")
+    parser.add_argument("--desk", action="store_true", help="measure nothing but the desk")
     chosen = parser.parse_args()
     if chosen.only != "postgresql":
         with tempfile.TemporaryDirectory() as folder:
@@ -38,9 +40,11 @@ def main() -> None:
 
 
 def _measure(urls: Iterator[str], chosen: argparse.Namespace) -> None:
-    if not chosen.pages:
+    if not (chosen.pages or chosen.desk):
         _measure_jobs(urls, chosen.endorsees, chosen.mails)
-    measure_pages(urls, chosen.requests)
+    measure_desk(urls)
+    if not chosen.desk:
+        measure_pages(urls, chosen.requests)
 
 
 def _measure_jobs(urls: Iterator[str], endorsees: int, mails: int) -> None:
