@@ -7,6 +7,7 @@ undone. `tracker.services.desk_previews` does the same work, and rolls it back.
 
 import hashlib
 import json
+from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -30,6 +31,7 @@ from tracker.services.email_changes import return_access
 from tracker.services.evaluation import evaluate_people
 from tracker.services.message_subjects import mark_outdated
 from tracker.services.removals import audited_values, from_json, to_plain
+from tracker.services.row_links import LinksInUse
 from tracker.services.undo import DERIVED_COLUMNS
 from tracker.services.unmerging import reverse_removal_or_merge
 
@@ -86,6 +88,16 @@ class OwnedRow(NamedTuple):
 
     person_id: int
     values: dict[str, Any]
+
+
+class _StoredRow(NamedTuple):
+    """A `ChangedRow`; not as an object, because there can be many."""
+
+    id: int
+    person_id: int | None
+    row_key: str
+    before: str | None
+    after: str | None
 
 
 Rows = dict[str, OwnedRow]
@@ -209,12 +221,13 @@ def list_reversed(session: Session, change_id: int) -> list[tuple[str, int]]:
 
 def _undo_rows(context: ServiceContext, change_id: int) -> None:
     session = context.session
-    query = select_rows(ChangedRow).where(ChangedRow.change_id == change_id)
-    rows = session.exec(query.order_by(col(ChangedRow.person_id), col(ChangedRow.id))).all()
+    rows = _list_stored_rows(session, change_id)
+    created = [(_table_of(row.row_key), _load(row.after)) for row in rows if row.before is None]
+    links = LinksInUse(session, [(table, after) for table, after in created if after])
     reversed_people = set[int]()
-    for person_id, group in groupby(list(rows), key=lambda row: row.person_id):
+    outcomes = defaultdict[tuple[str, str], list[int]](list)
+    for person_id, group in groupby(rows, key=lambda row: row.person_id):
         own = list(group)
-        ids = [row.id for row in own]
         outcome, note = REVERSED, ""
         if person_id is None:
             outcome, note = CHANGED, "the record is gone"
@@ -222,35 +235,51 @@ def _undo_rows(context: ServiceContext, change_id: int) -> None:
             lock_person(session, person_id)
             try:
                 with session.begin_nested():
-                    _reverse(context, own)
+                    _reverse(context, own, links)
                 reversed_people.add(person_id)
             except _Kept as kept:
                 outcome, note = kept.outcome, kept.note
-        values = {"outcome": outcome, "note": note or None}
-        session.exec(update(ChangedRow).where(col(ChangedRow.id).in_(ids)).values(values))
+        outcomes[outcome, note] += [row.id for row in own]
+    _keep_outcomes(session, outcomes)
     session.expire_all()
     there = set(session.exec(select_rows(Person.id).where(col(Person.id).in_(reversed_people))))
     mark_outdated(session, there)
     evaluate_people(session, context.rulebooks, there, context.now)
 
 
-def _reverse(context: ServiceContext, rows: Sequence[ChangedRow]) -> None:
+def _list_stored_rows(session: Session, change_id: int) -> list[_StoredRow]:
+    """The rows of a change, by person."""
+    query = select_rows(*(col(getattr(ChangedRow, name)) for name in _StoredRow._fields))
+    query = query.where(ChangedRow.change_id == change_id)
+    in_order = query.order_by(col(ChangedRow.person_id), col(ChangedRow.id))
+    return [_StoredRow(*row) for row in session.exec(in_order)]
+
+
+def _keep_outcomes(session: Session, outcomes: Mapping[tuple[str, str], Sequence[int]]) -> None:
+    table = METADATA.tables[str(ChangedRow.__tablename__)]
+    for (outcome, note), row_ids in outcomes.items():
+        statement = update(table).values(outcome=outcome, note=note or None)
+        for ids in in_chunks(row_ids, _MANY):
+            session.connection().execute(statement.where(table.c.id.in_(ids)))
+
+
+def _reverse(context: ServiceContext, rows: Sequence[_StoredRow], links: LinksInUse) -> None:
     """Give rows their values from before a change. Raises _Kept if one of them changed since."""
     removals = [row for row in rows if row.before is None and _is_of(Removal, row.row_key)]
     for row in reversed(removals):
         _reverse_removal(context, int(row.row_key.partition(":")[2]))
     if not removals:
-        _reverse_rows(context, rows)
+        _reverse_rows(context, rows, links)
 
 
-def _reverse_rows(context: ServiceContext, rows: Sequence[ChangedRow]) -> None:
+def _reverse_rows(context: ServiceContext, rows: Sequence[_StoredRow], links: LinksInUse) -> None:
     changes = [(row.row_key, _load(row.before), _load(row.after)) for row in rows]
     _require_unchanged(context.session, {key: after for key, _, after in changes})
     # Created rows go first, the last ones that refer to others before those: then what was deleted
     # comes back in the order of the tables.
     for key, before, after in reversed(changes):
         if before is None and after is not None:
-            _delete_created(context, key, after)
+            _delete_created(context, key, after, links)
     for key, before, after in changes:
         if before is not None:
             _bring_back(context, key, before, after)
@@ -284,22 +313,22 @@ def _reverse_removal(context: ServiceContext, removal_id: int) -> None:
         raise _Kept(REFUSED, " ".join(words)[:_LONGEST_NOTE]) from None
 
 
-def _delete_created(context: ServiceContext, key: str, values: dict[str, Any]) -> None:
+def _delete_created(
+    context: ServiceContext, key: str, values: dict[str, Any], links: LinksInUse
+) -> None:
     table, same = _locate(key)
     connection = context.session.connection()
-    for other in METADATA.sorted_tables:
-        for link in other.foreign_key_constraints:
-            if link.referred_table is not table or link.ondelete == "SET NULL":
-                continue
-            # Of a link by several columns, one alone would match other rows of the person.
-            refers = and_(*(each.parent == values[each.column.name] for each in link.elements))
-            if other.name in _GOES_ALONG:
-                connection.execute(delete(other).where(refers))
-            elif other.name == _KEPT_WITHOUT_PERSON:
-                emptied = dict.fromkeys(link.column_keys)
-                connection.execute(update(other).where(refers).values(emptied))
-            elif connection.execute(select(link.elements[0].parent).where(refers)).first():
-                raise _Kept(CHANGED, f"a row ({other.name.replace('_', ' ')}) was added since")
+    for link in links.list_links(table, values):
+        other = link.table
+        # Of a link by several columns, one alone would match other rows of the person.
+        refers = and_(*(each.parent == values[each.column.name] for each in link.elements))
+        if other.name in _GOES_ALONG:
+            connection.execute(delete(other).where(refers))
+        elif other.name == _KEPT_WITHOUT_PERSON:
+            emptied = dict.fromkeys(link.column_keys)
+            connection.execute(update(other).where(refers).values(emptied))
+        elif connection.execute(select(link.elements[0].parent).where(refers)).first():
+            raise _Kept(CHANGED, f"a row ({other.name.replace('_', ' ')}) was added since")
     connection.execute(delete(table).where(*same))
     _record(context, key, before=values, after=None)
 
@@ -407,14 +436,17 @@ def _key_of(table: Table, values: Mapping[str, Any]) -> str:
 
 def _locate(key: str) -> tuple[Table, list[Any]]:
     """The table of a key, and the conditions that find its row."""
-    name, *parts = key.split(":")
-    table = METADATA.tables[name]
+    table, parts = _table_of(key), key.split(":")[1:]
     columns = list(table.primary_key)
     numbered = {
         column.name: int(part) if column.type.python_type is int else part
         for column, part in zip(columns, parts, strict=True)
     }
     return table, [table.c[name] == value for name, value in from_json(table, numbered).items()]
+
+
+def _table_of(key: str) -> Table:
+    return METADATA.tables[key.partition(":")[0]]
 
 
 def _plain(table: Table, values: dict[str, Any]) -> dict[str, Any]:
