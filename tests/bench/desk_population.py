@@ -55,10 +55,10 @@ def fill_desk(url: str, people: int) -> int:
 
 
 def _events() -> Rows:
-    """Changes, emails, and skipped notices, of one person."""
+    """Changes, emails, and skipped notices, of one person in three years."""
     rows: Rows = {"audit_event": [], "outbox": [], "notice": []}
     for number in range(EVENTS):
-        at = NIGHT - timedelta(hours=5 * number)
+        at = NIGHT - timedelta(hours=20 * number)
         if number % 10 < 7:
             rows["audit_event"] += _change(number, at)
         elif number % 10 < 9:
@@ -111,7 +111,7 @@ def _email(number: int, at: datetime) -> dict[str, Any]:
 def _skipped(number: int, day: date) -> dict[str, Any]:
     return {
         "endorsement_id": LONG_TIMELINE,
-        "cycle_starts_on": date(2026, 1, 1),
+        "cycle_starts_on": date(day.year, 1, 1),
         "kind": "renewal",
         "subject_key": str(number),
         "due_on": day,
