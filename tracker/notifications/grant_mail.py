@@ -3,15 +3,16 @@
 What is decided on a request in the browser has its own letter: see `request_mail`.
 """
 
-from collections.abc import Iterable
-from datetime import datetime
+from collections.abc import Iterable, Sequence
+from datetime import date, datetime
 
 from sqlmodel import Session, col, select
 
 from tracker.db.people import Endorsement, Person
+from tracker.db.statements import in_chunks
 from tracker.formatting import capitalize_first, format_date, use_locale
 from tracker.mail.contents import Action, RequestMail, Row
-from tracker.mail.outbox import enqueue
+from tracker.mail.outbox import Message, enqueue
 from tracker.notifications.context import (
     Envelope,
     MailContext,
@@ -24,6 +25,8 @@ from tracker.rules.standing import Standing
 from tracker.services.evaluation import days_at, judge_current
 from tracker.services.time_requests import Grant, find_grant
 
+_IDS_PER_QUERY = 1_000
+
 
 def notify_grants(
     context: MailContext, session: Session, grants: Iterable[Grant], now: datetime
@@ -32,14 +35,16 @@ def notify_grants(
 
     It belongs into the transaction that stores the grants.
     """
-    recipients = []
-    query = select(Endorsement, Person).join(Person, col(Person.id) == Endorsement.person_id)
+    grants = list(grants)
+    ids = sorted({grant.endorsement_id for grant in grants})
+    owners = _read_owners(session, ids)
+    standings = _judge_renewals(context, session, grants, now)
+    messages: dict[str, tuple[Message, str]] = {}
     for grant in grants:
-        endorsement, person = session.exec(
-            query.where(Endorsement.id == grant.endorsement_id)
-        ).one()
+        endorsement, person = owners[grant.endorsement_id]
         with use_locale(context.rulebooks.associations[endorsement.association].locale):
-            wording = _word(context, session, grant, endorsement, now)
+            standing = standings.get((grant.endorsement_id, grant.starts_on))
+            wording = _word(context, grant, endorsement, standing, now)
             if wording is None:
                 continue
             mail = RequestMail(
@@ -58,29 +63,56 @@ def notify_grants(
             if grant.occasion:
                 key = f"{change_prefix(person.id, now)}{key}"
             envelope = Envelope.to_person(person, endorsement.association, key, about)
-            if enqueue(session, [create_message(context, envelope, mail, now)], now):
-                recipients.append(person.email)
-    return recipients
+            message = create_message(context, envelope, mail, now)
+            messages.setdefault(message.dedupe_key, (message, person.email))
+    queued = enqueue(session, [message for message, _ in messages.values()], now)
+    return [email for key, (_, email) in messages.items() if key in queued]
+
+
+def _read_owners(
+    session: Session, endorsement_ids: Sequence[int]
+) -> dict[int, tuple[Endorsement, Person]]:
+    """Endorsements with their people, by the endorsement's id."""
+    query = select(Endorsement, Person).join(Person, col(Person.id) == Endorsement.person_id)
+    owners = {}
+    for ids in in_chunks(endorsement_ids, _IDS_PER_QUERY):
+        for endorsement, person in session.exec(query.where(col(Endorsement.id).in_(ids))):
+            owners[endorsement.id] = endorsement, person
+    return owners
+
+
+def _judge_renewals(
+    context: MailContext, session: Session, grants: Iterable[Grant], now: datetime
+) -> dict[tuple[int, date], Standing]:
+    """The standings of the renewals that grants are about, by endorsement and first day."""
+    renewals = {g.endorsement_id for g in grants if g.requirement or g.is_extension}
+    day_of = days_at(context.rulebooks, now)
+    judged = judge_current(session, context.rulebooks, day_of, endorsement_ids=sorted(renewals))
+    return {
+        (standing.facts.subject_id, standing.plan.cycle.starts_on): standing
+        for standing in judged
+        if standing.plan.cycle is not None
+    }
 
 
 def _word(
-    context: MailContext, session: Session, grant: Grant, endorsement: Endorsement, now: datetime
+    context: MailContext,
+    grant: Grant,
+    endorsement: Endorsement,
+    standing: Standing | None,
+    now: datetime,
 ) -> Wording | None:
     """What the letter says; None for a cycle or a leave that is over."""
     name = f"{endorsement.association} {endorsement.category}"
-    day_of = days_at(context.rulebooks, now)
     if not grant.requirement and not grant.is_extension:
-        is_over = grant.ends_on is not None and grant.ends_on < day_of(endorsement.association)
+        today = days_at(context.rulebooks, now)(endorsement.association)
+        is_over = grant.ends_on is not None and grant.ends_on < today
         return None if is_over else _word_leave(grant, name)
-    for standing in judge_current(
-        session, context.rulebooks, day_of, endorsement_ids=[endorsement.id]
-    ):
-        cycle = standing.plan.cycle
-        if cycle is not None and cycle.starts_on == grant.starts_on:
-            if grant.is_extension:
-                return word_due_date(name, grant.ends_on, cycle.ends_on)
-            return _word_waiver(grant, name, standing)
-    return None
+    if standing is None or standing.plan.cycle is None:
+        return None
+    if grant.is_extension:
+        return word_due_date(name, grant.ends_on, standing.plan.cycle.ends_on)
+    return _word_waiver(grant, name, standing)
 
 
 def _word_leave(grant: Grant, name: str) -> Wording:
