@@ -19,7 +19,7 @@ from tracker.db.ledgers import Outbox, StandingRow
 from tracker.db.log import Entry, Evidence
 from tracker.db.people import Endorsement, MailOff, Person, Vetting
 from tracker.db.statements import in_chunks
-from tracker.rules.standing import Status
+from tracker.rules.standing import Outcome, Status
 from tracker.services.dashboard import is_listed
 from tracker.services.evaluation import StoredResult, parse_results
 from tracker.services.mailing_rules import Recipient, RecipientRenewal, Training
@@ -27,6 +27,7 @@ from tracker.services.notices import day_key
 
 _IDS_PER_QUERY = 1_000
 _RSC = "rsc"
+_OPEN = Status.OPEN.value
 # What the lists call an open renewal that an even pace no longer completes.
 BEHIND = "behind"
 
@@ -68,7 +69,7 @@ def list_audience(
     by_person = _list_renewals(session, association, today)
     options = {}
     for part, values_of in _PARTS.items():
-        others = chosen._replace(**{part: ""})
+        others = _wanted(chosen._replace(**{part: ""}))
         people, labels = defaultdict[str, set[int]](set), dict[str, str]()
         for person_id, renewals in by_person.items():
             for renewal in renewals:
@@ -76,7 +77,8 @@ def list_audience(
                     people[value].add(person_id)
                     labels.setdefault(value, label)
         options[part] = [FilterOption(v, labels[v], len(people[v])) for v in sorted(people)]
-    chosen_people = [n for n, own in by_person.items() if any(_fits(r, chosen) for r in own)]
+    wanted = _wanted(chosen)
+    chosen_people = [n for n, own in by_person.items() if any(_fits(r, wanted) for r in own)]
     return Audience(chosen_people, options)
 
 
@@ -92,11 +94,13 @@ _PARTS: dict[str, Callable[[RecipientRenewal], list[tuple[str, str]]]] = {
 }
 
 
-def _fits(renewal: RecipientRenewal, chosen: AudienceFilter) -> bool:
-    for part, wanted in chosen._asdict().items():
-        if wanted and wanted not in dict(_PARTS[part](renewal)):
-            return False
-    return True
+def _wanted(chosen: AudienceFilter) -> dict[str, str]:
+    """The parts of a filter that leave out somebody."""
+    return {part: value for part, value in chosen._asdict().items() if value}
+
+
+def _fits(renewal: RecipientRenewal, wanted: Mapping[str, str]) -> bool:
+    return all(value in dict(_PARTS[part](renewal)) for part, value in wanted.items())
 
 
 def list_recipients(
@@ -164,7 +168,7 @@ def _list_ties(
 
 
 def _list_renewals(
-    session: Session, association: str, today: date, person_ids: Collection[int] | None = None
+    session: Session, association: str, today: date, person_ids: set[int] | None = None
 ) -> dict[int, list[RecipientRenewal]]:
     """The listed renewals of endorsements in force, by person, the most urgent first."""
     in_force = or_(col(Endorsement.ends_on).is_(None), col(Endorsement.ends_on) >= today)
@@ -174,9 +178,11 @@ def _list_renewals(
         .where(is_listed(association, today), in_force)
     )
     by_person: defaultdict[int, list[RecipientRenewal]] = defaultdict(list)
-    for ids in in_chunks(sorted(person_ids), _IDS_PER_QUERY) if person_ids is not None else [None]:
-        part = query if ids is None else query.where(col(Endorsement.person_id).in_(ids))
-        for person_id, category, *standing in session.connection().execute(part):
+    # To name thousands of people takes longer than to read everybody.
+    if person_ids is not None and len(person_ids) <= _IDS_PER_QUERY:
+        query = query.where(col(Endorsement.person_id).in_(person_ids))
+    for person_id, category, *standing in session.connection().execute(query).all():
+        if person_ids is None or person_id in person_ids:
             by_person[person_id].append(_describe(category, standing, today))
     for renewals in by_person.values():
         renewals.sort(key=_urgency)
@@ -205,15 +211,18 @@ _RENEWAL_COLUMNS = (
 def _describe(category: str, standing: Sequence[Any], today: date) -> RecipientRenewal:
     endorsement_id, cycle_starts_on, status, due_on, until, falls_behind_on, results = standing
     is_behind = falls_behind_on is not None and falls_behind_on <= today
-    state = BEHIND if status == Status.OPEN.value and is_behind else status
-    parsed = _parse_results(results)
-    return RecipientRenewal(endorsement_id, category, cycle_starts_on, state, due_on, until, parsed)
+    state = BEHIND if status == _OPEN and is_behind else status
+    return RecipientRenewal(
+        endorsement_id, category, cycle_starts_on, state, due_on, until, *_parse_results(results)
+    )
 
 
 # Many renewals have the same results.
 @lru_cache(maxsize=4_096)
-def _parse_results(results: str) -> tuple[StoredResult, ...]:
-    return tuple(parse_results(results))
+def _parse_results(results: str) -> tuple[tuple[StoredResult, ...], tuple[StoredResult, ...]]:
+    """All results, and those that are short."""
+    parsed = tuple(parse_results(results))
+    return parsed, tuple(result for result in parsed if result.outcome == Outcome.SHORT.value)
 
 
 def _urgency(renewal: RecipientRenewal) -> tuple[bool, date, int]:

@@ -13,6 +13,8 @@ from tracker.services.dashboard import ShortRequirement
 from tracker.services.evaluation import StoredResult
 
 _MEMBERSHIP = "membership"
+# States of renewals that can no longer be completed, or need not be.
+_CLOSED = {Status.LAPSED.value, Status.EXCUSED.value}
 
 
 class MailingTemplate(StrEnum):
@@ -58,7 +60,10 @@ class SkipReason(StrEnum):
 
 
 class RecipientRenewal(NamedTuple):
-    """One renewal of a recipient, from the stored standing; ``state`` is its status, or BEHIND."""
+    """One renewal of a recipient, from the stored standing; ``state`` is its status, or BEHIND.
+
+    ``short_results`` are those of the requirements that are short.
+    """
 
     endorsement_id: int
     category: str
@@ -67,11 +72,7 @@ class RecipientRenewal(NamedTuple):
     due_on: date | None
     membership_until: date | None
     results: tuple[StoredResult, ...]
-
-    @property
-    def short_results(self) -> list[StoredResult]:
-        """The requirements that are short."""
-        return [result for result in self.results if result.outcome == Outcome.SHORT.value]
+    short_results: tuple[StoredResult, ...]
 
     @property
     def short(self) -> list[ShortRequirement]:
@@ -81,7 +82,7 @@ class RecipientRenewal(NamedTuple):
     @property
     def is_unfinished(self) -> bool:
         """Whether something is missing that the endorsee can still complete."""
-        is_open = self.state not in {Status.LAPSED.value, Status.EXCUSED.value}
+        is_open = self.state not in _CLOSED
         return is_open and self.due_on is not None and bool(self.short_results)
 
 

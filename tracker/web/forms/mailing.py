@@ -6,7 +6,7 @@ from urllib.parse import urlencode
 from starlette.datastructures import FormData
 
 from tracker.notifications.mailing_text import TEMPLATES
-from tracker.services.mailing_recipients import AudienceFilter
+from tracker.services.mailing_recipients import Audience, AudienceFilter
 from tracker.services.mailing_rules import MailingTemplate
 from tracker.services.mailings import MailingInput, format_ids, parse_ids
 from tracker.web.forms.body import clean, clean_lines, keep_form_key, text_of
@@ -25,11 +25,13 @@ class MailingForm:
     """What is typed, and the filter that chose the people (None: they were chosen elsewhere).
 
     ``sought`` is part of the name or address of the person for whom to show the mail.
+    ``audience`` is what the filter leaves, if that was read already.
     """
 
     typed: MailingInput
     chosen: AudienceFilter | None = None
     sought: str = ""
+    audience: Audience | None = None
 
     @classmethod
     def parse(cls, form: FormData, association: str) -> "MailingForm":

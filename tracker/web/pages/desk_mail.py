@@ -6,6 +6,7 @@ people are chosen once and go along as ids, so nobody joins them unseen.
 
 from collections import defaultdict
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Annotated
 from urllib.parse import urlencode
 
@@ -219,7 +220,8 @@ def _read_form(page: PageRequest, session: Session, source: MailingSource) -> Ma
     association = choose_association(page.viewer, source.association)
     audience = list_audience(session, association, page.day_of(association), source.chosen)
     people = (describe_filter(source.chosen, audience), tuple(audience.person_ids))
-    return MailingForm.begin(association, template, people, source.chosen)
+    form = MailingForm.begin(association, template, people, source.chosen)
+    return replace(form, audience=audience)
 
 
 def _begin_again(page: PageRequest, session: Session, mailing_id: int) -> MailingForm:
@@ -335,7 +337,8 @@ def _list_options(
     if form.chosen is None:
         return {}
     association = form.typed.association
-    audience = list_audience(session, association, page.day_of(association), form.chosen)
+    today = page.day_of(association)
+    audience = form.audience or list_audience(session, association, today, form.chosen)
     return {
         part: [
             option._replace(label=capitalize_first(STATE_LABELS.get(option.label, option.label)))
