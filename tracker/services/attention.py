@@ -25,6 +25,7 @@ from tracker.rules.cycles import cycle_containing
 from tracker.rules.standing import ApplicationStanding, Status
 from tracker.services.applications import list_applicants
 from tracker.services.dashboard import (
+    ListedStanding,
     NamedProvider,
     RenewalLine,
     is_listed,
@@ -158,7 +159,7 @@ class _Scope:
         """The association's time zone."""
         return self.rulebooks.associations[self.association].time_zone
 
-    def find_lapse(self, standing: StandingRow) -> date | None:
+    def find_lapse(self, standing: ListedStanding) -> date | None:
         """The day after the grace period of a renewal."""
         if standing.due_on is None:
             return None

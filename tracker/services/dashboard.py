@@ -5,6 +5,7 @@ What needs attention, and why, is worked out from it in `tracker.services.attent
 
 from dataclasses import dataclass, field
 from datetime import date
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from sqlalchemy import ColumnElement, case
@@ -34,10 +35,22 @@ class ShortRequirement(NamedTuple):
     minutes: int
 
 
+class ListedStanding(NamedTuple):
+    """What lists show of a `StandingRow`; not as an object, because there are many."""
+
+    endorsement_id: int
+    cycle_starts_on: date
+    due_on: date | None
+    falls_behind_on: date | None
+    membership_until: date | None
+    short_minutes: int
+    requirements: str
+
+
 class RenewalLine(NamedTuple):
     """One renewal and whose it is; ``state`` is one of STATES."""
 
-    standing: StandingRow
+    standing: ListedStanding
     category: str
     name: str
     email: str
@@ -47,10 +60,16 @@ class RenewalLine(NamedTuple):
     @property
     def short(self) -> list[ShortRequirement]:
         """What is short, in the rulebook's order."""
-        results = parse_results(self.standing.requirements)
-        return [
-            ShortRequirement(r.counts, r.topic, r.short) for r in results if r.outcome == "short"
-        ]
+        return [*_list_short(self.standing.requirements)]
+
+
+# Many renewals have the same results.
+@lru_cache(maxsize=4_096)
+def _list_short(requirements: str) -> tuple[ShortRequirement, ...]:
+    results = parse_results(requirements)
+    return tuple(
+        ShortRequirement(r.counts, r.topic, r.short) for r in results if r.outcome == "short"
+    )
 
 
 class ProviderUser(NamedTuple):
@@ -117,7 +136,7 @@ def list_renewals(
         .offset(skip)
         .limit(most)
     )
-    return [RenewalLine(*row) for row in session.exec(query)]
+    return _read_lines(session, query)
 
 
 def list_lines(
@@ -125,7 +144,7 @@ def list_lines(
 ) -> list[RenewalLine]:
     """The listed renewals of an association that a condition is true of."""
     query = _select_lines(today).where(is_listed(association, today), condition)
-    return [RenewalLine(*row) for row in session.exec(query)]
+    return _read_lines(session, query)
 
 
 def list_named_providers(session: Session, association: str, today: date) -> list[NamedProvider]:
@@ -220,16 +239,24 @@ def is_unreachable() -> ColumnElement[bool]:
     return and_(col(Person.email_refused_at).is_not(None), ~has_second)
 
 
-def _select_lines(today: date) -> Any:  # noqa: ANN401 - a Select of six columns
+def _read_lines(session: Session, query: Any) -> list[RenewalLine]:  # noqa: ANN401 - of `_select_lines`
+    return [
+        RenewalLine(ListedStanding(*standing), category, name, email, state, person_id)
+        for *standing, category, name, email, state, person_id in session.exec(query).all()
+    ]
+
+
+def _select_lines(today: date) -> Any:  # noqa: ANN401 - a Select of these columns
     return (
         select(  # type: ignore[call-overload]
-            StandingRow,
+            *(col(getattr(StandingRow, name)) for name in ListedStanding._fields),
             Endorsement.category,
             Person.name,
             Person.email,
             state_on(today).label("state"),
             Person.id,
         )
+        .select_from(StandingRow)
         .join(Endorsement, col(Endorsement.id) == StandingRow.endorsement_id)
         .join(Person, col(Person.id) == Endorsement.person_id)
     )
