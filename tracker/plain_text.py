@@ -39,7 +39,8 @@ def normalize_text(text: str) -> str:
     return _BLANKS.sub(" ", unicodedata.normalize("NFC", text)).strip()
 
 
-@lru_cache(maxsize=4096)
+# All the names of a large association: a list looks through them again each time.
+@lru_cache(maxsize=16_384)
 def plain_name(name: str) -> str:
     """A name in lower case without accents and apostrophes, its words separated by one space."""
     decomposed = unicodedata.normalize("NFKD", name.casefold()).translate(_LIKE_APOSTROPHES)
@@ -84,7 +85,10 @@ def starts_words(typed: str, name: str) -> bool:
 
     Nothing typed starts no name.
     """
-    left, words = plain_name(name).split(), plain_name(typed).split()
+    plain, words = plain_name(name), plain_name(typed).split()
+    if not all(word in plain for word in words):
+        return False  # most names, and quicker than what follows
+    left = plain.split()
     for word in sorted(words, key=len, reverse=True):
         match = next((part for part in left if part.startswith(word)), None)
         if match is None:

@@ -237,11 +237,11 @@ def _text_matcher(people: People, text: str) -> Callable[[PeopleRow], bool]:
 
     def matches(row: PeopleRow) -> bool:
         return (
-            starts_words(text, row.name)
-            or _starts_within(squeezed, row.name)
-            or part in row.email
-            or part in (row.second_email or "").casefold()
+            part in row.email
             or not provided_by.isdisjoint(row.providers)
+            or part in (row.second_email or "").casefold()
+            or starts_words(text, row.name)
+            or _starts_within(squeezed, row.name)
         )
 
     return matches
@@ -249,7 +249,10 @@ def _text_matcher(people: People, text: str) -> Callable[[PeopleRow], bool]:
 
 def _starts_within(squeezed: str, name: str) -> bool:
     """Whether a name, from one of its words on, begins like that: "oneil" for "Ann O'Neil"."""
-    words = plain_name(name).split()
+    plain = plain_name(name)
+    if squeezed not in plain.replace(" ", ""):
+        return False
+    words = plain.split()
     return any("".join(words[first:]).startswith(squeezed) for first in range(len(words)))
 
 
