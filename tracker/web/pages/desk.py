@@ -20,6 +20,7 @@ from tracker.services.context import Refused, ServiceContext
 from tracker.services.dashboard import ShortRequirement
 from tracker.services.desk_changes import (
     MAY_UNDO_FOR,
+    REVERSED,
     ChangePlan,
     apply_change,
     count_changes,
@@ -159,9 +160,9 @@ def show_changes(
 
 
 @router.get("/coordinator/changes/{change_id}")
-def show_change(page: CoordinatorPage, change_id: RowId) -> HTMLResponse:
+def show_change(page: CoordinatorPage, change_id: RowId, number: PageNumber = 1) -> HTMLResponse:
     """One change: whom it touched, and what undoing it did."""
-    return _render_change(page, change_id, ())
+    return _render_change(page, change_id, (), number)
 
 
 @router.post("/coordinator/changes/{change_id}/undo")
@@ -183,19 +184,26 @@ def undo(page: CoordinatorPage, change_id: RowId) -> Response:
 
 
 def _render_change(
-    page: PageRequest, change_id: int, problems: Sequence[tuple[str, str]]
+    page: PageRequest, change_id: int, problems: Sequence[tuple[str, str]], number: int = 1
 ) -> HTMLResponse:
+    """A page of the people, those whose records were kept first."""
     with page.reading() as session:
         change = find_change(session, page.viewer.coordinates, change_id)
         if change is None:
             raise HTTPException(404)
         records = list_people_of(session, change_id)
+    records.sort(key=lambda record: record.outcome in {"", REVERSED})
+    pages = count_pages(len(records))
+    number = min(number, pages)
+    first = (number - 1) * PAGE_SIZE
     return page.render(
         "desk_change.html",
         here="coordinator",
         association=change.association,
         change=change,
-        records=records,
+        records=records[first : first + PAGE_SIZE],
+        page=number,
+        pages=pages,
         undoable=may_undo(change, page.now),
         days=MAY_UNDO_FOR.days,
         problems=problems,
