@@ -98,6 +98,7 @@ def test_an_endorsee_is_not_added_twice(web: WebClient, carol: Visitor) -> None:
         ({"organization": "NCIMHA"}, "starts_day"),
         (day("starts", 1, 1, 2026), "organization"),
         ({**MEMBER, **day("ends", 1, 1, 2025)}, "ends_day"),
+        ({"category": ""}, "category"),
     ],
 )
 def test_what_is_wrong_is_said(

@@ -151,6 +151,14 @@ def test_what_is_wrong_is_said_beside_the_field(
     assert (field, words) in [(f, w.replace("&#39;", "'")) for f, w in problems(answer)]
 
 
+def test_no_category_is_chosen_by_itself(web: WebClient, carol: Visitor) -> None:
+    path = f"{path_of(web.cast)}/add/endorsement"
+    assert '<option value="">Choose</option>' in carol.get(path).text.replace(" selected", "")
+    typed = {"what": "", "reason": "A call", **day("starts", 2, 1, 2026)}
+    answer = carol.post(path, typed)
+    assert problems(answer) == [("what", "Choose one from the list")]
+
+
 def test_an_endorsement_is_added_ended_and_removed(web: WebClient, carol: Visitor) -> None:
     cast, path = web.cast, path_of(web.cast)
     added = change(

@@ -22,7 +22,7 @@ from tracker.services.holdings import (
     list_recorded_organizations,
 )
 from tracker.services.person_record import PersonRecord
-from tracker.web.forms.body import RowId, Typed
+from tracker.web.forms.body import RowId, Typed, add_problem
 from tracker.web.forms.desk_person import DaysForm, TermForm
 from tracker.web.forms.fields import format_date_fields
 from tracker.web.page_request import ChangePage, PageRequest, require
@@ -132,7 +132,9 @@ def save_new_holding(page: ChangePage, person_id: RowId, kind: str, typed: Typed
     shown = _new_form_of(page, record, kind, form, found)
     term = form.parse_term(page.day_of(shown.association))
     plan = None
-    if term is not None:
+    if not form.what.data:
+        add_problem(form.what, "Choose one from the list")
+    elif term is not None:
         name = (form.what.data or "").replace(_BETWEEN, " ")
         plan = _plan(
             shown,
@@ -200,7 +202,10 @@ def _plan(
 def _new_form_of(
     page: PageRequest, record: PersonRecord, kind: str, form: TermForm, found: _Kind
 ) -> DeskForm:
-    form.what.choices = [SelectChoice(*each) for each in found.choose(page, record)]
+    choices = list(found.choose(page, record))
+    if len(choices) > 1:
+        choices.insert(0, ("", "Choose"))
+    form.what.choices = [SelectChoice(*each) for each in choices]
     form.what.label.text = found.label
     form.today = page.day_of(record.associations[0])
     path = person_path(record.person.id)

@@ -61,6 +61,8 @@ class NewEndorseeForm(PeriodForm):
         for field, code in ((self.name, "person-name-missing"), (self.email, "email-invalid")):
             if not field.data:
                 add_problem(field, format_refusal(code, {}))
+        if not self.category.data:
+            add_problem(self.category, "Choose a category")
         since = self.parse_day("since", today, name="first day", years_back=_YEARS_BACK)
         membership = None
         if self.organization.data:
@@ -171,18 +173,16 @@ def _ask_whether_same(
 
 def _show(page: PageRequest, association: str, form: NewEndorseeForm) -> HTMLResponse:
     rulebook = page.rulebooks.associations[association]
-    form.category.choices = [
-        SelectChoice(category, f"{category}: {category_name(rulebook, category)}")
-        for category in rulebook.categories
-    ]
+    names = [(each, f"{each}: {category_name(rulebook, each)}") for each in rulebook.categories]
+    form.category.choices = [SelectChoice(*each) for each in [("", "Choose"), *names]]
     added = None
     with page.reading() as session:
         organizations = list_recorded_organizations(page.context(session))
         if page.flash.startswith("saved-change-"):
             change_id = parse_id(page.flash.removeprefix("saved-change-"))
             added = next(iter(list_people_of(session, change_id)), None)
-    names = [SelectChoice("", "None on file"), *(SelectChoice(o, o) for o in organizations)]
-    form.organization.choices = names
+    choices = [SelectChoice("", "None on file"), *(SelectChoice(o, o) for o in organizations)]
+    form.organization.choices = choices
     form.today = page.day_of(association)
     return page.render(
         "desk_new_endorsee.html",
