@@ -84,7 +84,7 @@ def send_sign_in_code(
 
 def _list_names(mail_context: MailContext, email: str, person: Person | None) -> dict[str, str]:
     """The names of coordinators, and of the person who has the address, by address."""
-    names = {one.email: one.name for one in mail_context.settings.coordinators}
+    names = mail_context.settings.coordinator_names
     return names if person is None else names | {email: person.name}
 
 

@@ -101,6 +101,7 @@ class PageRequest:
             form=form,
             problems=problems,
             flash=self.flash,
+            team_names=self.site.settings.coordinator_names,
             **values,
         )
         return clear_flash(page, self.site, self.flash)

@@ -98,7 +98,6 @@ def show_names(
         total=len(names),
         minutes=sum(name.minutes for name in names),
         declined=declined,
-        names_of={each.email: each.name for each in page.site.settings.coordinators},
         page=number,
         pages=count_pages(len(names)),
         link=lambda number: f"{_PATH}?{urlencode({'association': association, 'page': number})}",

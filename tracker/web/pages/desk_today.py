@@ -120,7 +120,6 @@ def show_today(
         page=number,
         pages=max(1, -(-len(listed) // _ROWS)),
         link=lambda **parts: f"/coordinator?{urlencode({'association': association, **parts})}",
-        names=view.names,
         **panels,
     )
 
@@ -182,7 +181,7 @@ class _QueueView(NamedTuple):
     @property
     def names(self) -> dict[str, str]:
         """The coordinators' names by their addresses."""
-        return {one.email: one.name for one in self.page.site.settings.coordinators}
+        return self.page.site.settings.coordinator_names
 
     def rows(self, items: Sequence[QueueItem]) -> list[CauseRow]:
         """The causes in words."""

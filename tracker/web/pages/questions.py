@@ -81,7 +81,7 @@ def _render(
 
 def _list_names(page: PageRequest, thread: QuestionThread) -> dict[str, str]:
     """Who wrote the messages, by the labels of actors."""
-    names = {one.email: one.name for one in page.site.settings.coordinators}
+    names = page.site.settings.coordinator_names
     for message in thread.messages:
         own = "You" if message.is_answer else f"{thread.question.association} coordinator"
         names.setdefault(message.written_by, own)

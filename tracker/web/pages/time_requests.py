@@ -333,7 +333,7 @@ def _render_decision(
     with page.reading() as session:
         undo = find_undoable_decision(session, submitted, page.now)
     zone = page.rulebooks.associations[submitted.endorsement.association].time_zone
-    names = {one.email: one.name for one in page.site.settings.coordinators}
+    names = page.site.settings.coordinator_names
     decided_by = submitted.request.decided_by
     return page.render(
         "coordinator_request.html",
