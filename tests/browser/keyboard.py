@@ -51,6 +51,16 @@ class Keys:
             self.page.keyboard.press(key)
         raise AssertionError(f"Tab never comes to {target}")
 
+    def _walk_into(self, radios: Locator) -> None:
+        """Press Tab until one of a group has the focus: the chosen one, or one at an end."""
+        elements = radios.element_handles()
+        key = "Shift+Tab" if self._is_behind(elements[0]) else "Tab"
+        for _ in range(_MOST_STOPS):
+            if any(self._look(element) for element in elements):
+                return
+            self.page.keyboard.press(key)
+        raise AssertionError(f"Tab never comes to {radios}")
+
     def _look(self, element: ElementHandle) -> bool:
         reached, wrong = self.page.evaluate(_LOOK, element)
         assert not wrong, wrong
@@ -140,12 +150,7 @@ class Keys:
         radio = radio.first
         name = radio.get_attribute("name")
         group = self.page.locator(f'input[name="{name}"]')
-        chosen = self.page.locator(f'input[name="{name}"]:checked')
-        if not chosen.count():
-            # From behind, Shift and Tab lead to the last.
-            is_behind = self._is_behind(group.last.element_handle())
-            chosen = group.last if is_behind else group.first
-        self.walk_to(chosen)
+        self._walk_into(group)
         for _ in range(group.count()):
             if radio.is_checked():
                 return

@@ -36,7 +36,7 @@ def test_an_applicant_sees_what_is_missing_and_logs_it(keys: Open, server: LiveS
 def test_a_coordinator_endorses_a_ready_applicant(keys: Open, server: LiveServer) -> None:
     at = keys(CAROL, "/")
     at.follow("Coordinator")
-    at.follow("NCIMHA applicants")
+    at.follow("Applicants")
     at.follow("Olive Kay")
     at.follow("Endorse Olive Kay")
     expect(at.page.get_by_label("Day")).to_have_value("22")

@@ -47,6 +47,7 @@ def test_an_endorsee_is_added(keys: Open) -> None:
     at.follow("Add an endorsee")
     at.type("Full name", "Nina Park")
     at.type("Email address", "nina@example.org")
+    at.select("Category", "IFS: Infant Family Specialist")
     at.type_day("3 1 2025", legend="Endorsed since")
     at.press("Continue")
     at.see("To nina@example.org")

@@ -56,7 +56,7 @@ def test_leave_and_extension_are_requested_and_decided(keys: Open) -> None:
     bob.press("Send to my coordinator")
     bob.see("Moved")
     carol.follow("Coordinator")
-    carol.follow("NCIMHA requests")
+    carol.follow("Requests")
     carol.follow("Bob Osei")
     carol.type("Message to the endorsee", "All the best")
     carol.press("Grant these dates")
