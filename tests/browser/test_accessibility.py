@@ -10,8 +10,8 @@ from tests.browser.conftest import LiveServer
 from tests.support.cast import ALICE, BOB, DANA, ERIN
 from tests.support.files import PDF
 from tests.web.all_pages import STOPS, Stop, furnish
+from tests.web.known_routes import KNOWN
 from tests.web.test_hostile_text import matching
-from tests.web.test_scoping import KNOWN
 
 pytestmark = pytest.mark.browser
 Phone = Callable[[str], Page]

@@ -24,8 +24,9 @@ from tests.support.questions import ask
 from tests.support.referees import PAT, apply
 from tests.web.applicants import IDA, NORA, OLIVE, VERA
 from tests.web.client import WebClient
+from tests.web.known_routes import ANYBODY, COORDINATOR, KNOWN
 from tests.web.lists import ROSTER, plan, upload
-from tests.web.test_scoping import ANYBODY, COORDINATOR, KNOWN, prove
+from tests.web.test_scoping import prove
 from tracker.db.engine import writing
 from tracker.db.tables import METADATA
 from tracker.services.evidence import ReceivedFile, keep_files
