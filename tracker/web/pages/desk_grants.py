@@ -13,7 +13,7 @@ from fastapi.responses import HTMLResponse, Response
 from wtforms import SelectChoice
 
 from tracker.db.people import Leave
-from tracker.formatting import capitalize_first, format_date
+from tracker.formatting import capitalize_first, format_date, lowercase_first
 from tracker.notifications.grant_mail import notify_grants
 from tracker.rules.plan import RenewalPlan
 from tracker.services.context import ServiceContext
@@ -94,13 +94,13 @@ def save_waiver(
     renewal = _read_renewal(page, person_id, endorsement, cycle_starts_on)
     form = WaiverForm(typed)
     shown = _waiver_form_of(renewal, form)
-    requirement = form.requirement.data or ""
+    requirement, name = form.requirement.data or "", renewal.record.person.name
     labels = dict(_list_requirements(renewal))
     plan = _plan(
         page,
         shown,
         renewal.record,
-        f"Waive {labels.get(requirement, 'a requirement')} for {renewal.record.person.name}",
+        f"Waive {lowercase_first(labels.get(requirement, 'a requirement'))} for {name}",
         "waiver",
         lambda context: grant_waiver(
             context, endorsement, cycle_starts_on, requirement, form.reason.data
