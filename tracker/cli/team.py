@@ -7,6 +7,7 @@ from tracker import clock
 from tracker.cli.context import UnknownName, open_app
 from tracker.db.engine import reading, writing
 from tracker.errors import UserError
+from tracker.formatting import format_date, format_period
 from tracker.notifications.context import open_context
 from tracker.notifications.team_mail import notify_new_member
 from tracker.refusal_text import format_refusal
@@ -44,12 +45,13 @@ def list_team(*, as_json: bool) -> None:
         json.dump(rows, sys.stdout, indent=2)
         sys.stdout.write("\n")
         return
+    if not members:
+        sys.stdout.write("Nobody is on a team yet. `tracker team add` adds somebody.\n")
     for one in members:
-        since = one.starts_on.isoformat() if one.starts_on else "the settings"
-        until = f" to {one.ends_on.isoformat()}" if one.ends_on else ""
-        sys.stdout.write(
-            f"{one.association}: {one.name} <{one.email}>, {one.role}, since {since}{until}\n"
-        )
+        days = f"since {format_date(one.starts_on)}" if one.starts_on else "from the settings"
+        if one.starts_on and one.ends_on:
+            days = format_period(one.starts_on, one.ends_on)
+        sys.stdout.write(f"{one.association}: {one.name} <{one.email}>, {one.role}, {days}\n")
 
 
 def add(association: str, email: str, name: str, role: str) -> None:
