@@ -80,10 +80,6 @@ class HoursReport:
     people: int
     uncounted: Sequence[UncountedHours]
 
-    def uncounted_minutes(self, activity: str) -> int:
-        """The minutes of an activity that do not count."""
-        return self.logged[activity] - self.counted[activity]
-
 
 def count_movements(session: Session, rulebooks: Rulebooks, period: ReportPeriod) -> MovementReport:
     """Count the endorsements before and at the end of a period, and the changes within it."""

@@ -108,37 +108,6 @@ def count_renewals(session: Session, association: str, today: date) -> dict[str,
     return {name: counts.get(name, 0) for name in STATES}
 
 
-def list_renewals(
-    session: Session,
-    association: str,
-    today: date,
-    *,
-    state: str = "",
-    skip: int = 0,
-    most: int | None = None,
-) -> list[RenewalLine]:
-    """At most ``most`` renewals, worst first, in one state or (empty) in any."""
-    worst_first = case({name: i for i, name in enumerate(STATES)}, value=state_on(today))
-    conditions = [is_listed(association, today)]
-    if state:
-        conditions.append(state_on(today) == state)
-    query = (
-        _select_lines(today)
-        .where(*conditions)
-        .order_by(
-            worst_first,
-            StandingRow.due_on,
-            col(StandingRow.short_minutes).desc(),
-            func.lower(Person.name),
-            StandingRow.endorsement_id,
-            StandingRow.cycle_starts_on,
-        )
-        .offset(skip)
-        .limit(most)
-    )
-    return _read_lines(session, query)
-
-
 def list_lines(
     session: Session, association: str, today: date, condition: ColumnElement[bool]
 ) -> list[RenewalLine]:

@@ -157,44 +157,6 @@ def list_held_back(session: Session, mailing_id: int) -> list[int]:
     return list(session.exec(query))
 
 
-class PersonMailing(NamedTuple):
-    """A mailing as part of one person's history: sent (``reason`` is None), or skipped and why."""
-
-    recipient_id: int
-    mailing_id: int
-    association: str
-    subject: str
-    sent_at: datetime | None
-    sent_by: str
-    reason: SkipReason | None
-    message_id: str | None
-
-
-def list_mailings_of_person(
-    session: Session, person_id: int, associations: Collection[str]
-) -> list[PersonMailing]:
-    """The mailings of these associations that a person got or did not get, the newest first."""
-    query = (
-        select(MailingRecipient, Mailing)
-        .join(Mailing, col(Mailing.id) == MailingRecipient.mailing_id)
-        .where(MailingRecipient.person_id == person_id, col(Mailing.association).in_(associations))
-        .order_by(col(MailingRecipient.id).desc())
-    )
-    return [
-        PersonMailing(
-            recipient.id,
-            mailing.id,
-            mailing.association,
-            mailing.subject,
-            mailing.sent_at,
-            mailing.sender_name,
-            SkipReason(recipient.reason) if recipient.reason else None,
-            recipient.message_id,
-        )
-        for recipient, mailing in session.exec(query)
-    ]
-
-
 # The copy that went to the second address.
 _SECOND = aliased(Outbox)
 

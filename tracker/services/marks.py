@@ -41,15 +41,6 @@ def add_mark(context: ServiceContext, association: str, person_id: int, label: s
     return mark.id
 
 
-def remove_mark(context: ServiceContext, association: str, person_id: int, label: str) -> None:
-    """Take a mark from a person. Raises NotFound as `add_mark`, and Refused without the mark."""
-    _check_access(context, association, person_id)
-    mark = _find(context, association, person_id, label)
-    if mark is None:
-        raise Refused(Refusal("label", "not-marked"))
-    context.delete_row(mark, _AUDITED)
-
-
 def _check_access(context: ServiceContext, association: str, person_id: int) -> None:
     check_association(context.actor, association)
     get_desk_person(context.session, context.actor, person_id)

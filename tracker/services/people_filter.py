@@ -6,7 +6,7 @@ option is how many rows it would show, given what is chosen in the other facets.
 
 import json
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from enum import StrEnum
@@ -287,8 +287,3 @@ _SORT_KEYS: Mapping[Sort, Callable[[PeopleRow], tuple[Any, ...]]] = {
     Sort.DUE: _by_due_date,
     Sort.MISSING: _by_missing,
 }
-
-
-def list_marks(rows: Sequence[PeopleRow]) -> list[str]:
-    """The marks that rows have, each once, in order."""
-    return sorted({mark for row in rows for mark in row.marks})

@@ -1,6 +1,5 @@
 """Coordinators snooze what needs attention until a day, with a note, and end that again."""
 
-from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
@@ -99,16 +98,6 @@ def end_snooze(context: ServiceContext, association: str, cause: str) -> None:
     if stored is None:
         raise NotFound
     context.delete_row(stored, _AUDITED)
-
-
-def list_snoozes(session: Session, associations: Collection[str]) -> list[Snooze]:
-    """The snoozes of associations, the next to end first; also those of causes that are gone."""
-    query = (
-        select(Snooze)
-        .where(col(Snooze.association).in_(associations))
-        .order_by(col(Snooze.until), col(Snooze.id))
-    )
-    return list(session.exec(query))
 
 
 def forget_ended_snoozes(session: Session, now: datetime) -> None:
