@@ -29,6 +29,7 @@ from tracker.services.attention import (
     list_attention,
 )
 from tracker.services.dashboard import NamedProvider, RenewalLine, ShortRequirement
+from tracker.services.entry_questions import OpenQuestion
 from tracker.services.facts import parse_settlement
 from tracker.services.run_health import JobTrouble, UnsentMail
 from tracker.services.time_requests import LEAVE, SubmittedRequest
@@ -48,6 +49,7 @@ KIND_LABELS = {
     AttentionKind.UNREACHABLE: "Bounced addresses",
     AttentionKind.UNSENT: "Unsent email",
     AttentionKind.REQUEST: "Requests",
+    AttentionKind.ANSWER: "Answers",
     AttentionKind.APPLICANT: "Applicants",
     AttentionKind.RECORDS_CHANGED: "Changed records",
     AttentionKind.UNCONFIRMED: "Providers to confirm",
@@ -91,6 +93,11 @@ def describe_attention(attention: Attention, association: str, today: date) -> A
             reason, todo = _describe_request(submitted), "decide"
             path = f"/coordinator/requests/{submitted.request.id}"
             consequence = "Nothing changes for them until you decide."
+        case OpenQuestion() as question:
+            reason, todo = _describe_answer(question), "review session"
+            query = urlencode({"association": association})
+            path = f"/coordinator/person/{question.person_id}/entries/{question.entry_id}?{query}"
+            consequence = "The question stays open until you settle it or ask again."
         case NamedProvider() as provider:
             reason, consequence = _describe_provider(provider)
             query = urlencode({"association": association, "name": provider.name})
@@ -207,6 +214,10 @@ def _describe_request(submitted: SubmittedRequest) -> str:
     if request.kind == LEAVE:
         return f"requests leave starting {format_date(request.starts_on)}"
     return f"requests a later due date: {format_date(request.ends_on or request.starts_on)}"
+
+
+def _describe_answer(question: OpenQuestion) -> str:
+    return f"answered a question about “{question.title}” of {format_date(question.held_on)}"
 
 
 def _describe_provider(provider: NamedProvider) -> tuple[str, str]:

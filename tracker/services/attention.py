@@ -34,6 +34,7 @@ from tracker.services.dashboard import (
     list_named_providers,
     needs_attention,
 )
+from tracker.services.entry_questions import OpenQuestion, list_answered_questions
 from tracker.services.run_health import JobTrouble, UnsentMail, find_unsent, list_job_troubles
 from tracker.services.settlements import list_differing
 from tracker.services.time_requests import SubmittedRequest, list_requests
@@ -57,6 +58,7 @@ class AttentionKind(StrEnum):
     UNREACHABLE = "unreachable"
     UNSENT = "unsent email"
     REQUEST = "request"
+    ANSWER = "answer"
     APPLICANT = "applicant"
     RECORDS_CHANGED = "records changed"
     UNCONFIRMED = "unconfirmed provider"
@@ -84,6 +86,7 @@ About = (
     RenewalLine
     | BouncedAddress
     | SubmittedRequest
+    | OpenQuestion
     | NamedProvider
     | SettledCycle
     | ApplicationStanding
@@ -277,6 +280,19 @@ def _find_requests(scope: _Scope) -> Iterator[Attention]:
         )
 
 
+def _find_answers(scope: _Scope) -> Iterator[Attention]:
+    """Answers to questions about sessions."""
+    for question in list_answered_questions(scope.session, scope.association):
+        yield Attention(
+            AttentionKind.ANSWER,
+            f"answer-{question.question_id}",
+            question.name,
+            question,
+            person_id=question.person_id,
+            since=local_day(question.since, scope.zone),
+        )
+
+
 def _find_applicants(scope: _Scope) -> Iterator[Attention]:
     """Applications that only the association keeps from a decision."""
     for standing in list_applicants(scope.session, scope.rulebooks, scope.association, scope.today):
@@ -329,6 +345,7 @@ _FINDERS: tuple[Callable[[_Scope], Iterator[Attention]], ...] = (
     _find_bounced_addresses,
     _find_unsent_mail,
     _find_requests,
+    _find_answers,
     _find_applicants,
     _find_changed_records,
     _find_unconfirmed_providers,

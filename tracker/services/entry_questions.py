@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any, NamedTuple
 
-from sqlmodel import Session, col, select
+from sqlalchemy import ColumnElement
+from sqlmodel import Session, and_, col, select
 
 from tracker.db.entry_reviews import EntryMessage, EntryQuestion
 from tracker.db.log import Entry
@@ -65,11 +66,8 @@ class QuestionThread:
     is_outdated: bool
 
 
-class OpenQuery(NamedTuple):
-    """A question that is not settled; ``since`` when its last message was written.
-
-    ``is_answered``: it waits for the association; otherwise for the person.
-    """
+class OpenQuestion(NamedTuple):
+    """A question that is not settled; ``since`` when its last message was written."""
 
     question_id: int
     entry_id: int
@@ -77,7 +75,6 @@ class OpenQuery(NamedTuple):
     name: str
     title: str
     held_on: date
-    is_answered: bool
     since: datetime
     text: str
 
@@ -292,42 +289,40 @@ def find_own_thread(session: Session, person_id: int, question_id: int) -> Quest
     return next((thread for thread in threads if thread.question.id == question_id), None)
 
 
-def list_own_questions(session: Session, person_id: int) -> list[OpenQuery]:
+def list_own_questions(session: Session, person_id: int) -> list[OpenQuestion]:
     """The questions that wait for a person's answer, oldest first."""
-    return _list_queries(session, (Entry.person_id == person_id) & (EntryQuestion.state == OPEN))
+    return _list_questions(session, and_(Entry.person_id == person_id, EntryQuestion.state == OPEN))
 
 
-def list_open_queries(session: Session, association: str) -> list[OpenQuery]:
-    """An association's questions that are not settled: the answered ones first, then the oldest."""
-    unsettled = (EntryQuestion.association == association) & (EntryQuestion.state != SETTLED)
-    queries = _list_queries(session, unsettled)
-    return sorted(queries, key=lambda query: (not query.is_answered, query.since))
+def list_answered_questions(session: Session, association: str) -> list[OpenQuestion]:
+    """The questions whose answers wait for an association, oldest first."""
+    is_theirs = EntryQuestion.association == association
+    return _list_questions(session, and_(is_theirs, EntryQuestion.state == ANSWERED))
 
 
-def _list_queries(session: Session, where: Any) -> list[OpenQuery]:  # noqa: ANN401 - a condition
+def _list_questions(session: Session, condition: ColumnElement[bool]) -> list[OpenQuestion]:
     query = (
         select(EntryQuestion, Entry, Person.name)
         .join(Entry, col(Entry.id) == EntryQuestion.entry_id)
         .join(Person, col(Person.id) == Entry.person_id)
-        .where(where)
+        .where(condition)
         .order_by(col(EntryQuestion.id))
     )
     rows = session.exec(query).all()
     messages = _list_messages(session, [question.id for question, _, _ in rows])
-    queries = []
+    questions = []
     for question, entry, name in rows:
         last = messages[question.id][-1]
-        queries.append(
-            OpenQuery(
+        questions.append(
+            OpenQuestion(
                 question.id,
                 entry.id,
                 entry.person_id,
                 name,
                 entry.title,
                 entry.held_on,
-                question.state == ANSWERED,
                 last.written_at,
                 last.text,
             )
         )
-    return queries
+    return questions

@@ -1,14 +1,13 @@
-"""Waivers, later due dates, and leave that coordinators record for an endorsement, and remove.
+"""Waivers, later due dates, and leave that coordinators record for an endorsement.
 
-Each function that grants something returns the `Grant` for its letter
-(`notifications/grant_mail.py: notify_grants`); each that removes something returns what the
-letters about it name (`retract_grants`). Settled cycles keep what they came to, so nothing can be
-granted or removed in them until they are reopened. Requests of endorsees are decided in
+Each function returns the `Grant` for its letter (`notifications/grant_mail.py: notify_grants`).
+Settled cycles keep what they came to, so nothing can be granted in them until they are reopened.
+What was granted is removed by `services/removals.py`. Requests of endorsees are decided in
 `services/time_requests.py`.
 """
 
 from datetime import date
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple
 
 from dateutil.relativedelta import relativedelta
 from sqlmodel import col, func, select
@@ -28,14 +27,12 @@ from tracker.services.context import (
 )
 from tracker.services.endorsements import Endorsed, endorsement_within, load_person_locks
 from tracker.services.evaluation import days_at, evaluate_people
-from tracker.services.message_subjects import About
 from tracker.services.time_requests import Grant, RequestedDays
 
 # Reasons are personal, so the audit log does not repeat them.
 _WAIVER_AUDITED = {"endorsement_id", "cycle_starts_on", "requirement"}
 _EXTENSION_AUDITED = {"endorsement_id", "cycle_starts_on", "extended_due_on"}
 _LEAVE_AUDITED = {"endorsement_id", "starts_on", "ends_on"}
-_Row = TypeVar("_Row", Waiver, Renewal, Leave)
 
 
 class HeldRenewal(NamedTuple):
@@ -79,15 +76,6 @@ def grant_waiver(
     )
 
 
-def remove_waiver(context: ServiceContext, waiver_id: int) -> About:
-    """Remove a waiver. Raises NotFound and Refused as `grant_waiver`."""
-    waiver = _get_row(context, Waiver, waiver_id)
-    renewal = _get_renewal(context, waiver.endorsement_id, waiver.cycle_starts_on)
-    context.delete_row(waiver, _WAIVER_AUDITED)
-    _evaluate(context, renewal.endorsed)
-    return About("waiver", waiver_id)
-
-
 def grant_extension(
     context: ServiceContext, endorsement_id: int, cycle_starts_on: date, due_on: date, reason: str
 ) -> Grant:
@@ -128,15 +116,6 @@ def grant_extension(
     )
 
 
-def remove_extension(context: ServiceContext, extension_id: int) -> About:
-    """Let a renewal be due on its own day again. Raises NotFound and Refused as `grant_waiver`."""
-    extension = _get_row(context, Renewal, extension_id)
-    renewal = _get_renewal(context, extension.endorsement_id, extension.cycle_starts_on)
-    context.delete_row(extension, _EXTENSION_AUDITED)
-    _evaluate(context, renewal.endorsed)
-    return About("renewal", extension_id)
-
-
 def add_leave(
     context: ServiceContext, endorsement_id: int, days: RequestedDays, reason: str
 ) -> Grant:
@@ -162,7 +141,7 @@ def add_leave(
 
 def change_leave(context: ServiceContext, leave_id: int, days: RequestedDays, reason: str) -> Grant:
     """Change the days of a leave. Raises NotFound and Refused as `add_leave`."""
-    leave = _get_row(context, Leave, leave_id)
+    leave = _get_leave(context, leave_id)
     endorsed = _get_endorsed(context, leave.endorsement_id)
     refusals = check_text("reason", reason)
     refusals += _check_leave(context, endorsed, days, other_than=leave_id)
@@ -173,15 +152,6 @@ def change_leave(context: ServiceContext, leave_id: int, days: RequestedDays, re
     )
     _evaluate(context, endorsed)
     return Grant(leave.endorsement_id, *days, occasion=_occasion(context))
-
-
-def remove_leave(context: ServiceContext, leave_id: int) -> About:
-    """Remove a leave. Raises NotFound as `grant_waiver`."""
-    leave = _get_row(context, Leave, leave_id)
-    endorsed = _get_endorsed(context, leave.endorsement_id)
-    context.delete_row(leave, _LEAVE_AUDITED)
-    _evaluate(context, endorsed)
-    return About("leave", leave_id)
 
 
 def _occasion(context: ServiceContext) -> str:
@@ -203,17 +173,17 @@ def _get_endorsed(context: ServiceContext, endorsement_id: int) -> Endorsed:
     return endorsed
 
 
-def _get_row(context: ServiceContext, model: type[_Row], row_id: int) -> _Row:
-    """A granted row of an endorsement that the actor may change."""
+def _get_leave(context: ServiceContext, leave_id: int) -> Leave:
+    """The leave of an endorsement that the actor may change."""
     query = (
-        select(model)
-        .join(Endorsement, col(Endorsement.id) == model.endorsement_id)
-        .where(model.id == row_id, col(Endorsement.association).in_(context.associations))
+        select(Leave)
+        .join(Endorsement, col(Endorsement.id) == Leave.endorsement_id)
+        .where(Leave.id == leave_id, col(Endorsement.association).in_(context.associations))
     )
-    row = context.session.exec(query).first()
-    if row is None:
+    leave = context.session.exec(query).first()
+    if leave is None:
         raise NotFound
-    return row
+    return leave
 
 
 def _get_renewal(

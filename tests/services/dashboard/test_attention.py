@@ -41,6 +41,7 @@ class Endorsee(NamedTuple):
     short_hours: int
     providers: tuple[str, ...]
     has_request: bool
+    question: str
 
 
 NOBODY = Endorsee(
@@ -52,6 +53,7 @@ NOBODY = Endorsee(
     short_hours=1,
     providers=(),
     has_request=False,
+    question="",
 )
 ENDORSEES = st.lists(
     st.builds(
@@ -64,6 +66,7 @@ ENDORSEES = st.lists(
         st.integers(1, 5),
         st.lists(st.sampled_from(["Jo Hart", "jo  HART", "Kim Lee"]), max_size=2).map(tuple),
         st.booleans(),
+        st.sampled_from(["", "open", "answered", "settled"]),
     ),
     max_size=7,
 )
@@ -132,6 +135,40 @@ def store(session: Session, endorsees: Sequence[Endorsee]) -> None:
                 asked_at=NOW - number * DAY,
                 state="asked",
             )
+    for number, endorsee in enumerate(endorsees, 1):
+        if endorsee.question:
+            _add_question(_adder(session), number, endorsee.question)
+
+
+def _add_question(add: Any, number: int, state: str) -> None:  # noqa: ANN401 - as above
+    add(
+        "entry",
+        id=1000 + number,
+        person_id=number,
+        activity="training",
+        held_on=TODAY,
+        minutes=60,
+        title="Attachment",
+    )
+    add(
+        "entry_question",
+        id=number,
+        entry_id=1000 + number,
+        association="NCIMHA",
+        asked_at=NOW,
+        asked_by=CAROL,
+        state=state,
+        settled_at=NOW if state == "settled" else None,
+    )
+    add(
+        "entry_message",
+        question_id=number,
+        entry_id=1000 + number,
+        written_at=NOW,
+        written_by="",
+        is_answer=state == "answered",
+        text="Where was it?",
+    )
 
 
 def _adder(session: Session) -> Any:  # noqa: ANN401 - a function of any columns
@@ -209,6 +246,8 @@ def expected_keys(endorsees: Sequence[Endorsee]) -> set[str]:
         is_listed = not endorsee.is_previous or endorsee.status in ("lapsed", "overdue", "open")
         if endorsee.has_request:
             keys.add(f"request-{number}")
+        if endorsee.question == "answered":
+            keys.add(f"answer-{number}")
         if not is_listed:
             continue
         if is_late or is_behind:

@@ -113,14 +113,17 @@ def test_a_question_goes_out_and_comes_back_answered(web: WebClient) -> None:
     assert "Carol Reyes writes: Was all of it about infants?" in mail
     alice = web.visit(ALICE)
     assert "Was all of it about infants?" in text_of(alice.get("/my-year"))
+    assert "a question about" not in text_of(carol.get("/coordinator"))
     [question] = web.cast.rows("entry_question")
     own = f"/questions/{question['id']}"
     assert alice.post(own, {"action": "answer", "text": ""}).status_code == 422
     assert alice.post(own, {"action": "answer", "text": "Yes, all of it."}).status_code == 303
     assert "Yes, all of it." in text_of(carol.get(path))
+    assert "answered a question about" in text_of(carol.get("/coordinator"))
     form = {"action": "settle", "question": str(question["id"])}
     assert carol.post(path, form).status_code == 303
     assert "Settled" in text_of(carol.get(path))
+    assert "answered a question about" not in text_of(carol.get("/coordinator"))
     assert "Was all of it" not in text_of(alice.get("/my-year"))
 
 
