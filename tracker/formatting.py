@@ -226,11 +226,12 @@ def date_field_order() -> tuple[str, ...]:
 
 # The activity whose name is an abbreviation, and can also be the topic of a training.
 _SESSIONS = "rsc"
+_COUNTED = {_SESSIONS: _SESSIONS.upper(), "submitted": "submission", "signed": "signature"}
 
 
 def hours_word(counts: str, topic: str) -> str:
-    """What hours are called in a few letters: their topic, if any, ``RSC`` or ``training``."""
+    """What is counted, in a few letters: a topic, ``RSC``, ``training``, ``submission``."""
     if topic.lower() == _SESSIONS:
         # Not "RSC hours": those are held with a provider.
         return f"{topic} {counts}"
-    return topic or (counts.upper() if counts == _SESSIONS else counts)
+    return topic or _COUNTED.get(counts, counts)

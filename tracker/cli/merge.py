@@ -9,8 +9,15 @@ from tracker import clock
 from tracker.cli.context import AppContext, open_app
 from tracker.db.engine import writing
 from tracker.errors import UserError
-from tracker.formatting import format_date, format_hours, format_hours_with_unit, format_list
+from tracker.formatting import (
+    format_date,
+    format_hours,
+    format_hours_with_unit,
+    format_list,
+    hours_word,
+)
 from tracker.refusal_text import format_refusal
+from tracker.rules.requirement import HOURS
 from tracker.services.context import Actor, Refused, ServiceContext
 from tracker.services.evaluation import days_at
 from tracker.services.merging import (
@@ -113,8 +120,8 @@ def _format_standing(line: StandingLine) -> str:
     text = f"{line.association} {line.category}, cycle from {format_date(line.cycle_starts_on)}"
     short = []
     for result in line.short:
-        if result.counts == "membership":
-            short.append("membership")
+        if result.counts not in HOURS:
+            short.append(hours_word(result.counts, ""))
         else:
             amounts = f"{format_hours(result.counted)} of {format_hours_with_unit(result.required)}"
             short.append(f"{result.label} {amounts}")

@@ -21,7 +21,7 @@ from tracker.exports.standing_json import (
     standing_to_json,
     without_records_to_json,
 )
-from tracker.formatting import format_hours
+from tracker.formatting import format_hours, hours_word
 from tracker.rules.application.references import ReferenceProgress
 from tracker.rules.application.wording import NO_INITIAL_RULES, format_notes
 from tracker.rules.explain import NO_RULES
@@ -215,8 +215,8 @@ def _print_table(table: Table, plural: str, importable: str) -> None:
 def _format_short(result: Result) -> str:
     """What a requirement is short of, in a few words: ``rsc: 2 of 50 h``."""
     requirement = result.requirement
-    if requirement.counts == "membership":
-        return "membership"
+    if requirement.counts in ("membership", "submitted"):
+        return hours_word(requirement.counts, "")
     if requirement.unit == "hours":
         short, required = format_hours(result.short), format_hours(result.required)
         return f"{requirement.id}: {short} of {required} h"

@@ -12,7 +12,7 @@ from tracker.formatting import capitalize_first, format_date
 from tracker.rulebooks import Rulebooks
 from tracker.rules.cycles import Cycle
 from tracker.rules.explain import LoggedEntry, explain
-from tracker.rules.plan import RenewalPlan
+from tracker.rules.plan import PlannedRequirement, RenewalPlan
 from tracker.rules.reasons import because, format_reason
 from tracker.rules.standing import Outcome, Result, Standing, Status
 from tracker.services.declined_providers import load_declined_for
@@ -26,12 +26,19 @@ _HEADINGS = {
     "training": "Education and training",
     "membership": "Professional membership",
     "rsc": "Reflective supervision/consultation (RSC)",
+    "submitted": "Submission and statements",
 }
+# Kinds that are listed in the part of another.
+_PART_OF = {"signed": "submitted"}
 _OUTCOMES = {
     Outcome.MET: "Done",
+    Outcome.ATTESTED: "Attested",
     Outcome.WAIVED: "Waived by the association",
     Outcome.EXCUSED: "Not required in this cycle",
 }
+
+
+_SHORT = {"membership": "Not current", "submitted": "Not submitted", "signed": "Not signed"}
 
 
 class TranscriptSession(NamedTuple):
@@ -188,7 +195,7 @@ def _build_part(
     return TranscriptPart(
         kind=kind,
         heading=_HEADINGS[kind],
-        totals=[_total(result) for result in results if result.requirement.counts == kind],
+        totals=[_total(result) for result in results if _find_part(result.requirement) == kind],
         sessions=[session for session in sessions if session.entry.activity == kind],
         terms=terms if kind == "membership" else (),
     )
@@ -224,13 +231,21 @@ def _order_kinds(plan: RenewalPlan) -> list[str]:
             if value.source.section in sections:
                 number = list(documents).index(value.source.document)
                 place = (number, sections.index(value.source.section))
-                places[requirement.counts] = min(places[requirement.counts], place)
+                kind = _find_part(requirement)
+                places[kind] = min(places[kind], place)
+    if not plan.is_submitted:
+        del places["submitted"]
     return sorted(places, key=lambda kind: places[kind])
+
+
+def _find_part(requirement: PlannedRequirement) -> str:
+    """The part of the transcript that lists a requirement."""
+    return _PART_OF.get(requirement.counts, requirement.counts)
 
 
 def _total(result: Result) -> TranscriptTotal:
     requirement = result.requirement
-    is_hours = requirement.counts != "membership"
+    is_hours = requirement.is_hours
     shows_required = is_hours and result.outcome in {Outcome.MET, Outcome.SHORT}
     return TranscriptTotal(
         label=requirement.label,
@@ -239,7 +254,7 @@ def _total(result: Result) -> TranscriptTotal:
         required=result.required if shows_required else 0,
         counted=result.counted if is_hours else 0,
         is_short=result.outcome is Outcome.SHORT,
-        state=_OUTCOMES.get(result.outcome, "Short" if is_hours else "Not current"),
+        state=_OUTCOMES.get(result.outcome, _SHORT.get(requirement.counts, "Short")),
         document=requirement.source_document,
         section=requirement.source_section,
     )

@@ -21,6 +21,7 @@ from tracker.formatting import (
 )
 from tracker.rulebooks import Rulebooks
 from tracker.rules.application.wording import labels, review_results
+from tracker.rules.requirement import HOURS
 from tracker.rules.standing import ApplicationStanding, Status
 from tracker.services.attention import (
     Attention,
@@ -275,16 +276,16 @@ def format_missing(short: Sequence[ShortRequirement], *, membership: str = "memb
 
     A topic stands in parentheses if its hours fit into the hours that are missing anyway.
     """
-    whole, parts, memberships = [], [], []
+    whole, parts, others = [], [], []
     minutes = {item.counts: item.minutes for item in short if item.topic is None}
     for item in short:
-        if item.counts == "membership":
-            memberships.append(membership)
+        if item.counts not in HOURS:
+            others.append(membership if item.counts == "membership" else format_short(item))
         elif item.topic is None:
             whole.append(format_short(item) + _format_topics(item, short))
         elif item.minutes > minutes.get(item.counts, 0):
             parts.append(format_short(item))
-    return format_list([*whole, *parts, *memberships])
+    return format_list([*whole, *parts, *others])
 
 
 def list_missing_briefly(short: Sequence[ShortRequirement]) -> list[str]:
@@ -305,7 +306,7 @@ def list_missing_briefly(short: Sequence[ShortRequirement]) -> list[str]:
 def _share_unit(items: Sequence[ShortRequirement]) -> list[str]:
     """Each item in words; the last hours have the unit for all: "15 training", "8 RSC hours"."""
     words = [format_short(item) for item in items]
-    hours = [n for n, item in enumerate(items) if item.counts != "membership"]
+    hours = [n for n, item in enumerate(items) if item.counts in HOURS]
     if all(words[n].endswith(" hours") for n in hours):
         for n in hours[:-1]:
             words[n] = words[n].removesuffix(" hours")
@@ -314,8 +315,8 @@ def _share_unit(items: Sequence[ShortRequirement]) -> list[str]:
 
 def format_short(item: ShortRequirement) -> str:
     """One missing requirement: "3.5 RSC hours", "one DEIA hour", "membership"."""
-    if item.counts == "membership":
-        return "membership"
+    if item.counts not in HOURS:
+        return hours_word(item.counts, "")
     unit = "hour" if item.minutes == MINUTES_IN_HOUR else "hours"
     return f"{_number(item.minutes)} {hours_word(item.counts, item.topic or '')} {unit}"
 

@@ -6,6 +6,7 @@ from datetime import date
 from tracker.formatting import capitalize_first, format_count, format_date, format_hours_with_unit
 from tracker.notifications.attention_text import format_missing
 from tracker.rules.notices import Kind
+from tracker.rules.requirement import HOURS
 from tracker.services.evaluation import StoredResult
 from tracker.services.rules_comparison import (
     ChangedStanding,
@@ -92,7 +93,7 @@ def _compare_results(then: StoredResult | None, now: StoredResult) -> list[str]:
         changes.append(
             f"{_amount(now, then.required)} required becomes {_amount(now, now.required)}"
         )
-    if then.counted != now.counted and now.counts != "membership":
+    if then.counted != now.counted and now.counts in HOURS:
         changes.append(f"{_amount(now, then.counted)} counted becomes {_amount(now, now.counted)}")
     if not changes:
         before, after = (_OUTCOMES.get(one.outcome, one.outcome) for one in (then, now))
@@ -101,13 +102,13 @@ def _compare_results(then: StoredResult | None, now: StoredResult) -> list[str]:
 
 
 def _required(result: StoredResult) -> str:
-    return "" if result.counts == "membership" else f" ({_amount(result, result.required)})"
+    return f" ({_amount(result, result.required)})" if result.counts in HOURS else ""
 
 
 def _amount(result: StoredResult, amount: int) -> str:
-    if result.counts == "membership":
-        return format_count(amount, "day")
-    return format_hours_with_unit(amount)
+    if result.counts in HOURS:
+        return format_hours_with_unit(amount)
+    return format_count(amount, "day") if result.counts == "membership" else str(amount)
 
 
 def _span(renewal: RenewalState) -> str:

@@ -342,6 +342,14 @@ def render_references(facts: NoticeFacts) -> NoticeText:
     )
 
 
+# What a notice says of a requirement that is short and not about hours.
+_MISSING = {
+    "membership": "no current membership",
+    "submitted": "not submitted yet",
+    "signed": "not signed yet",
+}
+
+
 def list_short(standing: AnyStanding) -> list[Result]:
     """The requirements that are short, in the rulebook's order."""
     return [result for result in standing.results if result.outcome is Outcome.SHORT]
@@ -350,8 +358,8 @@ def list_short(standing: AnyStanding) -> list[Result]:
 def format_row(result: Result) -> Row:
     """A row: ``Reflective supervision (RSC) | 8.5 of 12 hours | 3.5 short``."""
     requirement = result.requirement
-    if requirement.counts == "membership":
-        return Row(requirement.label, "no current membership", "missing")
+    if not requirement.is_hours:
+        return Row(requirement.label, _MISSING[requirement.counts], "missing")
     progress = f"{format_hours(result.counted)} of {format_hours_with_unit(result.required)}"
     label = requirement.label
     if requirement.counts == "rsc" and not requirement.topic and "RSC" not in label:
@@ -383,11 +391,11 @@ def _list_forms(facts: NoticeFacts) -> tuple[Action, ...]:
     """The forms for what is missing, hours first, filled in with the first that are missing."""
     forms = []
     short = [result.requirement for result in list_short(facts.standing)]
-    hours = [requirement for requirement in short if requirement.counts != "membership"]
+    hours = [requirement for requirement in short if requirement.is_hours]
     if hours:
         topic = f"&topic={hours[0].topic}" if hours[0].topic else ""
         forms.append(facts.link_to("Log hours", f"/log?activity={hours[0].counts}{topic}"))
-    if len(hours) < len(short):
+    if any(requirement.counts == "membership" for requirement in short):
         forms.append(facts.membership_form)
     return tuple(forms)
 
@@ -411,7 +419,7 @@ def _format_unrecorded(facts: NoticeFacts) -> str:
 def _format_last_session_day(facts: NoticeFacts) -> str:
     """Only sessions held in the cycle count, even with a later due date."""
     cycle = facts.decision.renewal.plan.cycle
-    is_about_hours = any(r.requirement.counts != "membership" for r in list_short(facts.standing))
+    is_about_hours = any(r.requirement.is_hours for r in list_short(facts.standing))
     if cycle is None or not is_about_hours:
         return ""
     if facts.due_on > cycle.ends_on and facts.days_left >= 0:

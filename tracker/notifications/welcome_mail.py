@@ -87,7 +87,7 @@ def _list_needed(standing: Standing) -> tuple[Row, ...]:
         requirement = result.requirement
         if result.outcome in _NEEDED:
             amount = requirement.about
-            if requirement.counts != "membership":
+            if requirement.is_hours:
                 amount = format_hours_with_unit(result.required)
             rows.append(Row(capitalize_first(requirement.label), amount))
     return tuple(rows)

@@ -8,6 +8,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from tracker.formatting import format_list
 from tracker.rules.cycles import whole_cycle
 from tracker.rules.model import CycleScheme, Interpretation, Rulebook
 from tracker.rules.requirement import PURPOSES, Purpose, Requirement, Source, Value
@@ -35,6 +36,7 @@ _TABLES = {
     "instead": "roles",
     "endorsed_roles": "roles",
     "signed": "attestations",
+    "attested_by": "attestations",
     "document": "documents",
 }
 
@@ -132,6 +134,7 @@ class ConsistencyCheck:
         if len({r.membership for r in requirements} - {None}) > 1:
             self._add(key, "they name more than one membership rule")
         self._check_alternatives(key, requirements)
+        self._check_submission(key, requirements)
 
     def _check_alternatives(self, key: str, requirements: Sequence[Requirement]) -> None:
         groups = Counter(r.either for r in requirements)
@@ -141,6 +144,20 @@ class ConsistencyCheck:
             if group and groups[group] == 1:
                 self._add(key, f"only one has either = {group!r}: an alternative needs another")
             self._require(f"{key}: {requirement.id}.inside", requirement.inside, whole_rsc)
+
+    def _check_submission(self, key: str, requirements: Sequence[Requirement]) -> None:
+        """What is signed with a renewal is signed when it is submitted."""
+        submitted = [r.id for r in requirements if r.counts == "submitted"]
+        if len(submitted) > 1:
+            self._add(key, f"{format_list(submitted)} all count submitted: leave one")
+        if not submitted:
+            for requirement in requirements:
+                if requirement.of == "renewal" and (requirement.signed or requirement.attested_by):
+                    self._add(
+                        f"{key}: {requirement.id}",
+                        "statements are signed when the renewal is submitted: add a requirement "
+                        'with counts = "submitted"',
+                    )
 
     def _check_ratings(self) -> None:
         """No category has two questions with one id on the same day."""

@@ -9,7 +9,7 @@ from functools import cached_property
 from tracker.formatting import hours_word
 from tracker.rules.cycles import Cycle, end_of_years
 from tracker.rules.model import ProviderRule, Rulebook
-from tracker.rules.requirement import Requirement, Value
+from tracker.rules.requirement import HOURS, Requirement, Value
 
 _UNITS = {
     "training": "hours",
@@ -20,6 +20,7 @@ _UNITS = {
     "references": "references",
     "signed": "signatures",
     "exam": "exam",
+    "submitted": "submission",
 }
 
 
@@ -55,6 +56,11 @@ class PlannedRequirement:
     def hours_name(self) -> str:
         """What its hours are called in a few letters: ``training``, ``RSC``, ``DEIA``."""
         return hours_word(self.counts, self.topic or "")
+
+    @property
+    def is_hours(self) -> bool:
+        """Whether it is about hours of sessions."""
+        return self.counts in HOURS
 
     @property
     def is_part(self) -> bool:
@@ -96,6 +102,13 @@ class Plan:
         return self._rule_name(r.rule.membership for r in self.requirements)
 
     @cached_property
+    def statements(self) -> tuple[str, ...]:
+        """The keys of what is signed, in the rulebook's order, each once."""
+        rules = [requirement.rule for requirement in self.requirements]
+        keys = [key for rule in rules for key in (*rule.signed, rule.attested_by) if key]
+        return tuple(dict.fromkeys(keys))
+
+    @cached_property
     def topics(self) -> tuple[str, ...]:
         """The topics whose hours are counted by themselves, sorted."""
         topics: set[str] = set()
@@ -117,6 +130,11 @@ class RenewalPlan(Plan):
     """What a renewal requires in ``cycle``; None if the category has no renewal rules."""
 
     cycle: Cycle | None
+
+    @cached_property
+    def is_submitted(self) -> bool:
+        """Whether the endorsee has to submit it."""
+        return any(r.counts == "submitted" for r in self.requirements)
 
     @cached_property
     def year_ends(self) -> tuple[date, ...]:
@@ -178,8 +196,8 @@ def _plan_requirement(
     rulebook: Rulebook, rule: Requirement, value: Value, share: Fraction
 ) -> PlannedRequirement:
     services = rule.work.services if rule.work else ()
-    # A membership is required in full, whatever is left of the cycle.
-    is_prorated = rule.counts != "membership"
+    # Only hours depend on what is left of the cycle.
+    is_prorated = rule.counts in HOURS
     amount = _full_amount(rule, value)
     if is_prorated and share:
         amount = int(amount * share)

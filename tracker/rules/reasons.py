@@ -38,6 +38,8 @@ SENTENCES = {
     "settled_not_waived": "the waiver of “{label}” is gone",
     "settled_membership_short": "“{label}”: a membership that counted is no longer on record",
     "settled_membership_covered": "“{label}”: a membership recorded since covers it",
+    "settled_now_missing": "“{label}” was there then, and is missing by today's records",
+    "settled_now_there": "“{label}” was missing then, and is there by today's records",
     "settled_hours": "“{label}”: {before} counted then, {after} by today's records",
     "settled_rules": "the rulebooks have changed since",
     # The provider of a session.

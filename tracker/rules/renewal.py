@@ -12,7 +12,7 @@ from tracker.rules.counting import count_minutes, find_cover_end, is_covered
 from tracker.rules.cycles import Cycle
 from tracker.rules.plan import PlannedRequirement, RenewalPlan
 from tracker.rules.settlement import settled_standing
-from tracker.rules.standing import Facts, Outcome, Result, Span, Standing, Status
+from tracker.rules.standing import Facts, Outcome, Result, Span, Standing, Status, Submitted
 
 _DAY = timedelta(days=1)
 # An even pace needs the same amount each day. Nobody logs evenly, so a requirement is behind only
@@ -89,23 +89,43 @@ def _judge_without_rules(plan: RenewalPlan, facts: Facts, as_of: date) -> Standi
 def _judge_requirements(
     plan: RenewalPlan, facts: Facts, checked_on: date, covered_until: date | None
 ) -> list[Result]:
+    signed = facts.submitted.signed if facts.submitted else frozenset[str]()
     results = []
     for requirement in plan.requirements:
         if requirement.only_rsc_providers and not facts.provides_rsc:
             continue
         required = requirement.amount
-        if requirement.counts == "membership":
-            counted = 0 if covered_until is None else 1
-            if requirement.each_year:
-                for day in plan.year_ends:
-                    if facts.starts_on <= day < checked_on:
-                        required += 1
-                        counted += is_covered(facts.memberships, day)
-        else:
+        if requirement.is_hours:
             counted = count_minutes(requirement, facts.minutes)
+        elif requirement.counts == "membership":
+            days = _list_membership_days(plan, requirement, facts.starts_on, checked_on)
+            required += len(days)
+            counted = sum(is_covered(facts.memberships, day) for day in days)
+            counted += covered_until is not None
+        else:
+            counted = _count_submitted(requirement, facts.submitted)
         is_waived = requirement.id in facts.waived
-        results.append(_compare(requirement, required, counted, is_waived))
+        is_attested = requirement.rule.attested_by in signed
+        results.append(_compare(requirement, required, counted, is_waived, is_attested))
     return results
+
+
+def _list_membership_days(
+    plan: RenewalPlan, requirement: PlannedRequirement, starts_on: date, checked_on: date
+) -> list[date]:
+    """The days before ``checked_on`` on which a membership is required as well."""
+    if not requirement.each_year:
+        return []
+    return [day for day in plan.year_ends if starts_on <= day < checked_on]
+
+
+def _count_submitted(requirement: PlannedRequirement, submitted: Submitted | None) -> int:
+    """Whether the renewal was submitted, or how many of the statements were signed with it."""
+    if submitted is None:
+        return 0
+    if requirement.counts == "submitted":
+        return 1
+    return len(submitted.signed.intersection(requirement.rule.signed))
 
 
 @lru_cache(maxsize=8_192)
@@ -114,6 +134,7 @@ def _compare(
     required: int,
     counted: int,
     is_waived: bool,  # noqa: FBT001
+    is_attested: bool,  # noqa: FBT001
 ) -> Result:
     if is_waived:
         return Result(requirement, required, counted, 0, Outcome.WAIVED)
@@ -121,6 +142,8 @@ def _compare(
         return Result(requirement, required, counted, 0, Outcome.EXCUSED)
     if counted >= required:
         return Result(requirement, required, counted, 0, Outcome.MET)
+    if is_attested:
+        return Result(requirement, required, counted, 0, Outcome.ATTESTED)
     return Result(requirement, required, counted, required - counted, Outcome.SHORT)
 
 
@@ -223,9 +246,11 @@ def _done_on(standing: Standing, result: Result, cycle: Cycle, today: date) -> d
 
 def _behind_on(result: Result, cycle: Cycle) -> date | None:
     """The first day on which one requirement is behind an even pace; None if it has no pace."""
-    # Hours about a topic come with the right training, not with the months.
-    is_whole_hours = result.requirement.counts != "membership" and result.requirement.topic is None
-    if not is_whole_hours or result.outcome is not Outcome.SHORT:
+    # Hours about a topic come with the right training, not with the months. What can be attested
+    # need not be logged.
+    requirement = result.requirement
+    is_logged = requirement.is_hours and requirement.rule.attested_by is None
+    if not is_logged or requirement.topic or result.outcome is not Outcome.SHORT:
         return None
     days = (cycle.ends_on - cycle.starts_on).days + 1
     reached = result.counted * days // result.required

@@ -56,7 +56,8 @@ RSC_SERVICE = "rsc"
 # What a rule is about: staying endorsed, or becoming endorsed.
 Purpose = Literal["renewal", "application"]
 PURPOSES: tuple[Purpose, ...] = get_args(Purpose)
-_HOURS = ("training", "rsc")
+# What is counted in hours.
+HOURS = ("training", "rsc")
 # Keys that change nothing unless this is counted.
 _GOES_WITH = {
     "each_year": "membership",
@@ -64,7 +65,9 @@ _GOES_WITH = {
     "inside": "rsc",
     "reviewed": "signed",
 }
-_RENEWAL_COUNTS = (*_HOURS, "membership")
+_RENEWAL_COUNTS = (*HOURS, "membership", "signed", "submitted")
+# What a signed statement can stand for.
+_ATTESTABLE = (*HOURS, "membership")
 
 
 class StrictModel(BaseModel):
@@ -182,6 +185,7 @@ class Requirement(StrictModel):
 
     ``either`` names a group of requirements of which one is enough. ``inside`` names the RSC
     requirement whose hours include these. ``besides`` names topics whose hours do not count here.
+    ``attested_by`` is the statement that, signed with the renewal, stands for what is missing.
     """
 
     id: Key
@@ -190,7 +194,15 @@ class Requirement(StrictModel):
     about: Text
     categories: tuple[Key, ...] = Field(min_length=1)
     counts: Literal[
-        "training", "rsc", "membership", "education", "work", "references", "signed", "exam"
+        "training",
+        "rsc",
+        "membership",
+        "education",
+        "work",
+        "references",
+        "signed",
+        "exam",
+        "submitted",
     ]
     unit: Text | None = None
     topic: Key | None = None
@@ -199,6 +211,7 @@ class Requirement(StrictModel):
     providers: Key | None = None
     membership: Key | None = None
     each_year: StrictBool = False
+    attested_by: Key | None = None
     either: Key | None = None
     inside: Key | None = None
     window: WindowRule | None = None
@@ -224,7 +237,7 @@ class Requirement(StrictModel):
             if (self.counts == counts) != bool(getattr(self, key)):
                 message = f"{key} goes with counts = {counts!r}, and is needed there"
                 raise ValueError(message)
-        if self.topic and self.counts not in _HOURS:
+        if self.topic and self.counts not in HOURS:
             message = "a topic is a part of hours: counts must be training or rsc"
             raise ValueError(message)
         if self.window and self.counts != "rsc":
@@ -239,6 +252,9 @@ class Requirement(StrictModel):
         if self.of == "renewal" and (self.counts not in _RENEWAL_COUNTS or only_applications):
             message = 'only an application can require this: write of = "application"'
             raise ValueError(message)
+        if self.of == "application" and self.counts == "submitted":
+            message = "only a renewal can require this: an application is submitted anyway"
+            raise ValueError(message)
         return self
 
     @model_validator(mode="after")
@@ -247,16 +263,29 @@ class Requirement(StrictModel):
             if getattr(self, key) and self.counts != counts:
                 message = f"{key} goes with counts = {counts!r}, not {self.counts!r}: remove it"
                 raise ValueError(message)
-        only_renewals = self.each_year or self.asked_of != "everyone"
+        only_renewals = self.each_year or self.attested_by or self.asked_of != "everyone"
         if self.of == "application" and only_renewals:
-            message = "each_year and asked_of go with renewals: remove them from an application"
+            message = (
+                "each_year, attested_by, and asked_of go with renewals: remove them from an "
+                "application"
+            )
+            raise ValueError(message)
+        return self
+
+    @model_validator(mode="after")
+    def _is_signed_as_it_can_be(self) -> Self:
+        if self.of == "renewal" and self.reviewed:
+            message = "reviewed goes with applications: endorsees sign a renewal themselves"
+            raise ValueError(message)
+        if self.attested_by and self.counts not in _ATTESTABLE:
+            message = "attested_by goes with training, rsc, and membership: remove it"
             raise ValueError(message)
         return self
 
     @model_validator(mode="after")
     def _values_fit(self) -> Self:
         for value in self.values:
-            if (value.hours is not None) != (value.asked and self.counts in _HOURS):
+            if (value.hours is not None) != (value.asked and self.counts in HOURS):
                 message = (
                     f"the value from {value.starts_from}: hours go with training and rsc that "
                     "are required"

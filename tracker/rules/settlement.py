@@ -99,5 +99,8 @@ def _describe_result(kept: SettledResult, result: Result) -> Reason:
         is_short = bool(result.short)
         code = "settled_membership_short" if is_short else "settled_membership_covered"
         return because(code, label=label)
+    if not result.requirement.is_hours:
+        code = "settled_now_missing" if result.short else "settled_now_there"
+        return because(code, label=label)
     before, after = format_hours_with_unit(kept.counted), format_hours_with_unit(result.counted)
     return because("settled_hours", label=label, before=before, after=after)

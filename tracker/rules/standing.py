@@ -32,7 +32,8 @@ class Outcome(StrEnum):
     """The outcome for one requirement.
 
     Only an application has `REVIEW` (met if the reviewers agree) and `NOT_NEEDED` (an alternative
-    is met, or is for the reviewers to accept).
+    is met, or is for the reviewers to accept). `ATTESTED`: a signed statement stands for what is
+    not on record.
     """
 
     MET = "met"
@@ -41,6 +42,7 @@ class Outcome(StrEnum):
     EXCUSED = "excused"
     REVIEW = "review"
     NOT_NEEDED = "not needed"
+    ATTESTED = "attested"
 
 
 class Span(NamedTuple):
@@ -82,6 +84,13 @@ class CycleSettlement:
     waived: tuple[str, ...]
 
 
+class Submitted(NamedTuple):
+    """A renewal as its endorsee submitted it: the day, and the keys of the statements signed."""
+
+    on: date
+    signed: frozenset[str]
+
+
 class Facts(NamedTuple):
     """What the database knows of one endorsement in one cycle, up to the as-of date.
 
@@ -90,7 +99,8 @@ class Facts(NamedTuple):
     accepted ones that reach into the cycle, to its eve, or beyond. ``next_entry_on`` is the day of
     the first entry after the as-of date that falls in the cycle. ``settlement`` is set if the
     cycle was settled, and not reopened, by the as-of date. ``first_day`` is the association's
-    first day in this system; None if it has all records.
+    first day in this system; None if it has all records. ``submitted`` is None if the renewal was
+    not submitted by the as-of date, or was returned since.
     """
 
     subject_id: int
@@ -108,6 +118,7 @@ class Facts(NamedTuple):
     next_entry_on: date | None = None
     settlement: CycleSettlement | None = None
     first_day: date | None = None
+    submitted: Submitted | None = None
 
 
 class ApplicationFacts(NamedTuple):
@@ -213,7 +224,7 @@ class Standing(NamedTuple):
     @property
     def unrecorded_until(self) -> date | None:
         """`records_from`, if hours are short: those held before that day may complete them."""
-        lacks_hours = any(r.short and r.requirement.counts != "membership" for r in self.results)
+        lacks_hours = any(r.short and r.requirement.is_hours for r in self.results)
         return self.records_from if lacks_hours else None
 
 

@@ -25,7 +25,7 @@ _NEED_ATTENTION = ("lapsed", "overdue", "behind")
 
 
 class ShortRequirement(NamedTuple):
-    """A requirement that is short by so many minutes (a membership: by so many days).
+    """A requirement that is short by so many minutes (a membership: days, else a number).
 
     ``topic`` is None for whole hours.
     """

@@ -300,7 +300,7 @@ _FORGET = delete(StandingRow).where(col(StandingRow.endorsement_id).in_(_IDS))
 
 
 class StoredResult(NamedTuple):
-    """One requirement of a stored standing, in minutes (for a membership: in days).
+    """One requirement of a stored standing, in minutes (for a membership: days, else a number).
 
     ``label`` is what people call it, ``counts`` the activity that it counts and ``topic`` a topic
     within it (None: all of it). ``short`` is 0 where nothing is missing.
@@ -377,7 +377,7 @@ def _row(standing: Standing, today: date, rulebooks: Rulebooks) -> dict[str, Any
     cycle = standing.plan.cycle
     short_minutes = 0
     for result in standing.results:
-        if result.requirement.counts != "membership":
+        if result.requirement.is_hours:
             short_minutes += result.short
     return {
         "endorsement_id": standing.facts.subject_id,

@@ -14,6 +14,7 @@ from tracker.formatting import (
     format_hours,
     format_hours_with_unit,
 )
+from tracker.rules.requirement import HOURS
 from tracker.rules.standing import Outcome, Standing
 from tracker.services.evaluation import format_results, parse_results
 from tracker.services.reminder_history import Reminder, ReminderHistory, ReminderState
@@ -150,7 +151,7 @@ def _view_stored(stored: StandingHistory) -> dict[str, Any]:
     rows = []
     for result in parse_results(stored.requirements):
         progress = ""
-        if result.counts != "membership" and result.required:
+        if result.counts in HOURS and result.required:
             needed = format_hours_with_unit(result.required)
             progress = f"{format_hours(result.counted)} of {needed}"
         outcome = "missing" if result.outcome == Outcome.SHORT else result.outcome

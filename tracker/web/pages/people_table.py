@@ -7,6 +7,7 @@ from tracker.clock import local_day
 from tracker.exports.workbooks import Column, ExportTable, Value
 from tracker.formatting import as_hours, capitalize_first
 from tracker.notifications.people_text import format_row_missing, format_status
+from tracker.rules.requirement import HOURS
 from tracker.services.people_filter import FilteredPeople, list_short
 from tracker.services.people_list import PeopleRow
 
@@ -37,7 +38,7 @@ def tabulate_people(
 ) -> ExportTable:
     """The rows in their order, with a column for each requirement that somebody is short of.
 
-    ``providers`` are names by key. Hours are numbers; a missing membership is "yes".
+    ``providers`` are names by key. Hours are numbers; what else is missing is "yes".
     """
     extra = [
         Column(f"{capitalize_first(label)} missing", _NARROW) for label in shown.labels.values()
@@ -51,8 +52,7 @@ def _list_values(
 ) -> list[Value]:
     short: dict[str, Value] = {}
     for item in list_short(row.requirements):
-        is_membership = item.counts == "membership"
-        short[item.id] = "yes" if is_membership else as_hours(item.minutes)
+        short[item.id] = as_hours(item.minutes) if item.counts in HOURS else "yes"
     names = sorted(providers[key] for key in row.providers if key in providers)
     return [
         row.name,

@@ -15,6 +15,7 @@ from tracker.notifications.attention_text import format_missing
 from tracker.rules.cycles import Cycle
 from tracker.rules.reasons import because, format_reason
 from tracker.rules.renewal import Pace, forecast
+from tracker.rules.requirement import HOURS
 from tracker.rules.standing import Outcome, Span, Standing, Status
 from tracker.services.dashboard import ShortRequirement
 from tracker.web.rendering import format_cycle
@@ -75,6 +76,14 @@ def format_lead(standing: Standing, today: date, *, is_own: bool = True) -> str:
     return " ".join(sentences) + unrecorded
 
 
+# What is said of a requirement that is short and not about hours.
+MISSING_STATES = {
+    "membership": "Not current",
+    "submitted": "Not submitted",
+    "signed": "Not signed",
+}
+
+
 def format_effect(standing: Standing) -> str:
     """Each requirement in a few words: "RSC 7 of 12 hours; DEIA done"."""
     parts = []
@@ -84,8 +93,8 @@ def format_effect(standing: Standing) -> str:
             parts.append(f"{name} done")
         elif result.outcome is not Outcome.SHORT:
             parts.append(f"{name} not required")
-        elif result.requirement.counts == "membership":
-            parts.append(f"{name} not current")
+        elif not result.requirement.is_hours:
+            parts.append(f"{name} {MISSING_STATES[result.requirement.counts].lower()}")
         else:
             counted, required = format_hours(result.counted), result.required
             parts.append(f"{name} {counted} of {format_hours_with_unit(required)}")
@@ -154,7 +163,7 @@ def _format_leave_end(standing: Standing, due_on: date, *, is_own: bool) -> str:
 
 def _format_extension(standing: Standing, cycle: Cycle, due_on: date) -> list[str]:
     """That an extension moves the due date, not the days on which hours count."""
-    needs_hours = any(item.counts != "membership" for item in _list_short(standing))
+    needs_hours = any(item.counts in HOURS for item in _list_short(standing))
     if due_on <= cycle.ends_on or not needs_hours:
         return []
     return [

@@ -17,7 +17,12 @@ from tracker.rules.providers import find_ending, format_ending, qualified_spans
 from tracker.rules.renewal import Pace, forecast
 from tracker.rules.standing import Outcome, Result, Span, Standing, Status, lasts_for_life
 from tracker.services.endorsements import Endorsed
-from tracker.web.pages.renewal_text import format_effect, format_headline, format_lead
+from tracker.web.pages.renewal_text import (
+    MISSING_STATES,
+    format_effect,
+    format_headline,
+    format_lead,
+)
 from tracker.web.pages.year_data import YearData, contains, list_cycles
 from tracker.web.rendering import category_name, format_cycle
 
@@ -103,15 +108,17 @@ def _format_requirements_title(standing: Standing, today: date) -> str:
 def _view_requirement(standing: Standing, result: Result, today: date) -> dict[str, Any]:
     """One requirement with its progress in minutes.
 
-    ``counted`` and ``required`` are None for a membership; ``required`` also if the hours are
+    ``counted`` and ``required`` are None if it is not about hours; ``required`` also if they are
     waived or excused.
     """
     requirement = result.requirement
     about, counted, required = requirement.about, None, None
-    if requirement.counts != "membership":
+    if requirement.is_hours:
         counted = result.counted
         if result.outcome in _REQUIRED:
             required = result.required
+    elif requirement.counts != "membership":
+        pass
     elif lasts_for_life(standing.covered_until):
         about += ", for life"
     elif standing.covered_until:
@@ -132,6 +139,8 @@ def _view_requirement(standing: Standing, result: Result, today: date) -> dict[s
 def _format_state(standing: Standing, result: Result, today: date) -> tuple[str, Tone]:
     if result.outcome is Outcome.MET:
         return "Done", "good"
+    if result.outcome is Outcome.ATTESTED:
+        return "Attested", "good"
     if result.outcome is Outcome.WAIVED:
         return "Waived by the association", "plain"
     if result.outcome is Outcome.EXCUSED:
@@ -142,8 +151,8 @@ def _format_state(standing: Standing, result: Result, today: date) -> tuple[str,
 
 
 def _format_short_state(standing: Standing, result: Result, today: date) -> tuple[str, Tone]:
-    if result.requirement.counts == "membership":
-        return "Not current", "warm"
+    if not result.requirement.is_hours:
+        return MISSING_STATES[result.requirement.counts], "warm"
     if standing.status is not Status.OPEN or result.requirement.topic:
         return f"{format_hours_with_unit(result.short)} short", "warm"
     found = forecast(standing, result, today)
