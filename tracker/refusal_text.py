@@ -92,6 +92,23 @@ _SENTENCES: dict[str, str | Callable[[Facts], str]] = {
         "{cycle} is closed at {association}: its grace period ended on {grace_ends_on}. If "
         "something must be corrected, contact your {association} coordinator."
     ),
+    "cycle-submitted": (
+        "The renewal for {cycle} is submitted at {association}, so its sessions stay as they are. "
+        "If something must be corrected, contact your {association} coordinator, who can return "
+        "the renewal to you."
+    ),
+    "entry-of-submitted": (
+        "This session belongs to a submitted renewal. Return the renewal first."
+    ),
+    # Submitting a renewal
+    "renewal-submitted-already": "This renewal was submitted on {day}",
+    "renewal-settled": "This renewal was settled on {settled_on}. Contact your coordinator.",
+    "renewal-not-open": "You can submit this renewal from {day} on",
+    "renewal-closed": "This renewal could be submitted through {day}. Contact your coordinator.",
+    "statement-not-signed": "Check “{statement}” to sign it",
+    "signature-missing": "Type your name to sign",
+    "renewal-returned-already": "This renewal was returned already",
+    "renewal-accepted-already": "This renewal was accepted already",
     # The list of people
     "nobody-selected": "Check at least one person, or choose all that match",
     "too-many-selected": "Choose at most {limit} rows at one time. Narrow the list down first.",

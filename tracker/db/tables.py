@@ -75,6 +75,7 @@ from tracker.db.people import (
 )
 from tracker.db.providers import DeclinedProvider, OutsideEndorsement
 from tracker.db.snoozes import Snooze
+from tracker.db.submissions import Submission
 
 METADATA = SQLModel.metadata
 
@@ -139,6 +140,7 @@ __all__ = [
     "Snooze",
     "StandingHistory",
     "StandingRow",
+    "Submission",
     "TeamRole",
     "TeamSetting",
     "TimeRequest",

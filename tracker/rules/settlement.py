@@ -26,6 +26,18 @@ def settle(standing: Standing, today: date, rules_digest: str) -> CycleSettlemen
         return None
     if cycle.grace_ends_on(due_on) >= today:
         return None
+    return record_outcome(standing, today, rules_digest)
+
+
+def record_outcome(standing: Standing, today: date, rules_digest: str) -> CycleSettlement:
+    """What a renewal comes to as it stands ``today``, with the facts behind it.
+
+    Raises ValueError for a standing without rules, which comes to nothing.
+    """
+    due_on = standing.due_on
+    if due_on is None:
+        message = "a renewal without rules has no outcome"
+        raise ValueError(message)
     results = []
     for result in standing.results:
         requirement = result.requirement

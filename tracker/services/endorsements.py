@@ -4,15 +4,18 @@ from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
+from types import MappingProxyType
 from typing import NamedTuple
 
 import sqlalchemy
-from sqlalchemy import bindparam
+from sqlalchemy import and_, bindparam, or_
 from sqlmodel import Session, col, exists, select
 
 from tracker.db.applications import Application
 from tracker.db.ledgers import ProviderSpan
+from tracker.db.log import Entry
 from tracker.db.people import Endorsement, Person, Renewal
+from tracker.db.submissions import Submission
 from tracker.rulebooks import Rulebooks
 from tracker.rules.cycles import Cycle, cycles_until
 from tracker.rules.standing import Span, Standing
@@ -70,13 +73,17 @@ def endorsements_of(session: Session, person_id: int) -> list[Endorsed]:
 class Own(NamedTuple):
     """What every page of a person needs; ``endorsements`` are as of `endorsements_of`.
 
-    ``extended`` are due dates by endorsement and first day of the cycle.
+    ``extended`` are due dates by endorsement and first day of the cycle, ``submitted`` the
+    renewals that are submitted by the same. ``frozen`` has the sessions that belong to one of
+    those, each with its endorsement.
     """
 
     time_zone: str | None
     has_applied: bool
     endorsements: list[Endorsed]
     extended: Mapping[tuple[int, date], date]
+    submitted: Collection[tuple[int, date]] = ()
+    frozen: Mapping[int, int] = MappingProxyType({})
 
 
 _OWN = (
@@ -85,10 +92,18 @@ _OWN = (
         exists().where(col(Application.person_id) == Person.id),
         col(Renewal.cycle_starts_on),
         col(Renewal.extended_due_on),
+        col(Submission.cycle_starts_on),
         *_HELD_COLUMNS,
     )
     .outerjoin(Endorsement, col(Endorsement.person_id) == col(Person.id))
     .outerjoin(Renewal, col(Renewal.endorsement_id) == col(Endorsement.id))
+    .outerjoin(
+        Submission,
+        and_(
+            col(Submission.endorsement_id) == col(Endorsement.id),
+            col(Submission.returned_at).is_(None),
+        ),
+    )
     .where(col(Person.id) == bindparam("person_id"))
     .order_by(*_HELD_ORDER)
 )
@@ -97,15 +112,42 @@ _OWN = (
 def own_of(session: Session, person_id: int) -> Own:
     """Return what a person holds, with their time zone and whether they ever applied."""
     time_zone, has_applied = None, False
-    endorsements, extended = {}, {}
+    endorsements, extended, submitted = {}, {}, set()
     for row in session.connection().execute(_OWN, {"person_id": person_id}):
-        time_zone, has_applied, cycle_starts_on, extended_due_on, *held = row
+        time_zone, has_applied, cycle_starts_on, extended_due_on, submitted_cycle, *held = row
         endorsed = Endorsed._make(held)
         if endorsed.id is not None:
             endorsements[endorsed.id] = endorsed
         if cycle_starts_on is not None:
             extended[endorsed.id, cycle_starts_on] = extended_due_on
-    return Own(time_zone, has_applied, list(endorsements.values()), extended)
+        if submitted_cycle is not None:
+            submitted.add((endorsed.id, submitted_cycle))
+    frozen = _list_frozen(session, person_id) if submitted else {}
+    return Own(time_zone, has_applied, [*endorsements.values()], extended, submitted, frozen)
+
+
+def _list_frozen(session: Session, person_id: int) -> dict[int, int]:
+    """The sessions that submitted renewals rest on: not those that were logged later.
+
+    The triggers of the table refuse to change the same ones: see `Submission`.
+    """
+    query = (
+        sqlalchemy.select(col(Entry.id), col(Submission.endorsement_id))
+        .join(Endorsement, col(Endorsement.person_id) == col(Entry.person_id))
+        .join(Submission, col(Submission.endorsement_id) == col(Endorsement.id))
+        .where(
+            col(Entry.person_id) == person_id,
+            col(Submission.returned_at).is_(None),
+            col(Entry.held_on).between(
+                col(Submission.cycle_starts_on), col(Submission.cycle_ends_on)
+            ),
+            or_(
+                col(Entry.logged_at).is_(None),
+                col(Entry.logged_at) <= col(Submission.submitted_at),
+            ),
+        )
+    )
+    return {row.id: row.endorsement_id for row in session.connection().execute(query)}
 
 
 def endorsement_within(
@@ -158,35 +200,60 @@ def standing_in(
 
 
 class CycleLock(NamedTuple):
-    """A cycle that locks its days after ``grace_ends_on``."""
+    """A cycle that locks its days after ``grace_ends_on``, or once its renewal is submitted."""
 
     association: str
     cycle: Cycle
     grace_ends_on: date
+    is_submitted: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class CycleLocks:
     """The locks of one person.
 
-    ``extended`` are due dates by endorsement and first day of the cycle. ``applies``: an
-    application of the person is undecided.
+    ``extended`` are due dates by endorsement and first day of the cycle, ``submitted`` the
+    renewals that are submitted by the same, ``frozen`` the sessions that belong to one of those.
+    ``applies``: an application of the person is undecided.
     """
 
     rulebooks: Rulebooks
     day_of: DayOf
     endorsements: Sequence[Endorsed]
     extended: Mapping[tuple[int, date], date]
+    submitted: Collection[tuple[int, date]]
+    frozen: Mapping[int, int]
     applies: bool
 
     def lock_on(self, day: date) -> CycleLock | None:
-        """The lock of a day, the one that closed last; None if the day is open."""
+        """Why no session can be added on a day; None if it can.
+
+        Of several cycles, it is the one that closes last.
+        """
+        return self._find_lock(day, with_submitted=True)
+
+    def lock_of(self, entry_id: int, held_on: date) -> CycleLock | None:
+        """Why a session can't be changed; None if it can."""
+        for endorsement in self.endorsements:
+            if endorsement.id == self.frozen.get(entry_id):
+                return self.cycle_of(endorsement, held_on)
+        return self.lock_on(held_on)
+
+    def closed_on(self, day: date) -> CycleLock | None:
+        """The closed cycle of a day, the one that closed last; None if the day is open.
+
+        What belongs to a submitted renewal can still be added, unless it is a session.
+        """
+        return self._find_lock(day, with_submitted=False)
+
+    def _find_lock(self, day: date, *, with_submitted: bool) -> CycleLock | None:
         last = None
         for endorsement in self.endorsements:
             lock = None if self.applies else self.cycle_of(endorsement, day)
             if lock is None:
                 continue
-            if lock.grace_ends_on >= self.day_of(lock.association):
+            is_locked = lock.is_submitted and with_submitted
+            if not is_locked and lock.grace_ends_on >= self.day_of(lock.association):
                 return None
             if last is None or lock.grace_ends_on > last.grace_ends_on:
                 last = lock
@@ -199,14 +266,24 @@ class CycleLocks:
         plan = self.rulebooks.plan(*endorsement.triple, day)
         if plan is None or plan.cycle is None:
             return None
-        due_on = self.extended.get((endorsement.id, plan.cycle.starts_on), plan.cycle.due_on)
-        return CycleLock(endorsement.association, plan.cycle, plan.cycle.grace_ends_on(due_on))
+        key = (endorsement.id, plan.cycle.starts_on)
+        grace_ends_on = plan.cycle.grace_ends_on(self.extended.get(key, plan.cycle.due_on))
+        is_submitted = key in self.submitted
+        return CycleLock(endorsement.association, plan.cycle, grace_ends_on, is_submitted)
 
 
 def locks_of(rulebooks: Rulebooks, now: datetime, own: Own, *, applies: bool) -> CycleLocks:
     """The locks of the person who holds ``own``; ``applies`` is as of `CycleLocks`."""
     day_of = days_at(rulebooks, now)
-    return CycleLocks(rulebooks, day_of, own.endorsements, own.extended, applies)
+    return CycleLocks(
+        rulebooks,
+        day_of,
+        own.endorsements,
+        own.extended,
+        own.submitted,
+        own.frozen,
+        applies=applies,
+    )
 
 
 def load_person_locks(
@@ -219,11 +296,11 @@ def load_person_locks(
 
 
 def refusal_of_lock(field: str, lock: CycleLock) -> Refusal:
-    """Why nothing that belongs to a closed cycle can be changed."""
+    """Why nothing that belongs to a closed cycle, or a submitted renewal, can be changed."""
     facts = {
         "association": lock.association,
         "starts_on": lock.cycle.starts_on,
         "ends_on": lock.cycle.ends_on,
         "grace_ends_on": lock.grace_ends_on,
     }
-    return Refusal(field, "cycle-closed", facts)
+    return Refusal(field, "cycle-submitted" if lock.is_submitted else "cycle-closed", facts)

@@ -290,7 +290,7 @@ def _lock_own_entry(context: ServiceContext, entry_id: int) -> tuple[LoggedEntry
     if stored is None:
         raise NotFound
     rules = load_entry_rules(session, context.rulebooks, person_id, context.now)
-    lock = rules.lock_on(stored.held_on)
+    lock = rules.lock_of(stored)
     if lock is not None:
         raise Refused(refusal_of_lock("entry", lock))
     return stored, rules

@@ -208,7 +208,7 @@ def _check_proposal(
         return [Refusal("text", "proposal-changes-nothing")]
     session = context.session
     rules = load_entry_rules(session, context.rulebooks, entry.person_id, context.now)
-    lock = rules.lock_on(entry.held_on)
+    lock = rules.lock_of(entry)
     if lock is not None:
         return [refusal_of_lock("held_on", lock)]
     others = list_entries(session, entry.person_id, proposal.held_on, proposal.held_on)

@@ -24,6 +24,7 @@ from tracker.services.context import (
 )
 from tracker.services.coordinator_access import access_windows, sees_entry
 from tracker.services.desk_access import check_association, check_sole
+from tracker.services.endorsements import load_person_locks
 from tracker.services.entries import entry_input_of, entry_version, find_entry
 from tracker.services.evaluation import evaluate_people
 
@@ -123,9 +124,13 @@ def remove_entry(
     """
     entry = lock_reviewed_entry(context, entry_id, association)
     check_sole(context, entry.person_id)
-    if refusals := check_text("reason", reason):
-        raise Refused(*refusals)
     session = context.session
+    refusals = check_text("reason", reason)
+    locks = load_person_locks(session, context.rulebooks, entry.person_id, context.now)
+    if entry.id in locks.frozen:
+        refusals.append(Refusal("reason", "entry-of-submitted"))
+    if refusals:
+        raise Refused(*refusals)
     decision = _decide(context, entry, association, REMOVED, reason)
     session.exec(delete(EntryTopic).where(col(EntryTopic.entry_id) == entry_id))
     session.exec(delete(Entry).where(col(Entry.id) == entry_id))

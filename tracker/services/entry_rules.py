@@ -94,6 +94,10 @@ class EntryRules:
         """The lock that keeps entries of a day from being changed; None if there is none."""
         return self.locks.lock_on(day) if self.locks else None
 
+    def lock_of(self, entry: LoggedEntry) -> CycleLock | None:
+        """The lock that keeps a stored entry from being changed; None if there is none."""
+        return self.locks.lock_of(entry.id, entry.held_on) if self.locks else None
+
     def for_editing(self, entry: LoggedEntry) -> "EntryRules":
         """The same rules with the entry's own topics, which stay though no rule counts them."""
         topics = {activity: dict(labels) for activity, labels in self.topics.items()}

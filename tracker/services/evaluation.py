@@ -31,7 +31,7 @@ from tracker.services.rsc_providers import (
     list_supervised_people,
     refresh_provider_spans,
 )
-from tracker.services.settlements import note_differences, settle_closed
+from tracker.services.settlements import accept_complete, note_differences, settle_closed
 from tracker.services.standing_history import StandingBefore, note_changes
 
 # So many endorsements at a time: what is judged waits in memory until it is stored.
@@ -273,6 +273,7 @@ def _evaluate(
     for ids in in_chunks(sorted(endorsement_ids), _BATCH):
         standings = list(judge_current(session, rulebooks, day_of, endorsement_ids=ids))
         store_standings(session, standings, day_of, rulebooks, endorsement_ids=ids)
+        accept_complete(session, rulebooks, standings, now)
         if since is not None:
             settle_closed(session, rulebooks, standings, since, day_of)
         settled = [standing for standing in standings if standing.facts.settlement]

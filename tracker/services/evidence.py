@@ -138,7 +138,7 @@ def list_kept_files(
     rows: Iterable[tuple[Evidence, str | None, date | None]] = session.exec(query)
     kept = []
     for evidence, title, held_on in rows:
-        lock = locks.lock_on(held_on) if held_on else None
+        lock = locks.lock_of(evidence.entry_id or 0, held_on) if held_on else None
         kept.append(KeptFile(evidence, title, held_on, lock))
     return kept
 

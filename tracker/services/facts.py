@@ -4,7 +4,9 @@ The query is written by hand, and its rows are read by position, because it runs
 endorsement in the nightly evaluation.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+import json
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from functools import lru_cache
@@ -12,17 +14,20 @@ from typing import Any, NamedTuple
 
 from pydantic import TypeAdapter
 from sqlalchemy import bindparam
+from sqlalchemy import select as select_columns
 from sqlmodel import Session, col, exists, select
 
+from tracker.clock import local_day
 from tracker.db.engine import is_postgresql
 from tracker.db.entry_reviews import EntryDecision
 from tracker.db.log import Entry
 from tracker.db.people import Endorsement
 from tracker.db.statements import in_chunks, make_temporary_table, stream_rows, with_values
+from tracker.db.submissions import Submission
 from tracker.rulebooks import Rulebooks
 from tracker.rules.cycles import EarlierTerm, continue_cycle
 from tracker.rules.plan import RenewalPlan
-from tracker.rules.standing import CycleSettlement, Facts, Span
+from tracker.rules.standing import CycleSettlement, Facts, Span, Submitted
 
 # SQLite allows 32,766 values in one statement, and a window has about a dozen.
 _BATCH = 1_000
@@ -84,12 +89,56 @@ def _read_batch(
     if not windows:
         return
     sql, values = _prepare_query(session, windows, ids)
+    submissions = _read_submissions(session, windows, ids)
     for row in stream_rows(session, sql, values):
         window = windows[row[0]]
         if earlier := row[_EARLIER]:
             window = continue_window(rulebooks, window, earlier)
         accepted = accepted_organizations(rulebooks, window.plan.membership_rule)
-        yield window, _facts((*row[:_EARLIER], *row[_EARLIER + 1 :]), window, accepted)
+        facts = _facts((*row[:_EARLIER], *row[_EARLIER + 1 :]), window, accepted)
+        if facts.subject_id in submissions:
+            facts = facts._replace(submitted=_submitted_on(window, submissions[facts.subject_id]))
+        yield window, facts
+
+
+def _read_submissions(
+    session: Session, windows: Sequence[Window], ids: Sequence[int] | None
+) -> Mapping[int, Sequence[Any]]:
+    """The submissions of these endorsements, in force or returned, if a window has any."""
+    found: defaultdict[int, list[Any]] = defaultdict(list)
+    if any(window.plan.is_submitted for window in windows):
+        query = _SUBMISSIONS
+        if ids is not None:
+            query = query.where(col(Submission.endorsement_id).in_(ids))
+        for submission in session.connection().execute(query):
+            found[submission.endorsement_id].append(submission)
+    return found
+
+
+_SUBMISSIONS = select_columns(
+    col(Submission.endorsement_id),
+    col(Submission.cycle_starts_on),
+    col(Submission.submitted_at),
+    col(Submission.returned_at),
+    col(Submission.statements),
+).order_by(col(Submission.id))
+
+
+def _submitted_on(window: Window, submissions: Sequence[Any]) -> Submitted | None:
+    """What was submitted for a window's cycle, and not returned, by its as-of day."""
+    plan, zone = window.plan, window.plan.rulebook.time_zone
+    for one in submissions:
+        submitted_on = local_day(one.submitted_at, zone)
+        is_in_force = one.returned_at is None or local_day(one.returned_at, zone) > window.as_of
+        is_of_cycle = plan.cycle is not None and plan.cycle.starts_on == one.cycle_starts_on
+        if is_of_cycle and submitted_on <= window.as_of and is_in_force:
+            return Submitted(submitted_on, frozenset(parse_statements(one.statements)))
+    return None
+
+
+def parse_statements(statements: str) -> dict[str, str]:
+    """Read the column ``statements`` of the table submission: the words signed, by key."""
+    return dict(json.loads(statements))
 
 
 # Where a row of the query has the earlier endorsements of the same person.
@@ -152,6 +201,7 @@ _WINDOW_COLUMNS = {
     "memberships_from": "date",
     "provider_rule": "varchar",
     "is_first": "integer",
+    "may_be_settled": "integer",
 }
 
 
@@ -175,6 +225,8 @@ def _window_values(window: Window, topics: int) -> tuple[str | int | None, ...]:
         memberships_from.isoformat(),
         plan.provider_rule,
         int(cycle is not None and cycle.is_first),
+        # A renewal that is submitted is settled when it is accepted.
+        int(ends_on <= window.as_of or plan.is_submitted),
         *plan.topics,
         *[None] * (topics - len(plan.topics)),
     )
@@ -245,7 +297,7 @@ def facts_sql(query: FactsQuery, *, for_postgresql: bool) -> str:
             WHERE r.endorsement_id = en.id AND r.cycle_starts_on = w.starts_on),
         (SELECT f.first_day FROM association_start f WHERE f.association = en.association),
         {next_entry},
-        CASE WHEN w.counted_until = w.ends_on THEN (SELECT z.content FROM settled_cycle z
+        CASE WHEN w.may_be_settled = 1 THEN (SELECT z.content FROM settled_cycle z
             WHERE z.endorsement_id = en.id AND z.cycle_starts_on = w.starts_on
             AND z.reopened_at IS NULL) END,
         SUM(e.minutes) FILTER (WHERE e.activity = 'training'),

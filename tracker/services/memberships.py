@@ -95,7 +95,7 @@ def find_membership_lock(
     if membership.ends_on is None:
         return None
     locks = load_person_locks(session, rulebooks, membership.person_id, now)
-    return locks.lock_on(membership.ends_on)
+    return locks.closed_on(membership.ends_on)
 
 
 def create_membership(context: ServiceContext, term: MembershipTerm) -> int:
@@ -210,7 +210,7 @@ def _check_term(
     refusals += _validate_length(term)
     locks = load_person_locks(session, rulebooks, context.person_id, context.now)
     for last_day in last_days:
-        lock = locks.lock_on(last_day) if last_day else None
+        lock = locks.closed_on(last_day) if last_day else None
         if lock is not None:
             refusals.append(refusal_of_lock("ends_on", lock))
             break

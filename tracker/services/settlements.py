@@ -1,21 +1,28 @@
-"""Stores what cycles came to when they closed, and since when today's records would differ."""
+"""Stores what cycles came to when they closed or were accepted, and since when records differ."""
 
-from collections.abc import Callable, Iterable, Sequence
-from datetime import date
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import date, datetime
+from typing import Any
 
 from sqlalchemy import bindparam, update
 from sqlmodel import Session, col, select
 
+from tracker.clock import local_day
+from tracker.db.audit import Change, record_changes
 from tracker.db.ledgers import SettledCycle
 from tracker.db.people import Endorsement, Person
 from tracker.db.statements import upsert
+from tracker.db.submissions import Submission
 from tracker.rulebooks import Rulebooks
 from tracker.rules.reasons import Reason
 from tracker.rules.renewal import judge_renewal
-from tracker.rules.settlement import list_differences, settle
-from tracker.rules.standing import Standing
+from tracker.rules.settlement import list_differences, record_outcome, settle
+from tracker.rules.standing import CycleSettlement, Standing, Status
 from tracker.services.facts import format_settlement
 
+# Why a renewal was accepted without a coordinator.
+MEETS_ALL = "It meets every requirement."
+_SYSTEM = "evaluation"
 # Built once, because building a statement takes as long as running it.
 _SETTLED = select(
     col(SettledCycle.endorsement_id),
@@ -48,18 +55,63 @@ def settle_closed(
         if settlement is None or cycle is None or standing.settled_on is not None:
             continue
         if cycle.grace_ends_on(settlement.due_on) >= since:
-            rows.append(
-                {
-                    "endorsement_id": standing.facts.subject_id,
-                    "cycle_starts_on": cycle.starts_on,
-                    "settled_on": today,
-                    "content": format_settlement(settlement),
-                    "reopened_at": None,
-                    "reopened_by": None,
-                    "reopening_reason": None,
-                }
-            )
-    # A row that exists is of a cycle that was reopened and closes once more, after an extension.
+            rows.append(_settled_row(standing, settlement))
+    return _store(session, rows)
+
+
+def accept_complete(
+    session: Session, rulebooks: Rulebooks, standings: Iterable[Standing], now: datetime
+) -> None:
+    """Accept the submitted renewals that meet every requirement, and settle their cycles."""
+    complete = {}
+    for standing in standings:
+        cycle, is_submitted = standing.plan.cycle, standing.facts.submitted is not None
+        if cycle and is_submitted and not standing.settled_on and standing.status is Status.MET:
+            complete[standing.facts.subject_id, cycle.starts_on] = standing
+    if not complete:
+        return
+    rows = []
+    waiting = select(Submission).where(
+        col(Submission.endorsement_id).in_({endorsement_id for endorsement_id, _ in complete}),
+        col(Submission.returned_at).is_(None),
+    )
+    for submission in session.exec(waiting):
+        key = (submission.endorsement_id, submission.cycle_starts_on)
+        if key not in complete:
+            continue
+        standing = complete[key]
+        if submission.accepted_at is None:
+            submission.sqlmodel_update({"accepted_at": now, "accepted_because": MEETS_ALL})
+            session.add(submission)
+            record_changes(session, [_describe_acceptance(submission, now)])
+        today = local_day(now, standing.plan.rulebook.time_zone)
+        rows.append(_settled_row(standing, record_outcome(standing, today, rulebooks.digest)))
+    session.flush()
+    _store(session, rows)
+
+
+def _describe_acceptance(submission: Submission, now: datetime) -> Change:
+    about = {"endorsement_id": submission.endorsement_id}
+    after = {**about, "accepted_because": submission.accepted_because}
+    before = {**about, "accepted_because": None}
+    return Change(_SYSTEM, now, "submission", submission.id, before, after)
+
+
+def _settled_row(standing: Standing, settlement: CycleSettlement) -> dict[str, Any]:
+    assert standing.plan.cycle is not None  # noqa: S101 - only cycles are settled
+    return {
+        "endorsement_id": standing.facts.subject_id,
+        "cycle_starts_on": standing.plan.cycle.starts_on,
+        "settled_on": settlement.settled_on,
+        "content": format_settlement(settlement),
+        "reopened_at": None,
+        "reopened_by": None,
+        "reopening_reason": None,
+    }
+
+
+def _store(session: Session, rows: Sequence[Mapping[str, Any]]) -> int:
+    """Store settled cycles; a row that exists is of a cycle that was reopened and closes again."""
     key = ("endorsement_id", "cycle_starts_on")
     changed = ("settled_on", "content", "reopened_at", "reopened_by", "reopening_reason")
     return upsert(session, SettledCycle, rows, key=key, update=changed)

@@ -397,7 +397,7 @@ def _require_open_days(context: ServiceContext, removal: Removal) -> None:
     )
     locks = load_person_locks(context.session, context.rulebooks, removal.person_id, context.now)
     for held_on in context.session.exec(query.order_by(col(Entry.held_on))):
-        if locks.lock_on(held_on) is not None:
+        if locks.closed_on(held_on) is not None:
             raise Refused(Refusal("undo", "undo-logged-since", {"held_on": held_on}))
 
 

@@ -90,7 +90,7 @@ def view_entry(data: YearData, entry: LoggedEntry) -> EntryView:
     agree = len({line.text for line in whys}) == 1
     activity = hours_word(entry.activity, "")
     closed, closed_by = "", ""
-    lock = data.locks.lock_on(entry.held_on)
+    lock = data.locks.lock_of(entry.id, entry.held_on)
     if lock is not None:
         refusal = refusal_of_lock("", lock)
         closed, closed_by = format_refusal(refusal.code, refusal.facts), lock.association

@@ -349,7 +349,7 @@ def show_entry_form(page: PersonPage, entry_id: RowId) -> Response:
     with page.reading() as session:
         entry = require(find_entry(session, page.person_id, entry_id))
         rules = _load_rules(page.context(session), entry)
-        if rules.lock_on(entry.held_on) is not None:
+        if rules.lock_of(entry) is not None:
             return RedirectResponse(f"/entries/{entry_id}", 303)
         form = SubmittedForm(prefill_from_entry(entry).items())
         form["version"] = entry_version(entry)
@@ -507,7 +507,7 @@ def confirm_deletion(page: PersonPage, entry_id: RowId) -> Response:
     """Asks whether to delete an entry; only its button deletes."""
     with page.reading() as session:
         entry = require(find_entry(session, page.person_id, entry_id))
-        if _load_rules(page.context(session), entry).lock_on(entry.held_on) is not None:
+        if _load_rules(page.context(session), entry).lock_of(entry) is not None:
             return RedirectResponse(f"/entries/{entry_id}", 303)
         files = list_form_files(session, page.person_id, FormFiles("", entry_id))
     return page.render("delete.html", here="", entry=entry, files=files)

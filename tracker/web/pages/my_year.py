@@ -241,7 +241,7 @@ def read_cycle(
     cycle = require(next((cycle for cycle in cycles if cycle.starts_on == starts_on), None))
     data = replace(read_cycle_data(session, page, endorsement, cycle), is_own=is_own)
     closed_on = None
-    if data.locks.lock_on(cycle.ends_on):
+    if data.locks.closed_on(cycle.ends_on):
         lock = data.locks.cycle_of(endorsement, cycle.ends_on)
         closed_on = lock.grace_ends_on if lock else None
     return {

@@ -1,0 +1,299 @@
+"""Renewals that endorsees submit: accepted by themselves, by a coordinator, or returned."""
+
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from datetime import date, datetime, timedelta
+
+import pytest
+from sqlalchemy import delete, insert, update
+from sqlalchemy.exc import IntegrityError
+from sqlmodel import Session, col, select
+
+from tests.support.cast import ALICE, Cast
+from tests.support.submitting import (
+    ALL_SIGNED,
+    ATTESTING,
+    CYCLE,
+    FAY,
+    KAI,
+    SUBMITTED_AT,
+    SUBMITTING_BOOKS,
+    fill_with_fay,
+)
+from tracker.db.engine import writing
+from tracker.db.ledgers import SettledCycle, StandingRow
+from tracker.db.log import AuditEvent, Entry
+from tracker.db.people import Endorsement, Membership, Waiver
+from tracker.db.submissions import Submission
+from tracker.rules.standing import Status
+from tracker.services.context import Actor, NotFound, Refused, ServiceContext
+from tracker.services.entries import EntrySource, create_entry, delete_entry
+from tracker.services.entry_rules import EntryInput
+from tracker.services.evaluation import evaluate_due
+from tracker.services.facts import parse_settlement
+from tracker.services.memberships import MembershipTerm, create_membership
+from tracker.services.submissions import (
+    SubmissionInput,
+    accept_renewal,
+    list_shortfalls,
+    list_unaccepted,
+    return_renewal,
+    submit_renewal,
+)
+
+Act = Callable[[str], ServiceContext]
+
+
+@pytest.fixture
+def cast(database_url: str) -> Iterator[Cast]:
+    filled = fill_with_fay(database_url)
+    yield filled
+    filled.engine.dispose()
+
+
+@pytest.fixture
+def session(cast: Cast) -> Iterator[Session]:
+    with writing(cast.engine) as session:
+        yield session
+
+
+@pytest.fixture
+def act(cast: Cast, session: Session) -> Act:
+    """Returns the context in which a person, or the association's coordinator, acts."""
+
+    def context_of(email: str) -> ServiceContext:
+        person_id = cast.people.get(email)
+        coordinates = () if person_id else (ATTESTING,)
+        actor = Actor(email, person_id, coordinates)
+        return ServiceContext(session, SUBMITTING_BOOKS, actor, SUBMITTED_AT)
+
+    return context_of
+
+
+def submit(context: ServiceContext, cast: Cast, **changes: object) -> Submission:
+    renewal = SubmissionInput(cast.endorsements[FAY], CYCLE, "Fay Lani", ALL_SIGNED, "a" * 32)
+    return submit_renewal(context, replace(renewal, **changes))  # type: ignore[arg-type]
+
+
+def status(session: Session, cast: Cast) -> str:
+    query = select(StandingRow.status).filter_by(
+        endorsement_id=cast.endorsements[FAY], cycle_starts_on=CYCLE
+    )
+    return session.exec(query).one()
+
+
+def codes(refused: pytest.ExceptionInfo[Refused]) -> list[str]:
+    return [refusal.code for refusal in refused.value.refusals]
+
+
+def at(context: ServiceContext, now: datetime) -> ServiceContext:
+    return replace(context, now=now)
+
+
+def test_a_complete_renewal_is_accepted_by_itself(act: Act, cast: Cast) -> None:
+    fay = act(FAY)
+    submission = submit(fay, cast)
+    assert submission.accepted_at == SUBMITTED_AT
+    assert submission.accepted_by is None
+    assert submission.accepted_because == "It meets every requirement."
+    assert status(fay.session, cast) == "met"
+    settled = fay.session.exec(select(SettledCycle)).one()
+    assert settled.settled_on == date(2027, 11, 15)
+    outcomes = {r.requirement_id: r.outcome for r in parse_settlement(settled.content).results}
+    assert outcomes == {
+        "training": "attested",
+        "rsc": "attested",
+        "membership": "met",
+        "ethics": "met",
+        "submission": "met",
+    }
+    events = fay.session.exec(select(AuditEvent).filter_by(table_name="submission")).all()
+    assert [event.who for event in events] == [FAY, "evaluation"]
+
+
+def test_the_words_that_were_signed_are_kept(act: Act, cast: Cast) -> None:
+    submission = submit(act(FAY), cast)
+    words = SUBMITTING_BOOKS.associations[ATTESTING].attestations
+    assert json.loads(submission.statements) == words
+    assert submission.signed_name == "Fay Lani"
+    assert list_shortfalls(submission) == [
+        "Training",
+        "Reflective supervision",
+        "Code of Ethics",
+        "Submission",
+    ]
+
+
+def test_a_renewal_that_lacks_something_waits(act: Act, cast: Cast) -> None:
+    fay = act(FAY)
+    submission = submit(fay, cast, signed=frozenset({"ethics"}))
+    assert submission.accepted_at is None
+    assert status(fay.session, cast) == "open"
+    [waiting] = list_unaccepted(fay.session, ATTESTING)
+    assert (waiting.person.name, waiting.submission.id) == ("Fay Lani", submission.id)
+    assert list_unaccepted(fay.session, "NCIMHA") == []
+
+
+def test_what_is_learned_later_completes_a_renewal(act: Act, cast: Cast) -> None:
+    fay = act(FAY)
+    fay.session.exec(
+        update(Membership)
+        .where(col(Membership.person_id) == cast.people[FAY])
+        .values(ends_on=date(2027, 10, 31))
+    )
+    submission = submit(fay, cast)
+    assert submission.accepted_at is None
+    term = MembershipTerm(ATTESTING, date(2027, 11, 1), date(2027, 12, 31))
+    create_membership(at(fay, SUBMITTED_AT + timedelta(hours=1)), term)
+    fay.session.refresh(submission)
+    assert submission.accepted_at == SUBMITTED_AT + timedelta(hours=1)
+
+
+def test_a_coordinator_accepts_what_is_missing(act: Act, cast: Cast) -> None:
+    kai = act(KAI)
+    submission = submit(act(FAY), cast, signed=frozenset({"ethics"}))
+    accept_renewal(kai, submission.id, "The log was lost in a fire")
+    assert status(kai.session, cast) == "met"
+    assert (submission.accepted_by, submission.accepted_because) == (
+        KAI,
+        "The log was lost in a fire",
+    )
+    assert sorted(kai.session.exec(select(Waiver.requirement))) == ["rsc", "training"]
+    with pytest.raises(Refused) as refused:
+        accept_renewal(kai, submission.id, "Again")
+    assert codes(refused) == ["renewal-accepted-already"]
+
+
+def test_a_returned_renewal_is_open_again(act: Act, cast: Cast) -> None:
+    fay, kai = act(FAY), act(KAI)
+    submission = submit(fay, cast)
+    return_renewal(kai, submission.id, "A date is wrong")
+    assert status(fay.session, cast) == "open"
+    settled = fay.session.exec(select(SettledCycle)).one()
+    assert settled.reopening_reason == "A date is wrong"
+    with pytest.raises(Refused) as refused:
+        return_renewal(kai, submission.id, "Again")
+    assert codes(refused) == ["renewal-returned-already"]
+    again = submit(fay, cast, form_key="b" * 32)
+    assert again.accepted_at is not None
+    fay.session.refresh(settled)
+    assert settled.reopened_at is None
+
+
+def test_a_form_that_is_sent_twice_is_saved_once(act: Act, cast: Cast) -> None:
+    first, second = submit(act(FAY), cast), submit(act(FAY), cast)
+    assert first.id == second.id
+    with pytest.raises(Refused) as refused:
+        submit(act(FAY), cast, form_key="b" * 32)
+    assert codes(refused) == ["renewal-submitted-already"]
+
+
+def test_what_must_be_signed_is_signed_with_a_name(act: Act, cast: Cast) -> None:
+    with pytest.raises(Refused) as refused:
+        submit(act(FAY), cast, signed=frozenset({"hours"}), signed_name="")
+    assert codes(refused) == ["statement-not-signed", "signature-missing"]
+
+
+@pytest.mark.parametrize(
+    ("now", "code"),
+    [
+        # The last minute of the grace period in Honolulu, and the first one after it.
+        (datetime.fromisoformat("2028-01-31T23:59:00-10:00"), None),
+        (datetime.fromisoformat("2028-02-01T00:00:00-10:00"), "renewal-closed"),
+    ],
+)
+def test_the_window_closes_at_midnight_in_local_time(
+    act: Act, cast: Cast, now: datetime, code: str | None
+) -> None:
+    if code is None:
+        assert submit(at(act(FAY), now), cast).id
+        return
+    with pytest.raises(Refused) as refused:
+        submit(at(act(FAY), now), cast)
+    assert codes(refused) == [code]
+
+
+def test_nobody_submits_the_renewal_of_another(act: Act, cast: Cast) -> None:
+    for context, changes in (
+        (act(ALICE), {}),
+        (act(KAI), {}),
+        (act(FAY), {"cycle_starts_on": date(2025, 1, 2)}),
+        (act(ALICE), {"endorsement_id": cast.endorsements[ALICE], "cycle_starts_on": CYCLE}),
+    ):
+        with pytest.raises(NotFound):
+            submit(context, cast, **changes)
+    submission = submit(act(FAY), cast)
+    stranger = replace(act(KAI), actor=Actor(KAI, None, ("NCIMHA",)))
+    for decide in (accept_renewal, return_renewal):
+        with pytest.raises(NotFound):
+            decide(stranger, submission.id, "Mine")
+
+
+def test_sessions_of_a_submitted_renewal_stay_as_they_are(act: Act, cast: Cast) -> None:
+    fay = act(FAY)
+    submission = submit(fay, cast)
+    with pytest.raises(Refused) as refused:
+        delete_entry(fay, cast.entries["fay"])
+    assert codes(refused) == ["cycle-submitted"]
+    session = EntryInput(activity="training", held_on=date(2027, 11, 1), minutes=60, title="Late")
+    with pytest.raises(Refused) as refused:
+        create_entry(fay, cast.people[FAY], session, EntrySource("c" * 32))
+    assert codes(refused) == ["cycle-submitted"]
+    return_renewal(act(KAI), submission.id, "Log it")
+    assert create_entry(fay, cast.people[FAY], session, EntrySource("c" * 32)).id
+
+
+@pytest.mark.parametrize("verb", ["insert", "move", "update", "delete"])
+def test_the_database_refuses_to_change_submitted_sessions(act: Act, cast: Cast, verb: str) -> None:
+    fay = act(FAY)
+    new = {
+        "person_id": cast.people[FAY],
+        "activity": "training",
+        "held_on": date(2028, 1, 2),
+        "minutes": 60,
+        "title": "New",
+    }
+    connection = fay.session.connection()
+    connection.execute(insert(Entry).values(**new))
+    submission = submit(fay, cast)
+    own = col(Entry.id) == cast.entries["fay"]
+    changes = {
+        "insert": insert(Entry).values(**{**new, "held_on": date(2027, 12, 31)}),
+        "move": update(Entry).where(col(Entry.title) == "New").values(held_on=date(2025, 1, 1)),
+        "update": update(Entry).where(own).values(minutes=1),
+        "delete": delete(Entry).where(own),
+    }
+    with pytest.raises(IntegrityError), connection.begin_nested():
+        connection.execute(changes[verb])
+    return_renewal(act(KAI), submission.id, "Correct it")
+    connection.execute(changes[verb])
+
+
+def test_sessions_for_another_endorsement_can_still_be_logged(act: Act, cast: Cast) -> None:
+    fay = act(FAY)
+    fay.session.add(
+        Endorsement(
+            person_id=cast.people[FAY],
+            association="NCIMHA",
+            category="IFS",
+            starts_on=date(2027, 1, 1),
+        )
+    )
+    submit(fay, cast)
+    later = at(fay, SUBMITTED_AT + timedelta(hours=1))
+    session = EntryInput(activity="training", held_on=date(2027, 11, 1), minutes=60, title="Late")
+    saved = create_entry(later, cast.people[FAY], session, EntrySource("c" * 32))
+    delete_entry(later, saved.id)
+    with pytest.raises(Refused) as refused:
+        delete_entry(later, cast.entries["fay"])
+    assert codes(refused) == ["cycle-submitted"]
+
+
+def test_an_accepted_renewal_stays_so_when_its_cycle_closes(act: Act, cast: Cast) -> None:
+    fay = act(FAY)
+    submit(fay, cast)
+    fay.session.exec(delete(Membership).where(col(Membership.person_id) == cast.people[FAY]))
+    february = datetime.fromisoformat("2028-02-02T02:00:00-10:00")
+    evaluate_due(fay.session, SUBMITTING_BOOKS, ATTESTING, february)
+    assert status(fay.session, cast) == Status.MET.value

@@ -1,0 +1,329 @@
+"""Renewals that endorsees submit: submitting, accepting what meets every rule, and returning.
+
+A renewal that meets every requirement is accepted by itself, in the transaction that stores its
+standing (`services/settlements.py`). What does not meet them waits for a coordinator, who accepts
+it with a reason, or returns it so that the endorsee can correct it.
+"""
+
+import json
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import NamedTuple
+
+from sqlmodel import Session, col, select
+
+from tracker.db.ledgers import SettledCycle
+from tracker.db.people import Endorsement, Person
+from tracker.db.submissions import Submission
+from tracker.rules.cycles import Cycle
+from tracker.rules.plan import RenewalPlan
+from tracker.rules.settlement import record_outcome
+from tracker.rules.standing import Standing
+from tracker.services.context import (
+    MAX_NAME_LENGTH,
+    NotFound,
+    Refusal,
+    Refused,
+    ServiceContext,
+    check_text,
+    lock_person,
+    require_other_person,
+)
+from tracker.services.endorsements import Endorsed, endorsements_of, standing_in
+from tracker.services.evaluation import days_at, evaluate_people
+from tracker.services.facts import Triple, format_settlement, parse_settlement, parse_statements
+from tracker.services.grants import grant_waiver
+
+_AUDITED = {
+    *("endorsement_id", "cycle_starts_on", "cycle_ends_on", "signed_name"),
+    *("accepted_by", "accepted_because", "returned_by", "returned_because"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class SubmissionInput:
+    """What an endorsee submits; a form that is sent twice has the same ``form_key``.
+
+    ``signed`` are the keys of the statements that they sign under ``signed_name``.
+    """
+
+    endorsement_id: int
+    cycle_starts_on: date
+    signed_name: str
+    signed: frozenset[str]
+    form_key: str
+
+
+class SubmissionWindow(NamedTuple):
+    """The days on which a renewal can be submitted, both included."""
+
+    opens_on: date
+    closes_on: date
+
+
+class SubmittedRenewal(NamedTuple):
+    """A submission, whose it is, and what the records showed when it was submitted."""
+
+    submission: Submission
+    person: Person
+    endorsement: Endorsement
+
+    @property
+    def statements(self) -> Mapping[str, str]:
+        """The words that were signed, by key."""
+        return parse_statements(self.submission.statements)
+
+
+def find_window(cycle: Cycle, due_on: date) -> SubmissionWindow:
+    """When a renewal can be submitted; ``due_on`` is the due date in force."""
+    return SubmissionWindow(cycle.starts_on, cycle.grace_ends_on(due_on))
+
+
+def find_submission(
+    session: Session, endorsement_id: int, cycle_starts_on: date
+) -> Submission | None:
+    """The submission of a renewal that is in force."""
+    query = select(Submission).where(
+        Submission.endorsement_id == endorsement_id,
+        Submission.cycle_starts_on == cycle_starts_on,
+        col(Submission.returned_at).is_(None),
+    )
+    return session.exec(query).first()
+
+
+def list_submissions(
+    session: Session, endorsement_ids: Collection[int]
+) -> dict[tuple[int, date], Submission]:
+    """The submissions in force of these endorsements, by endorsement and cycle."""
+    query = select(Submission).where(
+        col(Submission.endorsement_id).in_(endorsement_ids), col(Submission.returned_at).is_(None)
+    )
+    return {(one.endorsement_id, one.cycle_starts_on): one for one in session.exec(query)}
+
+
+def list_unaccepted(session: Session, association: str) -> Sequence[SubmittedRenewal]:
+    """The submitted renewals that wait for a coordinator, the oldest first."""
+    query = (
+        select(Submission, Person, Endorsement)
+        .join(Endorsement, col(Endorsement.id) == Submission.endorsement_id)
+        .join(Person, col(Person.id) == Endorsement.person_id)
+        .where(
+            Endorsement.association == association,
+            col(Submission.returned_at).is_(None),
+            col(Submission.accepted_at).is_(None),
+        )
+        .order_by(col(Submission.submitted_at), col(Submission.id))
+    )
+    return [SubmittedRenewal._make(row) for row in session.exec(query)]
+
+
+def get_submission(
+    session: Session, submission_id: int, associations: Collection[str]
+) -> SubmittedRenewal:
+    """A submission of one of ``associations``. Raises NotFound for any other."""
+    query = (
+        select(Submission, Person, Endorsement)
+        .join(Endorsement, col(Endorsement.id) == Submission.endorsement_id)
+        .join(Person, col(Person.id) == Endorsement.person_id)
+        .where(Submission.id == submission_id, col(Endorsement.association).in_(associations))
+    )
+    row = session.exec(query).first()
+    if row is None:
+        raise NotFound
+    return SubmittedRenewal._make(row)
+
+
+def submit_renewal(context: ServiceContext, renewal: SubmissionInput) -> Submission:
+    """Submit a renewal of the actor's own, with a snapshot of what the records show.
+
+    A renewal that lacks something can be submitted, too: a coordinator decides. Raises NotFound for
+    a renewal that is not the actor's or is not submitted, and Refused with every reason why it
+    can't be submitted now.
+    """
+    session = context.session
+    lock_person(session, context.person_id)
+    endorsed, standing = _get_own_renewal(context, renewal)
+    if (saved := _find_saved(session, renewal)) is not None:
+        return saved
+    refusals = _check_moment(context, endorsed, standing)
+    refusals += _check_signatures(standing.plan, renewal)
+    if refusals:
+        raise Refused(*refusals)
+    words = standing.plan.rulebook.attestations
+    signed = {key: words[key] for key in standing.plan.statements if key in renewal.signed}
+    today = days_at(context.rulebooks, context.now)(endorsed.association)
+    outcome = record_outcome(standing, today, context.rulebooks.digest)
+    submission = Submission(
+        endorsement_id=endorsed.id,
+        cycle_starts_on=renewal.cycle_starts_on,
+        cycle_ends_on=_cycle_of(standing).ends_on,
+        form_key=renewal.form_key,
+        submitted_at=context.now,
+        signed_name=renewal.signed_name,
+        statements=json.dumps(signed),
+        content=format_settlement(outcome),
+    )
+    context.create_row(submission, _AUDITED)
+    evaluate_people(session, context.rulebooks, {endorsed.person_id}, context.now)
+    session.refresh(submission)
+    return submission
+
+
+def accept_renewal(context: ServiceContext, submission_id: int, reason: str) -> None:
+    """Accept a renewal that lacks something: waive that, on behalf of its association.
+
+    Raises NotFound, and Refused without a reason or if it is decided already.
+    """
+    submitted = _lock_undecided(context, submission_id, reason)
+    submission = submitted.submission
+    standing = _judge(context, submitted)
+    for result in standing.results:
+        if result.short:
+            key = (submission.endorsement_id, submission.cycle_starts_on, result.requirement.id)
+            grant_waiver(context, *key, reason)
+    # Nothing is short any more, so that the evaluation has accepted it.
+    context.session.refresh(submission)
+    accepted = {"accepted_by": context.actor.label, "accepted_because": reason}
+    context.update_row(submission, _AUDITED, **accepted)
+
+
+def return_renewal(context: ServiceContext, submission_id: int, reason: str) -> None:
+    """Return a renewal to its endorsee, so that its sessions can be corrected.
+
+    If it was accepted, its settled cycle is reopened. Raises NotFound, and Refused without a reason
+    or if it was returned already.
+    """
+    session = context.session
+    submitted = _lock(context, submission_id)
+    submission = submitted.submission
+    refusals = check_text("reason", reason)
+    if submission.returned_at is not None:
+        refusals.append(Refusal("reason", "renewal-returned-already"))
+    if refusals:
+        raise Refused(*refusals)
+    label, now = context.actor.label, context.now
+    returned = {"returned_at": now, "returned_by": label, "returned_because": reason}
+    context.update_row(submission, _AUDITED, **returned, announced_at=None)
+    key = (submission.endorsement_id, submission.cycle_starts_on)
+    settled = session.get(SettledCycle, key)
+    if settled is not None and settled.reopened_at is None:
+        reopened = {"reopened_at": now, "reopened_by": label, "reopening_reason": reason}
+        before = settled.model_dump(include={*reopened})
+        settled.sqlmodel_update({**reopened, "differs_since": None})
+        session.add(settled)
+        session.flush()
+        context.record_change("settled_cycle", key[0], before=before, after=reopened)
+    evaluate_people(session, context.rulebooks, {submitted.person.id}, now)
+
+
+def list_shortfalls(submission: Submission) -> list[str]:
+    """The labels of what was short when a renewal was submitted."""
+    outcome = parse_settlement(submission.content)
+    return [result.label for result in outcome.results if result.short]
+
+
+def _get_own_renewal(
+    context: ServiceContext, renewal: SubmissionInput
+) -> tuple[Endorsed, Standing]:
+    """The renewal that the actor submits. Raises NotFound if it is not theirs to submit."""
+    own = {each.id: each for each in endorsements_of(context.session, context.person_id)}
+    endorsed = own.get(renewal.endorsement_id)
+    if endorsed is None:
+        raise NotFound
+    standing = _judge_cycle(context, endorsed.id, endorsed.triple, renewal.cycle_starts_on)
+    if standing is None or not standing.plan.is_submitted:
+        raise NotFound
+    return endorsed, standing
+
+
+def _find_saved(session: Session, renewal: SubmissionInput) -> Submission | None:
+    """What the same form was saved as the first time."""
+    query = select(Submission).where(
+        Submission.endorsement_id == renewal.endorsement_id,
+        Submission.form_key == renewal.form_key,
+    )
+    return session.exec(query).first()
+
+
+def _check_moment(context: ServiceContext, endorsed: Endorsed, standing: Standing) -> list[Refusal]:
+    """Why a renewal can't be submitted today."""
+    cycle = _cycle_of(standing)
+    if standing.facts.submitted is not None:
+        return [Refusal("", "renewal-submitted-already", {"day": standing.facts.submitted.on})]
+    if standing.settled_on is not None:
+        return [Refusal("", "renewal-settled", {"settled_on": standing.settled_on})]
+    today = days_at(context.rulebooks, context.now)(endorsed.association)
+    window = find_window(cycle, standing.due_on or cycle.due_on)
+    if today < window.opens_on:
+        return [Refusal("", "renewal-not-open", {"day": window.opens_on})]
+    if today > window.closes_on:
+        return [Refusal("", "renewal-closed", {"day": window.closes_on})]
+    return []
+
+
+def _check_signatures(plan: RenewalPlan, renewal: SubmissionInput) -> list[Refusal]:
+    refusals = []
+    required = {key for each in plan.requirements for key in each.rule.signed}
+    words = plan.rulebook.attestations
+    refusals += [
+        Refusal("signed", "statement-not-signed", {"statement": words[key]})
+        for key in plan.statements
+        if key in required - renewal.signed
+    ]
+    if not renewal.signed_name:
+        refusals.append(Refusal("signed_name", "signature-missing"))
+    elif len(renewal.signed_name) > MAX_NAME_LENGTH:
+        limit = {"limit": MAX_NAME_LENGTH}
+        refusals.append(Refusal("signed_name", "text-too-long", limit))
+    return refusals
+
+
+def _cycle_of(standing: Standing) -> Cycle:
+    if standing.plan.cycle is None:
+        raise NotFound
+    return standing.plan.cycle
+
+
+def _judge(context: ServiceContext, submitted: SubmittedRenewal) -> Standing:
+    """A submitted renewal by today's records."""
+    held = submitted.endorsement
+    triple = (held.association, held.category, held.starts_on)
+    standing = _judge_cycle(context, held.id, triple, submitted.submission.cycle_starts_on)
+    if standing is None:
+        raise NotFound
+    return standing
+
+
+def _judge_cycle(
+    context: ServiceContext, endorsement_id: int, triple: Triple, cycle_starts_on: date
+) -> Standing | None:
+    """A renewal by today's records; None if there is no such cycle, or nothing to renew."""
+    if triple[0] not in context.rulebooks.associations:
+        return None
+    plan = context.rulebooks.plan(*triple, cycle_starts_on)
+    if plan is None or plan.cycle is None or plan.cycle.starts_on != cycle_starts_on:
+        return None
+    day_of = days_at(context.rulebooks, context.now)
+    return standing_in(context.session, context.rulebooks, day_of, endorsement_id, plan.cycle)
+
+
+def _lock(context: ServiceContext, submission_id: int) -> SubmittedRenewal:
+    """A submission that the actor may decide about; its person stays locked."""
+    submitted = get_submission(context.session, submission_id, context.associations)
+    require_other_person(context, submitted.person.id)
+    lock_person(context.session, submitted.person.id)
+    context.session.refresh(submitted.submission)
+    return submitted
+
+
+def _lock_undecided(context: ServiceContext, submission_id: int, reason: str) -> SubmittedRenewal:
+    submitted = _lock(context, submission_id)
+    refusals = check_text("reason", reason)
+    if submitted.submission.returned_at is not None:
+        refusals.append(Refusal("reason", "renewal-returned-already"))
+    elif submitted.submission.accepted_at is not None:
+        refusals.append(Refusal("reason", "renewal-accepted-already"))
+    if refusals:
+        raise Refused(*refusals)
+    return submitted
