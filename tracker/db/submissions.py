@@ -32,11 +32,12 @@ class Submission(SQLModel, table=True):
             sqlite_where=text("returned_at IS NULL"),
             postgresql_where=text("returned_at IS NULL"),
         ),
+        CheckConstraint("state IN ('submitted', 'accepted', 'returned')", name="submission_state"),
         CheckConstraint(
-            "(accepted_at IS NULL) = (accepted_because IS NULL)", name="submission_accepted"
+            "state <> 'accepted' OR accepted_at IS NOT NULL", name="submission_accepted"
         ),
         CheckConstraint(
-            "(returned_at IS NULL) = (returned_because IS NULL)", name="submission_returned"
+            "(state = 'returned') = (returned_at IS NOT NULL)", name="submission_returned"
         ),
         IDS_NEVER_REUSED,
     )
@@ -45,6 +46,7 @@ class Submission(SQLModel, table=True):
     cycle_starts_on: date
     cycle_ends_on: date
     form_key: str = Field(max_length=64)
+    state: str = Field(default="submitted", max_length=10)
     submitted_at: datetime = Field(sa_type=Instant)
     signed_name: str = Field(max_length=200)
     statements: str

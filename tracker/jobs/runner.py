@@ -15,6 +15,7 @@ from tracker.jobs.isolation import isolate
 from tracker.jobs.notices import retry_notices, run_notices
 from tracker.jobs.questions import run_questions
 from tracker.jobs.references import run_references, run_session_reminders
+from tracker.jobs.renewals import run_renewals
 from tracker.jobs.schedule import Due, Job, find_due
 from tracker.notifications.context import JobContext
 from tracker.rules.model import Rulebook
@@ -153,7 +154,8 @@ class _Task:
         references = run_references(context, session, association, self.now)
         sessions = run_session_reminders(context, session, association, self.now)
         questions = run_questions(context, session, association, self.now)
-        parts = (references, sessions, questions)
+        renewals = run_renewals(context, session, association, self.now)
+        parts = (references, sessions, questions, renewals)
         report = {name: count for part in parts for name, count in part.report.items()}
         return JobResult(report, [failure for part in parts for failure in part.failures])
 

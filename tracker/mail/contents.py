@@ -193,10 +193,10 @@ class RequestMail:
     headline: str
     intro: str
     rows: tuple[Row, ...]
-    answer: str
-    answered_by: str
     action: Action
     why: str
+    answer: str = ""
+    answered_by: str = ""
 
 
 @dataclass(frozen=True, slots=True)

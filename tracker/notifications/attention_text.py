@@ -12,6 +12,7 @@ from tracker.db.ledgers import SettledCycle
 from tracker.formatting import (
     MINUTES_IN_HOUR,
     format_count,
+    format_cycle_span,
     format_date,
     format_hours,
     format_hours_with_unit,
@@ -33,6 +34,7 @@ from tracker.services.dashboard import NamedProvider, RenewalLine, ShortRequirem
 from tracker.services.entry_questions import OpenQuestion
 from tracker.services.facts import parse_settlement
 from tracker.services.run_health import JobTrouble, UnsentMail
+from tracker.services.submissions import SubmittedRenewal
 from tracker.services.time_requests import LEAVE, SubmittedRequest
 
 # The jobs of the run ledger in words.
@@ -51,6 +53,7 @@ KIND_LABELS = {
     AttentionKind.UNSENT: "Unsent email",
     AttentionKind.REQUEST: "Requests",
     AttentionKind.ANSWER: "Answers",
+    AttentionKind.SUBMISSION: "Submitted",
     AttentionKind.APPLICANT: "Applicants",
     AttentionKind.RECORDS_CHANGED: "Changed records",
     AttentionKind.UNCONFIRMED: "Providers to confirm",
@@ -64,6 +67,8 @@ _TEMPLATES = {
     AttentionKind.MEMBERSHIP: "membership",
 }
 _MOST_NAMES = 3
+# What people send to their association.
+Sent = SubmittedRequest | OpenQuestion | SubmittedRenewal | ApplicationStanding
 
 
 class AttentionText(NamedTuple):
@@ -82,23 +87,14 @@ class AttentionText(NamedTuple):
 def describe_attention(attention: Attention, association: str, today: date) -> AttentionText:
     """The words for one thing that needs attention at an association."""
     match attention.about:
-        case RenewalLine() as renewal:
-            reason, todo = _describe_renewal(attention.kind, renewal, today), "reach out"
+        case RenewalLine() as line:
+            reason, todo = _describe_renewal(attention.kind, line, today), "reach out"
             path = _path_of_mail(attention, association)
             consequence = _format_deadline(attention, today)
         case BouncedAddress(email):
             reason, todo = f"email to {email} bounced; no second address", "fix address"
             path = f"/coordinator/person/{attention.person_id}/change/email"
             consequence = "No email reaches them, and they can't sign in."
-        case SubmittedRequest() as submitted:
-            reason, todo = _describe_request(submitted), "decide"
-            path = f"/coordinator/requests/{submitted.request.id}"
-            consequence = "Nothing changes for them until you decide."
-        case OpenQuestion() as question:
-            reason, todo = _describe_answer(question), "review session"
-            query = urlencode({"association": association})
-            path = f"/coordinator/person/{question.person_id}/entries/{question.entry_id}?{query}"
-            consequence = "The question stays open until you settle it or ask again."
         case NamedProvider() as provider:
             reason, consequence = _describe_provider(provider)
             query = urlencode({"association": association, "name": provider.name})
@@ -108,15 +104,36 @@ def describe_attention(attention: Attention, association: str, today: date) -> A
             starts_on = settled.cycle_starts_on.isoformat()
             path = f"/coordinator/people/{settled.endorsement_id}/{starts_on}"
             consequence = "The cycle stays as it was settled."
-        case ApplicationStanding() as application:
-            reason, todo = _describe_application(application)
-            path = f"/coordinator/applicants/{application.facts.subject_id}"
-            consequence = "They are not endorsed until you decide."
         case JobTrouble() as trouble:
             return _describe_job(trouble, association)
         case UnsentMail() as unsent:
             return _describe_unsent(unsent, association)
+        case _ as sent:
+            return _describe_sent(attention.name, sent, association)
     return AttentionText(attention.name, reason, consequence, todo, path)
+
+
+def _describe_sent(name: str, sent: Sent, association: str) -> AttentionText:
+    """The words for what a person sent, and the association has not answered."""
+    match sent:
+        case SubmittedRequest() as submitted:
+            reason, todo = _describe_request(submitted), "decide"
+            path = f"/coordinator/requests/{submitted.request.id}"
+            consequence = "Nothing changes for them until you decide."
+        case OpenQuestion() as question:
+            reason, todo = _describe_answer(question), "review session"
+            query = urlencode({"association": association})
+            path = f"/coordinator/person/{question.person_id}/entries/{question.entry_id}?{query}"
+            consequence = "The question stays open until you settle it or ask again."
+        case SubmittedRenewal() as renewal:
+            reason, todo = _describe_submission(renewal), "review renewal"
+            path = f"/coordinator/renewals/{renewal.submission.id}"
+            consequence = "They are not renewed until you decide."
+        case ApplicationStanding() as application:
+            reason, todo = _describe_application(application)
+            path = f"/coordinator/applicants/{application.facts.subject_id}"
+            consequence = "They are not endorsed until you decide."
+    return AttentionText(name, reason, consequence, todo, path)
 
 
 class AttentionRow(NamedTuple):
@@ -219,6 +236,11 @@ def _describe_request(submitted: SubmittedRequest) -> str:
 
 def _describe_answer(question: OpenQuestion) -> str:
     return f"answered a question about “{question.title}” of {format_date(question.held_on)}"
+
+
+def _describe_submission(renewal: SubmittedRenewal) -> str:
+    cycle = format_cycle_span(renewal.submission.cycle_starts_on, renewal.submission.cycle_ends_on)
+    return f"submitted the {cycle} renewal, which does not meet every requirement"
 
 
 def _describe_provider(provider: NamedProvider) -> tuple[str, str]:

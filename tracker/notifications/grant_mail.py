@@ -53,8 +53,6 @@ def notify_grants(
                 headline=wording.headline,
                 intro=wording.intro,
                 rows=wording.rows,
-                answer="",
-                answered_by="",
                 action=Action("View my year", f"{context.settings.base_url}/my-year"),
                 why=f"You get this email because {endorsement.association} recorded this for you.",
             )

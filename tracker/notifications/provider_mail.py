@@ -67,8 +67,6 @@ def notify_relinked(
         intro=f"Your log said {former}, and your coordinator corrected that. My year shows which "
         "sessions count. If this is wrong, reply to this email.",
         rows=_list_rows([(each.held_on, each.minutes) for each in linked]),
-        answer="",
-        answered_by="",
         action=Action("View my year", f"{mail_context.settings.base_url}/my-year"),
         why=f"You get this email because you logged RSC sessions with {former}.",
     )
@@ -99,8 +97,6 @@ def _create_message(
             "on its day; My year shows which do. There is nothing for you to do."
         ),
         rows=_list_rows([(each.held_on, each.minutes) for each in linked]),
-        answer="",
-        answered_by="",
         action=Action("View my year", f"{mail_context.settings.base_url}/my-year"),
         why=f"You get this email because you logged RSC sessions with {provider}.",
     )
@@ -156,8 +152,6 @@ def notify_taken_back(
                 "and you will get another email then. There is nothing for you to do."
             ),
             rows=(),
-            answer="",
-            answered_by="",
             action=Action("View my year", f"{mail_context.settings.base_url}/my-year"),
             why=f"You get this email because {association} sent you the earlier one.",
         )

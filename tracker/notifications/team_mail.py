@@ -33,8 +33,6 @@ def notify_new_member(
         intro=f"{by} added you. {_DUTIES[Role(new.role)]} Sign in with this email address; there "
         "is no password.",
         rows=tuple(rows),
-        answer="",
-        answered_by="",
         action=Action("Open the desk", f"{mail_context.settings.base_url}/coordinator"),
         why=f"You get this email because {by} added this address at {new.association}.",
     )

@@ -217,8 +217,6 @@ def _correct(
             intro="It should not have been recorded, and is no longer on record. My year shows "
             "what applies now. Reply to this email if you have a question.",
             rows=tuple(Row("No longer applies", letter.subject) for letter in letters),
-            answer="",
-            answered_by="",
             action=Action("View my year", f"{mail_context.settings.base_url}/my-year"),
             why=f"You get this email because {association} sent you the earlier one.",
         )
@@ -244,8 +242,6 @@ def _notify_restored(
             intro="Please disregard our correction. It is on record again. Reply to this email if "
             "you have a question.",
             rows=tuple(Row("Applies again", letter.subject) for letter in letters),
-            answer="",
-            answered_by="",
             action=Action("View my year", f"{mail_context.settings.base_url}/my-year"),
             why=f"You get this email because {association} sent you the earlier ones.",
         )
@@ -314,8 +310,6 @@ def _queue(
         headline=_CORRECTION_HEADLINE,
         intro=f"It said {correction.told}. That was a mistake. {correction.now}",
         rows=correction.rows,
-        answer="",
-        answered_by="",
         action=correction.action,
         why=correction.why,
     )

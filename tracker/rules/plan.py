@@ -103,10 +103,10 @@ class Plan:
 
     @cached_property
     def statements(self) -> tuple[str, ...]:
-        """The keys of what is signed, in the rulebook's order, each once."""
+        """The keys of what is signed, in the order of the rulebook's attestations."""
         rules = [requirement.rule for requirement in self.requirements]
-        keys = [key for rule in rules for key in (*rule.signed, rule.attested_by) if key]
-        return tuple(dict.fromkeys(keys))
+        keys = {key for rule in rules for key in (*rule.signed, rule.attested_by)}
+        return tuple(key for key in self.rulebook.attestations if key in keys)
 
     @cached_property
     def topics(self) -> tuple[str, ...]:

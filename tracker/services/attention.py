@@ -37,6 +37,7 @@ from tracker.services.dashboard import (
 from tracker.services.entry_questions import OpenQuestion, list_answered_questions
 from tracker.services.run_health import JobTrouble, UnsentMail, find_unsent, list_job_troubles
 from tracker.services.settlements import list_differing
+from tracker.services.submissions import SubmittedRenewal, list_unaccepted
 from tracker.services.time_requests import SubmittedRequest, list_requests
 
 _DAY = timedelta(days=1)
@@ -59,6 +60,7 @@ class AttentionKind(StrEnum):
     UNSENT = "unsent email"
     REQUEST = "request"
     ANSWER = "answer"
+    SUBMISSION = "submitted renewal"
     APPLICANT = "applicant"
     RECORDS_CHANGED = "records changed"
     UNCONFIRMED = "unconfirmed provider"
@@ -87,6 +89,7 @@ About = (
     | BouncedAddress
     | SubmittedRequest
     | OpenQuestion
+    | SubmittedRenewal
     | NamedProvider
     | SettledCycle
     | ApplicationStanding
@@ -293,6 +296,21 @@ def _find_answers(scope: _Scope) -> Iterator[Attention]:
         )
 
 
+def _find_submissions(scope: _Scope) -> Iterator[Attention]:
+    """Submitted renewals that do not meet every requirement."""
+    for renewal in list_unaccepted(scope.session, scope.association):
+        yield Attention(
+            AttentionKind.SUBMISSION,
+            f"submission-{renewal.submission.id}",
+            renewal.person.name,
+            renewal,
+            category=renewal.endorsement.category,
+            person_id=renewal.person.id,
+            endorsement_id=renewal.endorsement.id,
+            since=local_day(renewal.submission.submitted_at, scope.zone),
+        )
+
+
 def _find_applicants(scope: _Scope) -> Iterator[Attention]:
     """Applications that only the association keeps from a decision."""
     for standing in list_applicants(scope.session, scope.rulebooks, scope.association, scope.today):
@@ -346,6 +364,7 @@ _FINDERS: tuple[Callable[[_Scope], Iterator[Attention]], ...] = (
     _find_unsent_mail,
     _find_requests,
     _find_answers,
+    _find_submissions,
     _find_applicants,
     _find_changed_records,
     _find_unconfirmed_providers,

@@ -17,6 +17,7 @@ from tracker.rulebooks import Rulebooks
 from tracker.rules.reasons import Reason
 from tracker.rules.renewal import judge_renewal
 from tracker.rules.settlement import list_differences, record_outcome, settle
+from tracker.rules.stages import Stage
 from tracker.rules.standing import CycleSettlement, Standing, Status
 from tracker.services.facts import format_settlement
 
@@ -80,8 +81,13 @@ def accept_complete(
         if key not in complete:
             continue
         standing = complete[key]
-        if submission.accepted_at is None:
-            submission.sqlmodel_update({"accepted_at": now, "accepted_because": MEETS_ALL})
+        if submission.state == Stage.SUBMITTED:
+            accepted = {
+                "state": Stage.ACCEPTED.value,
+                "accepted_at": now,
+                "accepted_because": MEETS_ALL,
+            }
+            submission.sqlmodel_update(accepted)
             session.add(submission)
             record_changes(session, [_describe_acceptance(submission, now)])
         today = local_day(now, standing.plan.rulebook.time_zone)
@@ -92,8 +98,12 @@ def accept_complete(
 
 def _describe_acceptance(submission: Submission, now: datetime) -> Change:
     about = {"endorsement_id": submission.endorsement_id}
-    after = {**about, "accepted_because": submission.accepted_because}
-    before = {**about, "accepted_because": None}
+    after = {
+        **about,
+        "state": Stage.ACCEPTED.value,
+        "accepted_because": submission.accepted_because,
+    }
+    before = {**about, "state": Stage.SUBMITTED.value, "accepted_because": None}
     return Change(_SYSTEM, now, "submission", submission.id, before, after)
 
 

@@ -8,7 +8,7 @@ it with a reason, or returns it so that the endorsee can correct it.
 import json
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from typing import NamedTuple
 
 from sqlmodel import Session, col, select
@@ -16,9 +16,11 @@ from sqlmodel import Session, col, select
 from tracker.db.ledgers import SettledCycle
 from tracker.db.people import Endorsement, Person
 from tracker.db.submissions import Submission
-from tracker.rules.cycles import Cycle
+from tracker.rulebooks import Rulebooks
+from tracker.rules.cycles import Cycle, cycle_containing
 from tracker.rules.plan import RenewalPlan
 from tracker.rules.settlement import record_outcome
+from tracker.rules.stages import MAY_ACCEPT, MAY_RETURN, MAY_SUBMIT, Stage, find_stage, find_window
 from tracker.rules.standing import Standing
 from tracker.services.context import (
     MAX_NAME_LENGTH,
@@ -31,12 +33,12 @@ from tracker.services.context import (
     require_other_person,
 )
 from tracker.services.endorsements import Endorsed, endorsements_of, standing_in
-from tracker.services.evaluation import days_at, evaluate_people
+from tracker.services.evaluation import days_at, evaluate_people, immediate_evaluation
 from tracker.services.facts import Triple, format_settlement, parse_settlement, parse_statements
 from tracker.services.grants import grant_waiver
 
 _AUDITED = {
-    *("endorsement_id", "cycle_starts_on", "cycle_ends_on", "signed_name"),
+    *("endorsement_id", "cycle_starts_on", "cycle_ends_on", "signed_name", "state"),
     *("accepted_by", "accepted_because", "returned_by", "returned_because"),
 }
 
@@ -55,13 +57,6 @@ class SubmissionInput:
     form_key: str
 
 
-class SubmissionWindow(NamedTuple):
-    """The days on which a renewal can be submitted, both included."""
-
-    opens_on: date
-    closes_on: date
-
-
 class SubmittedRenewal(NamedTuple):
     """A submission, whose it is, and what the records showed when it was submitted."""
 
@@ -75,45 +70,37 @@ class SubmittedRenewal(NamedTuple):
         return parse_statements(self.submission.statements)
 
 
-def find_window(cycle: Cycle, due_on: date) -> SubmissionWindow:
-    """When a renewal can be submitted; ``due_on`` is the due date in force."""
-    return SubmissionWindow(cycle.starts_on, cycle.grace_ends_on(due_on))
+_SUBMITTED = (
+    select(Submission, Person, Endorsement)
+    .join(Endorsement, col(Endorsement.id) == Submission.endorsement_id)
+    .join(Person, col(Person.id) == Endorsement.person_id)
+    .order_by(col(Submission.id))
+)
 
 
-def find_submission(
-    session: Session, endorsement_id: int, cycle_starts_on: date
-) -> Submission | None:
-    """The submission of a renewal that is in force."""
-    query = select(Submission).where(
-        Submission.endorsement_id == endorsement_id,
-        Submission.cycle_starts_on == cycle_starts_on,
-        col(Submission.returned_at).is_(None),
-    )
-    return session.exec(query).first()
-
-
-def list_submissions(
+def list_last_submissions(
     session: Session, endorsement_ids: Collection[int]
 ) -> dict[tuple[int, date], Submission]:
-    """The submissions in force of these endorsements, by endorsement and cycle."""
-    query = select(Submission).where(
-        col(Submission.endorsement_id).in_(endorsement_ids), col(Submission.returned_at).is_(None)
+    """The last submission of each renewal, in force or returned, by endorsement and cycle."""
+    query = select(Submission).where(col(Submission.endorsement_id).in_(endorsement_ids))
+    in_order = session.exec(query.order_by(col(Submission.id)))
+    return {(one.endorsement_id, one.cycle_starts_on): one for one in in_order}
+
+
+def list_unannounced(session: Session, association: str) -> Sequence[SubmittedRenewal]:
+    """The decided renewals about which no email was queued, the oldest decision first."""
+    query = _SUBMITTED.where(
+        Endorsement.association == association,
+        Submission.state != Stage.SUBMITTED.value,
+        col(Submission.announced_at).is_(None),
     )
-    return {(one.endorsement_id, one.cycle_starts_on): one for one in session.exec(query)}
+    return [SubmittedRenewal._make(row) for row in session.exec(query)]
 
 
 def list_unaccepted(session: Session, association: str) -> Sequence[SubmittedRenewal]:
     """The submitted renewals that wait for a coordinator, the oldest first."""
-    query = (
-        select(Submission, Person, Endorsement)
-        .join(Endorsement, col(Endorsement.id) == Submission.endorsement_id)
-        .join(Person, col(Person.id) == Endorsement.person_id)
-        .where(
-            Endorsement.association == association,
-            col(Submission.returned_at).is_(None),
-            col(Submission.accepted_at).is_(None),
-        )
-        .order_by(col(Submission.submitted_at), col(Submission.id))
+    query = _SUBMITTED.where(
+        Endorsement.association == association, Submission.state == Stage.SUBMITTED.value
     )
     return [SubmittedRenewal._make(row) for row in session.exec(query)]
 
@@ -122,11 +109,8 @@ def get_submission(
     session: Session, submission_id: int, associations: Collection[str]
 ) -> SubmittedRenewal:
     """A submission of one of ``associations``. Raises NotFound for any other."""
-    query = (
-        select(Submission, Person, Endorsement)
-        .join(Endorsement, col(Endorsement.id) == Submission.endorsement_id)
-        .join(Person, col(Person.id) == Endorsement.person_id)
-        .where(Submission.id == submission_id, col(Endorsement.association).in_(associations))
+    query = _SUBMITTED.where(
+        Submission.id == submission_id, col(Endorsement.association).in_(associations)
     )
     row = session.exec(query).first()
     if row is None:
@@ -165,7 +149,8 @@ def submit_renewal(context: ServiceContext, renewal: SubmissionInput) -> Submiss
         content=format_settlement(outcome),
     )
     context.create_row(submission, _AUDITED)
-    evaluate_people(session, context.rulebooks, {endorsed.person_id}, context.now)
+    with immediate_evaluation(session):
+        evaluate_people(session, context.rulebooks, {endorsed.person_id}, context.now)
     session.refresh(submission)
     return submission
 
@@ -178,10 +163,11 @@ def accept_renewal(context: ServiceContext, submission_id: int, reason: str) -> 
     submitted = _lock_undecided(context, submission_id, reason)
     submission = submitted.submission
     standing = _judge(context, submitted)
-    for result in standing.results:
-        if result.short:
-            key = (submission.endorsement_id, submission.cycle_starts_on, result.requirement.id)
-            grant_waiver(context, *key, reason)
+    with immediate_evaluation(context.session):
+        for result in standing.results:
+            if result.short:
+                key = (submission.endorsement_id, submission.cycle_starts_on)
+                grant_waiver(context, *key, result.requirement.id, reason)
     # Nothing is short any more, so that the evaluation has accepted it.
     context.session.refresh(submission)
     accepted = {"accepted_by": context.actor.label, "accepted_because": reason}
@@ -198,13 +184,15 @@ def return_renewal(context: ServiceContext, submission_id: int, reason: str) -> 
     submitted = _lock(context, submission_id)
     submission = submitted.submission
     refusals = check_text("reason", reason)
-    if submission.returned_at is not None:
+    if submission.state not in MAY_RETURN:
         refusals.append(Refusal("reason", "renewal-returned-already"))
     if refusals:
         raise Refused(*refusals)
     label, now = context.actor.label, context.now
     returned = {"returned_at": now, "returned_by": label, "returned_because": reason}
-    context.update_row(submission, _AUDITED, **returned, announced_at=None)
+    context.update_row(
+        submission, _AUDITED, state=Stage.RETURNED.value, **returned, announced_at=None
+    )
     key = (submission.endorsement_id, submission.cycle_starts_on)
     settled = session.get(SettledCycle, key)
     if settled is not None and settled.reopened_at is None:
@@ -215,6 +203,22 @@ def return_renewal(context: ServiceContext, submission_id: int, reason: str) -> 
         session.flush()
         context.record_change("settled_cycle", key[0], before=before, after=reopened)
     evaluate_people(session, context.rulebooks, {submitted.person.id}, now)
+
+
+def find_renewed_through(
+    rulebooks: Rulebooks, endorsement: Endorsement, cycle_starts_on: date
+) -> date | None:
+    """Through which day an endorsement is renewed: the last one of the next cycle.
+
+    None if the rulebook has no cycles that follow.
+    """
+    rulebook = rulebooks.associations.get(endorsement.association)
+    schemes = rulebook.cycles if rulebook else ()
+    cycle = cycle_containing(schemes, endorsement.starts_on, cycle_starts_on)
+    if cycle is None:
+        return None
+    following = cycle_containing(schemes, endorsement.starts_on, cycle.ends_on + timedelta(days=1))
+    return following.ends_on if following else None
 
 
 def list_shortfalls(submission: Submission) -> list[str]:
@@ -248,18 +252,19 @@ def _find_saved(session: Session, renewal: SubmissionInput) -> Submission | None
 
 def _check_moment(context: ServiceContext, endorsed: Endorsed, standing: Standing) -> list[Refusal]:
     """Why a renewal can't be submitted today."""
-    cycle = _cycle_of(standing)
-    if standing.facts.submitted is not None:
-        return [Refusal("", "renewal-submitted-already", {"day": standing.facts.submitted.on})]
+    cycle, submitted = _cycle_of(standing), standing.facts.submitted
+    if submitted is not None:
+        return [Refusal("", "renewal-submitted-already", {"day": submitted.on})]
     if standing.settled_on is not None:
         return [Refusal("", "renewal-settled", {"settled_on": standing.settled_on})]
     today = days_at(context.rulebooks, context.now)(endorsed.association)
     window = find_window(cycle, standing.due_on or cycle.due_on)
-    if today < window.opens_on:
+    stage = find_stage(window, "", today)
+    if stage in MAY_SUBMIT:
+        return []
+    if stage is Stage.EARLY:
         return [Refusal("", "renewal-not-open", {"day": window.opens_on})]
-    if today > window.closes_on:
-        return [Refusal("", "renewal-closed", {"day": window.closes_on})]
-    return []
+    return [Refusal("", "renewal-closed", {"day": window.closes_on})]
 
 
 def _check_signatures(plan: RenewalPlan, renewal: SubmissionInput) -> list[Refusal]:
@@ -320,10 +325,9 @@ def _lock(context: ServiceContext, submission_id: int) -> SubmittedRenewal:
 def _lock_undecided(context: ServiceContext, submission_id: int, reason: str) -> SubmittedRenewal:
     submitted = _lock(context, submission_id)
     refusals = check_text("reason", reason)
-    if submitted.submission.returned_at is not None:
-        refusals.append(Refusal("reason", "renewal-returned-already"))
-    elif submitted.submission.accepted_at is not None:
-        refusals.append(Refusal("reason", "renewal-accepted-already"))
+    state = submitted.submission.state
+    if state not in MAY_ACCEPT:
+        refusals.append(Refusal("reason", f"renewal-{state}-already"))
     if refusals:
         raise Refused(*refusals)
     return submitted

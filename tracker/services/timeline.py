@@ -39,7 +39,10 @@ _DECIDED = {
     "time_request": {"granted", "declined"},
     "application": {"endorsed", "declined"},
 }
-_DECISIONS = {"review", "settled_cycle", "entry_confirmation", "entry_decision", "entry_question"}
+_DECISIONS = {
+    *("review", "settled_cycle", "submission"),
+    *("entry_confirmation", "entry_decision", "entry_question"),
+}
 
 
 class TimelineKind(StrEnum):

@@ -22,6 +22,7 @@ NOUNS = {
     "vetting": "RSC provider vetting",
     "leave": "Leave",
     "waiver": "Waiver",
+    "submission": "Renewal",
     "renewal": "Later due date",
     "time_request": "Request",
     "settled_cycle": "Closed cycle",
@@ -131,6 +132,10 @@ SESSION_EVENTS = {
     ("entry_question", "changed", "settled"): "Question settled",
     ("entry_question", "changed", "accepted"): "Correction accepted",
     ("entry_question", "removed", "open"): "Question withdrawn",
+    ("submission", "added", "submitted"): "Renewal submitted",
+    ("submission", "changed", "accepted"): "Renewal accepted",
+    ("submission", "changed", "returned"): "Renewal returned",
+    ("submission", "changed", "submitted"): "Decision about a renewal undone",
 }
 # The columns that tell a row from others of its kind.
 IDENTITY = {
@@ -140,6 +145,7 @@ IDENTITY = {
     "membership": ("organization", "starts_on", "ends_on"),
     "vetting": ("association",),
     "waiver": ("requirement",),
+    "submission": ("cycle_starts_on",),
     "renewal": ("extended_due_on",),
     "time_request": ("kind", "state"),
     "application": ("association", "category", "state"),

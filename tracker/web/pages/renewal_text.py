@@ -42,10 +42,13 @@ def format_headline(standing: Standing, today: date, *, is_own: bool = True) -> 
     if standing.status is Status.LAPSED:
         return f"Lapsed: {missing} missing for {format_cycle(cycle)}."
     by = f" by {_format_due(standing.due_on, today)}" if standing.due_on else ""
-    only_membership = {item.counts for item in short} <= {"membership"}
-    what = (
-        f"Only {membership} to renew" if only_membership else f"{capitalize_first(missing)} to go"
-    )
+    kinds = {item.counts for item in short}
+    if kinds <= {"submitted", "signed"}:
+        what = "Ready to submit"
+    elif kinds <= {"membership"}:
+        what = f"Only {membership} to renew"
+    else:
+        what = f"{capitalize_first(missing)} to go"
     return f"{what}{by}."
 
 

@@ -7,6 +7,7 @@ from datetime import date
 from sqlmodel import Session
 
 from tracker.db.applications import Application
+from tracker.db.submissions import Submission
 from tracker.rulebooks import Rulebooks
 from tracker.rules.cycles import Cycle, cycles_until
 from tracker.rules.explain import LoggedEntry, Verdict, explain
@@ -29,6 +30,7 @@ from tracker.services.evaluation import DayOf, judge_all, judge_current
 from tracker.services.evidence import EntryFile, list_entry_files
 from tracker.services.first_days import list_first_days
 from tracker.services.rsc_providers import load_providers
+from tracker.services.submissions import list_last_submissions
 from tracker.web.page_request import PageRequest
 
 # The order in which renewals that can still be met are shown.
@@ -42,7 +44,8 @@ class YearData:
     ``standings`` are those that the page shows, ``other_standings`` those that it only needs to
     explain entries. ``entries`` are newest first; ``files`` prove them, by entry. ``is_own``:
     the person reads the page, not a coordinator. ``first_days`` are the associations' first days in
-    this system. ``declined`` are the provider names that associations declined.
+    this system. ``submissions`` are the last ones of renewals, by endorsement and first day of the
+    cycle. ``declined`` are the provider names that associations declined.
     """
 
     rulebooks: Rulebooks
@@ -57,6 +60,7 @@ class YearData:
     application_standings: Collection[ApplicationStanding] = ()
     is_own: bool = True
     first_days: Mapping[str, date] = field(default_factory=dict)
+    submissions: Mapping[tuple[int, date], Submission] = field(default_factory=dict)
     declined: DeclinedNames = DeclinedNames({})  # noqa: RUF009 - nothing changes it
 
     def has_records(self, endorsement: Endorsed, cycle: Cycle) -> bool:
@@ -127,6 +131,7 @@ def read_year_data(
     entries = list_entries(session, person_id, date.min, date.max)
     undecided = [application.id for application in applications if not application.is_decided]
     applying = get_application_standings(session, rulebooks, day_of, undecided)
+    standings = read_standings(session, page, own.endorsements)
     return YearData(
         rulebooks,
         day_of,
@@ -135,7 +140,8 @@ def read_year_data(
         list_entry_files(session, person_id),
         _read_providers(session, entries),
         locks_of(rulebooks, page.now, own, applies=bool(undecided)),
-        standings=read_standings(session, page, own.endorsements),
+        standings=standings,
+        submissions=_read_submissions(session, standings),
         application_standings=applying.values(),
         first_days=list_first_days(session),
         declined=load_declined_for(session, entries),
@@ -148,8 +154,10 @@ def read_cycle_data(
     """One cycle of an endorsement, judged by its own rules, and the entries in it."""
     rulebooks, day_of, person_id = page.rulebooks, page.day_of, endorsement.person_id
     entries = list_entries(session, person_id, cycle.starts_on, cycle.ends_on)
-    judged = judge_all(
-        session, rulebooks, day_of, cycle_day=cycle.starts_on, endorsement_ids=[endorsement.id]
+    judged = list(
+        judge_all(
+            session, rulebooks, day_of, cycle_day=cycle.starts_on, endorsement_ids=[endorsement.id]
+        )
     )
     return YearData(
         rulebooks,
@@ -159,10 +167,18 @@ def read_cycle_data(
         list_entry_files(session, person_id),
         _read_providers(session, entries),
         load_person_locks(session, rulebooks, person_id, page.now),
-        standings=[*judged],
+        standings=judged,
+        submissions=_read_submissions(session, judged),
         first_days=list_first_days(session),
         declined=load_declined_for(session, entries),
     )
+
+
+def _read_submissions(
+    session: Session, standings: Iterable[Standing]
+) -> Mapping[tuple[int, date], Submission]:
+    ids = {s.facts.subject_id for s in standings if s.plan.is_submitted}
+    return list_last_submissions(session, ids) if ids else {}
 
 
 def read_entry_data(session: Session, page: PageRequest, entry: LoggedEntry) -> YearData:

@@ -44,6 +44,7 @@ def upgrade() -> None:
         sa.Column("cycle_starts_on", sa.Date(), nullable=False),
         sa.Column("cycle_ends_on", sa.Date(), nullable=False),
         sa.Column("form_key", sa.String(length=64), nullable=False),
+        sa.Column("state", sa.String(length=10), nullable=False),
         sa.Column("submitted_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("signed_name", sa.String(length=200), nullable=False),
         sa.Column("statements", sa.String(), nullable=False),
@@ -56,10 +57,13 @@ def upgrade() -> None:
         sa.Column("returned_because", sa.String(length=500), nullable=True),
         sa.Column("announced_at", sa.DateTime(timezone=True), nullable=True),
         sa.CheckConstraint(
-            "(accepted_at IS NULL) = (accepted_because IS NULL)", name="submission_accepted"
+            "state IN ('submitted', 'accepted', 'returned')", name="submission_state"
         ),
         sa.CheckConstraint(
-            "(returned_at IS NULL) = (returned_because IS NULL)", name="submission_returned"
+            "state <> 'accepted' OR accepted_at IS NOT NULL", name="submission_accepted"
+        ),
+        sa.CheckConstraint(
+            "(state = 'returned') = (returned_at IS NOT NULL)", name="submission_returned"
         ),
         sa.ForeignKeyConstraint(["endorsement_id"], ["endorsement.id"], ondelete="CASCADE"),
         sa.PrimaryKeyConstraint("id"),

@@ -1,0 +1,110 @@
+"""An endorsee submits a renewal: what the records show, what is signed, and what comes of it."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.support.submitting import (
+    CYCLE,
+    FAY,
+    KAI,
+    SUBMITTED_AT,
+    SUBMITTING_BOOKS,
+    fill_with_fay,
+    settings_of,
+)
+from tests.web.client import Visitor, WebClient, problems, text_of
+from tests.web.coordinator.test_entries import save
+
+SIGNED = {"signed": ["ethics", "hours"], "signed_name": "Fay Lani", "form_key": "a" * 32}
+
+
+@pytest.fixture
+def web(sqlite_url: str) -> Iterator[WebClient]:
+    cast = fill_with_fay(sqlite_url)
+    yield WebClient(cast, SUBMITTED_AT, rulebooks=SUBMITTING_BOOKS, settings=settings_of(cast))
+    cast.engine.dispose()
+
+
+def path_of(web: WebClient) -> str:
+    return f"/my-year/{web.cast.endorsements[FAY]}/{CYCLE}"
+
+
+def submit(web: WebClient, **changes: object) -> Visitor:
+    fay = web.visit(FAY)
+    answer = fay.post(f"{path_of(web)}/submit", {**SIGNED, **changes})
+    assert answer.status_code == 303, text_of(answer)
+    return fay
+
+
+def test_my_year_leads_to_the_form(web: WebClient) -> None:
+    page = web.visit(FAY).get("/my-year")
+    assert "You can submit it through January 31, 2028." in text_of(page)
+    assert f'href="{path_of(web)}/submit"' in page.text
+
+
+def test_the_form_says_what_a_statement_stands_for(web: WebClient) -> None:
+    page = text_of(web.visit(FAY).get(f"{path_of(web)}/submit"))
+    assert "Training 20 of 45 hours Not complete" in page
+    assert "Stands for what is not logged: Training, Reflective supervision" in page
+
+
+def test_a_complete_renewal_is_accepted_and_mailed(web: WebClient) -> None:
+    fay = submit(web)
+    page = text_of(fay.get(path_of(web)))
+    assert "Accepted on November 15, 2027." in page
+    assert "Attested" in page
+    [mail] = web.mails("request")
+    assert "You are renewed through December 31, 2030." in mail
+    assert "There is nothing else to do." in mail
+
+
+def test_what_is_missing_is_named_beside_its_field(web: WebClient) -> None:
+    fay = web.visit(FAY)
+    answer = fay.post(f"{path_of(web)}/submit", {"signed": ["hours"], "form_key": "a" * 32})
+    assert answer.status_code == 422
+    ethics = "I follow the Code of Ethics, and no sanction was imposed on me"
+    assert problems(answer) == [
+        ("signed", f"Check “{ethics}” to sign it"),
+        ("signed_name", "Type your name to sign"),
+    ]
+    assert 'value="hours" id="signed-hours" checked' in answer.text
+
+
+def test_a_submitted_renewal_offers_no_form(web: WebClient) -> None:
+    fay = submit(web)
+    page = fay.get(f"{path_of(web)}/submit")
+    assert "Accepted on November 15, 2027." in text_of(page)
+    assert "<form" not in page.text.partition("<main")[2].partition("</main>")[0]
+    again = fay.post(f"{path_of(web)}/submit", {**SIGNED, "form_key": "b" * 32})
+    assert again.status_code == 422
+
+
+def test_its_sessions_can_be_read_but_not_changed(web: WebClient) -> None:
+    fay, entry = submit(web), web.cast.entries["fay"]
+    assert fay.get(f"/entries/{entry}/edit").status_code == 303
+    assert "so its sessions stay as they are" in text_of(fay.get(f"/entries/{entry}"))
+    fay.post(f"/entries/{entry}/delete")
+    assert web.cast.rows("entry", id=entry)
+
+
+def test_a_renewal_of_another_scheme_has_no_form(web: WebClient) -> None:
+    alice = web.visit("alice@example.org")
+    own = f"/my-year/{web.cast.endorsements['alice@example.org']}/2027-01-01/submit"
+    assert alice.get(own).status_code == 404
+    assert alice.get(f"{path_of(web)}/submit").status_code == 404
+    assert alice.post(f"{path_of(web)}/submit", SIGNED).status_code == 404
+
+
+def test_a_returned_renewal_says_why_and_can_be_submitted(web: WebClient) -> None:
+    fay, kai = submit(web), web.visit(KAI)
+    [submission] = web.cast.rows("submission")
+    path, reason = f"/coordinator/renewals/{submission['id']}", "Infancy week was 18 hours."
+    assert kai.post(path, {"action": "return", "return_reason": ""}).status_code == 422
+    save(kai, path, action="return", return_reason=reason)
+    page = text_of(fay.get(path_of(web)))
+    assert f"Returned on November 15, 2027: {reason}" in page
+    mail = web.mails("request")[-1]
+    assert f"Kai Akana writes: {reason}" in mail
+    again = fay.post(f"{path_of(web)}/submit", {**SIGNED, "form_key": "b" * 32})
+    assert again.status_code == 303

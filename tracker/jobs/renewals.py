@@ -1,0 +1,23 @@
+"""Mails the decisions about renewals that were accepted without anybody looking at a page."""
+
+from datetime import datetime
+
+from sqlmodel import Session
+
+from tracker.jobs.isolation import isolate, savepoint
+from tracker.notifications.context import JobContext
+from tracker.notifications.renewal_mail import announce
+from tracker.services.run_ledger import Failure, JobResult
+from tracker.services.submissions import list_unannounced
+
+
+def run_renewals(
+    context: JobContext, session: Session, association: str, now: datetime
+) -> JobResult:
+    """One email about each decided renewal that has none yet."""
+    failures: list[Failure] = []
+    written = 0
+    for renewal in list_unannounced(session, association):
+        with isolate(failures, f"submission {renewal.submission.id}", savepoint(session)):
+            written += announce(context, session, [renewal], now)
+    return JobResult({"renewals": written} if written else {}, failures)
