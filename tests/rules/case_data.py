@@ -8,17 +8,19 @@
     leave = ["CT-AIMH IFS 2024-12-31..2025-01-31"]
     waived = ["CT-AIMH IFS 2024-01-01 rsc"]        # the day on which the cycle starts
     extended = ["CT-AIMH IFS 2024-01-01 2025-02-28"]
+    submitted = ["ATTESTING IFS 2025-01-01 2027-11-15 ethics hours"]  # the day, and what is signed
     providers.Bob = ["CT-AIMH IMHS 2015-01-01", "vetted NCIMHA 2020-01-01", "degree master"]
 
 `Bob: ` before any of these makes it Bob's. A session with a name that is not a provider of the
 case stores only the name.
 """
 
+import json
 import re
 import tomllib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import UTC, date, datetime, time
 from pathlib import Path
 from typing import Any
 
@@ -178,6 +180,24 @@ class CasePeople:
             reason="agreed",
         )
 
+    def submit(self, line: str) -> None:
+        """Store a submission of one renewal, at 22:00 UTC."""
+        endorsement_id, words = self._which(line)
+        starts_on, day, *signed = words.split()
+        insert_row(
+            self.session,
+            "submission",
+            endorsement_id=endorsement_id,
+            cycle_starts_on=date.fromisoformat(starts_on),
+            cycle_ends_on=date.fromisoformat(day),
+            form_key=day,
+            state="submitted",
+            submitted_at=datetime.combine(date.fromisoformat(day), time(22), UTC),
+            signed_name="Alice",
+            statements=json.dumps(dict.fromkeys(signed, "I sign")),
+            content="{}",
+        )
+
     def _whose(self, line: str) -> tuple[str, str]:
         name, colon, words = line.partition(": ")
         return (name, words) if colon else (ENDORSEE, line)
@@ -210,6 +230,8 @@ def populate(session: Session, rulebooks: Rulebooks, case: dict[str, Any]) -> Ca
         people.waive(line)
     for line in case.get("extended", ()):
         people.extend(line)
+    for line in case.get("submitted", ()):
+        people.submit(line)
     refresh_provider_spans(session, rulebooks)
     return people
 
@@ -247,7 +269,7 @@ def format_outcomes(standing: Standing) -> dict[str, str]:
     """Each requirement's outcome in a few words: `11.5 of 12 short`; memberships in days."""
     return {
         r.requirement.id: f"{r.counted} of {r.required} {r.outcome}"
-        if r.requirement.counts == "membership"
+        if not r.requirement.is_hours
         else f"{format_hours(r.counted)} of {format_hours(r.required)} {r.outcome}"
         for r in standing.results
     }

@@ -27,7 +27,7 @@ NO_RENEWAL = "no renewal"
 STANDING_KEYS = {"of", "status", "due_on", "cycle", "next_change_on", "absent", "not_counted"}
 CASE_KEYS = {
     *("name", "rulebooks", "as_of", "at", "cycle", "expect", "who", "providers", "provides_rsc"),
-    *("endorsed", "members", "entries", "leave", "waived", "extended"),
+    *("endorsed", "members", "entries", "leave", "waived", "extended", "submitted"),
 }
 
 
@@ -60,9 +60,7 @@ def test_case(session: Session, case: dict[str, Any]) -> None:
         as_of = day_of(standing.plan.association)
         explained = verdicts(session, standing, as_of)
         assert sums(explained, standing) == {
-            r.requirement.id: r.counted
-            for r in standing.results
-            if r.requirement.counts != "membership"
+            r.requirement.id: r.counted for r in standing.results if r.requirement.is_hours
         }
         if "not_counted" in expected:
             reasons = [
@@ -119,5 +117,5 @@ def sums(explained: list[tuple[LoggedEntry, Verdict]], standing: Standing) -> di
         for requirement in verdict.requirement_ids if verdict.counts else ():
             topic = topics.get(requirement)
             found[requirement] += entry.topics[topic] if topic else entry.minutes
-    hours = [r.requirement.id for r in standing.results if r.requirement.counts != "membership"]
+    hours = [r.requirement.id for r in standing.results if r.requirement.is_hours]
     return {requirement: found[requirement] for requirement in hours}

@@ -286,10 +286,19 @@ def describe_terms(rulebook: Rulebook, requirement: Requirement) -> Lines:
         yield from _work_terms(rulebook, requirement.work)
     if requirement.references:
         yield from _reference_terms(rulebook, requirement.references)
+    yield from _signed_terms(rulebook, requirement)
+
+
+def _signed_terms(rulebook: Rulebook, requirement: Requirement) -> Lines:
     if requirement.signed:
         yield f"signed: {_words(rulebook.attestations, requirement.signed)}"
     if requirement.reviewed:
         yield "the reviewers decide"
+    if requirement.counts == "submitted":
+        yield "the endorsee submits the renewal"
+    if requirement.attested_by:
+        words = _words(rulebook.attestations, (requirement.attested_by,))
+        yield f"what is not on record is met if this is signed with the renewal: {words}"
 
 
 def _alternatives(rulebook: Rulebook, requirement: Requirement) -> Lines:
