@@ -97,10 +97,7 @@ _SENTENCES: dict[str, str | Callable[[Facts], str]] = {
         "If something must be corrected, contact your {association} coordinator, who can return "
         "the renewal to you."
     ),
-    "entry-of-submitted": (
-        "This session belongs to a submitted renewal. Return the renewal first."
-    ),
-    # Submitting a renewal
+    "entry-of-submitted": "This session belongs to a submitted renewal. Return the renewal first.",
     "renewal-submitted-already": "This renewal was submitted on {day}",
     "renewal-settled": "This renewal was settled on {settled_on}. Contact your coordinator.",
     "renewal-not-open": "You can submit this renewal from {day} on",

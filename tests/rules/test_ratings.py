@@ -5,7 +5,7 @@ from datetime import date
 import pytest
 
 from tests.rules.test_consistency import RULEBOOK
-from tests.support.cast import BOOKS
+from tests.support.cast import REAL_BOOKS
 from tracker.rules.application.references import find_progress, rating_questions
 from tracker.rules.parse import parse_rulebook
 
@@ -67,7 +67,7 @@ def test_a_rating_can_follow_another_of_the_same_id() -> None:
 
 def test_each_category_that_needs_references_has_ratings() -> None:
     day = date(2026, 11, 29)
-    for rulebook in BOOKS.associations.values():
+    for rulebook in REAL_BOOKS.associations.values():
         for category in rulebook.categories:
             rules = rulebook.requirements_of(category, "application")
             needs = any(requirement.counts == "references" for requirement in rules)

@@ -1,6 +1,6 @@
 """The cast of the tests of pages: who holds what, and what is logged, on one Sunday."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
@@ -20,14 +20,23 @@ from tracker.settings import Coordinator, Settings
 NOW = datetime(2026, 11, 22, 17, 0, tzinfo=UTC)
 BASE_URL = "http://testserver"
 CONFIG = Path(__file__).parents[2] / "config"
-BOOKS: Rulebooks = load_rulebooks(CONFIG)
+REAL_BOOKS: Rulebooks = load_rulebooks(CONFIG)
+ATTESTING = "ATTESTING"
+_IMAGINED = load_rulebooks(Path(__file__).parents[1] / "rulebooks")
+# The real rulebooks, and an imagined one whose renewals are submitted.
+BOOKS = replace(
+    REAL_BOOKS,
+    associations={**REAL_BOOKS.associations, ATTESTING: _IMAGINED.associations[ATTESTING]},
+    organizations={**REAL_BOOKS.organizations, ATTESTING: _IMAGINED.organizations[ATTESTING]},
+)
 
 ALICE, BOB, ERIN = "alice@example.org", "bob@example.org", "erin@example.org"
 DANA, EVE = "dana@example.org", "eve@example.org"
-CAROL, DAN = "carol@example.org", "dan@example.org"
+CAROL, DAN, KAI = "carol@example.org", "dan@example.org", "kai@example.org"
 COORDINATORS = (
     Coordinator(email=CAROL, name="Carol Reyes", association="NCIMHA"),
     Coordinator(email=DAN, name="Dan Whitfield", association="CT-AIMH"),
+    Coordinator(email=KAI, name="Kai Akana", association=ATTESTING),
 )
 _FILLED = FilledSqlite()
 
@@ -45,7 +54,7 @@ class Cast:
 
     @property
     def settings(self) -> Settings:
-        """Settings that name both coordinators."""
+        """Settings that name the coordinators."""
         return Settings(
             database_url=self.url,
             base_url=BASE_URL,

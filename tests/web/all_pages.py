@@ -10,11 +10,13 @@ from sqlmodel import Session
 from tests.support.cast import (
     ALICE,
     BOB,
+    BOOKS,
     CAROL,
     DAN,
     DANA,
     ERIN,
     EVE,
+    KAI,
     NOW,
     Cast,
     acting,
@@ -22,6 +24,7 @@ from tests.support.cast import (
 from tests.support.held import hold_session, name_supervisee, settle_last_year
 from tests.support.questions import ask
 from tests.support.referees import PAT, apply
+from tests.support.submitting import CYCLE, FAY, GIL, add_endorsee
 from tests.web.applicants import IDA, NORA, OLIVE, VERA
 from tests.web.client import WebClient
 from tests.web.known_routes import ANYBODY, COORDINATOR, KNOWN
@@ -29,12 +32,14 @@ from tests.web.lists import ROSTER, plan, upload
 from tests.web.test_scoping import prove
 from tracker.db.engine import writing
 from tracker.db.tables import METADATA
+from tracker.services.evaluation import evaluate_people
 from tracker.services.evidence import ReceivedFile, keep_files
 from tracker.services.notification_preferences import (
     Subscription,
     create_choice_token,
     create_unsubscribe_token,
 )
+from tracker.services.submissions import SubmissionInput, submit_renewal
 
 
 class Stop(NamedTuple):
@@ -241,6 +246,14 @@ _LISTED = [
     (VERA, "/coordinator/applicants/{ida}/endorse"),
     (VERA, "/coordinator/applicants/{ida}/endorse", "Endorse"),
     (CAROL, "/coordinator/applicants/{olive}/decline"),
+    (FAY, "/my-year"),
+    (FAY, "/my-year/{held}/2025-01-01/submit"),
+    (FAY, "/my-year/{held}/2025-01-01/submit", "Submit"),
+    (GIL, "/my-year/{submitted_by}/2025-01-01"),
+    (GIL, "/my-year/{submitted_by}/2025-01-01/submit"),
+    (KAI, "/coordinator"),
+    (KAI, "/coordinator/renewals/{submission}"),
+    (KAI, "/coordinator/renewals/{submission}", "Continue"),
     (CAROL, "/second-factor/set-up"),
     (CAROL, "/coordinator/team/new", "Add"),
     (CAROL, "/coordinator/team/end?member=carol@example.org"),
@@ -266,6 +279,7 @@ def furnish(cast: Cast) -> dict[str, Any]:
         found: dict[str, Any] = _store(session, cast)
         found["digest"] = create_unsubscribe_token(session, Subscription(CAROL, "digest", "NCIMHA"))
         found["optional"] = create_choice_token(session, cast.people[BOB], ["early reminders"])
+        found |= _submit_renewals(session, cast)
     path = f"/application/{found['named']}/references"
     web.visit(ALICE).post(path, {**PAT, "role": "program-supervisor"})
     web.settle()
@@ -278,6 +292,17 @@ def furnish(cast: Cast) -> dict[str, Any]:
     chosen = web.visit(CAROL).post("/coordinator/people", everyone).headers["location"]
     found["email"] = _send_question(web)
     return {**cast.entries, **numbers, **found, "reference": link[1], "chosen": chosen}
+
+
+def _submit_renewals(session: Session, cast: Cast) -> dict[str, int]:
+    """Fay can submit her renewal; Gil has submitted his, which lacks hours."""
+    add_endorsee(session, cast, FAY, "Fay Lani")
+    add_endorsee(session, cast, GIL, "Gil Mahoe")
+    evaluate_people(session, BOOKS, {cast.people[FAY], cast.people[GIL]}, NOW)
+    held = cast.endorsements[GIL]
+    renewal = SubmissionInput(held, CYCLE, "Gil Mahoe", frozenset({"ethics"}), "a" * 32)
+    submission = submit_renewal(acting(session, cast, GIL), renewal)
+    return {"held": cast.endorsements[FAY], "submitted_by": held, "submission": submission.id}
 
 
 def _send_question(web: WebClient) -> int:

@@ -36,6 +36,7 @@ NEVER_WRONG = {
     "/coordinator/person/{person_id}/remove/{kind}/{row_id}",
     "/coordinator/person/{person_id}/merge/{other_id}",
     "/coordinator/person/{person_id}/entries/{entry_id}",
+    "/coordinator/renewals/{submission_id}",
     "/questions/{question_id}",
 }
 

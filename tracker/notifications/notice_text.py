@@ -361,6 +361,8 @@ def format_row(result: Result) -> Row:
     if not requirement.is_hours:
         return Row(requirement.label, _MISSING[requirement.counts], "missing")
     progress = f"{format_hours(result.counted)} of {format_hours_with_unit(result.required)}"
+    if requirement.rule.attested_by:
+        return Row(requirement.label, f"{progress} logged", "log or attest to it")
     label = requirement.label
     if requirement.counts == "rsc" and not requirement.topic and "RSC" not in label:
         label = f"{label} (RSC)"
@@ -397,6 +399,10 @@ def _list_forms(facts: NoticeFacts) -> tuple[Action, ...]:
         forms.append(facts.link_to("Log hours", f"/log?activity={hours[0].counts}{topic}"))
     if any(requirement.counts == "membership" for requirement in short):
         forms.append(facts.membership_form)
+    cycle = facts.decision.renewal.plan.cycle
+    if cycle is not None and any(requirement.counts == "submitted" for requirement in short):
+        path = f"/my-year/{facts.standing.facts.subject_id}/{cycle.starts_on}/submit"
+        forms.append(facts.link_to("Submit my renewal", path))
     return tuple(forms)
 
 

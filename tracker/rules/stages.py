@@ -39,8 +39,8 @@ def find_window(cycle: Cycle, due_on: date) -> SubmissionWindow:
     return SubmissionWindow(cycle.starts_on, cycle.grace_ends_on(due_on))
 
 
-def find_stage(window: SubmissionWindow, last_state: str, today: date) -> Stage:
-    """The stage of a renewal; ``last_state`` is that of its last submission, empty without one."""
+def find_stage(window: SubmissionWindow, last_state: str | None, today: date) -> Stage:
+    """The stage of a renewal; ``last_state`` is that of its last submission, None without one."""
     if last_state in (Stage.SUBMITTED, Stage.ACCEPTED):
         return Stage(last_state)
     if today < window.opens_on:

@@ -64,11 +64,7 @@ def accept_complete(
     session: Session, rulebooks: Rulebooks, standings: Iterable[Standing], now: datetime
 ) -> None:
     """Accept the submitted renewals that meet every requirement, and settle their cycles."""
-    complete = {}
-    for standing in standings:
-        cycle, is_submitted = standing.plan.cycle, standing.facts.submitted is not None
-        if cycle and is_submitted and not standing.settled_on and standing.status is Status.MET:
-            complete[standing.facts.subject_id, cycle.starts_on] = standing
+    complete = {key: standing for standing in standings if (key := _find_complete(standing))}
     if not complete:
         return
     rows = []
@@ -94,6 +90,15 @@ def accept_complete(
         rows.append(_settled_row(standing, record_outcome(standing, today, rulebooks.digest)))
     session.flush()
     _store(session, rows)
+
+
+def _find_complete(standing: Standing) -> tuple[int, date] | None:
+    """Which renewal is submitted, meets every requirement, and is not settled; else None."""
+    cycle, facts = standing.plan.cycle, standing.facts
+    is_waiting = facts.submitted is not None and standing.settled_on is None
+    if cycle is None or not is_waiting or standing.status is not Status.MET:
+        return None
+    return facts.subject_id, cycle.starts_on
 
 
 def _describe_acceptance(submission: Submission, now: datetime) -> Change:

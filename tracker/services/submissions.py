@@ -259,7 +259,7 @@ def _check_moment(context: ServiceContext, endorsed: Endorsed, standing: Standin
         return [Refusal("", "renewal-settled", {"settled_on": standing.settled_on})]
     today = days_at(context.rulebooks, context.now)(endorsed.association)
     window = find_window(cycle, standing.due_on or cycle.due_on)
-    stage = find_stage(window, "", today)
+    stage = find_stage(window, None, today)
     if stage in MAY_SUBMIT:
         return []
     if stage is Stage.EARLY:

@@ -10,17 +10,8 @@ from sqlalchemy import delete, insert, update
 from sqlalchemy.exc import IntegrityError
 from sqlmodel import Session, col, select
 
-from tests.support.cast import ALICE, Cast
-from tests.support.submitting import (
-    ALL_SIGNED,
-    ATTESTING,
-    CYCLE,
-    FAY,
-    KAI,
-    SUBMITTED_AT,
-    SUBMITTING_BOOKS,
-    fill_with_fay,
-)
+from tests.support.cast import ALICE, ATTESTING, BOOKS, KAI, Cast
+from tests.support.submitting import ALL_SIGNED, CYCLE, FAY, SUBMITTED_AT, fill_with_fay
 from tracker.db.engine import writing
 from tracker.db.ledgers import SettledCycle, StandingRow
 from tracker.db.log import AuditEvent, Entry
@@ -66,7 +57,7 @@ def act(cast: Cast, session: Session) -> Act:
         person_id = cast.people.get(email)
         coordinates = () if person_id else (ATTESTING,)
         actor = Actor(email, person_id, coordinates)
-        return ServiceContext(session, SUBMITTING_BOOKS, actor, SUBMITTED_AT)
+        return ServiceContext(session, BOOKS, actor, SUBMITTED_AT)
 
     return context_of
 
@@ -114,7 +105,7 @@ def test_a_complete_renewal_is_accepted_by_itself(act: Act, cast: Cast) -> None:
 
 def test_the_words_that_were_signed_are_kept(act: Act, cast: Cast) -> None:
     submission = submit(act(FAY), cast)
-    words = SUBMITTING_BOOKS.associations[ATTESTING].attestations
+    words = BOOKS.associations[ATTESTING].attestations
     assert json.loads(submission.statements) == words
     assert submission.signed_name == "Fay Lani"
     assert list_shortfalls(submission) == [
@@ -295,5 +286,5 @@ def test_an_accepted_renewal_stays_so_when_its_cycle_closes(act: Act, cast: Cast
     submit(fay, cast)
     fay.session.exec(delete(Membership).where(col(Membership.person_id) == cast.people[FAY]))
     february = datetime.fromisoformat("2028-02-02T02:00:00-10:00")
-    evaluate_due(fay.session, SUBMITTING_BOOKS, ATTESTING, february)
+    evaluate_due(fay.session, BOOKS, ATTESTING, february)
     assert status(fay.session, cast) == Status.MET.value

@@ -4,16 +4,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.support.submitting import (
-    ALL_SIGNED,
-    CYCLE,
-    FAY,
-    KAI,
-    SUBMITTED_AT,
-    SUBMITTING_BOOKS,
-    fill_with_fay,
-    settings_of,
-)
+from tests.support.cast import BOOKS, KAI
+from tests.support.submitting import ALL_SIGNED, CYCLE, FAY, SUBMITTED_AT, fill_with_fay
 from tests.web.client import Visitor, WebClient, text_of
 from tests.web.coordinator.test_entries import save, undo_last
 from tracker.db.engine import writing
@@ -24,7 +16,7 @@ from tracker.services.submissions import SubmissionInput, submit_renewal
 @pytest.fixture
 def web(sqlite_url: str) -> Iterator[WebClient]:
     cast = fill_with_fay(sqlite_url)
-    yield WebClient(cast, SUBMITTED_AT, rulebooks=SUBMITTING_BOOKS, settings=settings_of(cast))
+    yield WebClient(cast, SUBMITTED_AT)
     cast.engine.dispose()
 
 
@@ -37,7 +29,7 @@ def submit(web: WebClient, signed: frozenset[str]) -> str:
     """Fay submits; the address of the desk's page about it."""
     with writing(web.cast.engine) as session:
         fay = Actor(FAY, web.cast.people[FAY])
-        context = ServiceContext(session, SUBMITTING_BOOKS, fay, SUBMITTED_AT)
+        context = ServiceContext(session, BOOKS, fay, SUBMITTED_AT)
         held = web.cast.endorsements[FAY]
         renewal = SubmissionInput(held, CYCLE, "Fay Lani", signed, "a" * 32)
         return f"/coordinator/renewals/{submit_renewal(context, renewal).id}"

@@ -4,15 +4,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.support.submitting import (
-    CYCLE,
-    FAY,
-    KAI,
-    SUBMITTED_AT,
-    SUBMITTING_BOOKS,
-    fill_with_fay,
-    settings_of,
-)
+from tests.support.cast import KAI
+from tests.support.submitting import CYCLE, FAY, SUBMITTED_AT, fill_with_fay
 from tests.web.client import Visitor, WebClient, problems, text_of
 from tests.web.coordinator.test_entries import save
 
@@ -22,7 +15,7 @@ SIGNED = {"signed": ["ethics", "hours"], "signed_name": "Fay Lani", "form_key": 
 @pytest.fixture
 def web(sqlite_url: str) -> Iterator[WebClient]:
     cast = fill_with_fay(sqlite_url)
-    yield WebClient(cast, SUBMITTED_AT, rulebooks=SUBMITTING_BOOKS, settings=settings_of(cast))
+    yield WebClient(cast, SUBMITTED_AT)
     cast.engine.dispose()
 
 
@@ -39,6 +32,8 @@ def submit(web: WebClient, **changes: object) -> Visitor:
 
 def test_my_year_leads_to_the_form(web: WebClient) -> None:
     page = web.visit(FAY).get("/my-year")
+    assert "Ready to submit by December 31." in text_of(page)
+    assert "25 hours to log or attest to" in text_of(page)
     assert "You can submit it through January 31, 2028." in text_of(page)
     assert f'href="{path_of(web)}/submit"' in page.text
 

@@ -110,7 +110,7 @@ router = APIRouter()
 
 
 @dataclass(slots=True)
-class Submission:
+class EntrySubmission:
     """A form and what became of it: ``saved`` is its entry, None if it is not saved.
 
     Of a course, ``saved`` is its first day, ``other_days`` are the others, and ``query`` names them
@@ -168,14 +168,14 @@ class PostedEntry:
     entry_id: int | None
     named: TypedProvider | None
 
-    def save(self, session: Session) -> Submission:
+    def save(self, session: Session) -> EntrySubmission:
         """Save the entry with its files, or keep the files for when the form comes back.
 
         A refused form does not raise, which would roll back everything that is saved together.
         Raises a 404 if the edited entry is not the viewer's.
         """
         viewer = viewer_in_session(session, self.request, self.site, self.now)
-        submission = Submission(SubmittedForm(self.texts.multi_items()), viewer)
+        submission = EntrySubmission(SubmittedForm(self.texts.multi_items()), viewer)
         if viewer is None or viewer.person_id is None:
             return submission
         context = ServiceContext(session, self.site.rulebooks, viewer.actor, self.now)
@@ -194,7 +194,9 @@ class PostedEntry:
             self._settle_files(context, submission, accepted)
         return submission
 
-    def _find_edited(self, context: ServiceContext, submission: Submission) -> LoggedEntry | None:
+    def _find_edited(
+        self, context: ServiceContext, submission: EntrySubmission
+    ) -> LoggedEntry | None:
         """The entry that the form changes; None if it was deleted since. Raises a 404."""
         person_id, entry_id = context.person_id, self.entry_id or 0
         entry = find_entry(context.session, person_id, entry_id)
@@ -217,7 +219,9 @@ class PostedEntry:
         submission.form["version"] = entry_version(restored)
         return restored
 
-    def _accept_files(self, context: ServiceContext, submission: Submission) -> list[ReceivedFile]:
+    def _accept_files(
+        self, context: ServiceContext, submission: EntrySubmission
+    ) -> list[ReceivedFile]:
         """The uploaded files that have space; the form shows why others were refused."""
         accepted, refusals = check_space(
             context, self.upload.received, submission.files, quota_of(self.site)
@@ -227,7 +231,7 @@ class PostedEntry:
         return accepted
 
     def _settle_files(
-        self, context: ServiceContext, submission: Submission, accepted: list[ReceivedFile]
+        self, context: ServiceContext, submission: EntrySubmission, accepted: list[ReceivedFile]
     ) -> None:
         """Give the accepted files, and those that came with the form before, to the entry.
 
@@ -247,7 +251,7 @@ class PostedEntry:
         if submission.other_days:
             self._share_files(context, submission)
 
-    def _share_files(self, context: ServiceContext, submission: Submission) -> None:
+    def _share_files(self, context: ServiceContext, submission: EntrySubmission) -> None:
         """Give copies of the files of a course's first day to its other days."""
         folder, first = folder_of(self.site), submission.saved
         if folder is not None and first is not None:
@@ -255,7 +259,7 @@ class PostedEntry:
             share_files(context, first.id, others, folder.copy)
 
 
-def _change_form(context: ServiceContext, submission: Submission) -> None:
+def _change_form(context: ServiceContext, submission: EntrySubmission) -> None:
     """Fill in the day, add days of a course, or remove a file: the form comes back."""
     if submission.deleted or "add_days" in submission.form.texts:
         # The viewer decides first what becomes of a deleted entry.
@@ -273,7 +277,7 @@ def _change_form(context: ServiceContext, submission: Submission) -> None:
 
 
 def _save_entry(
-    context: ServiceContext, submission: Submission, named: TypedProvider | None
+    context: ServiceContext, submission: EntrySubmission, named: TypedProvider | None
 ) -> None:
     """Create or update the entry; if it can't be saved, the form shows every reason."""
     form, editing = submission.form, submission.editing
@@ -306,7 +310,7 @@ def _save_entry(
         form["seen"] = " ".join([*confirmed, *needed.warnings.keys])
 
 
-def _save_course(context: ServiceContext, submission: Submission) -> None:
+def _save_course(context: ServiceContext, submission: EntrySubmission) -> None:
     """Create an entry for each day of a course, or show every reason why none is saved."""
     form = submission.form
     rules = _load_rules(context, None)
@@ -340,7 +344,7 @@ def show_form(page: PersonPage, link: LogLinkDep) -> HTMLResponse:
     with page.reading() as session:
         rules = _load_rules(page.context(session), None)
         form = SubmittedForm(prefill_from_link(session, page.person_id, rules, link).items())
-        return _render_form(session, page, rules, Submission(form))
+        return _render_form(session, page, rules, EntrySubmission(form))
 
 
 @router.get("/entries/{entry_id}/edit")
@@ -356,7 +360,7 @@ def show_entry_form(page: PersonPage, entry_id: RowId) -> Response:
         # What is unusual about it was confirmed when the entry was saved.
         keys = (length_key(entry.minutes), provider_key(entry.provider_id, entry.held_on))
         form["seen"] = " ".join(keys)
-        return _render_form(session, page, rules, Submission(form, editing=entry))
+        return _render_form(session, page, rules, EntrySubmission(form, editing=entry))
 
 
 @router.post("/log")
@@ -414,7 +418,7 @@ def _look_up_provider(
         return look_up_provider(context, SubmittedForm(texts.multi_items()))
 
 
-def _render_again(page: PageRequest, submission: Submission) -> HTMLResponse:
+def _render_again(page: PageRequest, submission: EntrySubmission) -> HTMLResponse:
     with page.reading() as session:
         rules = _load_rules(page.context(session), submission.editing)
         with use_locale(rules.locale):
@@ -422,7 +426,7 @@ def _render_again(page: PageRequest, submission: Submission) -> HTMLResponse:
 
 
 def _render_form(
-    session: Session, page: PageRequest, rules: EntryRules, submission: Submission
+    session: Session, page: PageRequest, rules: EntryRules, submission: EntrySubmission
 ) -> HTMLResponse:
     """The form; its status is 422 if it has problems or warnings, so it was not saved."""
     editing = submission.editing
@@ -461,7 +465,7 @@ def _render_form(
 
 
 def _describe_warnings(
-    session: Session, submission: Submission, *, has_problems: bool
+    session: Session, submission: EntrySubmission, *, has_problems: bool
 ) -> dict[str, Any]:
     """What the form asks about before it is saved; problems come first."""
     warnings = submission.warnings or EntryWarnings()

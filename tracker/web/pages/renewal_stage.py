@@ -7,9 +7,10 @@ from typing import NamedTuple
 from tracker.clock import local_day
 from tracker.db.submissions import Submission
 from tracker.formatting import format_date
-from tracker.rules.stages import MAY_SUBMIT, Stage, find_stage, find_window
+from tracker.rules.stages import MAY_SUBMIT, Stage, SubmissionWindow, find_stage, find_window
 from tracker.rules.standing import Standing
 
+_DECIDED = {Stage.SUBMITTED, Stage.ACCEPTED, Stage.RETURNED}
 _TONES = {Stage.ACCEPTED: "good", Stage.RETURNED: "warm", Stage.CLOSED: "warm"}
 
 
@@ -35,26 +36,32 @@ def view_stage(
     is_own: bool,
 ) -> StageView | None:
     """The stage of a renewal; None if it is not submitted. ``is_own``: its endorsee reads it."""
-    plan, cycle = standing.plan, standing.plan.cycle
-    if not plan.is_submitted or cycle is None or standing.due_on is None:
+    cycle, due_on = standing.plan.cycle, standing.due_on
+    if not standing.plan.is_submitted or cycle is None or due_on is None:
         return None
     key = (standing.facts.subject_id, cycle.starts_on)
     last = submissions.get(key)
-    window = find_window(cycle, standing.due_on)
-    stage = find_stage(window, last.state if last else "", today)
-    whose = "you" if is_own else "they"
-    if last is not None and stage in (Stage.SUBMITTED, Stage.ACCEPTED, Stage.RETURNED):
+    window = find_window(cycle, due_on)
+    stage = find_stage(window, last.state if last else None, today)
+    words = _describe_window(window, stage, is_own=is_own)
+    if last is not None and stage in _DECIDED:
         words = _describe_submission(standing, last, stage, is_own=is_own)
-    else:
-        words = {
-            Stage.EARLY: f"{whose} can submit it starting {format_date(window.opens_on)}.",
-            Stage.OPEN: f"{whose} can submit it through {format_date(window.closes_on)}.",
-            Stage.CLOSED: f"it was not submitted by {format_date(window.closes_on)}.",
-        }[stage]
-    submit_path = f"/my-year/{key[0]}/{key[1]}/submit" if is_own and stage in MAY_SUBMIT else ""
-    review_path = f"/coordinator/renewals/{last.id}" if last and not is_own else ""
-    words = f"{words[0].upper()}{words[1:]}"
-    return StageView(stage, words, _TONES.get(stage, "plain"), submit_path, review_path)
+    tone, path = _TONES.get(stage, "plain"), ""
+    if not is_own:
+        return StageView(stage, words, tone, "", f"/coordinator/renewals/{last.id}" if last else "")
+    if stage in MAY_SUBMIT:
+        path = f"/my-year/{key[0]}/{key[1]}/submit"
+    return StageView(stage, words, tone, path, "")
+
+
+def _describe_window(window: SubmissionWindow, stage: Stage, *, is_own: bool) -> str:
+    """When a renewal can be submitted that is not."""
+    whose = "You" if is_own else "They"
+    if stage is Stage.EARLY:
+        return f"{whose} can submit it starting {format_date(window.opens_on)}."
+    if stage is Stage.CLOSED:
+        return f"It was not submitted by {format_date(window.closes_on)}."
+    return f"{whose} can submit it through {format_date(window.closes_on)}."
 
 
 def _describe_submission(

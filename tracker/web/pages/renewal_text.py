@@ -1,5 +1,6 @@
 """One renewal in sentences: the headline, what comes next, and how things go."""
 
+from collections.abc import Sequence
 from datetime import date, timedelta
 
 from tracker.formatting import (
@@ -42,14 +43,16 @@ def format_headline(standing: Standing, today: date, *, is_own: bool = True) -> 
     if standing.status is Status.LAPSED:
         return f"Lapsed: {missing} missing for {format_cycle(cycle)}."
     by = f" by {_format_due(standing.due_on, today)}" if standing.due_on else ""
+    return f"{_format_to_go(short, membership)}{by}."
+
+
+def _format_to_go(short: Sequence[ShortRequirement], membership: str) -> str:
     kinds = {item.counts for item in short}
     if kinds <= {"submitted", "signed"}:
-        what = "Ready to submit"
-    elif kinds <= {"membership"}:
-        what = f"Only {membership} to renew"
-    else:
-        what = f"{capitalize_first(missing)} to go"
-    return f"{what}{by}."
+        return "Ready to submit"
+    if kinds <= {"membership"}:
+        return f"Only {membership} to renew"
+    return f"{capitalize_first(format_missing(short, membership=membership))} to go"
 
 
 def format_lead(standing: Standing, today: date, *, is_own: bool = True) -> str:
@@ -175,10 +178,11 @@ def _format_extension(standing: Standing, cycle: Cycle, due_on: date) -> list[st
 
 
 def _list_short(standing: Standing) -> list[ShortRequirement]:
+    """What is missing, without what the endorsee can attest to when they submit."""
     short = []
     for result in standing.results:
-        if result.outcome is Outcome.SHORT:
-            requirement = result.requirement
+        requirement = result.requirement
+        if result.outcome is Outcome.SHORT and not requirement.rule.attested_by:
             short.append(ShortRequirement(requirement.counts, requirement.topic, result.short))
     return short
 

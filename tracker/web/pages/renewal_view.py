@@ -155,6 +155,8 @@ def _format_state(standing: Standing, result: Result, today: date) -> tuple[str,
 def _format_short_state(standing: Standing, result: Result, today: date) -> tuple[str, Tone]:
     if not result.requirement.is_hours:
         return MISSING_STATES[result.requirement.counts], "warm"
+    if result.requirement.rule.attested_by:
+        return f"{format_hours_with_unit(result.short)} to log or attest to", "plain"
     if standing.status is not Status.OPEN or result.requirement.topic:
         return f"{format_hours_with_unit(result.short)} short", "warm"
     found = forecast(standing, result, today)

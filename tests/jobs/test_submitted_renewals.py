@@ -1,0 +1,72 @@
+"""Renewals that are submitted: reminders lead to the form, and overnight decisions are mailed."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, date, datetime
+
+import pytest
+
+from tests.jobs.harness import JobHarness
+from tests.support.cast import ATTESTING, BOOKS
+from tracker.db.engine import writing
+from tracker.services.context import Actor, ServiceContext
+from tracker.services.submissions import SubmissionInput, submit_renewal
+from tracker.settings import Coordinator
+
+ONE = replace(BOOKS, associations={ATTESTING: BOOKS.associations[ATTESTING]})
+KAI = Coordinator(email="kai@example.org", name="Kai", association=ATTESTING)
+CYCLE = date(2025, 1, 1)
+# Ten in the morning in Honolulu, 30 days before the due date.
+BEFORE = datetime(2027, 12, 1, 20, 0, tzinfo=UTC)
+
+
+@pytest.fixture
+def jobs(sqlite_url: str) -> Iterator[JobHarness]:
+    """Fay has logged nothing, and is a member."""
+    jobs = JobHarness(sqlite_url, rulebooks=ONE, coordinators=(KAI,))
+    with jobs.storing(BEFORE) as people:
+        people.add("Fay", [f"{ATTESTING} IFS 2020-05-01"])
+        people.join(f"Fay: {ATTESTING} 2024-01-01..2027-12-31")
+    yield jobs
+    jobs.engine.dispose()
+
+
+def submit(jobs: JobHarness, now: datetime, *, signed: frozenset[str]) -> None:
+    with writing(jobs.engine) as session:
+        context = ServiceContext(session, ONE, Actor("fay@example.org", jobs.ids["Fay"]), now)
+        held = jobs.endorsements[f"Fay: {ATTESTING} IFS"]
+        renewal = SubmissionInput(held, CYCLE, "Fay", signed, "a" * 32)
+        submit_renewal(context, renewal)
+
+
+def test_a_reminder_leads_to_the_form(jobs: JobHarness) -> None:
+    jobs.run(BEFORE)
+    [mail] = jobs.mails()
+    held = jobs.endorsements[f"Fay: {ATTESTING} IFS"]
+    assert f"https://hours.example.org/my-year/{held}/2025-01-01/submit" in mail.text
+    assert "0 of 45 hours logged" in mail.text
+    assert "not submitted yet" in mail.text
+
+
+def test_reminders_stop_once_a_renewal_is_accepted(jobs: JobHarness) -> None:
+    jobs.change("membership", ends_on=date(2031, 1, 1))
+    submit(jobs, BEFORE, signed=frozenset({"ethics", "hours"}))
+    jobs.run(BEFORE)
+    assert jobs.mails() == []
+
+
+def test_what_is_accepted_overnight_is_mailed_once(jobs: JobHarness) -> None:
+    jobs.change("membership", ends_on=date(2027, 11, 30))
+    submit(jobs, BEFORE, signed=frozenset({"ethics", "hours"}))
+    jobs.change("membership", ends_on=date(2027, 12, 31))
+    jobs.execute("UPDATE standing SET recheck_on = '2027-12-02'")
+    jobs.run(BEFORE, BEFORE.replace(day=2), BEFORE.replace(day=3))
+    [mail] = jobs.mails("request")
+    assert mail.subject == "You are renewed through December 31, 2030"
+
+
+def test_the_digest_says_what_waits_for_a_decision(jobs: JobHarness) -> None:
+    submit(jobs, BEFORE, signed=frozenset({"ethics"}))
+    jobs.run(datetime(2027, 12, 6, 20, 0, tzinfo=UTC))
+    [mail] = jobs.mails("digest")
+    assert "submitted the 2025 to 2027 renewal, which does not meet every requirement" in mail.text
