@@ -4,11 +4,13 @@ from datetime import UTC, date, datetime
 
 from sqlmodel import Session
 
-from tests.support.cast import ATTESTING, BOOKS, Cast, fill
+from tests.support.cast import ATTESTING, BOOKS, NOW, Cast, fill
 from tracker.db.engine import writing
 from tracker.db.log import Entry
 from tracker.db.people import Endorsement, Membership, Person
+from tracker.services.context import Actor, ServiceContext
 from tracker.services.evaluation import evaluate_people
+from tracker.services.submissions import SubmissionInput, submit_renewal
 
 FAY, GIL = "fay@example.org", "gil@example.org"
 CYCLE = date(2025, 1, 1)
@@ -51,3 +53,14 @@ def add_endorsee(session: Session, cast: Cast, email: str, name: str) -> None:
     session.flush()
     cast.people[email], cast.endorsements[email] = person.id, held.id
     cast.entries[email.partition("@")[0]] = training.id
+
+
+def submit_for_gil(session: Session, cast: Cast) -> int:
+    """Store Gil, who has submitted a renewal that lacks hours; the id of the submission."""
+    add_endorsee(session, cast, GIL, "Gil Mahoe")
+    gil = cast.people[GIL]
+    evaluate_people(session, BOOKS, {gil}, NOW)
+    context = ServiceContext(session, BOOKS, Actor(GIL, gil), NOW)
+    held = cast.endorsements[GIL]
+    renewal = SubmissionInput(held, CYCLE, "Gil Mahoe", frozenset({"ethics"}), "a" * 32)
+    return submit_renewal(context, renewal).id

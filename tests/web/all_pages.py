@@ -24,7 +24,7 @@ from tests.support.cast import (
 from tests.support.held import hold_session, name_supervisee, settle_last_year
 from tests.support.questions import ask
 from tests.support.referees import PAT, apply
-from tests.support.submitting import CYCLE, FAY, GIL, add_endorsee
+from tests.support.submitting import FAY, GIL, add_endorsee, submit_for_gil
 from tests.web.applicants import IDA, NORA, OLIVE, VERA
 from tests.web.client import WebClient
 from tests.web.known_routes import ANYBODY, COORDINATOR, KNOWN
@@ -39,7 +39,6 @@ from tracker.services.notification_preferences import (
     create_choice_token,
     create_unsubscribe_token,
 )
-from tracker.services.submissions import SubmissionInput, submit_renewal
 
 
 class Stop(NamedTuple):
@@ -296,13 +295,11 @@ def furnish(cast: Cast) -> dict[str, Any]:
 
 def _submit_renewals(session: Session, cast: Cast) -> dict[str, int]:
     """Fay can submit her renewal; Gil has submitted his, which lacks hours."""
+    submission = submit_for_gil(session, cast)
     add_endorsee(session, cast, FAY, "Fay Lani")
-    add_endorsee(session, cast, GIL, "Gil Mahoe")
-    evaluate_people(session, BOOKS, {cast.people[FAY], cast.people[GIL]}, NOW)
-    held = cast.endorsements[GIL]
-    renewal = SubmissionInput(held, CYCLE, "Gil Mahoe", frozenset({"ethics"}), "a" * 32)
-    submission = submit_renewal(acting(session, cast, GIL), renewal)
-    return {"held": cast.endorsements[FAY], "submitted_by": held, "submission": submission.id}
+    evaluate_people(session, BOOKS, {cast.people[FAY]}, NOW)
+    held = cast.endorsements
+    return {"held": held[FAY], "submitted_by": held[GIL], "submission": submission}
 
 
 def _send_question(web: WebClient) -> int:

@@ -15,9 +15,10 @@ from email import message_from_bytes, policy
 from httpx2 import Response
 from sqlmodel import Session
 
-from tests.support.cast import ALICE, BASE_URL, BOB, CAROL, CONFIG, DANA, Cast
+from tests.support.cast import ALICE, BASE_URL, BOB, CAROL, CONFIG, DANA, KAI, Cast
 from tests.support.held import settle_last_year
 from tests.support.questions import ask
+from tests.support.submitting import FAY, add_endorsee, submit_for_gil
 from tests.web.applicants import IDA, NORA, OLIVE
 from tests.web.client import Visitor, WebClient
 from tests.web.crawl import Form, Reader, read_page, walk
@@ -198,11 +199,29 @@ def test_hostile_text_is_harmless_in_every_field(sqlite_applicant_web: WebClient
     with writing(sqlite_applicant_web.cast.engine) as session:
         settle_last_year(session, sqlite_applicant_web.cast, BOB)
         make_portfolios(session, sqlite_applicant_web.cast)
+        submit_for_gil(session, sqlite_applicant_web.cast)
+        add_endorsee(session, sqlite_applicant_web.cast, FAY, "Fay Lani")
         ask(session, sqlite_applicant_web.cast.entries["unknown"], "Who is Jo Hart?")
     upload_hostile_lists(sqlite_applicant_web)
     # Several times: what one of them saved gives another one, or a job, something to answer.
     # Carol first: once Alice has applied elsewhere, her record can't be merged.
-    visitors = (CAROL, ALICE, DANA, IDA, "", ALICE, DANA, IDA, CAROL, ALICE, NORA, CAROL, "")
+    visitors = (
+        CAROL,
+        ALICE,
+        DANA,
+        IDA,
+        "",
+        ALICE,
+        DANA,
+        IDA,
+        CAROL,
+        ALICE,
+        NORA,
+        CAROL,
+        FAY,
+        KAI,
+        "",
+    )
     for email in visitors:
         found += fill_in_everything(sqlite_applicant_web, email, tried)
         do_what_is_due(sqlite_applicant_web)

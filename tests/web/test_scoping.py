@@ -6,6 +6,7 @@ The routes are read from the site itself: one that this file does not know fails
 import json
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 from typing import NamedTuple
@@ -33,6 +34,7 @@ from tests.support.databases import copy_sqlite
 from tests.support.held import hold_session, name_supervisee
 from tests.support.questions import ask
 from tests.support.referees import apply
+from tests.support.submitting import GIL, submit_for_gil
 from tests.web.client import RSC, TRAINING, WebClient, settle_all
 from tests.web.known_routes import ANYBODY, KNOWN
 from tracker.db.engine import writing
@@ -123,6 +125,7 @@ def owners_of(cast: Cast) -> dict[str, dict[int, str]]:
         "file_id": files,
         "session_id": sessions,
         "member_id": asked,
+        "submission_id": submissions_of(cast),
     }
 
 
@@ -214,6 +217,13 @@ def imports_of(cast: Cast) -> dict[int, str]:
             new = insert(table).values(**values, **more).returning(table.c.id)
             imports[session.connection().execute(new).scalar_one()] = who
     return imports
+
+
+def submissions_of(cast: Cast) -> dict[int, str]:
+    """A renewal that was submitted at an association of which none of them is; whose, by id."""
+    copy = replace(cast, people={}, endorsements={}, entries={})
+    with writing(cast.engine) as session:
+        return {submit_for_gil(session, copy): GIL}
 
 
 def endorsed_elsewhere(cast: Cast) -> dict[int, str]:
@@ -317,7 +327,7 @@ def test_foreign_ids_answer_like_absent_ids(
               "endorsement", "vetting", "removal",
               "entry_question", "entry_message", "entry_decision",
               "entry_confirmation",
-              "import_plan")  # fmt: skip
+              "import_plan", "submission")  # fmt: skip
     before = {table: cast.rows(table) for table in tables}
     for number, owner in owners.items():
         own = owner in SEES[email] if coordinating else owner == email

@@ -391,16 +391,17 @@ def _list_renewal_subjects(facts: NoticeFacts) -> list[str]:
 
 def _list_forms(facts: NoticeFacts) -> tuple[Action, ...]:
     """The forms for what is missing, hours first, filled in with the first that are missing."""
-    forms = []
     short = [result.requirement for result in list_short(facts.standing)]
+    counted = {requirement.counts for requirement in short}
     hours = [requirement for requirement in short if requirement.is_hours]
+    forms = []
     if hours:
         topic = f"&topic={hours[0].topic}" if hours[0].topic else ""
         forms.append(facts.link_to("Log hours", f"/log?activity={hours[0].counts}{topic}"))
-    if any(requirement.counts == "membership" for requirement in short):
+    if "membership" in counted:
         forms.append(facts.membership_form)
     cycle = facts.decision.renewal.plan.cycle
-    if cycle is not None and any(requirement.counts == "submitted" for requirement in short):
+    if cycle is not None and "submitted" in counted:
         path = f"/my-year/{facts.standing.facts.subject_id}/{cycle.starts_on}/submit"
         forms.append(facts.link_to("Submit my renewal", path))
     return tuple(forms)
