@@ -13,7 +13,7 @@ from datetime import date, timedelta
 from enum import StrEnum
 from typing import NamedTuple
 
-from tracker.rules.counting import merge_spans
+from tracker.rules.counting import is_covered, merge_spans
 from tracker.rules.standing import Span, Status
 
 _DAY = timedelta(days=1)
@@ -38,6 +38,10 @@ class HeldTerm(NamedTuple):
     outcomes: tuple[RenewalOutcome, ...] = ()
 
 
+# A term, and the days on which it is lapsed while it is on record.
+_TermWithLapses = tuple[HeldTerm, list[Span]]
+
+
 class Movement(StrEnum):
     """How the number of endorsements changes."""
 
@@ -45,6 +49,9 @@ class Movement(StrEnum):
     REINSTATED = "reinstated"
     ENDED = "ended"
     LAPSED = "lapsed"
+
+
+_ORDER = {movement: place for place, movement in enumerate(Movement)}
 
 
 class MovementEvent(NamedTuple):
@@ -92,7 +99,7 @@ class MovementReport:
         return sum(self.by_category.values(), MovementCounts())
 
 
-def list_lapses(term: HeldTerm) -> list[Span]:
+def _list_lapses(term: HeldTerm) -> list[Span]:
     """The days on which an endorsement is lapsed while it is on record; ``date.max``: no end."""
     last_day = term.ends_on or date.max
     return [
@@ -124,25 +131,26 @@ def report_movements(terms: Iterable[HeldTerm], first: date, last: date) -> Move
     tallies: defaultdict[str, Counter[str]] = defaultdict(Counter)
     events: list[MovementEvent] = []
     for (_, category), held in grouped.items():
-        active = list_active_spans(held)
-        within = [e for e in _list_events(held, active) if first <= e.day <= last]
+        history = [(term, _list_lapses(term)) for term in held]
+        active = _list_active_spans(history)
+        within = list(_list_events(history, active, Span(first, last)))
         tally = tallies[category]
-        tally["opening"] += _is_in(active, first - _DAY)
-        tally["closing"] += _is_in(active, last)
+        tally["opening"] += is_covered(active, first - _DAY)
+        tally["closing"] += is_covered(active, last)
         for event in within:
             tally[event.movement.value] += 1
         events += within
-    events.sort(key=lambda event: (event.day, list(Movement).index(event.movement)))
+    events.sort(key=lambda event: (event.day, _ORDER[event.movement]))
     counts = {category: MovementCounts(**tallies[category]) for category in sorted(tallies)}
     return MovementReport(counts, tuple(events))
 
 
-def list_active_spans(terms: Sequence[HeldTerm]) -> list[Span]:
+def _list_active_spans(history: Sequence[_TermWithLapses]) -> list[Span]:
     """The days on which a person counts in a category, at least a day apart."""
     spans: list[Span] = []
-    for term in terms:
+    for term, lapses in history:
         first, last_day = term.starts_on, term.ends_on or date.max
-        for lapse in list_lapses(term):
+        for lapse in lapses:
             if lapse.starts_on > first:
                 spans.append(Span(first, lapse.starts_on - _DAY))
             if lapse.ends_on == date.max:
@@ -154,28 +162,31 @@ def list_active_spans(terms: Sequence[HeldTerm]) -> list[Span]:
     return merge_spans(spans)
 
 
-def _is_in(spans: Iterable[Span], day: date) -> int:
-    return int(any(span.starts_on <= day <= span.ends_on for span in spans))
-
-
-def _list_events(terms: Sequence[HeldTerm], active: Sequence[Span]) -> Iterator[MovementEvent]:
-    """Each beginning and end of the active days of one person in one category."""
+def _list_events(
+    history: Sequence[_TermWithLapses], active: Sequence[Span], within: Span
+) -> Iterator[MovementEvent]:
+    """Each beginning and end, within some days, of the active days of one person in a category."""
+    first, last = within
     for number, span in enumerate(active):
-        begun = max(
-            (term for term in terms if term.starts_on <= span.starts_on),
-            key=lambda term: (term.starts_on, term.endorsement_id),
-        )
-        yield _event(span.starts_on, Movement.REINSTATED if number else Movement.NEW, begun)
-        if span.ends_on != date.max:
-            yield _describe_loss(terms, span.ends_on + _DAY)
+        if first <= span.starts_on <= last:
+            movement = Movement.REINSTATED if number else Movement.NEW
+            yield _event(span.starts_on, movement, _find_begun_term(history, span.starts_on))
+        if span.ends_on != date.max and first <= span.ends_on + _DAY <= last:
+            yield _describe_loss(history, span.ends_on + _DAY)
 
 
-def _describe_loss(terms: Sequence[HeldTerm], day: date) -> MovementEvent:
+def _find_begun_term(history: Sequence[_TermWithLapses], day: date) -> HeldTerm:
+    """The last term that had begun by a day."""
+    begun = (term for term, _ in history if term.starts_on <= day)
+    return max(begun, key=lambda term: (term.starts_on, term.endorsement_id))
+
+
+def _describe_loss(history: Sequence[_TermWithLapses], day: date) -> MovementEvent:
     """Why an endorsement no longer counts on a day: it lapsed, or else it ended the day before."""
-    for term in terms:
-        if any(lapse.starts_on == day for lapse in list_lapses(term)):
+    for term, lapses in history:
+        if any(lapse.starts_on == day for lapse in lapses):
             return _event(day, Movement.LAPSED, term)
-    ended = next(term for term in terms if term.ends_on == day - _DAY)
+    ended = next(term for term, _ in history if term.ends_on == day - _DAY)
     return _event(day, Movement.ENDED, ended)
 
 
