@@ -67,6 +67,12 @@ def cycle_containing(schemes: Sequence[CycleScheme], endorsed_on: date, day: dat
     return Cycle(starts_on, ends_on, due_on, scheme.grace_days, is_first, share)
 
 
+def grace_days_on(schemes: Sequence[CycleScheme], day: date) -> int:
+    """The length in days of the grace period of a cycle with ``day``; 0 if there is no cycle."""
+    started = [scheme for scheme in schemes if scheme.starts_from <= day]
+    return started[-1].grace_days if started else 0
+
+
 class EarlierTerm(NamedTuple):
     """An endorsement of the same person that began earlier, at any association."""
 

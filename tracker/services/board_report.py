@@ -5,19 +5,21 @@ entries. So two reports whose periods follow each other always fit together.
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from typing import Any, NamedTuple
 
 import sqlalchemy
-from sqlmodel import Session, col, select
+from sqlalchemy import ColumnElement, CompoundSelect
+from sqlmodel import Session, and_, col, func, or_, select
 
 from tracker.db.ledgers import ProviderSpan, SettledCycle, StandingRow
 from tracker.db.log import Entry
 from tracker.db.people import Endorsement, Person
 from tracker.rulebooks import Rulebooks
-from tracker.rules.cycles import cycle_containing
+from tracker.rules.counting import is_covered
+from tracker.rules.cycles import grace_days_on
 from tracker.rules.explain import LoggedEntry, explain
 from tracker.rules.movements import (
     HeldTerm,
@@ -36,6 +38,8 @@ _FINAL = (Status.MET.value, Status.LAPSED.value, Status.EXCUSED.value)
 # What a settlement that lapsed contains; a filter only, the content is read properly.
 _LAPSED_CONTENT = f'%"status":"{Status.LAPSED.value}"%'
 ACTIVITIES = ("training", "rsc")
+_DAY = timedelta(days=1)
+_MOST_IDS = 1_000
 # Hours on days on which their person was not endorsed here.
 NOT_ENDORSED = "not_endorsed"
 
@@ -125,47 +129,55 @@ def _list_outcomes(
     A settled cycle stays what it was settled as; one that is not settled, or reopened, is what it
     is today. The others never change the count.
     """
-    lapsed = _list_lapsed_ids(session, association)
+    lapsed = _select_lapsed_ids(association)
     found: dict[tuple[int, date], tuple[Status, date]] = {}
     standings = sqlalchemy.select(
         col(StandingRow.endorsement_id),
         col(StandingRow.cycle_starts_on),
         col(StandingRow.status),
         col(StandingRow.due_on),
-    ).where(col(StandingRow.association) == association, col(StandingRow.status).in_(_FINAL))
-    for endorsement_id, starts_on, status, due_on in session.connection().execute(standings):
-        if endorsement_id in lapsed and due_on is not None:
+    ).where(
+        col(StandingRow.association) == association,
+        col(StandingRow.status).in_(_FINAL),
+        col(StandingRow.endorsement_id).in_(lapsed),
+    )
+    connection = session.connection()
+    for endorsement_id, starts_on, status, due_on in connection.execute(standings):
+        if due_on is not None:
             found[endorsement_id, starts_on] = Status(status), due_on
-    settled = select(SettledCycle).where(col(SettledCycle.reopened_at).is_(None))
-    for cycle in session.exec(settled.where(col(SettledCycle.endorsement_id).in_(lapsed))):
-        content = parse_settlement(cycle.content)
-        key = cycle.endorsement_id, cycle.cycle_starts_on
-        found[key] = content.status, content.due_on
+    settled = sqlalchemy.select(
+        col(SettledCycle.endorsement_id),
+        col(SettledCycle.cycle_starts_on),
+        col(SettledCycle.content),
+    ).where(col(SettledCycle.reopened_at).is_(None), col(SettledCycle.endorsement_id).in_(lapsed))
+    for endorsement_id, starts_on, content in connection.execute(settled):
+        settlement = parse_settlement(content)
+        found[endorsement_id, starts_on] = settlement.status, settlement.due_on
     outcomes: defaultdict[int, list[RenewalOutcome]] = defaultdict(list)
     schemes = rulebooks.associations[association].cycles
     for (endorsement_id, starts_on), (status, due_on) in found.items():
         if endorsement_id in begun:
-            day = max(starts_on, begun[endorsement_id])
-            cycle_then = cycle_containing(schemes, begun[endorsement_id], day)
-            grace_ends_on = cycle_then.grace_ends_on(due_on) if cycle_then else due_on
+            grace_days = grace_days_on(schemes, max(starts_on, begun[endorsement_id]))
+            grace_ends_on = due_on + timedelta(days=grace_days)
             outcomes[endorsement_id].append(RenewalOutcome(status, due_on, grace_ends_on))
     return outcomes
 
 
-def _list_lapsed_ids(session: Session, association: str) -> set[int]:
+def _select_lapsed_ids(association: str) -> CompoundSelect[Any]:
     """The endorsements of which some renewal has lapsed."""
-    standing = select(StandingRow.endorsement_id).where(
-        StandingRow.association == association, StandingRow.status == Status.LAPSED.value
+    standing = sqlalchemy.select(col(StandingRow.endorsement_id)).where(
+        col(StandingRow.association) == association,
+        col(StandingRow.status) == Status.LAPSED.value,
     )
     settled = (
-        select(SettledCycle.endorsement_id)
+        sqlalchemy.select(col(SettledCycle.endorsement_id))
         .join(Endorsement, col(Endorsement.id) == SettledCycle.endorsement_id)
         .where(
-            Endorsement.association == association,
+            col(Endorsement.association) == association,
             col(SettledCycle.content).like(_LAPSED_CONTENT),
         )
     )
-    return {*session.exec(standing), *session.exec(settled)}
+    return sqlalchemy.union(standing, settled)
 
 
 class _Held(NamedTuple):
@@ -177,12 +189,16 @@ class _Held(NamedTuple):
 
 
 class _PlanInForce(NamedTuple):
-    """The rules of one cycle (all days, if there is none), and which activities they count."""
+    """The rules of one cycle (all days, if there is none), and which activities they count.
+
+    ``provider_rule`` says whose RSC counts; empty if none does.
+    """
 
     first: date
     last: date
     plan: RenewalPlan
     kinds: frozenset[str]
+    provider_rule: str
 
 
 def count_hours(
@@ -193,12 +209,22 @@ def count_hours(
     These are the people who were ever endorsed here (in the category), as in the weekly digest.
     """
     counter = _HoursCounter(session, rulebooks, period, today)
-    for row in counter.read_entries():
-        counter.add(row)
-    return counter.finish()
+    logged, entries, people = counter.add_up()
+    uncounted = counter.explain(counter.list_uncounted())
+    counted = dict(logged)
+    for one in uncounted:
+        counted[one.activity] -= one.minutes
+    return HoursReport(logged, counted, entries, people, uncounted)
 
 
 class _HoursCounter:
+    """Adds up sessions, and finds those that do not count.
+
+    Nearly all count, so the database leaves out those that do so for sure: their person's rules are
+    the same throughout the period, and so is the provider's qualification. Only the others are
+    judged one by one.
+    """
+
     def __init__(
         self, session: Session, rulebooks: Rulebooks, period: ReportPeriod, today: date
     ) -> None:
@@ -206,12 +232,6 @@ class _HoursCounter:
         self.period, self.today = period, today
         self.held: defaultdict[int, list[_Held]] = defaultdict(list)
         self.spans: defaultdict[tuple[str, int], list[Span]] = defaultdict(list)
-        self.logged = dict.fromkeys(ACTIVITIES, 0)
-        self.counted = dict.fromkeys(ACTIVITIES, 0)
-        self.people: set[int] = set()
-        self.entries = 0
-        # With the plan by which each does not count; None: it was outside of any endorsement.
-        self.uncounted: list[tuple[Any, RenewalPlan | None]] = []
         # By category and the endorsement's first day, one for each cycle: shared by many.
         self.plans: defaultdict[tuple[str, date], list[_PlanInForce]] = defaultdict(list)
         self._read_facts()
@@ -223,9 +243,7 @@ class _HoursCounter:
             col(Endorsement.category),
             col(Endorsement.starts_on),
             col(Endorsement.ends_on),
-        ).where(col(Endorsement.association) == association)
-        if self.period.category:
-            held = held.where(col(Endorsement.category) == self.period.category)
+        ).where(self._is_endorsement())
         for person_id, category, starts_on, ends_on in connection.execute(held):
             self.held[person_id].append(_Held(category, starts_on, ends_on))
         spans = sqlalchemy.select(
@@ -237,34 +255,100 @@ class _HoursCounter:
         for rule, provider_id, starts_on, ends_on in connection.execute(spans):
             self.spans[rule, provider_id].append(Span(starts_on, ends_on))
 
-    def read_entries(self) -> Iterable[Any]:
-        """The sessions of the period, of people who have an endorsement here."""
-        people = select(Endorsement.person_id).where(
-            Endorsement.association == self.period.association
-        )
-        if self.period.category:
-            people = people.where(Endorsement.category == self.period.category)
+    def add_up(self) -> tuple[dict[str, int], int, int]:
+        """The minutes that were logged, by activity; in how many sessions; by how many people."""
+        minutes = [
+            func.coalesce(func.sum(Entry.minutes).filter(col(Entry.activity) == activity), 0)
+            for activity in ACTIVITIES
+        ]
+        people = func.count(sqlalchemy.distinct(col(Entry.person_id)))
+        query = sqlalchemy.select(func.count(), people, *minutes).where(self._is_in_report())
+        entries, people_count, *sums = self.session.connection().execute(query).one()
+        return dict(zip(ACTIVITIES, sums, strict=True)), entries, people_count
+
+    def list_uncounted(self) -> Iterator[tuple[Any, RenewalPlan | None]]:
+        """The sessions that do not count, and by which plan; None: by no endorsement's."""
         query = sqlalchemy.select(
-            col(Entry.id),
             col(Entry.person_id),
             col(Entry.activity),
             col(Entry.held_on),
             col(Entry.minutes),
             col(Entry.provider_id),
             col(Entry.provider_name),
-        ).where(
-            col(Entry.held_on).between(self.period.first, self.period.last),
-            col(Entry.person_id).in_(people),
-        )
+        ).where(self._is_in_report(), self._is_doubtful())
         # All at once, because to fetch them one by one takes twice as long.
-        return self.session.connection().execute(query).all()
+        for row in self.session.connection().execute(query).all():
+            counts, plan = self._judge(row)
+            if not counts:
+                yield row, plan
 
-    def add(self, row: Any) -> None:  # noqa: ANN401 - a row of `read_entries`
-        """Count one session for the best of its person's endorsements."""
-        _, person_id, activity, held_on, minutes, provider_id, _ = row
-        self.logged[activity] += minutes
-        self.people.add(person_id)
-        self.entries += 1
+    def _is_endorsement(self) -> ColumnElement[bool]:
+        """That an endorsement is one of those that the report is about."""
+        is_here = col(Endorsement.association) == self.period.association
+        if self.period.category:
+            return and_(is_here, col(Endorsement.category) == self.period.category)
+        return is_here
+
+    def _is_in_report(self) -> ColumnElement[bool]:
+        """That an entry is of the period, and of somebody who was ever endorsed here."""
+        people = select(Endorsement.person_id).where(self._is_endorsement())
+        in_period = col(Entry.held_on).between(self.period.first, self.period.last)
+        return and_(in_period, col(Entry.person_id).in_(people))
+
+    def _is_doubtful(self) -> ColumnElement[bool]:
+        """That an entry of the report may not count."""
+        steady_people: set[int] = set()
+        categories_of: defaultdict[str, set[str]] = defaultdict(set)
+        for person_id, endorsements in self.held.items():
+            for held in endorsements:
+                rule = self._find_steady_rule(held)
+                if rule is not None:
+                    steady_people.add(person_id)
+                    categories_of[rule].add(held.category)
+        others = self.held.keys() - steady_people
+        # To name thousands of people takes longer than to read everybody.
+        if len(others) > _MOST_IDS:
+            return sqlalchemy.true()
+        parts = [self._has_doubtful_provider(*item) for item in categories_of.items()]
+        return or_(col(Entry.person_id).in_(others), *parts)
+
+    def _find_steady_rule(self, held: _Held) -> str | None:
+        """The provider rule by which an endorsement counts training and RSC all through the period.
+
+        Empty if RSC never counts. None if training does not count on some day, or the rule changes.
+        """
+        if self.period.last > min(self.today, held.ends_on or date.max):
+            return None
+        rules: set[str] = set()
+        day = self.period.first
+        while day <= self.period.last:
+            found = self._find_plan(held, day)
+            if found is None or "training" not in found.kinds:
+                return None
+            rules.add(found.provider_rule)
+            day = found.last + _DAY
+        return rules.pop() if len(rules) == 1 else None
+
+    def _has_doubtful_provider(self, rule: str, categories: set[str]) -> ColumnElement[bool]:
+        """That an entry of a person of some categories is RSC that the rule may not accept."""
+        people = select(Endorsement.person_id).where(
+            self._is_endorsement(), col(Endorsement.category).in_(categories)
+        )
+        steady_providers = select(ProviderSpan.provider_id).where(
+            ProviderSpan.rule == rule,
+            ProviderSpan.starts_on <= self.period.first,
+            ProviderSpan.ends_on >= self.period.last,
+        )
+        provider = col(Entry.provider_id)
+        return and_(
+            col(Entry.activity) == "rsc",
+            col(Entry.person_id).in_(people),
+            or_(provider.is_(None), provider.not_in(steady_providers)),
+        )
+
+    def _judge(self, row: Any) -> tuple[bool, RenewalPlan | None]:  # noqa: ANN401 - an entry's row
+        """Whether a session counts for any of its person's endorsements, and by which plan."""
+        person_id, activity, held_on, _, provider_id, _ = row
         best: RenewalPlan | None = None
         for held in self.held[person_id]:
             if held.ends_on is not None and held.ends_on < held_on:
@@ -273,12 +357,11 @@ class _HoursCounter:
             if found is None:
                 continue
             if self._counts(found, activity, held_on, provider_id):
-                self.counted[activity] += minutes
-                return
+                return True, found.plan
             # Of several, the reason is of one that has rules.
             if best is None or best.cycle is None:
                 best = found.plan
-        self.uncounted.append((row, best))
+        return False, best
 
     def _find_plan(self, held: _Held, day: date) -> _PlanInForce | None:
         plans = self.plans[held.category, held.starts_on]
@@ -290,7 +373,8 @@ class _HoursCounter:
             return None
         days = (plan.cycle.starts_on, plan.cycle.ends_on) if plan.cycle else (date.min, date.max)
         kinds = frozenset(r.counts for r in plan.requirements if r.topic is None)
-        plans.append(_PlanInForce(*days, plan, kinds))
+        provider_rule = (plan.provider_rule or "") if "rsc" in kinds else ""
+        plans.append(_PlanInForce(*days, plan, kinds, provider_rule))
         return plans[-1]
 
     def _counts(
@@ -300,52 +384,50 @@ class _HoursCounter:
             return False
         if activity != "rsc":
             return True
-        spans = self.spans.get((found.plan.provider_rule or "", provider_id or 0), ())
-        return any(starts_on <= day <= ends_on for starts_on, ends_on in spans)
+        return is_covered(self.spans.get((found.provider_rule, provider_id or 0), ()), day)
 
-    def finish(self) -> HoursReport:
-        """The sums, with the reasons of what does not count."""
-        ids = {row.provider_id for row, _ in self.uncounted if row.provider_id}
+    def explain(
+        self, uncounted: Iterable[tuple[Any, RenewalPlan | None]]
+    ) -> tuple[UncountedHours, ...]:
+        """The sums of the sessions that do not count, by reason."""
+        uncounted = list(uncounted)
+        ids = {row.provider_id for row, _ in uncounted if row.provider_id}
         providers = load_providers(self.session, ids) if ids else {}
+        similar: defaultdict[_Case, list[Any]] = defaultdict(list)
+        for row, plan in uncounted:
+            case = _Case(row.activity, row.held_on, row.provider_id, row.provider_name, plan)
+            similar[case].append(row)
         minutes: Counter[tuple[str, str]] = Counter()
         entries: Counter[tuple[str, str]] = Counter()
         people: defaultdict[tuple[str, str], set[int]] = defaultdict(set)
-        for row, plan in self.uncounted:
-            key = row.activity, _find_code(row, plan, providers, self.today)
-            minutes[key] += row.minutes
-            entries[key] += 1
-            people[key].add(row.person_id)
-        uncounted = [
+        for case, rows in similar.items():
+            key = case.activity, _find_code(case, providers, self.today)
+            minutes[key] += sum(row.minutes for row in rows)
+            entries[key] += len(rows)
+            people[key].update(row.person_id for row in rows)
+        sums = [
             UncountedHours(*key, amount, entries[key], len(people[key]))
             for key, amount in minutes.items()
         ]
-        uncounted.sort(key=lambda one: (ACTIVITIES.index(one.activity), -one.minutes, one.code))
-        return HoursReport(
-            self.logged, self.counted, self.entries, len(self.people), tuple(uncounted)
-        )
+        sums.sort(key=lambda one: (ACTIVITIES.index(one.activity), -one.minutes, one.code))
+        return tuple(sums)
 
 
-def _find_code(
-    row: Any,  # noqa: ANN401 - a row of `read_entries`
-    plan: RenewalPlan | None,
-    providers: Mapping[int, Provider],
-    today: date,
-) -> str:
+class _Case(NamedTuple):
+    """What decides why a session does not count; ``plan`` is None outside of any endorsement."""
+
+    activity: str
+    held_on: date
+    provider_id: int | None
+    provider_name: str | None
+    plan: RenewalPlan | None
+
+
+def _find_code(case: _Case, providers: Mapping[int, Provider], today: date) -> str:
     """The code of the reason why a session does not count."""
+    activity, held_on, provider_id, provider_name, plan = case
     if plan is None:
         return NOT_ENDORSED
-    entry = LoggedEntry(
-        row.id,
-        row.person_id,
-        row.activity,
-        row.held_on,
-        row.minutes,
-        "",
-        row.provider_id,
-        row.provider_name,
-        None,
-        None,
-        {},
-    )
-    verdict = explain(entry, plan, providers.get(row.provider_id or 0), today)
+    entry = LoggedEntry(0, 0, activity, held_on, 0, "", provider_id, provider_name, None, None, {})
+    verdict = explain(entry, plan, providers.get(provider_id or 0), today)
     return verdict.reason.code if verdict.reason and not verdict.counts else "not_required"

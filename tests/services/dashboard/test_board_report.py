@@ -103,6 +103,28 @@ def test_counted_hours_are_those_of_the_standing(cast: Cast) -> None:
     assert hours(cast, THIS_YEAR).counted["rsc"] == 12 * 60 - 210
 
 
+def test_single_days_add_up_to_the_year(cast: Cast) -> None:
+    """Alice's provider and Bob's endorsement end in the year, so not all of their hours count."""
+    with writing(cast.engine) as session:
+        for table, person_id in (("vetting", cast.people[DANA]), ("endorsement", cast.people[BOB])):
+            rows = METADATA.tables[table]
+            held = rows.update().where(rows.c.person_id == person_id)
+            session.connection().execute(held.values(ends_on=date(2026, 7, 1)))
+        evaluate_people(session, BOOKS, cast.people.values(), NOW)
+    for month in (6, 7, 8):
+        log(cast, BOB, date(2026, month, 2), 60)
+    year = hours(cast, THIS_YEAR)
+    assert [(one.activity, one.code, one.minutes) for one in year.uncounted] == [
+        ("training", NOT_ENDORSED, 60 * 2),
+        ("rsc", "credential_ended", 90 + 60),
+        ("rsc", "unconfirmed", 60),
+    ]
+    held_on = {row["held_on"] for row in cast.rows("entry") if row["held_on"].year == TODAY.year}
+    days = [hours(cast, THIS_YEAR._replace(first=day, last=day)) for day in held_on]
+    for activity in ACTIVITIES:
+        assert year.counted[activity] == sum(day.counted[activity] for day in days)
+
+
 entries = st.lists(
     st.tuples(
         st.sampled_from([ALICE, BOB]),
