@@ -39,7 +39,8 @@ _FINAL = (Status.MET.value, Status.LAPSED.value, Status.EXCUSED.value)
 _LAPSED_CONTENT = f'%"status":"{Status.LAPSED.value}"%'
 ACTIVITIES = ("training", "rsc")
 _DAY = timedelta(days=1)
-_MOST_IDS = 1_000
+# SQLite allows 32,766 values in one statement.
+_MOST_IDS = 30_000
 # Hours on days on which their person was not endorsed here.
 NOT_ENDORSED = "not_endorsed"
 
@@ -306,7 +307,6 @@ class _HoursCounter:
                     steady_people.add(person_id)
                     categories_of[rule].add(held.category)
         others = self.held.keys() - steady_people
-        # To name thousands of people takes longer than to read everybody.
         if len(others) > _MOST_IDS:
             return sqlalchemy.true()
         parts = [self._has_doubtful_provider(*item) for item in categories_of.items()]
