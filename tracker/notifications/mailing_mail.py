@@ -7,7 +7,7 @@ transaction that sends it. The second decision holds, and each is on record with
 import json
 from collections import defaultdict
 from collections.abc import Collection, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from email import message_from_bytes, policy
 from functools import lru_cache
@@ -25,7 +25,7 @@ from tracker.rulebooks import load_notice_config
 from tracker.rules.standing import Standing
 from tracker.services.context import Refusal, Refused, ServiceContext
 from tracker.services.evaluation import days_at, judge_current
-from tracker.services.mailing_recipients import list_recipients
+from tracker.services.mailing_recipients import list_recipients, list_trainings
 from tracker.services.mailing_rules import (
     MailingPlan,
     MailingRules,
@@ -112,7 +112,7 @@ def read_recipients(
         typed.association,
         person_ids,
         opened.rules.today,
-        with_trainings=is_about_documents,
+        with_documents=is_about_documents,
     )
 
 
@@ -136,6 +136,7 @@ class ShownMail(NamedTuple):
 def render_preview(session: Session, opened: OpenLetter, recipient: Recipient) -> ShownMail | None:
     """The mail that a recipient would get; None if there is nothing to say to them."""
     standings = _judge(session, opened, [recipient]).get(recipient.person_id, ())
+    [recipient] = _add_trainings(session, opened, [recipient])
     kind = find_optional_kind(recipient, opened.rules)
     choose_url = _choose_url(opened) if kind else ""
     with use_locale(opened.letter.rulebook.locale):
@@ -209,7 +210,7 @@ class MailingWriter:
         standings = _judge(self.session, opened, recipients)
         written = {}
         with use_locale(opened.letter.rulebook.locale):
-            for recipient in recipients:
+            for recipient in _add_trainings(self.session, opened, recipients):
                 own = standings.get(recipient.person_id, ())
                 if message := self._write_one(recipient, own):
                     written[recipient.person_id] = message
@@ -269,6 +270,21 @@ def _read_section(values: dict[str, Any]) -> Section:
         tuple(values["details"]),
         tuple(Action(**link) for link in values["links"]),
     )
+
+
+def _add_trainings(
+    session: Session, opened: OpenLetter, recipients: Sequence[Recipient]
+) -> Sequence[Recipient]:
+    """The recipients with their trainings, if the mail is about these."""
+    typed = opened.letter.typed
+    if typed.template is not MailingTemplate.DOCUMENTS:
+        return recipients
+    ids = [recipient.person_id for recipient in recipients]
+    trainings = list_trainings(session, typed.association, opened.rules.today, ids)
+    return [
+        replace(recipient, trainings=tuple(trainings.get(recipient.person_id, ())))
+        for recipient in recipients
+    ]
 
 
 def _judge(

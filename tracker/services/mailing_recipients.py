@@ -5,14 +5,15 @@ so the page that shows a mailing before it is sent agrees with the desk's lists 
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from functools import lru_cache
 from typing import Any, NamedTuple
 
+from sqlalchemy import ColumnElement, Select, union
 from sqlalchemy import select as select_columns
-from sqlmodel import Session, and_, col, or_, select
+from sqlmodel import Session, and_, col, exists, or_, select
 
 from tracker.db.applications import UNDECIDED, Application
 from tracker.db.ledgers import Outbox, StandingRow
@@ -20,7 +21,7 @@ from tracker.db.log import Entry, Evidence
 from tracker.db.people import Endorsement, MailOff, Person, Vetting
 from tracker.db.statements import in_chunks
 from tracker.rules.standing import Outcome, Status
-from tracker.services.dashboard import is_listed
+from tracker.services.dashboard import is_listed, state_on
 from tracker.services.evaluation import StoredResult, parse_results
 from tracker.services.mailing_rules import Recipient, RecipientRenewal, Training
 from tracker.services.notices import day_key
@@ -66,41 +67,75 @@ def list_audience(
     session: Session, association: str, today: date, chosen: AudienceFilter
 ) -> Audience:
     """The endorsees of an association with a listed renewal, as far as a filter leaves them."""
-    by_person = _list_renewals(session, association, today)
+    alike = _group_renewals(session, association, today)
     options = {}
-    for part, values_of in _PARTS.items():
-        others = _wanted(chosen._replace(**{part: ""}))
+    for part in chosen._fields:
+        others = chosen._replace(**{part: ""})
         people, labels = defaultdict[str, set[int]](set), dict[str, str]()
-        for person_id, renewals in by_person.items():
-            for renewal in renewals:
-                for value, label in values_of(renewal) if _fits(renewal, others) else ():
-                    people[value].add(person_id)
-                    labels.setdefault(value, label)
+        for kind, person_ids in alike.items():
+            for value, label in kind.values_of(part) if kind.fits(others) else ():
+                people[value] |= person_ids
+                labels.setdefault(value, label)
         options[part] = [FilterOption(v, labels[v], len(people[v])) for v in sorted(people)]
-    wanted = _wanted(chosen)
-    chosen_people = [n for n, own in by_person.items() if any(_fits(r, wanted) for r in own)]
-    return Audience(chosen_people, options)
+    chosen_people = (person_ids for kind, person_ids in alike.items() if kind.fits(chosen))
+    return Audience(sorted(set[int]().union(*chosen_people)), options)
+
+
+class _RenewalKind(NamedTuple):
+    """All that a filter knows of a renewal; ``missing`` has the key and the label of what is short.
+
+    The fields are those of `AudienceFilter`.
+    """
+
+    state: str
+    missing: tuple[tuple[str, str], ...]
+    category: str
+
+    def values_of(self, part: str) -> tuple[tuple[str, str], ...]:
+        """The choices of one part of a filter that leave the renewal, with their labels."""
+        if part == "missing":
+            return self.missing
+        value = getattr(self, part)
+        return ((value, value),)
+
+    def fits(self, chosen: AudienceFilter) -> bool:
+        """Whether a filter leaves the renewal."""
+        return (
+            chosen.state in {"", self.state}
+            and chosen.category in {"", self.category}
+            and (not chosen.missing or chosen.missing in dict(self.missing))
+        )
+
+
+def _group_renewals(
+    session: Session, association: str, today: date
+) -> dict[_RenewalKind, set[int]]:
+    """Whose listed renewals of endorsements in force are alike to a filter: there are few kinds."""
+    query = _select_renewals(
+        association,
+        today,
+        col(Endorsement.person_id),
+        col(Endorsement.category),
+        state_on(today),
+        col(StandingRow.requirements),
+    )
+    alike: defaultdict[_RenewalKind, set[int]] = defaultdict(set)
+    for person_id, category, state, results in session.connection().execute(query).all():
+        alike[_RenewalKind(state, _list_missing(results), category)].add(person_id)
+    return alike
+
+
+# Many renewals have the same results.
+@lru_cache(maxsize=4_096)
+def _list_missing(results: str) -> tuple[tuple[str, str], ...]:
+    """The key and the label of each requirement that is short."""
+    _, short = _parse_results(results)
+    return tuple((missing_key(result), result.label) for result in short)
 
 
 def missing_key(result: StoredResult) -> str:
     """What names a requirement in a filter: ``rsc``, ``training:DEIA``."""
     return f"{result.counts}:{result.topic}" if result.topic else result.counts
-
-
-_PARTS: dict[str, Callable[[RecipientRenewal], list[tuple[str, str]]]] = {
-    "state": lambda renewal: [(renewal.state, renewal.state)],
-    "missing": lambda renewal: [(missing_key(r), r.label) for r in renewal.short_results],
-    "category": lambda renewal: [(renewal.category, renewal.category)],
-}
-
-
-def _wanted(chosen: AudienceFilter) -> dict[str, str]:
-    """The parts of a filter that leave out somebody."""
-    return {part: value for part, value in chosen._asdict().items() if value}
-
-
-def _fits(renewal: RecipientRenewal, wanted: Mapping[str, str]) -> bool:
-    return all(value in dict(_PARTS[part](renewal)) for part, value in wanted.items())
 
 
 def list_recipients(
@@ -109,23 +144,24 @@ def list_recipients(
     person_ids: Collection[int],
     today: date,
     *,
-    with_trainings: bool = False,
+    with_documents: bool = False,
 ) -> list[Recipient]:
     """What a mailing needs to know of these people, by name.
 
     People who never had to do with the association are left out, so that no list of ids reaches
-    anybody else. ``with_trainings`` also reads the trainings without a document.
+    anybody else. ``with_documents`` also finds out whose trainings lack one.
     """
     belongs, known = _list_ties(session, association, person_ids, today)
     renewals = _list_renewals(session, association, today, known)
-    trainings = _list_trainings(session, association, today, known) if with_trainings else {}
-    mailed, off = _list_mailed(session, known, today), _list_switched_off(session, known)
+    undocumented = _list_undocumented(session, association, today) if with_documents else set()
+    mailed, off = (
+        _list_mailed(session, known, today),
+        _list_switched_off(session, association, known),
+    )
     recipients = []
-    for ids in in_chunks(sorted(known), _IDS_PER_QUERY):
-        people = select_columns(*_PERSON_COLUMNS).where(col(Person.id).in_(ids))
-        for person_id, name, email, second_email, refused_at in session.connection().execute(
-            people
-        ):
+    people = select_columns(*_PERSON_COLUMNS).where(_is_one_of(Person.id, known, association))
+    for person_id, name, email, second_email, refused_at in session.connection().execute(people):
+        if person_id in known:
             recipients.append(
                 Recipient(
                     person_id=person_id,
@@ -137,56 +173,88 @@ def list_recipients(
                     was_mailed_today=person_id in mailed,
                     switched_off=frozenset(off.get(person_id, ())),
                     renewals=tuple(renewals.get(person_id, ())),
-                    trainings=tuple(trainings.get(person_id, ())),
+                    lacks_documents=person_id in undocumented,
                 )
             )
     return sorted(recipients, key=lambda one: (one.name.casefold(), one.person_id))
+
+
+def _is_one_of(
+    person_id: Any,  # noqa: ANN401 - a column
+    person_ids: Collection[int],
+    association: str,
+) -> ColumnElement[bool]:
+    """That a column has one of these people. Of many: anybody who has to do with an association.
+
+    To name thousands of people takes longer than to read everybody and leave out the others.
+    """
+    if len(person_ids) <= _IDS_PER_QUERY:
+        return col(person_id).in_(person_ids)
+    everybody = union(
+        *(
+            select_columns(col(model.person_id)).where(col(model.association) == association)
+            for model in (Endorsement, Vetting, Application)
+        )
+    )
+    return col(person_id).in_(everybody)
 
 
 def _list_ties(
     session: Session, association: str, person_ids: Collection[int], today: date
 ) -> tuple[set[int], set[int]]:
     """Who belongs to an association today, and who does or did."""
-    belongs, known = set[int](), set[int]()
-    for ids in in_chunks(sorted(person_ids), _IDS_PER_QUERY):
-        for model in (Endorsement, Vetting):
-            held = select(col(model.person_id), col(model.ends_on)).where(
-                model.association == association, col(model.person_id).in_(ids)
-            )
-            for person_id, ends_on in session.exec(held):
-                known.add(person_id)
-                if ends_on is None or ends_on >= today:
-                    belongs.add(person_id)
-        applied = select(Application.person_id, Application.state).where(
-            Application.association == association, col(Application.person_id).in_(ids)
+    wanted, belongs, known = set(person_ids), set[int](), set[int]()
+    for model in (Endorsement, Vetting):
+        held = select(col(model.person_id), col(model.ends_on)).where(
+            model.association == association, _is_one_of(model.person_id, wanted, association)
         )
-        for person_id, state in session.exec(applied):
+        for person_id, ends_on in session.exec(held):
             known.add(person_id)
-            if state in UNDECIDED:
+            if ends_on is None or ends_on >= today:
                 belongs.add(person_id)
-    return belongs, known
+    applied = select(Application.person_id, Application.state).where(
+        Application.association == association,
+        _is_one_of(Application.person_id, wanted, association),
+    )
+    for person_id, state in session.exec(applied):
+        known.add(person_id)
+        if state in UNDECIDED:
+            belongs.add(person_id)
+    return belongs & wanted, known & wanted
 
 
 def _list_renewals(
-    session: Session, association: str, today: date, person_ids: set[int] | None = None
+    session: Session, association: str, today: date, person_ids: set[int]
 ) -> dict[int, list[RecipientRenewal]]:
-    """The listed renewals of endorsements in force, by person, the most urgent first."""
-    in_force = or_(col(Endorsement.ends_on).is_(None), col(Endorsement.ends_on) >= today)
-    query = (
-        select_columns(col(Endorsement.person_id), col(Endorsement.category), *_RENEWAL_COLUMNS)
-        .join(Endorsement, col(Endorsement.id) == StandingRow.endorsement_id)
-        .where(is_listed(association, today), in_force)
-    )
+    """The listed renewals of people's endorsements in force, by person, the most urgent first."""
+    query = _select_renewals(
+        association,
+        today,
+        col(Endorsement.person_id),
+        col(Endorsement.category),
+        *_RENEWAL_COLUMNS,
+    ).where(_is_one_of(Endorsement.person_id, person_ids, association))
     by_person: defaultdict[int, list[RecipientRenewal]] = defaultdict(list)
-    # To name thousands of people takes longer than to read everybody.
-    if person_ids is not None and len(person_ids) <= _IDS_PER_QUERY:
-        query = query.where(col(Endorsement.person_id).in_(person_ids))
     for person_id, category, *standing in session.connection().execute(query).all():
-        if person_ids is None or person_id in person_ids:
+        if person_id in person_ids:
             by_person[person_id].append(_describe(category, standing, today))
     for renewals in by_person.values():
         renewals.sort(key=_urgency)
     return dict(by_person)
+
+
+def _select_renewals(
+    association: str,
+    today: date,
+    *columns: Any,  # noqa: ANN401 - of standings and endorsements
+) -> Select[Any]:
+    """The statement for the listed renewals of endorsements in force."""
+    in_force = or_(col(Endorsement.ends_on).is_(None), col(Endorsement.ends_on) >= today)
+    return (
+        select_columns(*columns)
+        .join_from(StandingRow, Endorsement, col(Endorsement.id) == StandingRow.endorsement_id)
+        .where(is_listed(association, today), in_force)
+    )
 
 
 # Columns, not objects: there are many, and none is changed.
@@ -231,14 +299,21 @@ def _urgency(renewal: RecipientRenewal) -> tuple[bool, date, int]:
     return not renewal.is_unfinished, due_on, renewal.endorsement_id
 
 
-def _list_trainings(
+def _list_undocumented(session: Session, association: str, today: date) -> set[int]:
+    """Who has a training of a listed cycle without a file."""
+    query = (
+        select(Endorsement.person_id)
+        .join(StandingRow, col(StandingRow.endorsement_id) == Endorsement.id)
+        .where(is_listed(association, today), exists().where(_is_undocumented(today)))
+        .distinct()
+    )
+    return set(session.exec(query))
+
+
+def list_trainings(
     session: Session, association: str, today: date, person_ids: Collection[int]
 ) -> dict[int, list[Training]]:
     """The trainings of listed cycles without a file, by person, the oldest first."""
-    in_cycle = and_(
-        col(Entry.person_id) == Endorsement.person_id,
-        col(Entry.held_on).between(StandingRow.cycle_starts_on, StandingRow.cycle_ends_on),
-    )
     query = (
         select_columns(
             col(Entry.id),
@@ -249,10 +324,8 @@ def _list_trainings(
         )
         .select_from(StandingRow)
         .join(Endorsement, col(Endorsement.id) == StandingRow.endorsement_id)
-        .join(Entry, in_cycle)
-        .outerjoin(Evidence, col(Evidence.entry_id) == Entry.id)
-        .where(is_listed(association, today), col(Entry.activity) != _RSC)
-        .where(col(Evidence.id).is_(None), col(Entry.held_on) <= today)
+        .join(Entry, _is_undocumented(today))
+        .where(is_listed(association, today))
         .distinct()
         .order_by(col(Entry.held_on), col(Entry.id))
     )
@@ -262,6 +335,17 @@ def _list_trainings(
         for _, person_id, held_on, title, minutes in session.connection().execute(part):
             by_person[person_id].append(Training(held_on, title, minutes))
     return dict(by_person)
+
+
+def _is_undocumented(today: date) -> ColumnElement[bool]:
+    """That an entry is a training without a file, and of the person and cycle of a standing."""
+    return and_(
+        col(Entry.person_id) == Endorsement.person_id,
+        col(Entry.held_on).between(StandingRow.cycle_starts_on, StandingRow.cycle_ends_on),
+        col(Entry.held_on) <= today,
+        col(Entry.activity) != _RSC,
+        ~exists().where(col(Evidence.entry_id) == Entry.id),
+    )
 
 
 def _list_mailed(session: Session, person_ids: Collection[int], today: date) -> set[int]:
@@ -274,10 +358,12 @@ def _list_mailed(session: Session, person_ids: Collection[int], today: date) -> 
     return mailed
 
 
-def _list_switched_off(session: Session, person_ids: Collection[int]) -> dict[int, set[str]]:
+def _list_switched_off(
+    session: Session, association: str, person_ids: Collection[int]
+) -> dict[int, set[str]]:
     off: defaultdict[int, set[str]] = defaultdict(set)
-    for ids in in_chunks(sorted(person_ids), _IDS_PER_QUERY):
-        query = select(MailOff.person_id, MailOff.kind).where(col(MailOff.person_id).in_(ids))
-        for person_id, kind in session.exec(query):
-            off[person_id].add(kind)
+    query = select(MailOff.person_id, MailOff.kind)
+    query = query.where(_is_one_of(MailOff.person_id, person_ids, association))
+    for person_id, kind in session.exec(query):
+        off[person_id].add(kind)
     return off

@@ -100,7 +100,8 @@ class Recipient:
 
     ``belongs``: they hold an endorsement of the association, apply for one, or are vetted there.
     ``is_refused``: mail to their first address bounces. ``renewals`` are the listed ones of the
-    association, the most urgent first; ``trainings`` lack a document.
+    association, the most urgent first. ``lacks_documents``: some training has no document;
+    ``trainings`` are those, once the mail is written.
     """
 
     person_id: int
@@ -112,6 +113,7 @@ class Recipient:
     was_mailed_today: bool
     switched_off: frozenset[str] = frozenset()
     renewals: tuple[RecipientRenewal, ...] = ()
+    lacks_documents: bool = False
     trainings: tuple[Training, ...] = ()
 
     @property
@@ -236,7 +238,7 @@ def _check_membership(recipient: Recipient, rules: MailingRules) -> SkipReason |
 
 
 def _check_documents(recipient: Recipient, _rules: MailingRules) -> SkipReason | None:
-    return None if recipient.trainings else SkipReason.DOCUMENTED
+    return None if recipient.lacks_documents else SkipReason.DOCUMENTED
 
 
 # What a template needs of each recipient; free text needs nothing.
