@@ -159,8 +159,9 @@ def list_recipients(
         _list_switched_off(session, association, known),
     )
     recipients = []
-    people = select_columns(*_PERSON_COLUMNS).where(_is_one_of(Person.id, known, association))
-    for person_id, name, email, second_email, refused_at in session.connection().execute(people):
+    query = select_columns(*_PERSON_COLUMNS).where(_is_one_of(Person.id, known, association))
+    people = session.connection().execute(query).all()
+    for person_id, name, email, second_email, refused_at in people:
         if person_id in known:
             recipients.append(
                 Recipient(
@@ -208,7 +209,7 @@ def _list_ties(
         held = select(col(model.person_id), col(model.ends_on)).where(
             model.association == association, _is_one_of(model.person_id, wanted, association)
         )
-        for person_id, ends_on in session.exec(held):
+        for person_id, ends_on in session.exec(held).all():
             known.add(person_id)
             if ends_on is None or ends_on >= today:
                 belongs.add(person_id)
