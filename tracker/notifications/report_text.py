@@ -7,6 +7,7 @@ from tracker.rules.cycles import Cycle
 from tracker.rules.movements import Movement, MovementCounts
 from tracker.services.board_report import NOT_ENDORSED
 from tracker.services.cycle_closing import ChecklistItem, ClosingStep, CycleClosing, is_year
+from tracker.services.entry_reviews import EXCLUDED
 
 ACTIVITY_NAMES = {"training": "Training", "rsc": "RSC"}
 MOVEMENT_NAMES = {
@@ -18,6 +19,7 @@ MOVEMENT_NAMES = {
 # Why hours do not count, for many sessions at once: by the code of the reason of each.
 _REASONS = {
     NOT_ENDORSED: "Before the first renewal cycle, or after the endorsement ended",
+    EXCLUDED: "The association decided that they do not count",
     "not_tracked": "The rulebook has no renewal rules for the category",
     "not_required": "No such hours are required",
     "outside_cycle": "Outside of the cycle",

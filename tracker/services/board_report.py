@@ -15,6 +15,7 @@ import sqlalchemy
 from sqlalchemy import ColumnElement, CompoundSelect
 from sqlmodel import Session, and_, col, func, or_, select
 
+from tracker.db.entry_reviews import EntryDecision
 from tracker.db.ledgers import ProviderSpan, SettledCycle, StandingRow
 from tracker.db.log import Entry
 from tracker.db.people import Endorsement, Person
@@ -32,6 +33,7 @@ from tracker.rules.movements import (
 from tracker.rules.plan import RenewalPlan
 from tracker.rules.providers import Provider
 from tracker.rules.standing import Span, Status
+from tracker.services.entry_reviews import EXCLUDED
 from tracker.services.facts import parse_settlement
 from tracker.services.rsc_providers import load_providers
 
@@ -287,7 +289,8 @@ class _HoursCounter:
             col(Entry.minutes),
             col(Entry.provider_id),
             col(Entry.provider_name),
-        ).where(self._is_in_report(), self._is_doubtful())
+            self._is_excluded().label("is_excluded"),
+        ).where(self._is_in_report(), or_(self._is_excluded(), self._is_doubtful()))
         for row in self.session.connection().execute(query).all():
             counts, plan = self._judge(row)
             if not counts:
@@ -305,6 +308,13 @@ class _HoursCounter:
         people = select(Endorsement.person_id).where(self._is_endorsement())
         in_period = col(Entry.held_on).between(self.period.first, self.period.last)
         return and_(in_period, col(Entry.person_id).in_(people))
+
+    def _is_excluded(self) -> ColumnElement[bool]:
+        """That the association has decided that an entry does not count."""
+        decided = select(EntryDecision.entry_id).where(
+            EntryDecision.association == self.period.association, EntryDecision.kind == EXCLUDED
+        )
+        return col(Entry.id).in_(decided)
 
     def _is_doubtful(self) -> ColumnElement[bool]:
         """That an entry of the report may not count."""
@@ -358,7 +368,7 @@ class _HoursCounter:
 
     def _judge(self, row: Any) -> tuple[bool, RenewalPlan | None]:  # noqa: ANN401 - an entry's row
         """Whether a session counts for any of its person's endorsements, and by which plan."""
-        person_id, activity, held_on, _, provider_id, _ = row
+        person_id, activity, held_on, _, provider_id, _, is_excluded = row
         best: RenewalPlan | None = None
         for held in self.held[person_id]:
             if held.ends_on is not None and held.ends_on < held_on:
@@ -366,7 +376,7 @@ class _HoursCounter:
             found = self._find_plan(held, held_on)
             if found is None:
                 continue
-            if self._counts(found, activity, held_on, provider_id):
+            if not is_excluded and self._counts(found, activity, held_on, provider_id):
                 return True, found.plan
             # Of several, the reason is of one that has rules.
             if best is None or best.cycle is None:
@@ -402,7 +412,8 @@ class _HoursCounter:
         providers = load_providers(self.session, ids) if ids else {}
         similar: defaultdict[_Case, list[Any]] = defaultdict(list)
         for row, plan in uncounted:
-            case = _Case(row.activity, row.held_on, row.provider_id, row.provider_name, plan)
+            provider = row.provider_id, row.provider_name
+            case = _Case(row.activity, row.held_on, *provider, bool(row.is_excluded), plan)
             similar[case].append(row)
         minutes: Counter[tuple[str, str]] = Counter()
         entries: Counter[tuple[str, str]] = Counter()
@@ -427,14 +438,17 @@ class _Case(NamedTuple):
     held_on: date
     provider_id: int | None
     provider_name: str | None
+    is_excluded: bool
     plan: RenewalPlan | None
 
 
 def _find_code(case: _Case, providers: Mapping[int, Provider], today: date) -> str:
     """The code of the reason why a session does not count."""
-    activity, held_on, provider_id, provider_name, plan = case
+    activity, held_on, provider_id, provider_name, is_excluded, plan = case
     if plan is None:
         return NOT_ENDORSED
+    if is_excluded:
+        return EXCLUDED
     entry = LoggedEntry(0, 0, activity, held_on, 0, "", provider_id, provider_name, None, None, {})
     verdict = explain(entry, plan, providers.get(provider_id or 0), today)
     return verdict.reason.code if verdict.reason and not verdict.counts else "not_required"

@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import delete, insert
 
-from tests.support.cast import ALICE, BOB, BOOKS, DANA, NOW, Cast, fill
+from tests.support.cast import ALICE, BOB, BOOKS, CAROL, DANA, NOW, Cast, fill
 from tests.support.databases import copy_sqlite
 from tests.support.held import settle_last_year
 from tracker.db.engine import reading, writing
@@ -96,6 +96,28 @@ def test_unconfirmed_provider_is_a_reason(cast: Cast) -> None:
     assert report.counted["rsc"] == counted
     # An hour of Alice's with the same unconfirmed provider was there before.
     assert [one[:5] for one in report.uncounted] == [("rsc", "unconfirmed", 150, 2, 2)]
+
+
+def test_excluded_sessions_do_not_count(cast: Cast) -> None:
+    before = hours(cast, THIS_YEAR)
+    with writing(cast.engine) as session:
+        decision = {
+            "person_id": cast.people[ALICE],
+            "entry_id": cast.entries["training"],
+            "association": "NCIMHA",
+            "kind": "excluded",
+            "title": "Infant mental health week",
+            "held_on": date(2026, 5, 2),
+            "minutes": 990,
+            "reason": "A staff meeting",
+            "decided_at": NOW,
+            "decided_by": CAROL,
+        }
+        session.connection().execute(insert(METADATA.tables["entry_decision"]).values(decision))
+    after = hours(cast, THIS_YEAR)
+    assert after.logged == before.logged
+    assert after.counted["training"] == before.counted["training"] - 990
+    assert ("training", "excluded", 990) in {u[:3] for u in after.uncounted}
 
 
 def test_counted_hours_are_those_of_the_standing(cast: Cast) -> None:
