@@ -141,9 +141,8 @@ def store(session: Session, endorsees: Sequence[Endorsee]) -> None:
 
 
 def _add_question(add: Any, number: int, state: str) -> None:  # noqa: ANN401 - as above
-    add(
+    entry_id = add(
         "entry",
-        id=1000 + number,
         person_id=number,
         activity="training",
         held_on=TODAY,
@@ -153,7 +152,7 @@ def _add_question(add: Any, number: int, state: str) -> None:  # noqa: ANN401 - 
     add(
         "entry_question",
         id=number,
-        entry_id=1000 + number,
+        entry_id=entry_id,
         association="NCIMHA",
         asked_at=NOW,
         asked_by=CAROL,
@@ -163,7 +162,7 @@ def _add_question(add: Any, number: int, state: str) -> None:  # noqa: ANN401 - 
     add(
         "entry_message",
         question_id=number,
-        entry_id=1000 + number,
+        entry_id=entry_id,
         written_at=NOW,
         written_by="",
         is_answer=state == "answered",
@@ -172,8 +171,9 @@ def _add_question(add: Any, number: int, state: str) -> None:  # noqa: ANN401 - 
 
 
 def _adder(session: Session) -> Any:  # noqa: ANN401 - a function of any columns
-    def add(table: str, **values: object) -> None:
-        session.connection().execute(insert(METADATA.tables[table]).values(**values))
+    def add(table: str, **values: object) -> int:
+        result = session.connection().execute(insert(METADATA.tables[table]).values(**values))
+        return int(result.inserted_primary_key[0])
 
     return add
 
