@@ -6,7 +6,7 @@ option is how many rows it would show, given what is chosen in the other facets.
 
 import json
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from enum import StrEnum
@@ -184,6 +184,15 @@ def apply_filter(people: People, chosen: PeopleFilter, today: date) -> FilteredP
     return FilteredPeople(shown, counts, labels)
 
 
+def list_rows_of_only_match(rows: Sequence[PeopleRow], text: str) -> Sequence[PeopleRow]:
+    """The rows if all are of one person, in whose name or address the text is; empty otherwise.
+
+    A search for an RSC provider means a list, also if one person only has this provider.
+    """
+    is_one = len({row.person_id for row in rows}) == 1
+    return rows if is_one and plain_name(text) and _name_matcher(text)(rows[0]) else ()
+
+
 def _count(
     counts: Mapping[Facet, Counter[str]],
     options: Mapping[Facet, Collection[str]],
@@ -232,13 +241,18 @@ def _text_matcher(people: People, text: str) -> Callable[[PeopleRow], bool]:
     """Whether a row has the text in a name, an address, or a provider's name."""
     if not plain_name(text):
         return lambda _row: not text
-    part, squeezed = text.casefold().strip(), plain_name(text).replace(" ", "")
     provided_by = {key for key, name in people.providers.items() if starts_words(text, name)}
+    is_named = _name_matcher(text)
+    return lambda row: is_named(row) or not provided_by.isdisjoint(row.providers)
+
+
+def _name_matcher(text: str) -> Callable[[PeopleRow], bool]:
+    """Whether a row has the text in the person's own name or an address."""
+    part, squeezed = text.casefold().strip(), plain_name(text).replace(" ", "")
 
     def matches(row: PeopleRow) -> bool:
         return (
             part in row.email
-            or not provided_by.isdisjoint(row.providers)
             or part in (row.second_email or "").casefold()
             or starts_words(text, row.name)
             or _starts_within(squeezed, row.name)

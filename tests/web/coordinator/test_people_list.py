@@ -4,7 +4,7 @@ import csv
 import io
 import re
 from datetime import date, datetime
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, urlencode, urlsplit
 
 import openpyxl
 import pytest
@@ -13,6 +13,7 @@ from sqlalchemy import insert
 
 from tests.support.cast import ALICE, BOB, CAROL, DAN, DANA, NOW
 from tests.web.client import Visitor, WebClient, problems, text_of
+from tests.web.crawl import read_page
 from tracker.db.engine import writing
 from tracker.db.tables import METADATA
 from tracker.services.evaluation import evaluate_people
@@ -64,6 +65,36 @@ def test_the_filter_is_the_address(web: WebClient) -> None:
     assert "No one matches" in text_of(carol.get(f"{LIST}?status=met"))
     assert "Jo Hart 1" in text_of(carol.get(f"{LIST}?providers=1"))
     assert carol.get(f"{LIST}?page=99").status_code == 200
+
+
+@pytest.mark.parametrize("text", ["bob", "Osei", BOB, "BOB@EXAMPLE.ORG "])
+def test_searching_for_one_person_opens_their_page(sqlite_web: WebClient, text: str) -> None:
+    carol = sqlite_web.visit(CAROL)
+    for start in ("/coordinator", LIST):
+        [form] = [form for form in read_page("", carol.get(start)).forms if "q" in form.typed]
+        found = carol.get(f"{form.action}?{urlencode({**dict(form.sent), 'q': text})}")
+        assert found.status_code == 303
+        assert found.headers["location"] == f"/coordinator/person/{sqlite_web.cast.people[BOB]}"
+
+
+@pytest.mark.parametrize(
+    ("query", "words"),
+    [
+        ("only=yes&q=example.org", "4 of 4 (3 people)"),
+        ("only=yes&q=jo+hart", "1 of 1"),
+        ("only=yes&q=nobody", "No one matches"),
+        ("only=yes&q=", "4 of 4 (3 people)"),
+        ("only=yes&status=lapsed", "1 of 1"),
+        ("q=bob", "2 of 2 (1 person)"),
+    ],
+)
+def test_any_other_search_shows_the_list(sqlite_web: WebClient, query: str, words: str) -> None:
+    assert words in text_of(sqlite_web.visit(CAROL).get(f"{LIST}?{query}"))
+
+
+def test_a_search_never_opens_foreign_people(sqlite_web: WebClient) -> None:
+    page = sqlite_web.visit(CAROL).get(f"{LIST}?only=yes&q=Erin")
+    assert "No one matches" in text_of(page)
 
 
 def test_other_associations_stay_unseen(web: WebClient) -> None:

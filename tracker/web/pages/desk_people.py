@@ -18,6 +18,7 @@ from tracker.services.people_filter import (
     PeopleFilter,
     Sort,
     apply_filter,
+    list_rows_of_only_match,
     parse_filter,
 )
 from tracker.services.people_list import STATUSES, People, PeopleRow, RowKey, RowKind, list_people
@@ -122,10 +123,18 @@ def show_people(
     request: Request,
     association: Annotated[str, Query()] = "",
     providers: Annotated[str, Query()] = "",
+    only: Annotated[str, Query()] = "",
     number: PageNumber = 1,
-) -> HTMLResponse:
-    """Everyone of an association, as far as the filter in the address shows them."""
+) -> Response:
+    """Everyone of an association, as far as the filter in the address shows them.
+
+    ``only`` comes from a search form: if one person matches, their page is opened.
+    """
     shown = read_people(page, request, association, has_providers=bool(providers))
+    if only and (rows := list_rows_of_only_match(shown.filtered.rows, shown.chosen.text)):
+        # Their own page rather than that of an application.
+        row = min(rows, key=lambda row: row.kind is RowKind.APPLICATION)
+        return RedirectResponse(_path_of(row), 303)
     return render_people(page, shown, number)
 
 
@@ -245,17 +254,21 @@ def filter_path(saved: SavedFilter) -> str:
     return f"{PATH}?{urlencode({'association': saved.association})}&{saved.query}"
 
 
-def _view_row(row: PeopleRow) -> RowView:
-    path = f"/coordinator/person/{row.person_id}"
+def _path_of(row: PeopleRow) -> str:
+    """The page that a row leads to."""
     if row.kind is RowKind.APPLICATION:
-        path = f"/coordinator/applicants/{row.id}"
+        return f"/coordinator/applicants/{row.id}"
+    return f"/coordinator/person/{row.person_id}"
+
+
+def _view_row(row: PeopleRow) -> RowView:
     tone = "plain"
     if row.status in _WARM:
         tone = "warm"
     elif row.status == "met":
         tone = "good"
-    missing = format_row_missing(row.requirements)
-    return RowView(format_key(row.key), row, path, format_status(row.status), tone, missing)
+    key, status, missing = format_key(row.key), row.status, format_row_missing(row.requirements)
+    return RowView(key, row, _path_of(row), format_status(status), tone, missing)
 
 
 def _view_facets(shown: Shown, categories: Sequence[str]) -> list[FacetView]:
