@@ -1,5 +1,6 @@
 """Names of RSC providers are confirmed and declined, with a keyboard alone and no script."""
 
+import re
 from collections.abc import Callable
 
 import pytest
@@ -17,8 +18,11 @@ def test_one_name_is_confirmed_and_another_declined(
 ) -> None:
     number = name_provider(server.cast, BOB, "D. Ruiz")
     name_provider(server.cast, ALICE, "Kim Lee")
-    carol = keys(CAROL, "/coordinator/providers")
-    carol.follow("3 names to confirm")
+    carol = keys(CAROL, "/coordinator")
+    carol.follow(re.compile("^Confirm provider *: D. Ruiz"))
+    carol.follow("Choose someone else")
+    carol.see_heading("Who is D. Ruiz?")
+    carol.follow("All names to confirm")
     carol.press("Confirm D. Ruiz as Dana Ruiz")
     carol.see("Nothing is saved yet.")
     carol.see("10 RSC hours")

@@ -172,6 +172,7 @@ _LISTED = [
     (CAROL, "/coordinator/providers/names"),
     (CAROL, "/coordinator/providers/names/review?name=Jo+Hart"),
     (CAROL, "/coordinator/providers/names/review?name=Jo+Hart", "Continue"),
+    (CAROL, "/coordinator/providers/names/confirm?name=D.+Ruiz"),
     (CAROL, "/coordinator/providers/names/find?name=Jo+Hart&search=dana"),
     (CAROL, "/coordinator/providers/names/find?name=Jo+Hart&search=zzz"),
     (CAROL, "/coordinator/providers/names/decline?name=Jo+Hart"),
@@ -356,6 +357,8 @@ def _store(session: Session, cast: Cast) -> dict[str, int]:
     sent = {"state": "sent", "sent_at": NOW, "sent_on": NOW.date(), "form_key": "sent"}
     skipped = {"outcome": "skipped", "reason": "bounced", "person_id": bob}
     number = add("mailing", **words, **who, **{**written, **sent})
+    rsc = {"activity": "rsc", "held_on": date(2026, 3, 1), "minutes": 60, "title": "RSC"}
+    add("entry", person_id=bob, provider_name="D. Ruiz", logged_at=NOW, **rsc)
     return {
         "draft": add("mailing", **words, **who, **written, state="draft"),
         "mailing": number,

@@ -184,6 +184,7 @@ KNOWN = {
     ("GET", "/coordinator/providers/names/review"): COORDINATOR,
     ("GET", "/coordinator/providers/names/find"): COORDINATOR,
     ("GET", "/coordinator/providers/names/decline"): COORDINATOR,
+    ("GET", "/coordinator/providers/names/confirm"): COORDINATOR,
     ("POST", "/coordinator/providers/names/confirm"): COORDINATOR,
     ("POST", "/coordinator/providers/names/decline"): COORDINATOR,
     ("POST", "/coordinator/providers/names/take-back"): COORDINATOR,

@@ -98,7 +98,7 @@ def describe_attention(attention: Attention, association: str, today: date) -> A
         case NamedProvider() as provider:
             reason, consequence = _describe_provider(provider)
             query = urlencode({"association": association, "name": provider.name})
-            todo, path = "confirm provider", f"/coordinator/providers/names/review?{query}"
+            todo, path = "confirm provider", f"/coordinator/providers/names/confirm?{query}"
         case SettledCycle() as settled:
             reason, todo = _describe_settled(settled), "review"
             starts_on = settled.cycle_starts_on.isoformat()

@@ -91,6 +91,45 @@ def test_a_clear_match_takes_two_clicks(web: WebClient) -> None:
     assert "We know your RSC provider Dana Ruiz now." in mail
 
 
+def test_the_queue_leads_to_the_preview_of_a_clear_match(web: WebClient) -> None:
+    number = name_provider(web.cast, BOB, "D. Ruiz")
+    carol = web.visit(CAROL)
+    link = f"{NAMES}/confirm?association=NCIMHA&name=D.+Ruiz"
+    assert link.replace("&", "&amp;") in carol.get("/coordinator").text
+    preview = carol.get(link)
+    words = text_of(preview)
+    assert "Confirm “D. Ruiz” as Dana Ruiz in 1 session" in words
+    assert "Name as written D. Ruiz by Bob Osei On file Dana Ruiz vetted by NCIMHA" in words
+    assert "1 of 1 session would count" in words
+    assert f'href="{NAMES}/review?association=NCIMHA&amp;name=D.%20Ruiz"' in preview.text
+    assert entry(web, number)["provider_id"] is None
+    assert web.cast.rows("outbox") == []
+    press(carol, preview, "confirmed", "yes")
+    assert entry(web, number)["provider_id"] == web.cast.people[DANA]
+
+
+@pytest.mark.parametrize("name", ["Jo Hart", "Ruiz", "D. R"])
+def test_an_unclear_name_leads_to_the_form(sqlite_web: WebClient, name: str) -> None:
+    if name != "Jo Hart":
+        name_provider(sqlite_web.cast, BOB, name)
+    carol = sqlite_web.visit(CAROL)
+    query = urlencode({"association": "NCIMHA", "name": name})
+    answer = carol.get(f"{NAMES}/confirm?{query}")
+    assert answer.headers["location"] == f"{NAMES}/review?{query}"
+    assert f"Who is {name}?" in text_of(carol.follow(answer))
+
+
+def test_two_alike_lead_to_the_form(sqlite_web: WebClient) -> None:
+    name_provider(sqlite_web.cast, ALICE, "Dana Ruiz")
+    table = METADATA.tables["person"]
+    with writing(sqlite_web.cast.engine) as session:
+        renamed = update(table).where(table.c.id == sqlite_web.cast.people[BOB])
+        session.connection().execute(renamed.values(name="Dana Ruiz"))
+    query = urlencode({"association": "NCIMHA", "name": "Dana Ruiz"})
+    answer = sqlite_web.visit(CAROL).get(f"{NAMES}/confirm?{query}")
+    assert answer.headers["location"] == f"{NAMES}/review?{query}"
+
+
 def test_undo_takes_everything_back(web: WebClient) -> None:
     number = name_provider(web.cast, ALICE, "Jo Hart")
     tables = ("person", "vetting", "entry", "provider_span", "standing")
@@ -287,6 +326,9 @@ def test_a_name_that_is_gone_has_no_page(sqlite_web: WebClient) -> None:
     assert carol.get(f"{NAMES}/review").status_code == 404
     assert carol.get(f"{NAMES}?association=CT-AIMH").status_code == 404
     gone = {"association": "NCIMHA", "name": "Nobody"}
+    answer = carol.get(f"{NAMES}/confirm?{urlencode(gone)}")
+    assert "No hours wait for this name anymore" in text_of(carol.follow(answer))
+    assert carol.get(f"{NAMES}/confirm?association=CT-AIMH&name=Jo+Hart").status_code == 404
     for path in ("confirm", "decline", "take-back"):
         answer = carol.post(f"{NAMES}/{path}", {**gone, "reason": "x"})
         assert "No hours wait for this name anymore" in text_of(carol.follow(answer))

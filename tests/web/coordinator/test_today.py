@@ -55,7 +55,7 @@ def test_a_row_says_who_why_since_when_and_what_to_do(web: WebClient) -> None:
     provider = rows.index("Jo Hart RSC provider named by Alice Moreno, not confirmed yet")
     assert "1 hour of RSC does not count. The first renewal is due December 31, 2026." in rows
     assert lapsed < provider < rows.index("Alice Moreno IFS 3.5 RSC hours and one DEIA hour to go")
-    assert "/coordinator/providers/names/review?association=NCIMHA&amp;name=Jo+Hart" in page.text
+    assert "/coordinator/providers/names/confirm?association=NCIMHA&amp;name=Jo+Hart" in page.text
     alice = web.cast.people[ALICE]
     mail = f"/coordinator/mail/new?association=NCIMHA&amp;person={alice}&amp;template=reminder"
     assert mail in page.text

@@ -6,7 +6,7 @@ from typing import Annotated
 from urllib.parse import urlencode
 
 from fastapi import APIRouter, Query
-from fastapi.responses import HTMLResponse, Response
+from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from sqlmodel import Session
 from starlette.datastructures import FormData
 
@@ -161,6 +161,25 @@ def open_decline(page: ChangePage, association: Association = "", name: Name = "
     return _render_decline(page, review, "", set(), ())
 
 
+@router.get(_PATH + "/confirm")
+def preview_clear_match(
+    page: ChangePage, association: Association = "", name: Name = ""
+) -> Response:
+    """What linking a name to the person who is clearly meant does; the form if there is none."""
+    association, key = choose_association(page.viewer, association), require(plain_name(name))
+    with page.reading() as session:
+        names = _find_names(session, page, association, [key])
+        known = list_known_people(session, page.rulebooks, association) if names else []
+    if not names:
+        return page.redirect(_list_path(association), GONE)
+    clear = find_clear_match(match_name(names[0].name, known, _list_left_out(names[0])))
+    if clear is None:
+        query = urlencode({"association": association, "name": name})
+        return RedirectResponse(f"{_PATH}/review?{query}", 303)
+    chosen = {"association": association, "name": key, "who": str(clear.id), "record": NOTHING}
+    return confirm_name(page, FormData(chosen))
+
+
 @router.post(_PATH + "/confirm")
 def confirm_name(page: CoordinatorPage, typed: Typed) -> Response:
     """Show what the answer does, and then save it."""
@@ -174,8 +193,16 @@ def confirm_name(page: CoordinatorPage, typed: Typed) -> Response:
     if answer is not None:
         try:
             plan = _plan_answer(page, answer, names)
-            action, back = f"{_PATH}/confirm", _list_path(association)
-            return answer_change(page, typed, plan, action=action, back=back)
+            return answer_change(
+                page,
+                typed,
+                plan,
+                action=f"{_PATH}/confirm",
+                back=_list_path(association),
+                template="desk_provider_confirm.html",
+                names=names,
+                match=_describe_known(page, answer, names),
+            )
         except Refused as refused:
             form.add_refusals(refused.refusals)
     with page.reading() as session:
@@ -265,6 +292,25 @@ def _plan_answer(
     sessions = sum(len(name.entries) for name in names)
     title = f"Confirm {_quote(names)} as {who} in {format_count(sessions, 'session')}"
     return ChangePlan(answer.association, title, frozenset(people), _TABLES, work)
+
+
+def _describe_known(
+    page: PageRequest, answer: ProviderAnswer, names: Sequence[WaitingName]
+) -> Match | None:
+    """The person on file whom an answer means, and how many of the sessions would count.
+
+    None for a new person, and if a credential is recorded that decides it anew.
+    """
+    if answer.credential is not None or not isinstance(answer.provider, int):
+        return None
+    days = [entry.held_on for name in names for entry in name.entries]
+    with page.reading() as session:
+        person = session.get(Person, answer.provider)
+        if person is None:
+            return None
+        match = Match(person.id, person.name, 0.0)
+        [described] = describe_matches(session, page.rulebooks, answer.association, [match], days)
+    return described
 
 
 def _quote(names: Sequence[WaitingName]) -> str:
