@@ -107,7 +107,7 @@ _SENTENCES: dict[str, str | Callable[[Facts], str]] = {
     "renewal-returned-already": "This renewal was returned already",
     "renewal-accepted-already": "This renewal was accepted already",
     # The list of people
-    "nobody-selected": "Check at least one person, or choose all that match",
+    "nobody-selected": "None of the people you chose is in this list anymore. Choose again.",
     "too-many-selected": "Choose at most {limit} rows at one time. Narrow the list down first.",
     "filter-name-missing": "Enter a name for this filter",
     "filter-name-taken": "You already have a filter named “{name}”. Enter another name.",

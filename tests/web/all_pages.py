@@ -140,7 +140,7 @@ _LISTED = [
     (CAROL, "/coordinator/snooze?association=NCIMHA&cause=request-{request}"),
     (DAN, "/coordinator"),
     (CAROL, "/coordinator/people"),
-    (CAROL, "/coordinator/people?missing=rsc&providers=1", "Email"),
+    (CAROL, "/coordinator/people?missing=rsc&providers=1"),
     (CAROL, "/coordinator/people?status=met", "Save filter"),
     (CAROL, "/coordinator/filters"),
     (CAROL, "{chosen}"),
@@ -288,8 +288,7 @@ def furnish(cast: Cast) -> dict[str, Any]:
     _prove(cast)
     found |= _upload_lists(web)
     numbers = {email.partition("@")[0]: n for email, n in cast.applications.items()}
-    everyone = {"all": "yes", "action": "waive"}
-    chosen = web.visit(CAROL).post("/coordinator/people", everyone).headers["location"]
+    chosen = web.visit(CAROL).post("/coordinator/people", {"action": "waive"}).headers["location"]
     found["email"] = _send_question(web)
     return {**cast.entries, **numbers, **found, "reference": link[1], "chosen": chosen}
 

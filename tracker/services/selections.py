@@ -36,7 +36,8 @@ class SelectedRow(NamedTuple):
 class SelectedPeople:
     """What a coordinator chose at an association, in the order of the list.
 
-    ``query`` is the filter of the list in which they chose.
+    ``query`` is the filter of the list in which they chose; ``is_whole``: they checked no row, so
+    that the whole list was chosen as it was then.
     """
 
     id: int
@@ -44,6 +45,7 @@ class SelectedPeople:
     rows: tuple[SelectedRow, ...]
     query: str
     selected_at: datetime
+    is_whole: bool = False
 
     @property
     def person_ids(self) -> list[int]:
@@ -52,9 +54,14 @@ class SelectedPeople:
 
 
 def create_selection(
-    context: ServiceContext, association: str, rows: Sequence[PeopleRow], query: str = ""
+    context: ServiceContext,
+    association: str,
+    rows: Sequence[PeopleRow],
+    query: str = "",
+    *,
+    is_whole: bool = False,
 ) -> int:
-    """Keep the rows for an action and return the selection's id.
+    """Keep the rows for an action and return the selection's id; the rest as of `SelectedPeople`.
 
     Raises NotFound for somebody else's association, and Refused without a row or with too many.
     """
@@ -70,7 +77,9 @@ def create_selection(
         association=association,
         selected_by=context.actor.label,
         selected_at=context.now,
-        content=json.dumps({"query": query, "rows": [_to_json(row) for row in rows]}),
+        content=json.dumps(
+            {"query": query, "rows": [_to_json(row) for row in rows], "is_whole": is_whole}
+        ),
     )
     # Nothing of a person changes by it, so there is no audit event.
     session.add(selection)
@@ -88,7 +97,14 @@ def get_selection(
     check_association(actor, stored.association)
     content = json.loads(stored.content)
     rows = tuple(_from_json(row) for row in content["rows"])
-    return SelectedPeople(stored.id, stored.association, rows, content["query"], stored.selected_at)
+    return SelectedPeople(
+        stored.id,
+        stored.association,
+        rows,
+        content["query"],
+        stored.selected_at,
+        content.get("is_whole", False),
+    )
 
 
 def _to_json(row: PeopleRow) -> list[str | int | None]:

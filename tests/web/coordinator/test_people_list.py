@@ -160,16 +160,52 @@ def test_everyone_is_no_filter_to_save(web: WebClient) -> None:
     ]
 
 
-def test_nobody_checked_is_a_problem(web: WebClient) -> None:
-    answer = web.visit(CAROL).post(LIST, {"action": "waive"})
-    assert problems(answer) == [("rows", "Check at least one person, or choose all that match")]
+def test_the_buttons_say_whom_they_are_for(sqlite_web: WebClient) -> None:
+    carol = sqlite_web.visit(CAROL)
+    text = text_of(carol.get(LIST))
+    assert "Email all 3 Email checked Waive for all 3 Waive for checked" in text
+    assert "Email this person" in text_of(carol.get(f"{LIST}?status=lapsed"))
+
+
+def test_without_a_checked_row_all_that_match_are_kept(web: WebClient) -> None:
+    carol = web.visit(CAROL)
+    form = text_of(carol.follow(choose(carol, "waive", "status=behind")))
+    assert "Waive a requirement for 2 people All who match the filter." in form
+    assert "Waive a requirement for 3 people Everyone in the list." in text_of(
+        carol.follow(choose(carol, "waive"))
+    )
+    [row] = keys(carol.get(f"{LIST}?status=lapsed"))
+    form = text_of(carol.follow(choose(carol, "waive", row=row)))
+    assert "Waive a requirement for 1 person Checked in the list." in form
+
+
+def test_who_matches_later_is_not_mailed(web: WebClient) -> None:
+    carol = web.visit(CAROL)
+    pressed = choose(carol, "mail", "status=lapsed")
+    with writing(web.cast.engine) as session:
+        standing = METADATA.tables["standing"]
+        session.connection().execute(standing.update().values(status="lapsed"))
+    assert "Bob Osei" in text_of(carol.follow(pressed))
+    assert "Alice Moreno" not in text_of(carol.follow(pressed))
+    assert "Alice Moreno" in text_of(carol.follow(choose(carol, "mail", "status=lapsed")))
+
+
+def test_checked_rows_that_are_gone_do_not_mean_everyone(web: WebClient) -> None:
+    carol = web.visit(CAROL)
+    [row] = keys(carol.get(f"{LIST}?status=lapsed"))
+    for query, gone in (("status=behind", row), ("", "renewal-999-2026-01-01"), ("", "x")):
+        answer = carol.post(f"{LIST}?{query}", {"action": "mail", "row": gone})
+        assert problems(answer) == [
+            ("rows", "None of the people you chose is in this list anymore. Choose again.")
+        ]
+    assert web.cast.rows("people_selection") == []
 
 
 def test_a_requirement_is_waived_for_many_and_undone(web: WebClient) -> None:
     carol = web.visit(CAROL)
-    pressed = choose(carol, "waive", all="1")
+    pressed = choose(carol, "waive")
     form = carol.follow(pressed)
-    assert "3 people selected" in text_of(form)
+    assert "Waive a requirement for 3 people" in text_of(form)
     shown = preview(carol, pressed, WAIVER)
     text = text_of(shown)
     assert "3 of 4 can be changed" in text
@@ -191,7 +227,7 @@ def test_a_requirement_is_waived_for_many_and_undone(web: WebClient) -> None:
 
 def test_who_changed_since_the_preview_is_shown(web: WebClient) -> None:
     carol = web.visit(CAROL)
-    pressed = choose(carol, "waive", "status=behind", all="1")
+    pressed = choose(carol, "waive", "status=behind")
     shown = preview(carol, pressed, WAIVER)
     assert "2 of 2 can be changed" in text_of(shown)
     alice = web.cast.people[ALICE]
@@ -221,7 +257,7 @@ def test_who_changed_since_the_preview_is_shown(web: WebClient) -> None:
 
 def test_two_coordinators_at_once_waive_only_once(web: WebClient) -> None:
     carol = web.visit(CAROL)
-    first, second = (choose(carol, "waive", "status=behind", all="1") for _ in range(2))
+    first, second = (choose(carol, "waive", "status=behind") for _ in range(2))
     shown = [preview(carol, pressed, WAIVER) for pressed in (first, second)]
     assert confirm(carol, first, shown[0]).status_code == 303
     late = confirm(carol, second, shown[1])
@@ -250,11 +286,11 @@ def test_membership_and_marks_are_added(web: WebClient) -> None:
         "starts_year": "2026",
         "length": "year",
     }
-    pressed = choose(carol, "membership", "q=bob", all="1")
+    pressed = choose(carol, "membership", "q=bob")
     confirm(carol, pressed, preview(carol, pressed, term))
     [membership] = web.cast.rows("membership", person_id=web.cast.people[BOB])
     assert membership["ends_on"] == date(2027, 6, 30)
-    pressed = choose(carol, "mark", "status=vetted", all="1")
+    pressed = choose(carol, "mark", "status=vetted")
     confirm(carol, pressed, preview(carol, pressed, {"label": "called"}))
     [mark] = web.cast.rows("person_mark")
     assert (mark["person_id"], mark["label"]) == (web.cast.people[DANA], "called")
@@ -275,19 +311,22 @@ def test_wrong_input_is_named(
     sqlite_web: WebClient, action: str, form: dict[str, str], expected: list[str]
 ) -> None:
     carol = sqlite_web.visit(CAROL)
-    answer = preview(carol, choose(carol, action, all="1"), form)
+    answer = preview(carol, choose(carol, action), form)
     assert answer.status_code == 422
     assert {field for field, _ in problems(answer)} >= set(expected)
 
 
 def test_an_email_goes_to_the_frozen_selection(sqlite_web: WebClient) -> None:
-    pressed = choose(sqlite_web.visit(CAROL), "mail", "missing=rsc", all="1")
+    pressed = choose(sqlite_web.visit(CAROL), "mail", "missing=rsc")
+    form = text_of(sqlite_web.visit(CAROL).follow(pressed))
+    assert "Write an email to 2 people" in form
+    assert "All who match the filter 2 recipients" in form
     [selection] = sqlite_web.cast.rows("people_selection")
     assert pressed.headers["location"] == f"/coordinator/mail/new?selection={selection['id']}"
 
 
 def test_a_selection_is_nobody_elses(sqlite_web: WebClient) -> None:
-    path = choose(sqlite_web.visit(CAROL), "waive", all="1").headers["location"]
+    path = choose(sqlite_web.visit(CAROL), "waive").headers["location"]
     for email in (DAN, ALICE):
         assert sqlite_web.visit(email).get(path).status_code == 404
         assert sqlite_web.visit(email).post(path, WAIVER).status_code == 404

@@ -67,6 +67,7 @@ from tracker.web.page_request import (
     require,
 )
 from tracker.web.pages.desk import choose_association
+from tracker.web.pages.desk_selections import describe_selection
 
 router = APIRouter()
 # A mail's own styles stand in the mail. Everything else stays forbidden, and only our own page may
@@ -208,7 +209,7 @@ def _read_form(page: PageRequest, session: Session, source: MailingSource) -> Ma
     template = parse_template(source.template)
     if source.selection is not None:
         selected = get_selection(session, page.viewer.actor, source.selection, page.now)
-        people = ("Chosen from the list", tuple(selected.person_ids))
+        people = (describe_selection(selected), tuple(selected.person_ids))
         return MailingForm.begin(selected.association, template, people)
     if source.person is not None:
         association, recipient = _find_person(page, session, source)

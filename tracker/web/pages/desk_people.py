@@ -10,7 +10,7 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from tracker.db.lists import SavedFilter
 from tracker.exports.workbooks import ExportTable, table_csv, table_workbook
 from tracker.notifications.people_text import format_option, format_row_missing, format_status
-from tracker.services.context import Refused
+from tracker.services.context import Refused, ServiceContext
 from tracker.services.people_filter import (
     DueSpan,
     Facet,
@@ -61,12 +61,13 @@ _SORTS = {
     Sort.MISSING: "Still needs",
 }
 MAIL, WAIVE, EXTEND, MEMBERSHIP, MARK = "mail", "waive", "extend", "membership", "mark"
+# The buttons, for "all 4" or "checked".
 ACTIONS = {
-    MAIL: "Email",
-    WAIVE: "Waive",
-    EXTEND: "Extend",
-    MEMBERSHIP: "Add membership",
-    MARK: "Mark",
+    MAIL: "Email {}",
+    WAIVE: "Waive for {}",
+    EXTEND: "Extend for {}",
+    MEMBERSHIP: "Add membership for {}",
+    MARK: "Mark {}",
 }
 
 
@@ -169,16 +170,19 @@ def select_people(
     association: Annotated[str, Query()] = "",
     number: PageNumber = 1,
 ) -> Response:
-    """Keep the checked rows, or all that match, and go on to what to do with them."""
+    """Keep the checked rows, or all that match if none is, and go on to what to do with them."""
     shown = read_people(page, request, association)
+    checked = {str(key) for key in typed.getlist("row")}
     rows = shown.filtered.rows
-    if not text_of(typed, "all"):
-        keys = set(typed.getlist("row"))
-        rows = [row for row in rows if format_key(row.key) in keys]
+    if checked:
+        rows = [row for row in rows if format_key(row.key) in checked]
+
+    def keep(context: ServiceContext) -> int:
+        query = shown.chosen.query()
+        return create_selection(context, shown.association, rows, query, is_whole=not checked)
+
     try:
-        selection_id = page.write(
-            lambda context: create_selection(context, shown.association, rows, shown.chosen.query())
-        )
+        selection_id = page.write(keep)
     except Refused as refused:
         return render_people(page, shown, number, format_problems(refused))
     action = text_of(typed, "action")
@@ -222,6 +226,8 @@ def render_people(
     rulebook = page.rulebooks.associations[association]
     pages = count_pages(len(rows))
     number = min(number, pages)
+    people = len({row.person_id for row in rows})
+    everybody = "this person" if people == 1 else f"all {people}"
     with page.reading() as session:
         saved = list_saved_filters(session, page.viewer.email, association)
     return page.render(
@@ -234,11 +240,14 @@ def render_people(
         chosen=shown.chosen,
         rows=[_view_row(row) for row in rows[(number - 1) * PAGE_SIZE : number * PAGE_SIZE]],
         total=len(rows),
-        people=len({row.person_id for row in rows}),
+        people=people,
         everyone=len(shown.people.rows),
         facets=_view_facets(shown, list(rulebook.categories)),
         sorts=_SORTS,
-        actions=ACTIONS,
+        actions=[
+            (action, label.format(everybody), label.format("checked"))
+            for action, label in ACTIONS.items()
+        ],
         saved=[
             (each.name, filter_path(each), each.query == shown.chosen.query()) for each in saved
         ],

@@ -34,6 +34,7 @@ from tracker.services.bulk_changes import (
 from tracker.services.context import Refused, ServiceContext
 from tracker.services.desk_changes import ChangePlan
 from tracker.services.memberships import list_recordable_organizations
+from tracker.services.people_filter import parse_query
 from tracker.services.selections import SelectedPeople, get_selection
 from tracker.web.forms.body import OwnForm, RowId, Typed, text_of
 from tracker.web.forms.selection import BulkExtensionForm, BulkWaiverForm, MarkForm
@@ -63,7 +64,7 @@ class _Wanted(NamedTuple):
 
 
 class _Action(NamedTuple):
-    """One thing to do: its title, its form for a selection, and how the form is read.
+    """One thing to do: its title for some people, its form for a selection, and how it is read.
 
     Reading gives None if something in the form is wrong.
     """
@@ -214,12 +215,20 @@ def _render_form(
         desk="people",
         association=selected.association,
         selected=selected,
-        count=_count(selected),
+        audience=describe_selection(selected),
         action=action,
-        title=_ACTIONS[action].title,
+        title=_ACTIONS[action].title.format(_count(selected)),
         back=_list_path(selected),
         today=page.day_of(selected.association),
     )
+
+
+def describe_selection(selected: SelectedPeople) -> str:
+    """Whom a coordinator chose: everyone in the list, all who match its filter, or some."""
+    if not selected.is_whole:
+        return "Checked in the list"
+    is_everyone = parse_query(selected.query).is_empty
+    return "Everyone in the list" if is_everyone else "All who match the filter"
 
 
 def _count(selected: SelectedPeople) -> str:
@@ -302,8 +311,8 @@ def _read_mark(_page: PageRequest, selected: SelectedPeople, form: MarkForm) -> 
 
 
 _ACTIONS = {
-    WAIVE: _Action("Waive a requirement", _build_waiver, _read_waiver),
-    EXTEND: _Action("Extend the due date", _build_extension, _read_extension),
-    MEMBERSHIP: _Action("Add a membership", _build_membership, _read_membership),
-    MARK: _Action("Mark people", _build_mark, _read_mark),
+    WAIVE: _Action("Waive a requirement for {}", _build_waiver, _read_waiver),
+    EXTEND: _Action("Extend the due date for {}", _build_extension, _read_extension),
+    MEMBERSHIP: _Action("Add a membership for {}", _build_membership, _read_membership),
+    MARK: _Action("Mark {}", _build_mark, _read_mark),
 }
