@@ -5,6 +5,8 @@ import pytest
 from tests.support.cast import ALICE, BOB, CAROL, DANA, ERIN, Cast
 from tests.web.client import Visitor, WebClient, problems, text_of
 from tests.web.coordinator.desk_steps import change, preview, undo
+from tracker.db.engine import writing
+from tracker.db.tables import METADATA
 
 TABLES = ("person", "endorsement", "entry", "membership", "standing", "vetting")
 
@@ -24,6 +26,25 @@ def test_the_other_record_is_found(web: WebClient, carol: Visitor) -> None:
     found = carol.get(f"{path}?q=alice")
     assert path_of(web.cast, BOB, ALICE) in found.text
     assert "Erin" not in carol.get(f"{path}?q={ERIN}").text.replace(ERIN, "")
+
+
+def test_the_only_similar_record_is_compared_at_once(web: WebClient, carol: Visitor) -> None:
+    cast = web.cast
+    person = METADATA.tables["person"]
+    rename = person.update().where(person.c.id == cast.people[ALICE])
+    with writing(cast.engine) as session:
+        session.connection().execute(rename.values(name="Bob Ossei"))
+    path = f"/coordinator/person/{cast.people[BOB]}/merge"
+    opened = carol.get(path)
+    assert opened.headers["location"] == path_of(cast, BOB, ALICE)
+    assert f'href="{path}?q="' in carol.follow(opened).text
+    others = text_of(carol.get(f"{path}?q="))
+    assert "Similar names" in others
+    assert "Compare with Bob Ossei" in others
+    rename = person.update().where(person.c.id == cast.people[DANA])
+    with writing(cast.engine) as session:
+        session.connection().execute(rename.values(name="Bob Osey"))
+    assert "Compare with Bob Osey" in text_of(carol.get(path))
 
 
 def test_both_records_stand_side_by_side(web: WebClient, carol: Visitor) -> None:

@@ -3,7 +3,7 @@
 from typing import Annotated, ClassVar, NamedTuple
 
 from fastapi import APIRouter, Query
-from fastapi.responses import HTMLResponse, Response
+from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from sqlmodel import Session
 from wtforms import RadioField, SelectChoice
 
@@ -70,13 +70,20 @@ class _Pair(NamedTuple):
 
 @router.get("/coordinator/person/{person_id}/merge")
 def search_other(
-    page: ChangePage, person_id: RowId, search: Annotated[str, Query(alias="q")] = ""
-) -> HTMLResponse:
-    """Find the other record; people of a similar name are there without a search."""
+    page: ChangePage, person_id: RowId, search: Annotated[str | None, Query(alias="q")] = None
+) -> Response:
+    """Find the other record; people of a similar name are there without a search.
+
+    If one record only is alike, both are shown side by side, unless there is a ``q`` in the
+    address, even if it is empty.
+    """
     record = read_record(page, person_id)
     text = clean(search)
     with page.reading() as session:
         found = search_people(session, page.viewer.actor, text or record.person.name, {person_id})
+    found = [each for each in found if each.person]
+    if search is None and len(found) == 1:
+        return RedirectResponse(f"{person_path(person_id)}/merge/{found[0].person_id}", 303)
     return page.render(
         "desk_merge_search.html",
         here="coordinator",
@@ -85,7 +92,7 @@ def search_other(
         person=record.person,
         path=person_path(person_id),
         text=text,
-        found=[each for each in found if each.person],
+        found=found,
     )
 
 
