@@ -240,7 +240,7 @@ _LISTED = [
     (CAROL, "/coordinator/person/2/merge/1"),
     (CAROL, "/coordinator/changes/{desk_change}"),
     (CAROL, "/coordinator/person/1/provider?provider=4", "Continue"),
-    (CAROL, "/coordinator/person/new", "Continue"),
+    (CAROL, "/coordinator/person/new", "Preview"),
     (CAROL, "/coordinator/people/2/2025-01-01"),
     (CAROL, "/coordinator/people/2/2025-01-01", "Reopen this cycle"),
     (VERA, "/coordinator/applicants/{ida}/endorse"),

@@ -1,5 +1,8 @@
 """The email that welcomes an endorsee whom a coordinator has added."""
 
+from datetime import datetime
+from typing import NamedTuple
+
 from tracker.db.people import Endorsement
 from tracker.formatting import (
     capitalize_first,
@@ -9,6 +12,7 @@ from tracker.formatting import (
     format_short_date,
     use_locale,
 )
+from tracker.mail.compose import Rendered
 from tracker.mail.contents import Action, Row, WelcomeMail
 from tracker.mail.outbox import enqueue
 from tracker.notifications.context import Envelope, MailContext, create_message
@@ -20,6 +24,8 @@ from tracker.services.message_subjects import About
 from tracker.services.new_endorsees import AddedEndorsee
 
 _NEEDED = {Outcome.MET, Outcome.SHORT}
+# A sample is for nobody.
+_NOBODY = "nobody@example.org"
 
 
 def welcome_endorsee(
@@ -29,7 +35,10 @@ def welcome_endorsee(
     person, endorsement = added.person, added.endorsement
     rulebook = context.rulebooks.associations[endorsement.association]
     with use_locale(rulebook.locale):
-        mail = _write(mail_context, context, added)
+        welcomed = _Welcomed(
+            endorsement.association, endorsement.category, person.name, person.email
+        )
+        mail = _write(mail_context, welcomed, _describe_renewal(context, endorsement))
         about = About(str(Endorsement.__tablename__), endorsement.id)
         key = f"welcome:{endorsement.id}"
         envelope = Envelope.to_person(person, endorsement.association, key, about)
@@ -37,23 +46,60 @@ def welcome_endorsee(
     enqueue(context.session, [message], context.now)
 
 
-def _write(mail_context: MailContext, context: ServiceContext, added: AddedEndorsee) -> WelcomeMail:
-    person, endorsement = added.person, added.endorsement
-    association = endorsement.association
-    name = f"{association} {endorsement.category}"
+def render_welcome_sample(
+    mail_context: MailContext, association: str, typed: tuple[str, str], now: datetime
+) -> Rendered:
+    """The welcome mail before the endorsee is known: in braces what is filled in for them.
+
+    ``typed`` are their name and address, empty if they are not known yet.
+    """
+    name, email = typed
+    welcomed = _Welcomed(association, "{category}", name or "{name}", email or "{email}")
+    with use_locale(mail_context.rulebooks.associations[association].locale):
+        renewal = _Renewal("{due date}", "{due date}", (Row("{requirement}", "{hours}"),))
+        mail = _write(mail_context, welcomed, renewal)
+        return mail_context.composer.compose(mail, recipient=("", _NOBODY), at=now)
+
+
+class _Welcomed(NamedTuple):
+    """Whom the mail is for, and the endorsement that it is about."""
+
+    association: str
+    category: str
+    name: str
+    email: str
+
+
+class _Renewal(NamedTuple):
+    """The next renewal in words: its due date, in short too, and what it needs."""
+
+    due_on: str
+    due_briefly: str
+    rows: tuple[Row, ...]
+
+
+def _describe_renewal(context: ServiceContext, endorsement: Endorsement) -> _Renewal | None:
     standing = _find_standing(context, endorsement)
+    if standing is None or standing.due_on is None:
+        return None
+    day = standing.due_on
+    return _Renewal(format_date(day), format_short_date(day), _list_needed(standing))
+
+
+def _write(mail_context: MailContext, welcomed: _Welcomed, renewal: _Renewal | None) -> WelcomeMail:
+    association = welcomed.association
+    name = f"{association} {welcomed.category}"
     subjects = [f"Your {name} endorsement is on record here", "Your endorsement is on record here"]
     due, rows = "", tuple[Row, ...]()
-    if standing is not None and standing.due_on is not None:
-        day = format_date(standing.due_on)
-        due, rows = f"Your next renewal is due {day}. It needs:", _list_needed(standing)
+    if renewal is not None:
+        due, rows = f"Your next renewal is due {renewal.due_on}. It needs:", renewal.rows
         if not rows:
-            due = f"Your next renewal is due {day}. Nothing is needed for it."
-        subjects.insert(0, f"Your {name} renewal is due {format_short_date(standing.due_on)}")
+            due = f"Your next renewal is due {renewal.due_on}. Nothing is needed for it."
+        subjects.insert(0, f"Your {name} renewal is due {renewal.due_briefly}")
     base_url = mail_context.settings.base_url
     return WelcomeMail(
         subject=fit_subject(subjects),
-        greeting_name=person.name,
+        greeting_name=welcomed.name,
         headline=f"Your {name} endorsement is on record.",
         intro=f"{association} keeps renewals here. Log your training and Reflective Supervision/"
         "Consultation (RSC) hours in half a minute, see what counts and why, and get a reminder "
@@ -61,7 +107,7 @@ def _write(mail_context: MailContext, context: ServiceContext, added: AddedEndor
         due=due,
         rows=rows,
         action=Action("Sign in", f"{base_url}/sign-in"),
-        sign_in=f"There is no password. Enter {person.email} and we email you a code.",
+        sign_in=f"There is no password. Enter {welcomed.email} and we email you a code.",
         contact=_format_contact(mail_context, association),
         why=f"You get this email because {association} recorded your endorsement.",
     )

@@ -1,6 +1,9 @@
 """An endorsee is added in one form, with a welcome mail, and once."""
 
+from collections.abc import Callable
+
 import pytest
+from httpx2 import Response
 
 from tests.support.cast import ALICE, BOB, CAROL, ERIN
 from tests.web.client import Visitor, WebClient, problems, text_of
@@ -15,6 +18,8 @@ NINA = {
     "welcome": "yes",
     **day("since", 3, 1, 2025),
 }
+# Nothing of hers was due yet.
+RECENT = {**NINA, **day("since", 10, 1, 2026)}
 MEMBER = {"organization": "NCIMHA", **day("starts", 1, 1, 2026), **day("ends", 12, 31, 2026)}
 
 
@@ -34,6 +39,65 @@ def test_an_endorsee_is_added_with_a_welcome_mail(web: WebClient, carol: Visitor
     assert len(web.cast.rows("membership", person_id=person["id"])) == 1
     [mail] = web.mails("welcome")
     assert "http://testserver/sign-in" in mail
+
+
+def test_the_form_says_what_add_does(carol: Visitor) -> None:
+    text = text_of(carol.get(PATH))
+    for words in (
+        "When you press Add The renewal is open, or complete if nothing is required yet.",
+        "Your NCIMHA {category} renewal is due {due date} Hello {name},",
+        "Enter {email} and we email you a code.",
+        "It goes to Carol Reyes",
+        "No reminders are sent before the due date.",
+        "You can undo it for 30 days.",
+    ):
+        assert words in text, words
+
+
+def test_add_does_what_preview_and_save_do(web: WebClient, carol: Visitor) -> None:
+    tables = ("endorsement", "membership", "standing", "outbox", "audit_event")
+
+    def added(press: Callable[[dict[str, str]], Response]) -> tuple[Response, dict[str, int]]:
+        before = {table: len(web.cast.rows(table)) for table in tables}
+        page = press({**RECENT, **MEMBER})
+        grown = {table: len(web.cast.rows(table)) - before[table] for table in tables}
+        undo(carol, page)
+        return page, grown
+
+    slow = added(lambda form: save(carol, preview(carol, PATH, form)))
+    quick = added(lambda form: carol.follow(carol.post(PATH, {**form, "add": "yes"})))
+    assert quick[1] == slow[1]
+    assert "Saved. Undo" in text_of(quick[0])
+    assert "Open the record of Nina Park" in text_of(quick[0])
+    assert [row["state"] for row in web.cast.rows("outbox")] == ["dropped", "dropped"]
+
+
+def test_add_asks_about_people_who_look_alike(web: WebClient, carol: Visitor) -> None:
+    typed = {**RECENT, "name": "Alice Morena", "add": "yes"}
+    asked = preview(carol, PATH, typed)
+    assert "Is this the same person?" in text_of(asked)
+    [form] = [f for f in read_page("", asked).forms if "same" in f.choices]
+    shown = preview(carol, PATH, {**dict(form.sent), "same": "new"})
+    assert "Nothing is saved yet." in text_of(shown)
+    assert web.cast.rows("person", name="Alice Morena") == []
+    asked = preview(carol, PATH, {**RECENT, "email": BOB, "add": "yes"})
+    assert "Is this the same person?" in text_of(asked)
+
+
+def test_add_previews_what_the_form_did_not_announce(web: WebClient, carol: Visitor) -> None:
+    shown = preview(carol, PATH, {**NINA, "add": "yes"})
+    assert "Check this first. It differs from what the form says." in text_of(shown)
+    assert "An email about the lapse follows" in text_of(shown)
+    assert web.cast.rows("person", name="Nina Park") == []
+    save(carol, shown)
+    assert len(web.cast.rows("person", name="Nina Park")) == 1
+
+
+def test_a_double_tap_on_add_adds_once(web: WebClient, carol: Visitor) -> None:
+    assert carol.post(PATH, {**RECENT, "add": "yes"}).status_code == 303
+    again = carol.post(PATH, {**RECENT, "add": "yes"})
+    assert "Is this the same person?" in text_of(again)
+    assert len(web.cast.rows("person", name="Nina Park")) == 1
 
 
 def test_an_undone_addition_leaves_nothing(web: WebClient, carol: Visitor) -> None:
@@ -104,7 +168,7 @@ def test_an_endorsee_is_not_added_twice(web: WebClient, carol: Visitor) -> None:
 def test_what_is_wrong_is_said(
     web: WebClient, carol: Visitor, change: dict[str, str], field: str
 ) -> None:
-    answer = carol.post(PATH, {**NINA, **change})
+    answer = carol.post(PATH, {**NINA, **change, "add": "yes"})
     assert answer.status_code == 422
     assert [name for name, _ in problems(answer)] == [field]
     assert web.cast.rows("person", name="Nina Park") == []

@@ -4,7 +4,7 @@
 standings and emails, then does it, and offers to undo it.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Annotated, Any, NamedTuple
 
 from fastapi import APIRouter, HTTPException, Query
@@ -29,7 +29,12 @@ from tracker.services.desk_changes import (
     list_people_of,
     may_undo,
 )
-from tracker.services.desk_previews import StandingChange, StoredStanding, preview_change
+from tracker.services.desk_previews import (
+    ChangePreview,
+    StandingChange,
+    StoredStanding,
+    preview_change,
+)
 from tracker.web.dependencies import Viewer
 from tracker.web.forms.body import RowId
 from tracker.web.import_work import undo_import
@@ -134,6 +139,26 @@ def save_change(page: PageRequest, plan: ChangePlan, *, back: str) -> Response:
     """
     change_id = page.write(lambda context: apply_change(context, plan).id)
     return page.redirect(back, f"{_SAVED}{change_id}")
+
+
+def save_announced(
+    page: PageRequest,
+    plan: ChangePlan,
+    is_announced: Callable[[ChangePreview], bool],
+    *,
+    back: str,
+) -> Response | None:
+    """Do a change whose form says what it does; None, and nothing is done, if it does other things.
+
+    Raises Refused if the work refuses.
+    """
+
+    def work(context: ServiceContext) -> int | None:
+        preview = preview_change(context, plan)
+        return apply_change(context, plan, preview.state).id if is_announced(preview) else None
+
+    change_id = page.write(work)
+    return None if change_id is None else page.redirect(back, f"{_SAVED}{change_id}")
 
 
 @router.get("/coordinator/changes")

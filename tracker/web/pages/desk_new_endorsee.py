@@ -1,4 +1,7 @@
-"""Adding one endorsee: one short form, whether the person is known already, preview, and saved."""
+"""Adding one endorsee: one short form, whether the person is known already, and saved.
+
+The form says what happens, so it saves at once; where more would happen, there is a preview first.
+"""
 
 from collections.abc import Sequence
 from datetime import date
@@ -10,10 +13,12 @@ from fastapi.responses import HTMLResponse, Response
 from starlette.datastructures import FormData
 from wtforms import BooleanField, SelectChoice, SelectField, StringField
 
-from tracker.notifications.welcome_mail import welcome_endorsee
+from tracker.notifications.welcome_mail import render_welcome_sample, welcome_endorsee
 from tracker.refusal_text import format_refusal
+from tracker.rules.standing import Status
 from tracker.services.context import Refused, ServiceContext
-from tracker.services.desk_changes import ChangePlan, list_people_of
+from tracker.services.desk_changes import MAY_UNDO_FOR, ChangePlan, list_people_of
+from tracker.services.desk_previews import ChangePreview
 from tracker.services.holdings import Term, list_recorded_organizations
 from tracker.services.new_endorsees import NewEndorsee, add_endorsee
 from tracker.services.sign_in import normalize_email
@@ -21,7 +26,7 @@ from tracker.services.similar_people import SimilarPerson, list_similar_people
 from tracker.web.forms.body import Typed, add_problem, clean, parse_id, text_of
 from tracker.web.forms.days import PeriodForm
 from tracker.web.page_request import ChangePage, PageRequest
-from tracker.web.pages.desk import answer_change, choose_association
+from tracker.web.pages.desk import answer_change, choose_association, save_announced
 from tracker.web.pages.desk_forms import fit_title
 from tracker.web.rendering import category_name
 
@@ -31,6 +36,9 @@ _PATH = "/coordinator/person/new"
 _NEW = "new"
 _TABLES = ("person", "endorsement", "membership")
 _YEARS_BACK = 60
+# The button that saves at once, and the statuses of the renewals that it announces.
+_ADD = "add"
+_ANNOUNCED = {Status.OPEN.value, Status.MET.value, Status.EXCUSED.value}
 
 
 class NewEndorseeForm(PeriodForm):
@@ -106,8 +114,10 @@ def open_new_endorsee(page: ChangePage, association: Annotated[str, Query()] = "
 def save_new_endorsee(
     page: ChangePage, typed: Typed, association: Annotated[str, Query()] = ""
 ) -> Response:
-    """Ask whether a similar person is the same, preview, or save."""
+    """Ask whether a similar person is the same, save what the form announced, or preview."""
     association = choose_association(page.viewer, association)
+    is_add = _ADD in typed
+    typed = FormData([(name, text) for name, text in typed.multi_items() if name != _ADD])
     form = NewEndorseeForm(typed)
     same = text_of(typed, "same")
     known_id = None if same in {"", _NEW} else parse_id(same)
@@ -116,13 +126,22 @@ def save_new_endorsee(
         return _show(page, association, form)
     if not same and (similar := _list_similar(page, new)):
         return _ask_whether_same(page, association, typed, new, similar)
-    plan = _plan(page, form, new)
-    action = f"{_PATH}?{urlencode({'association': association})}"
     try:
-        return answer_change(page, typed, plan, action=action, back=action)
+        return _answer(page, typed, _plan(page, form, new), is_add=is_add)
     except Refused as refused:
         form.add_refusals(refused.refusals)
         return _show(page, association, form)
+
+
+def _answer(page: PageRequest, typed: FormData, plan: ChangePlan, *, is_add: bool) -> Response:
+    """Save, if that was pressed and is what the form announced; otherwise as `answer_change`."""
+    action, note = f"{_PATH}?{urlencode({'association': plan.association})}", ""
+    if is_add:
+        saved = save_announced(page, plan, _is_announced, back=action)
+        if saved is not None:
+            return saved
+        note = "Check this first. It differs from what the form says."
+    return answer_change(page, typed, plan, action=action, back=action, note=note)
 
 
 def _plan(page: PageRequest, form: NewEndorseeForm, new: NewEndorsee) -> ChangePlan:
@@ -133,6 +152,12 @@ def _plan(page: PageRequest, form: NewEndorseeForm, new: NewEndorsee) -> ChangeP
         tables=_TABLES,
         work=lambda context: _add(page, context, new, welcomes=form.welcome.data),
     )
+
+
+def _is_announced(preview: ChangePreview) -> bool:
+    """Whether renewals are open or complete afterwards, and one email at most is sent."""
+    after = [each.after.status if each.after else "" for each in preview.standings]
+    return bool(after) and _ANNOUNCED.issuperset(after) and len(preview.messages) <= 1
 
 
 def _add(
@@ -184,6 +209,7 @@ def _show(page: PageRequest, association: str, form: NewEndorseeForm) -> HTMLRes
     choices = [SelectChoice("", "None on file"), *(SelectChoice(o, o) for o in organizations)]
     form.organization.choices = choices
     form.today = page.day_of(association)
+    typed = (form.name.data or "", form.email.data or "")
     return page.render(
         "desk_new_endorsee.html",
         here="coordinator",
@@ -191,5 +217,8 @@ def _show(page: PageRequest, association: str, form: NewEndorseeForm) -> HTMLRes
         association=association,
         form=form,
         added=added,
+        sample=render_welcome_sample(page.site, association, typed, page.now),
+        first_reminder=max(page.site.notices.renewal.before, default=0),
+        days=MAY_UNDO_FOR.days,
         path=f"{_PATH}?{urlencode({'association': association})}",
     )
