@@ -116,6 +116,7 @@ KNOWN = {
     ("POST", "/sessions/asked/{member_id}"): PERSON,
     ("GET", "/coordinator"): COORDINATOR,
     ("GET", "/coordinator/attention.csv"): COORDINATOR,
+    ("GET", "/coordinator/attention.xlsx"): COORDINATOR,
     ("GET", "/coordinator/snooze"): COORDINATOR,
     ("POST", "/coordinator/snooze"): COORDINATOR,
     ("POST", "/coordinator/snooze/end"): COORDINATOR,

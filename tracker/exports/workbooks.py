@@ -18,6 +18,8 @@ from openpyxl.utils import get_column_letter
 from tracker.spreadsheet_csv import csv_lines, escape_formula
 
 Value = str | date | float | None
+# The type of a workbook.
+XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 _LONGEST_SHEET_NAME = 31
 _NOT_IN_SHEET_NAMES = re.compile(r"[\[\]:*?/\\]")
 _DATE_FORMAT, _NUMBER_FORMAT = "yyyy-mm-dd", "0.##"

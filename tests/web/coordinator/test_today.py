@@ -1,7 +1,9 @@
 """The start page: what needs attention, snoozes, and how the system is doing."""
 
-from datetime import date, timedelta
+import io
+from datetime import date, datetime, timedelta
 
+import openpyxl
 import pytest
 from httpx2 import Response
 from sqlalchemy import insert, update
@@ -146,6 +148,16 @@ def test_the_download_has_the_kind_that_is_shown(sqlite_web: WebClient) -> None:
     assert address.replace("&", "&amp;") in carol.get("/coordinator?kind=lapsed").text
     _, *rows = carol.get(address).text.splitlines()
     assert [row.split(",")[1] for row in rows] == ["lapsed"]
+    address = address.replace(".csv", ".xlsx")
+    assert address.replace("&", "&amp;") in carol.get("/coordinator?kind=lapsed").text
+    sent = carol.get(address)
+    assert "attention-ncimha-2026-11-22.xlsx" in sent.headers["content-disposition"]
+    sheet = openpyxl.load_workbook(io.BytesIO(sent.content)).active
+    assert sheet is not None
+    heading, bob = ([cell.value for cell in row] for row in sheet.iter_rows())
+    found = dict(zip(heading, bob, strict=True))
+    assert (found["Name"], found["Kind"]) == ("Bob Osei", "lapsed")
+    assert found["Since"] == datetime(2026, 2, 1)  # noqa: DTZ001 - a day
 
 
 # --- snoozes

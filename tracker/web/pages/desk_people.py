@@ -8,7 +8,7 @@ from fastapi import APIRouter, Query, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
 from tracker.db.lists import SavedFilter
-from tracker.exports.workbooks import ExportTable, table_csv, table_workbook
+from tracker.exports.workbooks import XLSX, ExportTable, table_csv, table_workbook
 from tracker.notifications.people_text import format_option, format_row_missing, format_status
 from tracker.services.context import Refused, ServiceContext
 from tracker.services.people_filter import (
@@ -40,7 +40,6 @@ from tracker.web.pages.people_table import tabulate_people
 
 router = APIRouter()
 PATH = "/coordinator/people"
-_XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 _WARM = ("lapsed", "overdue", "behind")
 # Enough for those who supervise most; the search finds the others.
 _MOST_PROVIDERS = 30
@@ -159,7 +158,7 @@ def send_workbook(
     table, name = _tabulate(page, request, association)
     with table_workbook(table, name) as file:
         headers = {"content-disposition": f'attachment; filename="{name}.xlsx"'}
-        return Response(file.read(), media_type=_XLSX, headers=headers)
+        return Response(file.read(), media_type=XLSX, headers=headers)
 
 
 @router.post("/coordinator/people")

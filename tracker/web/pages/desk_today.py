@@ -12,6 +12,7 @@ from fastapi.responses import RedirectResponse, Response, StreamingResponse
 from sqlmodel import Session
 from wtforms import HiddenField, RadioField, SelectChoice, StringField
 
+from tracker.exports.workbooks import XLSX, table_workbook
 from tracker.formatting import capitalize_first, format_count, format_date
 from tracker.jobs.schedule import Job, find_due, find_next
 from tracker.notifications.attention_text import (
@@ -41,6 +42,7 @@ from tracker.web.flash import redirect_with_flash
 from tracker.web.forms.body import OwnForm, Typed, add_problem, clean, number_of, text_of
 from tracker.web.forms.fields import DateError, DateWording, parse_date
 from tracker.web.page_request import ChangePage, CoordinatorPage, PageNumber, PageRequest, require
+from tracker.web.pages.attention_table import tabulate_attention
 from tracker.web.pages.desk import choose_association
 from tracker.web.time_zones import format_instant
 
@@ -274,6 +276,33 @@ def send_attention(
 ) -> StreamingResponse:
     """Send what needs attention at one association, or one kind of it, for a spreadsheet."""
     association = choose_association(page.viewer, association)
+    rows, name = _read_attention(page, request, association, kind)
+    return StreamingResponse(
+        csv_lines(AttentionRow._fields, rows),
+        media_type="text/csv; charset=utf-8",
+        headers={"content-disposition": f'attachment; filename="{name}.csv"'},
+    )
+
+
+@router.get("/coordinator/attention.xlsx")
+def send_attention_workbook(
+    page: CoordinatorPage,
+    request: Request,
+    association: Annotated[str, Query()] = "",
+    kind: Annotated[str, Query()] = "",
+) -> Response:
+    """Send the same as a workbook."""
+    association = choose_association(page.viewer, association)
+    rows, name = _read_attention(page, request, association, kind)
+    with table_workbook(tabulate_attention(rows), name) as file:
+        headers = {"content-disposition": f'attachment; filename="{name}.xlsx"'}
+        return Response(file.read(), media_type=XLSX, headers=headers)
+
+
+def _read_attention(
+    page: PageRequest, request: Request, association: str, kind: str
+) -> tuple[list[AttentionRow], str]:
+    """What needs attention, of one kind if it is not empty, and the file's name; recorded."""
     base_url = page.site.settings.base_url
     with page.reading() as session:
         rows = attention_rows(session, page.rulebooks, association, page.now, base_url)
@@ -283,12 +312,7 @@ def send_attention(
     page.site.writer.run(
         lambda writing: record_event(writing, page.now, client, DOWNLOAD, DONE, person_id)
     )
-    name = f"attention-{association.lower()}-{page.day_of(association).isoformat()}.csv"
-    return StreamingResponse(
-        csv_lines(AttentionRow._fields, rows),
-        media_type="text/csv; charset=utf-8",
-        headers={"content-disposition": f'attachment; filename="{name}"'},
-    )
+    return rows, f"attention-{association.lower()}-{page.day_of(association).isoformat()}"
 
 
 class SnoozeForm(OwnForm):
