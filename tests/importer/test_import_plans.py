@@ -2,8 +2,9 @@
 
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from itertools import cycle
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,8 @@ from tests.importer.dying_import import KILLED
 from tests.importer.uploads import Desk, Table, as_csv, as_workbook
 from tests.support.cast import ALICE, BOB, DANA, ERIN, EVE, NOW, fill
 from tests.support.databases import copy_sqlite
-from tracker.importer.plans import discard_import, start_applying, start_undoing
+from tracker.importer.plans import decide_addresses, discard_import, start_applying, start_undoing
+from tracker.importer.same_address import SameAddress
 from tracker.services.context import Refused
 
 HEADING = ["Name", "E-mail", "Endorsement", "Date endorsed"]
@@ -41,6 +43,28 @@ members = st.lists(st.tuples(emails, days, days), min_size=1, max_size=6)
 trainings = st.lists(
     st.tuples(emails, days, hours, st.sampled_from(["Talk", "Course"])), min_size=1, max_size=6
 )
+# Few addresses and days, so that many rows contradict each other.
+few_emails = st.sampled_from([ALICE, "zoe@example.org", "Zoe@Example.org"])
+few_days = st.sampled_from(["2024-03-01", "2025-03-01"])
+doubles = st.lists(
+    st.tuples(
+        names, few_emails, categories, few_days,
+        st.sampled_from(["", "2026-03-01"]), st.sampled_from(["", "master", "none"]),
+    ),
+    min_size=2,
+    max_size=6,
+)  # fmt: skip
+terms_of_doubles = st.lists(
+    st.tuples(few_emails, few_days, st.sampled_from(["2025-12-31", "2026-12-31"])), max_size=4
+)
+choices = st.lists(
+    st.sampled_from(["one:0", "one:1", "shared:0", "shared:1", "only:0", "only:1", ""]),
+    min_size=1,
+    max_size=3,
+)
+own_addresses = st.lists(
+    st.sampled_from(["", "own@example.org", "second@example.org", BOB]), max_size=3
+)
 
 
 @pytest.fixture
@@ -58,9 +82,23 @@ def shared_desk(migrated_sqlite: Path, tmp_path_factory: pytest.TempPathFactory)
     cast.engine.dispose()
 
 
-def check_plan_equals_result(desk: Desk, name: str, data: bytes) -> None:
+def choose(desk: Desk, plan_id: int, choices: Sequence[str], own: Sequence[str]) -> None:
+    """Choose for the rows with one address, in turn; ``own`` are addresses by version."""
+    found = [SameAddress.from_stored(each) for each in desk.summary(plan_id).same_addresses]
+    if not found or not choices:
+        return
+    chosen = {same.key: choice for same, choice in zip(found, cycle(choices), strict=False)}
+    fields = {same.field_of(number): email for same in found for number, email in enumerate(own)}
+    desk.do(decide_addresses, plan_id, chosen, fields)
+    desk.run(plan_id)
+
+
+def check_plan_equals_result(
+    desk: Desk, name: str, data: bytes, choices: Sequence[str] = (), own: Sequence[str] = ()
+) -> None:
     before = desk.restored()
     plan_id = desk.upload((name, data))
+    choose(desk, plan_id, choices, own)
     assert desk.state(plan_id) == ("planned", "")
     assert desk.restored() == before
     counts = desk.summary(plan_id).counts
@@ -77,6 +115,7 @@ def check_plan_equals_result(desk: Desk, name: str, data: bytes) -> None:
         assert len(changed) <= counts.get(kind, {}).get("changed", 0)
     # The same list once more has nothing left to do.
     again = desk.upload((name, data))
+    choose(desk, again, choices, own)
     assert {outcome for *_, outcome in desk.outcomes(again)} <= {"unchanged", "refused"}
     refused = [row for row in planned if row[2] == "refused"]
     assert [row for row in desk.outcomes(again) if row[2] == "refused"] == refused
@@ -106,6 +145,18 @@ def test_a_plan_of_any_workbook_equals_its_result(
         Trainings=[TRAININGS, *sessions],
     )
     check_plan_equals_result(shared_desk, "lists.xlsx", data)
+
+
+@SOME
+@given(doubles, terms_of_doubles, choices, own_addresses)
+def test_a_plan_with_chosen_rows_equals_its_result(
+    shared_desk: Desk, roster: Table, terms: Table, chosen: list[str], own: list[str]
+) -> None:
+    data = as_workbook(
+        Endorsees=[[*HEADING, "Endorsement ends", "Highest degree"], *roster],
+        Members=[MEMBERS, *terms],
+    )
+    check_plan_equals_result(shared_desk, "lists.xlsx", data, chosen, own)
 
 
 @pytest.mark.parametrize("statements", [2, 30, 60])

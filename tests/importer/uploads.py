@@ -10,7 +10,7 @@ from openpyxl import Workbook
 
 from tests.support.cast import BOOKS, CAROL, CONFIG, NOW, Cast
 from tracker.db.engine import reading, writing
-from tracker.db.imports import ImportPlanRecord
+from tracker.db.imports import ImportPlanRecord, ImportPlanRow
 from tracker.importer.plan_records import (
     ImportSummary,
     get_import,
@@ -92,10 +92,16 @@ class Desk:
     def summary(self, plan_id: int) -> ImportSummary:
         return summary_of(self.record(plan_id))
 
+    def rows(self, plan_id: int) -> list[ImportPlanRow]:
+        """What becomes of each row."""
+        with reading(self.cast.engine) as session:
+            rows = list(list_rows(session, plan_id))
+            session.expunge_all()
+            return rows
+
     def outcomes(self, plan_id: int) -> list[tuple[str, int, str]]:
         """Kind, line, and outcome of each row."""
-        with reading(self.cast.engine) as session:
-            return [(row.kind, row.line, row.outcome) for row in list_rows(session, plan_id)]
+        return [(row.kind, row.line, row.outcome) for row in self.rows(plan_id)]
 
     def restored(self) -> dict[str, list[dict[str, Any]]]:
         return {table: self.cast.rows(table) for table in RESTORED}

@@ -315,7 +315,11 @@ def _upload_lists(web: WebClient) -> dict[str, int]:
     """A list whose columns nobody has checked, and one with a plan and people to decide about."""
     carol = web.visit(CAROL)
     unknown = "Name,Email,Category,Since,Shirt\nZoe,zoe@example.org,Level 2,3/4/2024,L\n"
-    new = "Alice Moreno,alice@new.example,IFS,3/14/2024\nNo Mail,,IFS,3/14/2024\n"
+    new = (
+        "Alice Moreno,alice@new.example,IFS,3/14/2024\n"
+        "Zoe Hartman,zoe@example.org,IFA,3/14/2024\n"
+        "No Mail,,IFS,3/14/2024\n"
+    )
     waiting = str(upload(carol, ("members.csv", unknown)).headers["location"])
     planned = plan(web, carol, ("roster.csv", ROSTER + new))
     return {

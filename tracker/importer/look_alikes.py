@@ -164,6 +164,12 @@ def _load_people(session: Session, association: str) -> dict[int, Person]:
     return people
 
 
+def list_own_names(session: Session, association: str) -> dict[str, str]:
+    """The names of the association's people, by address."""
+    people = _load_people(session, association)
+    return {person.email: person.name for person in people.values()}
+
+
 def _describe_held(
     session: Session, association: str, people: Mapping[int, Person]
 ) -> dict[str, str]:
@@ -229,11 +235,11 @@ def note_other_people(
 def _list_foreign_names(session: Session, files: ImportedFiles, association: str) -> dict[str, str]:
     """Why people of other associations are not meant, by address. It does not tell their names."""
     listed = {row.email: row.name for row in files.rows_of(PersonRow) if not row.previous_email}
-    own = {person.email for person in _load_people(session, association).values()}
+    own = list_own_names(session, association)
     message = "is the address of someone with another name: check the address"
     columns = select(Person.email, Person.name)
     foreign = dict[str, str]()
-    for emails in in_chunks(sorted(listed.keys() - own), _BATCH):
+    for emails in in_chunks(sorted(listed.keys() - own.keys()), _BATCH):
         for email, name in session.exec(columns.where(col(Person.email).in_(emails))):
             if not _have_common_word(name, listed[email]):
                 foreign[email] = message

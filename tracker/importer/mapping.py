@@ -60,13 +60,16 @@ class ImportMapping:
     """What an upload means.
 
     ``values`` are by target and by the text in the sheets (as `value_key` has it). ``people`` say
-    who is meant by an address: see `look_alikes`. ``similar`` decides about all rows that look
-    like a stored session.
+    who is meant by an address: see `look_alikes`. ``addresses`` say what rows with one address
+    are, and ``own_addresses`` those that people get instead: see `same_address`. ``similar``
+    decides about all rows that look like a stored session.
     """
 
     sheets: list[SheetMapping] = field(default_factory=list)
     values: dict[str, dict[str, str]] = field(default_factory=dict)
     people: dict[str, str] = field(default_factory=dict)
+    addresses: dict[str, str] = field(default_factory=dict)
+    own_addresses: dict[str, str] = field(default_factory=dict)
     similar: Literal["", "same", "new"] = ""
 
     def to_json(self) -> str:

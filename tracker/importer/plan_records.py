@@ -34,6 +34,7 @@ class ImportSummary:
     """What a plan says besides its rows.
 
     ``look_alikes`` are people who may be the same as others, of whom some are ``undecided``;
+    ``same_addresses`` rows of the upload with one address, as `SameAddress` reads them;
     ``letters`` the addresses to which applying it sends one; ``left_out`` the number of rows that a
     value leaves out; ``similar`` that of rows that may be stored sessions. ``person_ids`` are the
     stored people of whom it changes anything.
@@ -42,6 +43,7 @@ class ImportSummary:
     counts: dict[str, dict[str, int]] = field(default_factory=dict)
     look_alikes: list[dict[str, Any]] = field(default_factory=list)
     undecided: int = 0
+    same_addresses: list[dict[str, Any]] = field(default_factory=list)
     letters: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     left_out: int = 0
@@ -61,6 +63,11 @@ class ImportSummary:
 def summary_of(record: ImportPlanRecord) -> ImportSummary:
     """The summary of a stored plan; an empty one before there is a plan."""
     return ImportSummary(**json.loads(record.summary)) if record.summary else ImportSummary()
+
+
+def pack_summary(summary: ImportSummary) -> str:
+    """A summary as it is stored."""
+    return json.dumps(asdict(summary), ensure_ascii=False)
 
 
 def mapping_of(record: ImportPlanRecord) -> ImportMapping:

@@ -4,10 +4,9 @@ Each is one transaction, begun by a state that is stored before it and ended by 
 with it. A process that dies loses nothing: the next one finds the state and begins again.
 """
 
-import json
 from collections.abc import Callable, Collection, Mapping
 from contextlib import nullcontext
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from sqlmodel import Session
@@ -24,6 +23,7 @@ from tracker.importer.plan_records import (
     UNDONE,
     format_changes,
     list_rows,
+    pack_summary,
     remember,
     store_rows_of_plan,
     summary_of,
@@ -106,8 +106,7 @@ class ImportWork:
         cells = run.list_cells(done.rows)
         store_rows_of_plan(session, self.record.id, zip(done.rows, cells, strict=True))
         done.summary.person_ids = sorted(list_stored(session, done.summary.person_ids))
-        summary = json.dumps(asdict(done.summary), ensure_ascii=False)
-        self._set_state(PLANNED, summary=summary)
+        self._set_state(PLANNED, summary=pack_summary(done.summary))
 
     def _apply(self) -> None:
         """Do what was planned. Raises Refused if that is something else by now."""
@@ -131,7 +130,10 @@ class ImportWork:
         first_days = [each.association for each in list_starts(session) if each.id not in days]
         remembered = Remembered(taken, first_days)
         remember(context, run.association, run.sheets, run.mapping)
-        self._set_state(APPLIED, change_id=change.id, sheets=None, remembered=remembered.pack())
+        # Columns that were not imported are forgotten with the cells of the files.
+        summary = pack_summary(replace(summary_of(record), same_addresses=[]))
+        kept = {"summary": summary, "remembered": remembered.pack()}
+        self._set_state(APPLIED, change_id=change.id, sheets=None, **kept)
 
     def _undo(self) -> None:
         """Undo what was applied, and note with each row what became of it."""

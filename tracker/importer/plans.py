@@ -29,11 +29,13 @@ from tracker.importer.plan_records import (
     load_memory,
     mapping_of,
     pack_sheets,
+    summary_of,
     unpack_sheets,
 )
 from tracker.importer.plan_work import ImportWork
 from tracker.importer.problems import ImportRefused, Progress
 from tracker.importer.proposals import propose_mapping
+from tracker.importer.same_address import SameAddress, check_own_addresses
 from tracker.importer.targets import choices_of
 from tracker.importer.workbooks import MAX_FILES, Sheet, read_upload
 from tracker.notifications.context import MailContext
@@ -120,6 +122,29 @@ def decide_people(context: ServiceContext, plan_id: int, decisions: Mapping[str,
     _change(context, record, PLANNING, mapping=mapping.to_json())
 
 
+def decide_addresses(
+    context: ServiceContext, plan_id: int, choices: Mapping[str, str], own: Mapping[str, str]
+) -> None:
+    """Store what rows of an import with the same address are, and plan it again.
+
+    ``own`` are the own addresses of people who share one (empty: none), as `SameAddress.field_of`
+    names them. What is about other rows than the plan shows is ignored. Raises Refused for what is
+    no address.
+    """
+    record = _open_import(context, plan_id, PLANNED)
+    mapping, refusals = mapping_of(record), list[Refusal]()
+    for stored in summary_of(record).same_addresses:
+        same = SameAddress.from_stored(stored)
+        refusals += check_own_addresses(same, own)
+        if same.key in choices:
+            mapping.addresses[same.key] = choices[same.key]
+        fields = map(same.field_of, range(len(same.versions)))
+        mapping.own_addresses |= {field: own[field] for field in fields if field in own}
+    if refusals:
+        raise Refused(*refusals)
+    _change(context, record, PLANNING, mapping=mapping.to_json())
+
+
 def decide_similar(context: ServiceContext, plan_id: int, decision: str) -> None:
     """Store whether rows that look like stored sessions are those, and plan the import again."""
     record = _open_import(context, plan_id, PLANNED)
@@ -149,7 +174,7 @@ def start_undoing(context: ServiceContext, plan_id: int) -> None:
 def discard_import(context: ServiceContext, plan_id: int) -> None:
     """Forget an import that was not applied, with the cells of its files."""
     record = _open_import(context, plan_id, MAPPING, PLANNED)
-    _change(context, record, DISCARDED, sheets=None)
+    _change(context, record, DISCARDED, sheets=None, summary="")
 
 
 def _open_import(context: ServiceContext, plan_id: int, *states: str) -> ImportPlanRecord:

@@ -37,8 +37,9 @@ class ImportedFiles:
     files in which a row has a problem. ``is_readable`` is False if a file could not be read to its
     end: then nothing is known about what the other rows refer to. ``ignored`` are unknown files.
     ``changed_emails`` are present addresses by former ones, as far as this import changed them.
-    ``repeated`` are rows that say the same as an earlier one, each with that one. ``kind_of_file``
-    are the kinds of files by what problems call them.
+    ``repeated`` are rows that say the same as an earlier one, each with that one, and
+    ``contradictions`` those that say something else about the same thing. ``kind_of_file`` are the
+    kinds of files by what problems call them.
     """
 
     rows: dict[type[CsvRow], list[Any]] = field(default_factory=dict)
@@ -51,6 +52,7 @@ class ImportedFiles:
     is_readable: bool = True
     changed_emails: dict[str, str] = field(default_factory=dict)
     repeated: list[tuple[CsvRow, CsvRow]] = field(default_factory=list)
+    contradictions: list[tuple[CsvRow, CsvRow]] = field(default_factory=list)
     kind_of_file: dict[str, str] = field(default_factory=dict)
 
     def rows_of(self, schema: type[R]) -> list[R]:
@@ -233,6 +235,7 @@ class _FileReader:
                     if first is row:
                         rows.append(row)
                     elif _cells_of(first) != _cells_of(row):
+                        files.contradictions.append((row, first))
                         files.problems.append(row.contradicts(first))
                     else:
                         files.repeated.append((row, first))

@@ -96,7 +96,7 @@ class _Refused:
     def __init__(self, files: ImportedFiles) -> None:
         self._files = files
         self.problems = defaultdict[Line, list[ImportProblem]](list)
-        self.emails = dict[Line, str]()
+        self.emails = {row.sort_key: row.email for row, _ in files.contradictions}
 
     def add(self, problems: Collection[ImportProblem]) -> None:
         """Leave out the lines of these problems."""

@@ -4,6 +4,7 @@ import io
 import re
 
 import pytest
+from httpx2 import Response
 from openpyxl import Workbook
 
 from tests.support.cast import ALICE, BOB, CAROL, DAN, ERIN
@@ -149,6 +150,87 @@ def test_people_who_look_alike_are_decided(web: WebClient) -> None:
     assert ALICE not in people(web)
     act(web, carol, path, "undo")
     assert ALICE in people(web)
+
+
+SHARED = (
+    "Name,Email,Endorsement,Date endorsed\n"
+    "Zoe Hart,office@example.org,IFS,3/14/2024\n"
+    "Yan Li,office@example.org,IFA,5/6/2025\n"
+)
+
+
+def key_of(page: Response) -> str:
+    return str(re.findall(r'name="key-0" value="(\w+)"', page.text)[0])
+
+
+def test_rows_with_one_address_are_side_by_side(web: WebClient) -> None:
+    carol = web.visit(CAROL)
+    path = plan(web, carol, ("roster.csv", SHARED))
+    page = carol.get(path)
+    assert "The same address in different rows: 1 to decide" in text_of(page)
+    assert "Name differs Zoe Hart Yan Li" in text_of(page)
+    assert "checked" not in page.text
+    page = act(web, carol, path, "addresses", **{"key-0": key_of(page), "rows-0": "one:1"})
+    assert "3 rows of 4 would change something" in text_of(page)
+    assert "to decide" not in text_of(page)
+    assert page.text.count("checked") == 1
+    again = act(web, carol, path, "addresses", **{"key-0": key_of(page), "rows-0": "only:0"})
+    assert "2 rows of 4 would change something" in text_of(again)
+    assert "left out, as you chose: row 2 counts" in text_of(again)
+
+
+def test_a_row_without_an_own_address_says_what_to_do(web: WebClient) -> None:
+    carol = web.visit(CAROL)
+    path = plan(web, carol, ("roster.csv", SHARED))
+    key = key_of(carol.get(path))
+    choice = {"key-0": key, "rows-0": "shared:0"}
+    page = act(web, carol, path, "addresses", **choice)
+    assert "two people need an address each: write this person's own address" in text_of(page)
+    download = carol.get(f"{path}/refused.csv").text
+    assert download.count("Yan Li,office@example.org,IFA") == 2
+    page = act(web, carol, path, "addresses", **choice, **{f"own-{key}-1": " Yan@Example.org "})
+    assert "4 rows of 4 would change something" in text_of(page)
+    act(web, carol, path, "apply")
+    assert people(web) >= {"office@example.org", "yan@example.org"}
+
+
+def test_what_is_no_address_is_a_problem(web: WebClient) -> None:
+    carol = web.visit(CAROL)
+    path = plan(web, carol, ("roster.csv", SHARED))
+    key = key_of(carol.get(path))
+    form = {"action": "addresses", "key-0": key, "rows-0": "shared:0", f"own-{key}-1": "yan"}
+    answer = carol.post(path, form)
+    assert problems(answer) == [
+        (f"own-{key}-1", "Enter an email address, like name@example.org"),
+    ]
+    # What was chosen and typed is kept.
+    assert re.findall(r'value="([^"]+)" checked', answer.text) == ["shared:0"]
+    assert 'value="yan"' in answer.text
+    assert "1 to decide" in text_of(carol.get(path))
+
+
+def test_a_viewer_sees_the_rows_and_chooses_nothing(sqlite_web: WebClient) -> None:
+    carol = sqlite_web.visit(CAROL)
+    path = plan(sqlite_web, carol, ("roster.csv", SHARED))
+    key = key_of(carol.get(path))
+    viewer = {"name": "Ruth Adler", "email": "ruth@example.org", "role": "viewer"}
+    carol.post("/coordinator/team/new", viewer)
+    ruth = sqlite_web.visit("ruth@example.org")
+    page = ruth.get(path)
+    assert "Name differs Zoe Hart Yan Li" in text_of(page)
+    assert "Save these choices" not in page.text
+    assert 'type="radio"' not in page.text
+    form = {"action": "addresses", "key-0": key, "rows-0": "one:1"}
+    assert ruth.post(path, form).status_code in {403, 404}
+    assert "1 to decide" in text_of(carol.get(path))
+
+
+def test_choices_for_other_rows_change_nothing(web: WebClient) -> None:
+    carol = web.visit(CAROL)
+    path = plan(web, carol, ("roster.csv", SHARED))
+    other = plan(web, carol, ("other.csv", SHARED + "Ann,office@example.org,IFA,5/6/2025\n"))
+    choice = {"key-0": key_of(carol.get(path)), "rows-0": "one:1"}
+    assert "1 to decide" in text_of(act(web, carol, other, "addresses", **choice))
 
 
 def test_another_coordinator_sees_nothing(web: WebClient) -> None:

@@ -1,7 +1,7 @@
 """The form that says what the columns and values of uploaded sheets mean."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import NamedTuple
 
@@ -208,8 +208,8 @@ def parse_mapping(
     typed: FormData, sheets: Sequence[Sheet], before: ImportMapping, choices: ChoicesByTarget
 ) -> ImportMapping:
     """The mapping that a form says; what it does not ask stays as it was."""
-    mapping = ImportMapping(people=before.people, similar=before.similar)
-    mapping.values = {target: dict(values) for target, values in before.values.items()}
+    values = {target: dict(texts) for target, texts in before.values.items()}
+    mapping = replace(before, sheets=[], values=values)
     for number, (sheet, stored) in enumerate(zip(sheets, before.sheets, strict=True)):
         mapped = _parse_sheet(typed, number, len(sheet.heading), choices)
         mapping.sheets.append(mapped)

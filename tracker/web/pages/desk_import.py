@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import date
 from typing import Annotated, Any
 
@@ -31,6 +31,7 @@ from tracker.importer.plan_records import (
 )
 from tracker.importer.plans import (
     create_import,
+    decide_addresses,
     decide_people,
     decide_similar,
     discard_import,
@@ -55,6 +56,11 @@ from tracker.web.forms.import_mapping import (
     parse_mapping,
     target_options,
 )
+from tracker.web.forms.import_people import (
+    build_address_fields,
+    parse_addresses,
+    parse_people,
+)
 from tracker.web.import_work import percent_done, start_import
 from tracker.web.page_request import (
     PAGE_SIZE,
@@ -73,6 +79,7 @@ router = APIRouter()
 _PATH = "/coordinator/import"
 _MOST_IMPORTS = 20
 _MOST_LETTERS = 12
+_MOST_ADDRESSES = 20
 _LARGEST_MB = MAX_FILE_BYTES // (1024 * 1024)
 _ROW_CELLS = 4
 # The address stands beside, and the association is that of the page.
@@ -187,19 +194,27 @@ def _render_progress(page: PageRequest, record: ImportPlanRecord) -> HTMLRespons
 
 
 def _render_plan(
-    page: PageRequest, record: ImportPlanRecord, chosen: tuple[str, str], number: int
+    page: PageRequest,
+    record: ImportPlanRecord,
+    chosen: tuple[str, str] = ("", ""),
+    number: int = 1,
+    typed: FormData | None = None,
+    problems: Sequence[tuple[str, str]] = (),
 ) -> HTMLResponse:
+    """The plan; with ``problems``, as it was ``typed``."""
     summary = summary_of(record)
     with page.reading() as session:
         skip = (number - 1) * PAGE_SIZE
         rows, count = list_page_of_rows(session, record.id, chosen, skip, PAGE_SIZE)
         views = [_view_row(row) for row in rows]
-    decisions = mapping_of(record).people
+    mapping = mapping_of(record)
+    same_addresses, open_addresses = build_address_fields(summary, mapping, typed)
     return page.render(
         "desk_import_plan.html",
         here="coordinator",
         desk="import",
         association=record.association,
+        problems=problems,
         record=record,
         title=title_of(record),
         files=files_of(record),
@@ -211,10 +226,13 @@ def _render_plan(
         outcomes=_OUTCOME_WORDS,
         kind_names=KIND_NAMES,
         look_alikes=[
-            (each, decisions.get(each["email"], ""), _format_place(each["place"]))
+            (each, mapping.people.get(each["email"], ""), _format_place(each["place"]))
             for each in summary.look_alikes[:PAGE_SIZE]
         ],
-        similar=mapping_of(record).similar,
+        same_addresses=same_addresses[:_MOST_ADDRESSES],
+        more_addresses=len(same_addresses[_MOST_ADDRESSES:]),
+        open_addresses=open_addresses,
+        similar=mapping.similar,
         page=number,
         pages=count_pages(count),
         may_apply=record.state == PLANNED and _has_work(summary.totals),
@@ -278,27 +296,12 @@ def change_import(page: CoordinatorPage, plan_id: RowId, typed: Typed) -> Respon
     action = text_of(typed, "action")
     with page.reading() as session:
         association = get_import(session, page.viewer.actor, plan_id).association or ""
-
-    def work(context: ServiceContext) -> None:
-        match action:
-            case "apply":
-                start_applying(context, plan_id)
-            case "undo":
-                start_undoing(context, plan_id)
-            case "discard":
-                discard_import(context, plan_id)
-            case "people":
-                decide_people(context, plan_id, _parse_people(typed))
-            case "similar":
-                decide_similar(context, plan_id, text_of(typed, "similar"))
-            case "again":
-                plan_again(context, plan_id)
-            case _:
-                raise NotFound
-
     try:
-        page.write(work)
-    except Refused:
+        page.write(lambda context: _act(context, plan_id, action, typed))
+    except Refused as refused:
+        if any(each.field for each in refused.refusals):
+            problems = format_problems(refused)
+            return _render_plan(page, _find(page, plan_id), typed=typed, problems=problems)
         # Somebody else was faster, or the button was pressed twice: the page shows what is.
         return page.redirect(f"{_PATH}/{plan_id}", "")
     if action == "discard":
@@ -307,15 +310,24 @@ def change_import(page: CoordinatorPage, plan_id: RowId, typed: Typed) -> Respon
     return page.redirect(f"{_PATH}/{plan_id}", "")
 
 
-def _parse_people(typed: FormData) -> dict[str, str]:
-    """Who people are: a field for each, and the address in another one beside it."""
-    decisions = {}
-    for name, email in typed.multi_items():
-        if name.startswith("email-"):
-            decision = text_of(typed, f"who-{name.removeprefix('email-')}")
-            if decision:
-                decisions[str(email)] = decision
-    return decisions
+def _act(context: ServiceContext, plan_id: int, action: str, typed: FormData) -> None:
+    match action:
+        case "apply":
+            start_applying(context, plan_id)
+        case "undo":
+            start_undoing(context, plan_id)
+        case "discard":
+            discard_import(context, plan_id)
+        case "people":
+            decide_people(context, plan_id, parse_people(typed))
+        case "addresses":
+            decide_addresses(context, plan_id, *parse_addresses(typed))
+        case "similar":
+            decide_similar(context, plan_id, text_of(typed, "similar"))
+        case "again":
+            plan_again(context, plan_id)
+        case _:
+            raise NotFound
 
 
 @router.get(_PATH + "/{plan_id}/columns")
