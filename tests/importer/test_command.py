@@ -98,6 +98,16 @@ def test_a_plan_lists_refused_and_changed_rows(sqlite_importer: Importer) -> Non
     assert "1 row would be refused, and so nothing would be stored." in called.stderr
 
 
+def test_a_plan_prints_rows_with_the_same_address(sqlite_importer: Importer) -> None:
+    people = "email,name,highest_degree\na@b.org,Alice,master\na@b.org,Bob,master\n"
+    sqlite_importer.write(people=people)
+    called = call("--plan", sqlite_importer.folder)
+    assert called.exit_code == 1
+    words = " ".join(called.stderr.split())
+    assert "people.csv:2 too: keep one row if they are one person" in words
+    assert "name Alice Bob differs highest_degree master master 1 row would be refused" in words
+
+
 def test_an_import_can_be_undone_by_its_number(sqlite_importer: Importer) -> None:
     sqlite_importer.write(people=PEOPLE, endorsements=HELD, entries=ENTRIES)
     called = call(sqlite_importer.folder)

@@ -11,6 +11,7 @@ import typer
 from rich import progress as rich_progress
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 from sqlmodel import Session
 
 from tracker import clock
@@ -30,8 +31,9 @@ from tracker.importer.first_days import FirstDayNeeded, format_provisional_day
 from tracker.importer.operator_imports import import_as_unit, plan_paths
 from tracker.importer.plan_records import get_import
 from tracker.importer.plans import ImportRunner, start_undoing
-from tracker.importer.problems import ImportRefused, Progress
+from tracker.importer.problems import ImportRefused, Progress, make_visible
 from tracker.importer.row_plan import CHANGED, OUTCOMES, REFUSED, PlannedRow, count_outcomes
+from tracker.importer.same_address import SameAddress
 from tracker.importer.store import ImportReport
 from tracker.importer.vocabulary import vocabulary_of
 from tracker.notifications.context import open_context
@@ -42,6 +44,7 @@ from tracker.services.first_days import UndecidedAssociation
 
 # A few screens of text; an import with more problems prints only the first ones.
 _PRINTED_PROBLEMS = 200
+_PRINTED_ADDRESSES = 20
 _ACTOR = "tracker import"
 
 
@@ -149,17 +152,19 @@ def plan(paths: list[Path], options: ImportOptions) -> None:
         try:
             with _progress_bar() as progress:
                 context = run.context(progress)
-                done = plan_paths(app.engine, paths, context, run.open_service, run.finish)
+                done, same_addresses = plan_paths(
+                    app.engine, paths, context, run.open_service, run.finish
+                )
         except ImportRefused as refused:
             _print_problems(refused)
         except FirstDayNeeded as needed:
             names = format_list([each.association for each in needed.undecided])
             typer.echo(f"The import would ask for the first day of {names}: see --first-day.")
             raise typer.Exit(1) from None
-    _print_plan(done.rows)
+    _print_plan(done.rows, same_addresses)
 
 
-def _print_plan(rows: Sequence[PlannedRow]) -> None:
+def _print_plan(rows: Sequence[PlannedRow], same_addresses: Sequence[SameAddress]) -> None:
     table = Table(box=None, pad_edge=False)
     table.add_column("")
     for heading in OUTCOMES:
@@ -171,11 +176,24 @@ def _print_plan(rows: Sequence[PlannedRow]) -> None:
     _print_lines([f"{row.file}:{row.line}: {row.email}: {_format_changes(row)}" for row in changed])
     refused = [f"{row.file}:{row.line}: {row.reason}" for row in rows if row.outcome == REFUSED]
     _print_lines(refused, err=True)
+    _print_same_addresses(same_addresses)
     if refused:
         count = format_count(len(refused), "row")
         typer.echo(f"{count} would be refused, and so nothing would be stored.", err=True)
         raise typer.Exit(1)
     typer.echo("This is a plan: nothing was stored.")
+
+
+def _print_same_addresses(same_addresses: Sequence[SameAddress]) -> None:
+    """Print rows with the same address side by side, with what differs."""
+    for same in same_addresses[:_PRINTED_ADDRESSES]:
+        table = Table(box=None, pad_edge=False, title=Text(same.email), title_justify="left")
+        for heading in ("", *(version.label for version in same.versions), ""):
+            table.add_column(Text(heading), overflow="fold")
+        for name, texts, differs in same.columns:
+            cells = [Text(make_visible(text)) for text in texts]
+            table.add_row(name, *cells, "differs" if differs else "")
+        Console(stderr=True).print(table)
 
 
 def _format_changes(row: PlannedRow) -> str:

@@ -22,6 +22,7 @@ from tracker.importer.plan_work import CHANGED_TABLES, LONGEST_TITLE
 from tracker.importer.problems import ImportRefused
 from tracker.importer.reader import ImportedFiles, display_path, find_files, read_files
 from tracker.importer.row_plan import CarriedOut, carry_out
+from tracker.importer.same_address import SameAddress, find_same_addresses
 from tracker.importer.store import ImportReport, store_plan
 from tracker.services.context import ServiceContext
 from tracker.services.desk_changes import ChangePlan, apply_change
@@ -40,12 +41,14 @@ def plan_paths(
     context: ImportContext,
     open_service: OpenService,
     finish: Finish,
-) -> CarriedOut:
-    """What importing files would do, row by row; nothing is stored.
+) -> tuple[CarriedOut, list[SameAddress]]:
+    """What importing files would do, row by row, and the rows with one address that differ.
 
-    Raises ImportRefused for files that can't be read.
+    Nothing is stored. Raises ImportRefused for files that can't be read.
     """
     files = _read(paths, context)
+    numbers = {file: number for number, file in enumerate(files.kind_of_file)}
+    same_addresses = find_same_addresses(files, numbers)
     with writing(engine) as session:
         lock_for_import(session)
         savepoint = session.begin_nested()
@@ -55,7 +58,7 @@ def plan_paths(
         savepoint.rollback()
         session.expire_all()
     context.progress.finish()
-    return done
+    return done, same_addresses
 
 
 def import_as_unit(

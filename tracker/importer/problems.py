@@ -34,7 +34,7 @@ class ImportProblem:
     def sentence(self) -> str:
         """The problem without its place: ``hours "x": must be …``."""
         # A message can quote another cell.
-        message = _make_visible(self.message)
+        message = make_visible(self.message)
         if self.column is None:
             return message
         if self.value is None:
@@ -45,10 +45,11 @@ class ImportProblem:
 def _shorten(text: str) -> str:
     if len(text) > _SHOWN_CHARACTERS:
         text = f"{text[:_SHOWN_CHARACTERS]}…"
-    return _make_visible(text)
+    return make_visible(text)
 
 
-def _make_visible(text: str) -> str:
+def make_visible(text: str) -> str:
+    """A text without characters that a terminal does not print."""
     return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
 
 
