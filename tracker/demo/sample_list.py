@@ -12,6 +12,7 @@ SAMPLE_LIST = "to-import.xlsx"
 _MOST_MEMBERS = 12
 _YEAR = timedelta(days=365)
 _NEW_PEOPLE = ("Rosalind Okafor", "Tomas Lindqvist", "Mei-Ling Zhao")
+_ONE_ADDRESS, _SHARING = "nair.family@example.org", ("Priya Nair", "Owen Nair")
 
 
 def write_sample_list(folder: Path, cast: Cast) -> Path:
@@ -32,13 +33,15 @@ def write_sample_list(folder: Path, cast: Cast) -> Path:
 
 
 def _list_endorsees(cast: Cast, own: list[DemoEndorsee]) -> Iterator[list[str]]:
-    """New people, one with another address, one with a last day, and one without an address."""
+    """New people, of whom two share an address, others with another one, a last day, or none."""
     yield ["Full name", "E-mail", "Endorsement", "Date endorsed", "Endorsement ends", "T-shirt"]
     association, category, _ = own[0].endorsements[0]
     label = cast.rulebooks.associations[association].categories[category].name
     start = _format(cast.today - 2 * _YEAR)
     for name in _NEW_PEOPLE:
         yield [name, f"{name.lower().replace(' ', '.')}@example.org", label, start, "", "M"]
+    for name in _SHARING:
+        yield [name, _ONE_ADDRESS, label, start, "", "M"]
     known, ended = own[0], own[1]
     yield [known.name, f"new.{known.email}", label, _format(known.endorsements[0][2]), "", "S"]
     _, kind, since = ended.endorsements[0]
