@@ -152,6 +152,20 @@ def test_people_who_look_alike_are_decided(web: WebClient) -> None:
     assert ALICE in people(web)
 
 
+def test_every_look_alike_can_be_decided(web: WebClient) -> None:
+    carol = web.visit(CAROL)
+    rows = [f"Alice Moreno,alice{number}@new.example,IFS,3/14/2024\n" for number in range(52)]
+    path = plan(web, carol, ("r.csv", "Name,Email,Endorsement,Date endorsed\n" + "".join(rows)))
+    page = carol.get(path)
+    assert "52 to decide" in text_of(page)
+    emails = re.findall(r'name="(email-\d+)" value="(\S+)"', page.text)
+    answers = dict(emails) | {name.replace("email", "who"): "other" for name, _ in emails}
+    page = act(web, carol, path, "people", **answers)
+    assert "2 to decide" in text_of(page)
+    shown = re.findall(r'name="email-\d+" value="(\S+)"', page.text)
+    assert not {*shown[:2]} & {email for _, email in emails}
+
+
 SHARED = (
     "Name,Email,Endorsement,Date endorsed\n"
     "Zoe Hart,office@example.org,IFS,3/14/2024\n"

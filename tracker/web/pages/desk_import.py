@@ -208,6 +208,12 @@ def _render_plan(
         rows, count = list_page_of_rows(session, record.id, chosen, skip, PAGE_SIZE)
         views = [_view_row(row) for row in rows]
     mapping = mapping_of(record)
+    look_alikes = [
+        (each, mapping.people.get(each["email"], ""), _format_place(each["place"]))
+        for each in summary.look_alikes
+    ]
+    # Those to decide first: not all may find room.
+    look_alikes.sort(key=lambda each: bool(each[1]))
     same_addresses, open_addresses = build_address_fields(summary, mapping, typed)
     return page.render(
         "desk_import_plan.html",
@@ -225,10 +231,7 @@ def _render_plan(
         kind=chosen[1],
         outcomes=_OUTCOME_WORDS,
         kind_names=KIND_NAMES,
-        look_alikes=[
-            (each, mapping.people.get(each["email"], ""), _format_place(each["place"]))
-            for each in summary.look_alikes[:PAGE_SIZE]
-        ],
+        look_alikes=look_alikes[:PAGE_SIZE],
         same_addresses=same_addresses[:_MOST_ADDRESSES],
         more_addresses=len(same_addresses[_MOST_ADDRESSES:]),
         open_addresses=open_addresses,
