@@ -173,7 +173,8 @@ def _add_question(add: Any, number: int, state: str) -> None:  # noqa: ANN401 - 
 def _adder(session: Session) -> Any:  # noqa: ANN401 - a function of any columns
     def add(table: str, **values: object) -> int:
         result = session.connection().execute(insert(METADATA.tables[table]).values(**values))
-        return int(result.inserted_primary_key[0])
+        key: Any = result.inserted_primary_key
+        return int(key[0])
 
     return add
 
