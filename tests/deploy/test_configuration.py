@@ -4,6 +4,7 @@ import re
 import shutil
 import tomllib
 from collections.abc import Iterator
+from datetime import date
 from pathlib import Path
 from typing import get_args
 
@@ -182,8 +183,24 @@ def test_a_topic_is_added(folder: Path) -> None:
     assert "ETHICS" in load_rulebooks(folder).topics
 
 
+def test_a_renewal_is_submitted(folder: Path) -> None:
+    file = folder / "rulebooks" / "ncimha.toml"
+    (text,) = blocks("Let endorsees submit their renewals, and attest to hours")
+    statements, mark, rest = text.partition("[[requirements]]")
+    (hours,) = (line for line in statements.splitlines() if line.startswith("hours"))
+    words = file.read_text().replace("[attestations]", f"[attestations]\n{hours}", 1)
+    file.write_text(words)
+    own = (mark + rest).replace("2027-10-01", "2028-01-01").replace('"scheme"', '"ifs"')
+    own = own.replace('"Renewal"', '"Continuing endorsement: Education & Training"')
+    add(file, own.replace('id = "training"', 'id = "training.attested"'))
+    plan = load_rulebooks(folder).plan("NCIMHA", "IFS", date(2020, 1, 1), date(2028, 6, 1))
+    assert plan is not None
+    assert plan.is_submitted
+    assert set(plan.statements) == {"ethics", "hours"}
+
+
 def test_every_worked_example_is_tried() -> None:
-    assert len(EXAMPLES) == 5
+    assert len(EXAMPLES) == 6
 
 
 def test_the_notices_that_are_shipped_are_right() -> None:

@@ -361,7 +361,7 @@ def _store(session: Session, cast: Cast) -> dict[str, int]:
     skipped = {"outcome": "skipped", "reason": "bounced", "person_id": bob}
     number = add("mailing", **words, **who, **{**written, **sent})
     rsc = {"activity": "rsc", "held_on": date(2026, 3, 1), "minutes": 60, "title": "RSC"}
-    add("entry", person_id=bob, provider_name="D. Ruiz", logged_at=NOW, **rsc)
+    add("entry", person_id=bob, provider_name="D. Ruiz", **rsc)
     return {
         "draft": add("mailing", **words, **who, **written, state="draft"),
         "mailing": number,

@@ -225,12 +225,23 @@ class CycleLocks:
     frozen: Mapping[int, int]
     applies: bool
 
-    def lock_on(self, day: date) -> CycleLock | None:
+    def lock_on(self, day: date, *, with_submitted: bool = True) -> CycleLock | None:
         """Why no session can be added on a day; None if it can.
 
-        Of several cycles, it is the one that closes last.
+        Of several cycles, it is the one that closes last. Without ``with_submitted``, only closed
+        cycles lock their days.
         """
-        return self._find_lock(day, with_submitted=True)
+        last = None
+        for endorsement in self.endorsements:
+            lock = None if self.applies else self.cycle_of(endorsement, day)
+            if lock is None:
+                continue
+            is_locked = lock.is_submitted and with_submitted
+            if not is_locked and lock.grace_ends_on >= self.day_of(lock.association):
+                return None
+            if last is None or lock.grace_ends_on > last.grace_ends_on:
+                last = lock
+        return last
 
     def lock_of(self, entry_id: int, held_on: date) -> CycleLock | None:
         """Why a session can't be changed; None if it can."""
@@ -244,20 +255,7 @@ class CycleLocks:
 
         What belongs to a submitted renewal can still be added, unless it is a session.
         """
-        return self._find_lock(day, with_submitted=False)
-
-    def _find_lock(self, day: date, *, with_submitted: bool) -> CycleLock | None:
-        last = None
-        for endorsement in self.endorsements:
-            lock = None if self.applies else self.cycle_of(endorsement, day)
-            if lock is None:
-                continue
-            is_locked = lock.is_submitted and with_submitted
-            if not is_locked and lock.grace_ends_on >= self.day_of(lock.association):
-                return None
-            if last is None or lock.grace_ends_on > last.grace_ends_on:
-                last = lock
-        return last
+        return self.lock_on(day, with_submitted=False)
 
     def cycle_of(self, endorsement: Endorsed, day: date) -> CycleLock | None:
         """The cycle of one endorsement that contains ``day``, whether it is closed or not."""

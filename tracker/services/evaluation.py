@@ -273,7 +273,9 @@ def _evaluate(
     for ids in in_chunks(sorted(endorsement_ids), _BATCH):
         standings = list(judge_current(session, rulebooks, day_of, endorsement_ids=ids))
         store_standings(session, standings, day_of, rulebooks, endorsement_ids=ids)
-        accept_complete(session, rulebooks, standings, now)
+        submitted = [standing for standing in standings if standing.facts.submitted]
+        if submitted:
+            accept_complete(session, rulebooks, submitted, now)
         if since is not None:
             settle_closed(session, rulebooks, standings, since, day_of)
         settled = [standing for standing in standings if standing.facts.settlement]

@@ -4,9 +4,7 @@ The query is written by hand, and its rows are read by position, because it runs
 endorsement in the nightly evaluation.
 """
 
-import json
-from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from functools import lru_cache
@@ -14,20 +12,18 @@ from typing import Any, NamedTuple
 
 from pydantic import TypeAdapter
 from sqlalchemy import bindparam
-from sqlalchemy import select as select_columns
 from sqlmodel import Session, col, exists, select
 
-from tracker.clock import local_day
 from tracker.db.engine import is_postgresql
 from tracker.db.entry_reviews import EntryDecision
 from tracker.db.log import Entry
 from tracker.db.people import Endorsement
 from tracker.db.statements import in_chunks, make_temporary_table, stream_rows, with_values
-from tracker.db.submissions import Submission
 from tracker.rulebooks import Rulebooks
 from tracker.rules.cycles import EarlierTerm, continue_cycle
 from tracker.rules.plan import RenewalPlan
-from tracker.rules.standing import CycleSettlement, Facts, Span, Submitted
+from tracker.rules.standing import CycleSettlement, Facts, Span
+from tracker.services.submission_facts import find_submitted, read_submissions
 
 # SQLite allows 32,766 values in one statement, and a window has about a dozen.
 _BATCH = 1_000
@@ -89,7 +85,8 @@ def _read_batch(
     if not windows:
         return
     sql, values = _prepare_query(session, windows, ids)
-    submissions = _read_submissions(session, windows, ids)
+    has_submissions = any(window.plan.is_submitted for window in windows)
+    submissions = read_submissions(session, ids) if has_submissions else {}
     for row in stream_rows(session, sql, values):
         window = windows[row[0]]
         if earlier := row[_EARLIER]:
@@ -97,48 +94,10 @@ def _read_batch(
         accepted = accepted_organizations(rulebooks, window.plan.membership_rule)
         facts = _facts((*row[:_EARLIER], *row[_EARLIER + 1 :]), window, accepted)
         if facts.subject_id in submissions:
-            facts = facts._replace(submitted=_submitted_on(window, submissions[facts.subject_id]))
+            facts = facts._replace(
+                submitted=find_submitted(window.plan, window.as_of, submissions[facts.subject_id])
+            )
         yield window, facts
-
-
-def _read_submissions(
-    session: Session, windows: Sequence[Window], ids: Sequence[int] | None
-) -> Mapping[int, Sequence[Any]]:
-    """The submissions of these endorsements, in force or returned, if a window has any."""
-    found: defaultdict[int, list[Any]] = defaultdict(list)
-    if any(window.plan.is_submitted for window in windows):
-        query = _SUBMISSIONS
-        if ids is not None:
-            query = query.where(col(Submission.endorsement_id).in_(ids))
-        for submission in session.connection().execute(query):
-            found[submission.endorsement_id].append(submission)
-    return found
-
-
-_SUBMISSIONS = select_columns(
-    col(Submission.endorsement_id),
-    col(Submission.cycle_starts_on),
-    col(Submission.submitted_at),
-    col(Submission.returned_at),
-    col(Submission.statements),
-).order_by(col(Submission.id))
-
-
-def _submitted_on(window: Window, submissions: Sequence[Any]) -> Submitted | None:
-    """What was submitted for a window's cycle, and not returned, by its as-of day."""
-    plan, zone = window.plan, window.plan.rulebook.time_zone
-    for one in submissions:
-        submitted_on = local_day(one.submitted_at, zone)
-        is_in_force = one.returned_at is None or local_day(one.returned_at, zone) > window.as_of
-        is_of_cycle = plan.cycle is not None and plan.cycle.starts_on == one.cycle_starts_on
-        if is_of_cycle and submitted_on <= window.as_of and is_in_force:
-            return Submitted(submitted_on, frozenset(parse_statements(one.statements)))
-    return None
-
-
-def parse_statements(statements: str) -> dict[str, str]:
-    """Read the column ``statements`` of the table submission: the words signed, by key."""
-    return dict(json.loads(statements))
 
 
 # Where a row of the query has the earlier endorsements of the same person.

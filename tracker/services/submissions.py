@@ -34,8 +34,9 @@ from tracker.services.context import (
 )
 from tracker.services.endorsements import Endorsed, endorsements_of, standing_in
 from tracker.services.evaluation import days_at, evaluate_people, immediate_evaluation
-from tracker.services.facts import Triple, format_settlement, parse_settlement, parse_statements
+from tracker.services.facts import Triple, format_settlement, parse_settlement
 from tracker.services.grants import grant_waiver
+from tracker.services.submission_facts import parse_statements
 
 _AUDITED = {
     *("endorsement_id", "cycle_starts_on", "cycle_ends_on", "signed_name", "state"),

@@ -1,0 +1,52 @@
+"""Reads which renewals were submitted, as facts for judging them."""
+
+import json
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from datetime import date
+from typing import Any
+
+from sqlalchemy import select
+from sqlmodel import Session, col
+
+from tracker.clock import local_day
+from tracker.db.submissions import Submission
+from tracker.rules.plan import RenewalPlan
+from tracker.rules.standing import Submitted
+
+
+def read_submissions(session: Session, ids: Sequence[int] | None) -> Mapping[int, Sequence[Any]]:
+    """The submissions of these endorsements, in force or returned."""
+    found: defaultdict[int, list[Any]] = defaultdict(list)
+    query = _SUBMISSIONS
+    if ids is not None:
+        query = query.where(col(Submission.endorsement_id).in_(ids))
+    for submission in session.connection().execute(query):
+        found[submission.endorsement_id].append(submission)
+    return found
+
+
+_SUBMISSIONS = select(
+    col(Submission.endorsement_id),
+    col(Submission.cycle_starts_on),
+    col(Submission.submitted_at),
+    col(Submission.returned_at),
+    col(Submission.statements),
+).order_by(col(Submission.id))
+
+
+def find_submitted(plan: RenewalPlan, as_of: date, submissions: Sequence[Any]) -> Submitted | None:
+    """What was submitted for a plan's cycle, and not returned, by a day (included)."""
+    zone = plan.rulebook.time_zone
+    for one in submissions:
+        submitted_on = local_day(one.submitted_at, zone)
+        is_in_force = one.returned_at is None or local_day(one.returned_at, zone) > as_of
+        is_of_cycle = plan.cycle is not None and plan.cycle.starts_on == one.cycle_starts_on
+        if is_of_cycle and submitted_on <= as_of and is_in_force:
+            return Submitted(submitted_on, frozenset(parse_statements(one.statements)))
+    return None
+
+
+def parse_statements(statements: str) -> dict[str, str]:
+    """Read the column ``statements`` of the table submission: the words signed, by key."""
+    return dict(json.loads(statements))
