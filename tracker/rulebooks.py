@@ -8,6 +8,7 @@ from pathlib import Path
 
 from tracker.errors import UserError
 from tracker.rules.cycles import Cycle, cycle_containing
+from tracker.rules.history import count_years
 from tracker.rules.model import MembershipRule, Organization, ProviderRule, Rulebook
 from tracker.rules.notice_config import NoticeConfig
 from tracker.rules.parse import RulebookProblem, parse, parse_organizations, parse_rulebook
@@ -80,18 +81,39 @@ class Rulebooks:
     ) -> RenewalPlan | None:
         """What an endorsement that began on ``starts_on`` owes in the cycle containing ``day``.
 
-        None if the rulebook has no cycle on that day, or the endorsement came later.
+        None if the rulebook has no cycle on that day, or the endorsement came later. The person's
+        other endorsements may change it: see `tracker.services.facts`.
         """
         rulebook = self.associations[association]
         if not rulebook.requirements_of(category):
-            return self.plan_for(association, category, None)
+            return self._plan(association, category, None, 0)
         cycle = cycle_containing(rulebook.cycles, starts_on, day)
-        return None if cycle is None else self.plan_for(association, category, cycle)
+        return None if cycle is None else self.plan_for(association, category, cycle, starts_on)
+
+    def plan_for(
+        self, association: str, category: str, cycle: Cycle, held_since: date
+    ) -> RenewalPlan:
+        """What a renewal owes in ``cycle`` if the endorsement has been held since a day.
+
+        One plan is shared by all with that cycle, unless the years held change what it requires.
+        """
+        years = self.years_that_matter(association, category)
+        held_years = 0
+        if years:
+            held = count_years(held_since, cycle.starts_on)
+            held_years = max((each for each in years if each <= held), default=0)
+        return self._plan(association, category, cycle, held_years)
+
+    @lru_cache(maxsize=1_024)  # noqa: B019
+    def years_that_matter(self, association: str, category: str) -> tuple[int, ...]:
+        """The numbers of years held that change what a category's renewal requires, rising."""
+        return self.associations[association].years_that_matter(category)
 
     @lru_cache(maxsize=4_096)  # noqa: B019
-    def plan_for(self, association: str, category: str, cycle: Cycle | None) -> RenewalPlan:
-        """What a renewal owes in ``cycle``: one plan, shared by all with that cycle."""
-        return plan_renewal(self.associations[association], category, cycle)
+    def _plan(
+        self, association: str, category: str, cycle: Cycle | None, held_years: int
+    ) -> RenewalPlan:
+        return plan_renewal(self.associations[association], category, cycle, held_years)
 
     @lru_cache(maxsize=4_096)  # noqa: B019
     def application_plan(self, association: str, category: str, day: date) -> ApplicationPlan:

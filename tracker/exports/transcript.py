@@ -145,8 +145,10 @@ def find_transcript(
     cycle = cycles.get(cycle_starts_on)
     if cycle is None:
         return None
-    plan = rulebooks.plan_for(held.association, held.category, cycle)
     standing = standing_in(session, rulebooks, days_at(rulebooks, now), held.id, cycle)
+    plan = rulebooks.plan_for(held.association, held.category, cycle, held.starts_on)
+    if standing is not None:
+        plan = standing.plan
     state, detail = _format_standing(cycle, standing)
     without_records = list_without_records(
         session,

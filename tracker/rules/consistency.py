@@ -72,6 +72,7 @@ class ConsistencyCheck:
             if self.rulebook.requirements_of(category) and "cycles" not in self.data:
                 self._add("cycles", f"{category} has renewal requirements, so it needs cycles")
         self._check_cycles()
+        self._check_years_held()
         self._check_ratings()
         for number, requirement in self._number("requirements", self.rulebook.requirements):
             if requirement.of == "renewal":
@@ -185,6 +186,16 @@ class ConsistencyCheck:
         for (_, earlier), (number, later) in pairwise(numbered):
             if earlier.short_cycle is None:
                 self._check_change(f"cycles[{number}].from", earlier, later)
+
+    def _check_years_held(self) -> None:
+        """How years are counted changes nothing unless some value depends on them."""
+        categories = self.rulebook.categories
+        if any(self.rulebook.years_that_matter(category) for category in categories):
+            return
+        for number, scheme in self._number("cycles", self.rulebook.cycles):
+            if scheme.counts_years:
+                reason = "no value of a renewal has held_years, which this goes with: remove it"
+                self._add(f"cycles[{number}].held_counts", reason)
 
     def _check_end(self, key: str, scheme: CycleScheme) -> None:
         """A fixed block must begin with a whole cycle."""

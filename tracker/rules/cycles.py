@@ -1,11 +1,10 @@
 """Renewal cycles. Every first and last day is included."""
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import date, timedelta
 from fractions import Fraction
 from functools import lru_cache
-from typing import NamedTuple
 
 from dateutil.relativedelta import relativedelta
 
@@ -71,43 +70,6 @@ def grace_days_on(schemes: Sequence[CycleScheme], day: date) -> int:
     """The length in days of the grace period of a cycle with ``day``; 0 if there is no cycle."""
     started = [scheme for scheme in schemes if scheme.starts_from <= day]
     return started[-1].grace_days if started else 0
-
-
-class EarlierTerm(NamedTuple):
-    """An endorsement of the same person that began earlier, at any association."""
-
-    association: str
-    category: str
-    ends_on: date
-
-
-def continue_cycle(
-    schemes: Sequence[CycleScheme],
-    cycle: Cycle,
-    endorsement: EarlierTerm,
-    endorsed_on: date,
-    earlier: Iterable[EarlierTerm],
-) -> Cycle:
-    """The cycle in which an endorsement began, as an ordinary one if it continues an earlier one.
-
-    ``endorsement`` is the new one. An earlier one that is still renewed in this cycle is not
-    continued: the new one is additional.
-    """
-    scheme = [scheme for scheme in schemes if scheme.starts_from <= cycle.starts_on][-1]
-    if scheme.continues_from and cycle.starts_on < scheme.continues_from:
-        return cycle
-    first_day = endorsed_on - timedelta(days=scheme.continues_within_days + 1)
-    for term in earlier:
-        kind = _compare_terms(endorsement, term)
-        if kind in scheme.continues and first_day <= term.ends_on < cycle.due_on:
-            return replace(cycle, is_first=False, share=Fraction(1))
-    return cycle
-
-
-def _compare_terms(new: EarlierTerm, earlier: EarlierTerm) -> str:
-    if new.association != earlier.association:
-        return "other association"
-    return "same category" if new.category == earlier.category else "other category"
 
 
 def whole_cycle(scheme: CycleScheme, day: date, anchor: date | None = None) -> tuple[date, date]:

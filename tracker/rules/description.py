@@ -70,7 +70,7 @@ def describe_accepted(accepted: AcceptedProvider, *, with_days: bool = True) -> 
 def format_amount(requirement: Requirement, value: Value) -> str:
     """What a value requires: ``12 hours``, ``2 years``, ``no longer required``."""
     if not value.asked:
-        return "no longer required"
+        return "not required" if value.held_years else "no longer required"
     if value.hours is not None:
         return format_hours_with_unit(value.minutes)
     if value.years is not None:
@@ -78,6 +78,16 @@ def format_amount(requirement: Requirement, value: Value) -> str:
     if value.many is not None:
         return f"at least {value.many} {requirement.unit or 'positions'}"
     return "required"
+
+
+def format_for_whom(value: Value) -> str:
+    """Whom a value is for, such as ``for IFS held for 3 years or more``; empty if for everyone."""
+    if not value.categories and not value.held_years:
+        return ""
+    whom = format_list(value.categories) if value.categories else "endorsements"
+    if value.held_years:
+        whom += f" held for {format_count(value.held_years, 'year')} or more"
+    return f"for {whom}"
 
 
 def format_scheme(scheme: CycleScheme) -> str:
@@ -97,6 +107,8 @@ def format_scheme(scheme: CycleScheme) -> str:
     sentences = [span, due, _FIRST_CYCLES[scheme.first_cycle]]
     if scheme.continues:
         sentences.append(_describe_continued(scheme))
+    if scheme.counts_years:
+        sentences.append(_describe_years_held(scheme))
     if scheme.short_cycle:
         hours = _SHORT_CYCLES[scheme.short_cycle]
         sentences.append(f"A cycle that a change cuts short requires {hours}")
@@ -114,6 +126,14 @@ def _describe_continued(scheme: CycleScheme) -> str:
         "All hours are required if the endorsement continues one of "
         f"{earlier} that ended at most {within} before{since}"
     )
+
+
+def _describe_years_held(scheme: CycleScheme) -> str:
+    earlier = format_alternatives([f"the {kind}" for kind in scheme.held_counts])
+    earlier = earlier.replace("the other", "another")
+    most = scheme.held_break_days
+    breaks = f"a break of more than {format_count(most, 'day')}" if most else "a break"
+    return f"Years held include earlier endorsements of {earlier}, without {breaks}"
 
 
 def describe_rulebook(rulebook: Rulebook, accepted: Mapping[str, tuple[str, ...]]) -> Lines:
@@ -207,13 +227,17 @@ def _document_section(rulebook: Rulebook, here: Source) -> Lines:
 
 def _rules_of_category(rulebook: Rulebook, here: Source, category: str) -> Lines:
     for requirement in rulebook.requirements:
-        values = [value for value in requirement.values if value.source == here]
-        if values and category in requirement.categories:
+        if category not in requirement.categories:
+            continue
+        values = [value for value in requirement.values_for(category) if value.source == here]
+        if values:
             name = f"{requirement.id} ({requirement.of}): {requirement.label}"
             yield f"{name}{_see(requirement.interpretation)}"
             for value in values:
                 amount = format_amount(requirement, value)
-                yield f"  from {format_date(value.starts_from)}: {amount}"
+                whom = format_for_whom(value)
+                days = f"from {format_date(value.starts_from)}{', ' if whom else ''}{whom}"
+                yield f"  {days}: {amount}"
                 if first := find_first_cycle(rulebook, requirement, value):
                     yield f"    starting with the cycle from {format_date(first)}"
             yield from _indent([requirement.about, *describe_terms(rulebook, requirement)])

@@ -5,7 +5,13 @@ from datetime import date
 from types import MappingProxyType
 from typing import NamedTuple
 
-from tracker.formatting import format_date, format_hours, format_hours_with_unit, hours_word
+from tracker.formatting import (
+    format_count,
+    format_date,
+    format_hours,
+    format_hours_with_unit,
+    hours_word,
+)
 from tracker.rules.model import ProviderRule
 from tracker.rules.plan import Plan, PlannedRequirement, RenewalPlan
 from tracker.rules.providers import (
@@ -136,6 +142,21 @@ def _explain_unknown_provider(
     if rule:
         what = because("confirm_provider_as", provider=name, rule=rule.says, day=entry.held_on)
     return Verdict((), because("unconfirmed", provider=name), Remedy(what, by_association=True))
+
+
+def list_held_years(plan: RenewalPlan) -> list[Reason]:
+    """Which amounts rest on the years for which the endorsement has been held."""
+    reasons = []
+    for requirement in plan.requirements:
+        if requirement.held_years and plan.cycle:
+            amount = "required"
+            if requirement.is_hours:
+                amount = format_hours_with_unit(requirement.amount)
+            facts = {"label": requirement.label, "amount": amount}
+            years = format_count(requirement.held_years, "year")
+            reason = because("held_years", **facts, years=years, starts_on=plan.cycle.starts_on)
+            reasons.append(reason)
+    return reasons
 
 
 class Place(NamedTuple):

@@ -167,6 +167,9 @@ class CycleScheme(StrictModel):
     The first cycle is an ordinary one if the endorsement continues an earlier one: one of the
     kinds in ``continues`` that ended at most ``continues_within_days`` days before. That holds for
     cycles that begin on ``continues_from`` or later: earlier ones were settled without it.
+
+    Since when an endorsement has been held is counted from the first of an unbroken row of
+    endorsements of the kinds in ``held_counts``, without breaks of more than ``held_break_days``.
     """
 
     starts_from: Day = Field(alias="from")
@@ -180,7 +183,14 @@ class CycleScheme(StrictModel):
     continues: tuple[EarlierEndorsement, ...] = ()
     continues_from: Day | None = None
     continues_within_days: int = Field(strict=True, default=0, ge=0, le=3660)
+    held_counts: tuple[EarlierEndorsement, ...] = Field(default=("same category",), min_length=1)
+    held_break_days: int = Field(strict=True, default=0, ge=0, le=3660)
     interpretation: Key | None = None
+
+    @property
+    def counts_years(self) -> bool:
+        """Whether the file says how years held are counted."""
+        return not {"held_counts", "held_break_days"}.isdisjoint(self.model_fields_set)
 
     @model_validator(mode="after")
     def _has_an_end_if_fixed(self) -> Self:
@@ -312,6 +322,16 @@ class Rulebook(StrictModel):
     def rsc_topics(self) -> frozenset[str]:
         """The topics of RSC sessions that some requirement counts."""
         return frozenset(r.topic for r in self.requirements if r.topic and r.counts == "rsc")
+
+    def years_that_matter(self, category: str) -> tuple[int, ...]:
+        """The numbers of years held that change what a category's renewal requires, rising."""
+        years = {
+            value.held_years
+            for requirement in self.requirements_of(category)
+            for value in requirement.values
+            if value.held_years and value.is_for(category, value.held_years)
+        }
+        return tuple(sorted(years))
 
     def requirements_of(
         self, category: str, purpose: Purpose = "renewal"

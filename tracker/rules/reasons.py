@@ -27,6 +27,9 @@ SENTENCES = {
     "{endorsed_on}; all hours held since {starts_on} count",
     "first_cycle_hours": "all hours held since {starts_on} count, also those from before the "
     "endorsement began on {endorsed_on}",
+    # An amount for endorsements that were held for so many years when the cycle began.
+    "held_years": "“{label}” is {amount}, because the endorsement had been held for {years} when "
+    "the cycle began on {starts_on}",
     "waived": "waived by the association",
     "on_leave": "excused while on leave",
     # What today's records would change about a settled cycle.

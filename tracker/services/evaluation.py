@@ -100,7 +100,7 @@ def _current_windows(rulebooks: Rulebooks, triple: Triple, day: date) -> tuple[W
     before = cycle_before(schemes, endorsed_on, plan.cycle) if plan.cycle else None
     if before is None:
         return (window,)
-    return window, Window(rulebooks.plan_for(name, category, before), endorsed_on, day)
+    return window, Window(rulebooks.plan_for(name, category, before, endorsed_on), endorsed_on, day)
 
 
 def _judge(

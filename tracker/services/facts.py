@@ -25,7 +25,7 @@ from tracker.db.people import Endorsement
 from tracker.db.statements import in_chunks, make_temporary_table, stream_rows, with_values
 from tracker.db.submissions import Submission
 from tracker.rulebooks import Rulebooks
-from tracker.rules.cycles import EarlierTerm, continue_cycle
+from tracker.rules.history import EndorsementTerm, continue_cycle, find_held_since, scheme_of
 from tracker.rules.plan import RenewalPlan
 from tracker.rules.standing import CycleSettlement, Facts, Span, Submitted
 
@@ -88,14 +88,14 @@ def _read_batch(
         windows += windows_of((association, category, endorsed_on))
     if not windows:
         return
-    sql, values = _prepare_query(session, windows, ids)
+    sql, values = _prepare_query(session, rulebooks, windows, ids)
     submissions = _read_submissions(session, windows, ids)
     for row in stream_rows(session, sql, values):
         window = windows[row[0]]
-        if earlier := row[_EARLIER]:
-            window = continue_window(rulebooks, window, earlier)
+        if others := row[_OTHERS]:
+            window = read_history(rulebooks, window, others)
         accepted = accepted_organizations(rulebooks, window.plan.membership_rule)
-        facts = _facts((*row[:_EARLIER], *row[_EARLIER + 1 :]), window, accepted)
+        facts = _facts((*row[:_OTHERS], *row[_OTHERS + 1 :]), window, accepted)
         if facts.subject_id in submissions:
             facts = facts._replace(submitted=_submitted_on(window, submissions[facts.subject_id]))
         yield window, facts
@@ -141,39 +141,46 @@ def parse_statements(statements: str) -> dict[str, str]:
     return dict(json.loads(statements))
 
 
-# Where a row of the query has the earlier endorsements of the same person.
-_EARLIER = 7
+# Where a row of the query has the other endorsements of the same person, if they matter.
+_OTHERS = 7
 
 
 # Few people have several endorsements, but a page asks for theirs several times.
 @lru_cache(maxsize=4_096)
-def continue_window(rulebooks: Rulebooks, window: Window, earlier: str) -> Window:
-    """The window of a first cycle, as an ordinary one if the endorsement continues an earlier one.
+def read_history(rulebooks: Rulebooks, window: Window, others: str) -> Window:
+    """The window as the person's other endorsements make it.
 
-    ``earlier`` is ``<association>|<category>|<last day>``, comma-separated.
+    A first cycle is an ordinary one if the endorsement continues an earlier one, and the years
+    held are counted from the first of those in a row. ``others`` is
+    ``<association>|<category>|<first day>|<last day>``, comma-separated.
     """
     plan = window.plan
     if plan.cycle is None:
         return window
     terms = []
-    for text in earlier.split(","):
-        association, category, ends_on = text.split("|")
-        terms.append(EarlierTerm(association, category, date.fromisoformat(ends_on)))
-    new = EarlierTerm(plan.association, plan.category, date.max)
-    cycles = rulebooks.associations[plan.association].cycles
-    cycle = continue_cycle(cycles, plan.cycle, new, window.endorsed_on, terms)
-    if cycle is plan.cycle:
-        return window
-    return replace(window, plan=rulebooks.plan_for(plan.association, plan.category, cycle))
+    for text in others.split(","):
+        association, category, *days = text.split("|")
+        terms.append(EndorsementTerm(association, category, *map(date.fromisoformat, days)))
+    own = EndorsementTerm(plan.association, plan.category, window.endorsed_on)
+    scheme = scheme_of(rulebooks.associations[plan.association].cycles, plan.cycle)
+    cycle = plan.cycle
+    if cycle.is_first:
+        cycle = continue_cycle(scheme, cycle, own, terms)
+    since = find_held_since(scheme, own, terms)
+    plan = rulebooks.plan_for(plan.association, plan.category, cycle, since)
+    return window if plan is window.plan else replace(window, plan=plan)
 
 
 def _prepare_query(
-    session: Session, windows: Sequence[Window], ids: Sequence[int] | None
+    session: Session, rulebooks: Rulebooks, windows: Sequence[Window], ids: Sequence[int] | None
 ) -> tuple[str, Sequence[Any]]:
     """Return the query, whose rows begin with a window's place in ``windows``, and parameters."""
     topics = max(len(window.plan.topics) for window in windows)
     columns = _WINDOW_COLUMNS | {f"topic{n}": "varchar" for n in range(topics)}
-    rows = [(number, *_window_values(window, topics)) for number, window in enumerate(windows)]
+    rows = [
+        (number, *_window_values(rulebooks, window, topics))
+        for number, window in enumerate(windows)
+    ]
     for_postgresql, has_exclusions = is_postgresql(session), _has_exclusions(session, ids)
     if ids is None or (len(ids) > _MANY and not for_postgresql):
         index = ("association", "category", "endorsed_on")
@@ -200,15 +207,18 @@ _WINDOW_COLUMNS = {
     "ends_on": "date",
     "memberships_from": "date",
     "provider_rule": "varchar",
-    "is_first": "integer",
+    "needs_history": "integer",
     "may_be_settled": "integer",
 }
 
 
 @lru_cache(maxsize=8_192)
-def _window_values(window: Window, topics: int) -> tuple[str | int | None, ...]:
+def _window_values(
+    rulebooks: Rulebooks, window: Window, topics: int
+) -> tuple[str | int | None, ...]:
     """The values of a window's columns after its id."""
     plan, cycle = window.plan, window.plan.cycle
+    by_years = bool(rulebooks.years_that_matter(plan.association, plan.category))
     # Without rules there is no cycle, and no day whose entries count.
     starts_on = cycle.starts_on if cycle else date.max
     ends_on = cycle.ends_on if cycle else date.min
@@ -224,7 +234,7 @@ def _window_values(window: Window, topics: int) -> tuple[str | int | None, ...]:
         ends_on.isoformat(),
         memberships_from.isoformat(),
         plan.provider_rule,
-        int(cycle is not None and cycle.is_first),
+        int(cycle is not None and (cycle.is_first or by_years)),
         # A renewal that is submitted is settled when it is accepted.
         int(ends_on <= window.as_of or plan.is_submitted),
         *plan.topics,
@@ -278,11 +288,11 @@ def facts_sql(query: FactsQuery, *, for_postgresql: bool) -> str:
     return f"""
     {with_clause}
     SELECT w.id, en.id, en.person_id, p.email, p.name, en.ends_on, p.provides_rsc,
-        CASE WHEN w.is_first = 1 THEN
-            (SELECT {join}(o.association || '|' || o.category || '|' || CAST(o.ends_on AS VARCHAR),
-                ',') FROM endorsement o
-                WHERE o.person_id = en.person_id AND o.starts_on < en.starts_on
-                AND o.ends_on IS NOT NULL)
+        CASE WHEN w.needs_history = 1 THEN
+            (SELECT {join}(o.association || '|' || o.category || '|'
+                || CAST(o.starts_on AS VARCHAR) || '|'
+                || COALESCE(CAST(o.ends_on AS VARCHAR), '9999-12-31'), ',') FROM endorsement o
+                WHERE o.person_id = en.person_id AND o.starts_on < en.starts_on)
         END,
         (SELECT {join}(CAST(m.starts_on AS VARCHAR)
             || COALESCE(CAST(m.ends_on AS VARCHAR), '9999-12-31')

@@ -14,7 +14,8 @@ from tracker.formatting import (
 )
 from tracker.notifications.attention_text import format_missing
 from tracker.rules.cycles import Cycle
-from tracker.rules.reasons import because, format_reason
+from tracker.rules.explain import list_held_years
+from tracker.rules.reasons import Reason, because, format_reason
 from tracker.rules.renewal import Pace, forecast
 from tracker.rules.requirement import HOURS
 from tracker.rules.standing import Outcome, Span, Standing, Status
@@ -126,16 +127,24 @@ def _format_unrecorded(standing: Standing, *, is_own: bool) -> str:
 
 
 def _format_exemptions(standing: Standing) -> list[str]:
+    """What is different for this endorsement: its first cycle, and the years it has been held."""
+    return [
+        f"{capitalize_first(format_reason(reason))}."
+        for reason in (*list_held_years(standing.plan), *_list_first_cycle(standing))
+    ]
+
+
+def _list_first_cycle(standing: Standing) -> list[Reason]:
     """What the cycle of endorsement requires, and from which day on hours count in it."""
     cycle, endorsed_on = standing.plan.cycle, standing.facts.starts_on
     if any(result.requirement.is_exempt for result in standing.results):
-        return [f"{capitalize_first(format_reason(because('first_cycle')))}."]
+        return [because("first_cycle")]
     if cycle is None or not cycle.is_first or endorsed_on <= cycle.starts_on:
         return []
     reason = because("first_cycle_hours", starts_on=cycle.starts_on, endorsed_on=endorsed_on)
     if cycle.share < 1:
         reason = because("first_cycle_part", starts_on=cycle.starts_on, endorsed_on=endorsed_on)
-    return [f"{capitalize_first(format_reason(reason))}."]
+    return [reason]
 
 
 def _format_due(due_on: date, today: date) -> str:

@@ -1,0 +1,86 @@
+"""Errors in what a rulebook says about years held, first cycles, and categories that end."""
+
+import pytest
+
+from tests.rules.test_parse import RULEBOOK, problems
+
+VALUE = RULEBOOK[
+    RULEBOOK.index("  [[requirements.values]]") : RULEBOOK.index('id = "rsc"')
+].rpartition("[[requirements]]")[0]
+HEAD = 'categories = ["IFS"]\ncounts = "training"\n\n'
+
+
+def also(*changes: tuple[str, str]) -> str:
+    """The value of the training, and another one with these changes."""
+    other = VALUE
+    for old, new in changes:
+        other = other.replace(old, new)
+    return VALUE + other
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "expected"),
+    [
+        pytest.param(
+            "grace_days = 31",
+            "grace_days = 31\nheld_break_days = 31",
+            "cycles[1].held_counts: no value of a renewal has held_years, which this goes with: "
+            "remove it",
+            id="years held without a value",
+        ),
+        pytest.param(
+            VALUE,
+            also(("hours = 15", 'hours = 9\n  categories = ["IFRS"]')),
+            "requirements[1]: the value from 2000-01-01 is for IFRS, which the requirement's "
+            "categories lack: add it there, or remove it from the value",
+            id="value for another category",
+        ),
+        pytest.param(
+            "  hours = 15",
+            "  hours = 15\n  held_years = 51",
+            "requirements[1].values[1].held_years: Input should be less than or equal to 50",
+            id="too many years held",
+        ),
+        pytest.param(
+            VALUE,
+            also(("hours = 15", "hours = 9\n  held_years = 0")),
+            "requirements[1]: values must be in order of their from dates: 2000-01-01 follows "
+            "2000-01-01",
+            id="two values for the same years held",
+        ),
+        pytest.param(
+            VALUE,
+            also(("hours = 15", "hours = 9\n  held_years = 3"))
+            + VALUE.replace("2000", "2030").replace("hours = 15", "asked = false"),
+            "requirements[1]: the value from 2030-01-01 ends the requirement, but that from "
+            "2000-01-01 for fewer people goes on: end it too",
+            id="end for some only",
+        ),
+        pytest.param(
+            HEAD + VALUE,
+            HEAD.replace('"IFS"', '"IFS", "IFRS"')
+            + VALUE.replace("hours = 15", 'hours = 9\n  categories = ["IFRS"]'),
+            "requirements[1]: no value is for IFS: add a value without categories, or remove it "
+            "from the requirement's categories",
+            id="category without a value",
+        ),
+        pytest.param(
+            HEAD + VALUE,
+            HEAD.replace('"IFS"', '"IFS", "IFRS"')
+            + VALUE.replace("hours = 15", 'hours = 9\n  categories = ["IFRS"]')
+            + also(("hours = 15", 'hours = 9\n  categories = ["IFS", "IFRS"]')),
+            "requirements[1]: two values are for IFRS beside different categories: write the same "
+            "categories in both, or name each in one of them only",
+            id="overlapping categories",
+        ),
+        pytest.param(
+            HEAD + VALUE,
+            'of = "application"\n' + HEAD + VALUE.replace("15", "15\n  held_years = 3"),
+            "requirements[1]: each_year, attested_by, asked_of, and held_years go with renewals",
+            id="years held for an application",
+        ),
+    ],
+)
+def test_error_says_what_would_be_right(old: str, new: str, expected: str) -> None:
+    found = problems((old, new))
+    assert [each for each in found if each.startswith(f"ex.toml: {expected}")], found
