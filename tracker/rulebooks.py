@@ -7,7 +7,7 @@ from functools import cached_property, lru_cache
 from pathlib import Path
 
 from tracker.errors import UserError
-from tracker.rules.cycles import Cycle, cycle_containing
+from tracker.rules.cycles import Cycle, cycle_containing, cycle_counting
 from tracker.rules.history import count_years
 from tracker.rules.model import MembershipRule, Organization, ProviderRule, Rulebook
 from tracker.rules.notice_config import NoticeConfig
@@ -88,6 +88,20 @@ class Rulebooks:
         if not rulebook.requirements_of(category):
             return self._plan(association, category, None, 0)
         cycle = cycle_containing(rulebook.cycles, starts_on, day)
+        return None if cycle is None else self.plan_for(association, category, cycle, starts_on)
+
+    @lru_cache(maxsize=16_384)  # noqa: B019
+    def plan_counting(
+        self, association: str, category: str, starts_on: date, day: date
+    ) -> RenewalPlan | None:
+        """What an endorsement owes in the cycle in which hours held on ``day`` count.
+
+        As `plan`, but months before the first cycle may count in it, too.
+        """
+        rulebook = self.associations[association]
+        if not rulebook.requirements_of(category):
+            return self._plan(association, category, None, 0)
+        cycle = cycle_counting(rulebook.cycles, starts_on, day)
         return None if cycle is None else self.plan_for(association, category, cycle, starts_on)
 
     def plan_for(

@@ -4,6 +4,7 @@ import re
 import shutil
 import tomllib
 from collections.abc import Iterator
+from datetime import date
 from pathlib import Path
 from typing import get_args
 
@@ -182,8 +183,32 @@ def test_a_topic_is_added(folder: Path) -> None:
     assert "ETHICS" in load_rulebooks(folder).topics
 
 
+def test_the_first_cycle_is_changed(folder: Path) -> None:
+    (keys,) = blocks("Change what the first cycle requires")
+    file = folder / "rulebooks" / "ncimha.toml"
+    text = file.read_text()
+    assert text.count('first_cycle = "no hours"\n') == 1
+    file.write_text(text.replace('first_cycle = "no hours"\n', keys))
+    scheme = load_rulebooks(folder).associations["NCIMHA"].cycles[0]
+    assert [row.months for row in scheme.first_cycle_shares] == [3, 6, 9, 12]
+
+
+def test_three_years_held_require_fewer_hours(folder: Path) -> None:
+    keys, value = blocks("Fewer hours after three years")
+    file = folder / "rulebooks" / "ncimha.toml"
+    text = file.read_text()
+    file.write_text(text.replace('first_cycle = "no hours"\n', f'first_cycle = "no hours"\n{keys}'))
+    add_value(file, "rsc", value)
+    rulebooks = load_rulebooks(folder)
+    plans = [
+        rulebooks.plan("NCIMHA", "IFS", date(year, 1, 1), date(2028, 6, 1)) for year in (2025, 2026)
+    ]
+    amounts = [r.amount for plan in plans if plan for r in plan.requirements if r.id == "rsc"]
+    assert amounts == [6 * 60, 12 * 60]
+
+
 def test_every_worked_example_is_tried() -> None:
-    assert len(EXAMPLES) == 5
+    assert len(EXAMPLES) == 7
 
 
 def test_the_notices_that_are_shipped_are_right() -> None:

@@ -18,6 +18,12 @@ def also(*changes: tuple[str, str]) -> str:
     return VALUE + other
 
 
+def table(rows: str) -> str:
+    """The keys of a first cycle by a table with these rows."""
+    keys = 'grace_days = 31\nfirst_cycle = "fraction by table"\n'
+    return f"{keys}first_cycle_shares = [{rows}]"
+
+
 @pytest.mark.parametrize(
     ("old", "new", "expected"),
     [
@@ -78,6 +84,66 @@ def also(*changes: tuple[str, str]) -> str:
             'of = "application"\n' + HEAD + VALUE.replace("15", "15\n  held_years = 3"),
             "requirements[1]: each_year, attested_by, asked_of, and held_years go with renewals",
             id="years held for an application",
+        ),
+        pytest.param(
+            "grace_days = 31",
+            'grace_days = 31\nfirst_cycle = "fraction by table"',
+            'cycles[1]: first_cycle_shares go with first_cycle = "fraction by table"',
+            id="table without rows",
+        ),
+        pytest.param(
+            "grace_days = 31",
+            table('{ months = 6, share = "1" }, { months = 9, share = "1/2" }'),
+            "cycles[1]: the last row of first_cycle_shares has months = 9, but a cycle has 12: "
+            "write months = 12 there",
+            id="table that ends early",
+        ),
+        pytest.param(
+            "grace_days = 31",
+            table('{ months = 6, share = "1/2" }, { months = 12, share = "3/4" }'),
+            "cycles[1]: first_cycle_shares must have more months and no larger share in each row: "
+            "12 months with 3/4 follow 6 with 1/2",
+            id="table with a larger share later",
+        ),
+        pytest.param(
+            "grace_days = 31",
+            table('{ months = 12, share = "4/3" }'),
+            "cycles[1].first_cycle_shares[1].share: 4/3 is more than all hours: write a fraction "
+            "of at most 1",
+            id="more than all hours",
+        ),
+        pytest.param(
+            "grace_days = 31",
+            'grace_days = 31\nfirst_cycle_from = "application"',
+            "cycles[1]: first_cycle_from changes nothing if the first cycle requires all hours",
+            id="application that changes nothing",
+        ),
+        pytest.param(
+            'kind = "fixed"\nyears = 1\nends_on = 2000-12-31',
+            'kind = "anniversary"\nyears = 1\nfirst_cycle = "no hours"\n'
+            'first_cycle_from = "application"',
+            "cycles[1]: an anniversary cycle begins on the day of endorsement, so its first one is "
+            "whole",
+            id="application with anniversary cycles",
+        ),
+        pytest.param(
+            "grace_days = 31",
+            'grace_days = 31\nfirst_cycle = "no hours"\nfirst_cycle_months_before = 6',
+            "cycles[1]: the first cycle requires no hours: remove first_cycle_months_before",
+            id="months before a cycle without hours",
+        ),
+        pytest.param(
+            "grace_days = 31",
+            'grace_days = 31\nfirst_cycle_exempts = ["rsk"]',
+            "cycles[1].first_cycle_exempts: 'rsk' is not in this file; it has",
+            id="unknown exempt requirement",
+        ),
+        pytest.param(
+            "grace_days = 31",
+            'grace_days = 31\nfirst_cycle = "no hours"\nfirst_cycle_exempts = ["rsc"]',
+            "cycles[1].first_cycle_exempts: first_cycle = \"no hours\" exempts 'rsc' already: "
+            "remove it",
+            id="exempt twice",
         ),
     ],
 )

@@ -183,6 +183,7 @@ class ConsistencyCheck:
         for number, scheme in numbered:
             if scheme.kind == "fixed" and scheme.short_cycle is None:
                 self._check_end(f"cycles[{number}].ends_on", scheme)
+            self._check_first_cycle(f"cycles[{number}].first_cycle_exempts", scheme)
         for (_, earlier), (number, later) in pairwise(numbered):
             if earlier.short_cycle is None:
                 self._check_change(f"cycles[{number}].from", earlier, later)
@@ -196,6 +197,17 @@ class ConsistencyCheck:
             if scheme.counts_years:
                 reason = "no value of a renewal has held_years, which this goes with: remove it"
                 self._add(f"cycles[{number}].held_counts", reason)
+
+    def _check_first_cycle(self, key: str, scheme: CycleScheme) -> None:
+        """What a first cycle exempts by name must be there, and not be exempt anyway."""
+        renewals = [r for r in self.rulebook.requirements if r.of == "renewal"]
+        for name in scheme.first_cycle_exempts:
+            self._require(key, name, {requirement.id for requirement in renewals})
+            is_hours = any(r.id == name and r.counts in {"training", "rsc"} for r in renewals)
+            if is_hours and scheme.first_cycle == "no hours":
+                self._add(key, f'first_cycle = "no hours" exempts {name!r} already: remove it')
+        for reason in list_repetitions(scheme.first_cycle_exempts):
+            self._add(key, reason)
 
     def _check_end(self, key: str, scheme: CycleScheme) -> None:
         """A fixed block must begin with a whole cycle."""

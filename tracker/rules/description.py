@@ -40,6 +40,8 @@ _FIRST_CYCLES = {
     "whole month left in it; hours held in it before that day count",
     "fraction by year": "In the cycle in which an endorsement begins, hours are required for each "
     "whole year left in it; hours held in it before that day count",
+    "fraction by table": "In the cycle in which an endorsement begins, a part of the hours is "
+    "required; hours held in it before that day count",
 }
 _SHORT_CYCLES = {
     "all hours": "all hours",
@@ -47,6 +49,7 @@ _SHORT_CYCLES = {
     "fraction by month": "hours for each whole month in it",
     "fraction by year": "hours for each whole year in it",
 }
+_SHARES = {"1": "all hours", "0": "no hours"}
 Lines = Iterator[str]
 
 
@@ -90,7 +93,7 @@ def format_for_whom(value: Value) -> str:
     return f"for {whom}"
 
 
-def format_scheme(scheme: CycleScheme) -> str:
+def format_scheme(scheme: CycleScheme, rulebook: Rulebook) -> str:
     """How long a cycle is, when it is due, and what the first one requires, in sentences."""
     years = "one year" if scheme.years == 1 else f"{scheme.years} years"
     if scheme.ends_on is None:
@@ -104,7 +107,7 @@ def format_scheme(scheme: CycleScheme) -> str:
         due = f"It is due {format_count(scheme.due_days_after_end, 'day')} after its last day"
     if scheme.grace_days:
         due += f", followed by a grace period of {format_count(scheme.grace_days, 'day')}"
-    sentences = [span, due, _FIRST_CYCLES[scheme.first_cycle]]
+    sentences = [span, due, *_describe_first_cycle(scheme, rulebook)]
     if scheme.continues:
         sentences.append(_describe_continued(scheme))
     if scheme.counts_years:
@@ -113,6 +116,27 @@ def format_scheme(scheme: CycleScheme) -> str:
         hours = _SHORT_CYCLES[scheme.short_cycle]
         sentences.append(f"A cycle that a change cuts short requires {hours}")
     return f"{'. '.join(sentences)}."
+
+
+def _describe_first_cycle(scheme: CycleScheme, rulebook: Rulebook) -> Lines:
+    yield _FIRST_CYCLES[scheme.first_cycle]
+    day = "the endorsement began"
+    if scheme.first_cycle_from == "application":
+        day = "the application was submitted"
+        yield "The first cycle is counted from the day of the application, if one is on record"
+    if scheme.first_cycle_shares:
+        rows = []
+        for row in scheme.first_cycle_shares:
+            share = _SHARES.get(row.share, f"{row.share} of the hours")
+            rows.append(f"{share} through month {row.months}")
+        yield f"By the month of the cycle in which {day}: {format_list(rows)}"
+    if scheme.first_cycle_exempts:
+        labels = {r.id: r.label for r in rulebook.requirements if r.of == "renewal"}
+        exempt = format_list([labels[name] for name in scheme.first_cycle_exempts])
+        yield f"Not required in the first cycle: {exempt}"
+    if scheme.first_cycle_months_before:
+        months = format_count(scheme.first_cycle_months_before, "month")
+        yield f"Hours held up to {months} before the first cycle begins count in it"
 
 
 def _describe_continued(scheme: CycleScheme) -> str:
@@ -149,7 +173,7 @@ def describe_rulebook(rulebook: Rulebook, accepted: Mapping[str, tuple[str, ...]
         rules = f"rules for its {format_list(purposes)}" if purposes else "no rules"
         sections["Categories"].append(f"{key}: {category.name} ({rules})")
     for scheme in rulebook.cycles:
-        line = f"from {format_date(scheme.starts_from)}: {format_scheme(scheme)}"
+        line = f"from {format_date(scheme.starts_from)}: {format_scheme(scheme, rulebook)}"
         sections["Cycles"].append(line + _see(scheme.interpretation))
     sections["Qualified providers"] = list(_providers(rulebook))
     sections["Memberships"] = memberships = []

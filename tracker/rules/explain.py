@@ -116,8 +116,9 @@ def _find_exclusion(entry: LoggedEntry, plan: Plan, as_of: date) -> Reason | Non
         cycle = plan.cycle
         if cycle is None:
             return because("not_tracked", association=plan.association)
-        if not cycle.starts_on <= entry.held_on <= cycle.ends_on:
-            return because("outside_cycle", starts_on=cycle.starts_on, ends_on=cycle.ends_on)
+        if not cycle.counts_from <= entry.held_on <= cycle.ends_on:
+            code = "outside_carried" if cycle.carried_from else "outside_cycle"
+            return because(code, starts_on=cycle.counts_from, ends_on=cycle.ends_on)
     if entry.held_on > as_of:
         # The time zone of the person who logged it may be ahead of the association's.
         facts = {"today": as_of, "association": plan.association, "held_on": entry.held_on}

@@ -1,14 +1,12 @@
 """What a person's other endorsements mean for one of theirs. Every last day is included."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 from datetime import date, timedelta
-from fractions import Fraction
 from typing import NamedTuple
 
 from dateutil.relativedelta import relativedelta
 
-from tracker.rules.cycles import Cycle
+from tracker.rules.cycles import Cycle, begin_cycle, make_ordinary
 from tracker.rules.model import CycleScheme, EarlierEndorsement
 
 _DAY = timedelta(days=1)
@@ -26,6 +24,19 @@ class EndorsementTerm(NamedTuple):
 def scheme_of(schemes: Sequence[CycleScheme], cycle: Cycle) -> CycleScheme:
     """The scheme by which a cycle runs."""
     return [scheme for scheme in schemes if scheme.starts_from <= cycle.starts_on][-1]
+
+
+def count_from_application(scheme: CycleScheme, cycle: Cycle, applied_on: date | None) -> Cycle:
+    """The cycle in which an endorsement began, counted from the day of its application.
+
+    It is an ordinary one if that was before it. Without an application, or where the scheme does
+    not count from it, it stays as it is.
+    """
+    if applied_on is None or scheme.first_cycle_from != "application":
+        return cycle
+    if applied_on < cycle.starts_on:
+        return make_ordinary(scheme, cycle)
+    return begin_cycle(scheme, cycle, applied_on)
 
 
 def continue_cycle(
@@ -46,7 +57,7 @@ def continue_cycle(
         is_earlier = term.starts_on < endorsement.starts_on
         kind = _compare_terms(endorsement, term)
         if is_earlier and kind in scheme.continues and first_day <= term.ends_on < cycle.due_on:
-            return replace(cycle, is_first=False, share=Fraction(1))
+            return make_ordinary(scheme, cycle)
     return cycle
 
 

@@ -1,7 +1,7 @@
 """What a renewal or an application requires: a rulebook read for one category and one day."""
 
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from fractions import Fraction
 from functools import cached_property
@@ -31,7 +31,7 @@ class PlannedRequirement:
 
     ``label`` is its plain name, such as ``DEIA training``; ``topic`` is None for whole hours.
     ``amount`` is in minutes for hours, months for years, else a number of ``unit``. ``is_exempt``:
-    no hours are required in the cycle of endorsement. ``sum_key`` names the sum in
+    it is not required in the cycle of endorsement. ``sum_key`` names the sum in
     `Facts.minutes` that counts. ``services`` are the kinds of work that count, in words.
     ``held_years`` are the years held that the amount rests on; 0 if it is for everyone. ``rule``
     has the terms that only an application has.
@@ -172,7 +172,10 @@ def plan_renewal(
     for rule in rules:
         value = value_in_force(rule, cycle.starts_on, category, held_years)
         if value and value_in_force(rule, cycle.ends_on, category, held_years):
-            planned.append(_plan_requirement(rulebook, rule, value, cycle.share))
+            share = Fraction(0) if rule.id in cycle.exempts else cycle.share
+            planned.append(_plan_requirement(rulebook, rule, value, share))
+            if rule.id in cycle.exempts:
+                planned[-1] = replace(planned[-1], is_exempt=True)
     return RenewalPlan(rulebook, category, tuple(planned), cycle)
 
 

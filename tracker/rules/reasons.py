@@ -17,6 +17,8 @@ SENTENCES = {
     "no_renewal_rules": "the rulebook has no renewal rules for this category",
     "no_application_rules": "the rulebook has no initial requirements for this category",
     "outside_cycle": "it was outside the cycle, {starts_on} to {ends_on}",
+    "outside_carried": "only hours from {starts_on} to {ends_on} count, also those from before the "
+    "cycle",
     "in_the_future": "it is still {today} at {association}; hours on {held_on} count "
     "starting that day",
     "excluded": "{association} decided that it does not: {reason}",
@@ -25,6 +27,11 @@ SENTENCES = {
     "first_cycle": "no hours are required in the cycle of endorsement",
     "first_cycle_part": "a part of the hours is required, because the endorsement began on "
     "{endorsed_on}; all hours held since {starts_on} count",
+    "first_cycle_applied": "a part of the hours is required, counted from the day of the "
+    "application, or from {endorsed_on}, when the endorsement began, if no application is on "
+    "record; all hours held since {starts_on} count",
+    "first_cycle_exempt": "not required in the cycle of endorsement",
+    "first_cycle_exempts": "not required in the cycle of endorsement: {labels}",
     "first_cycle_hours": "all hours held since {starts_on} count, also those from before the "
     "endorsement began on {endorsed_on}",
     # An amount for endorsements that were held for so many years when the cycle began.

@@ -180,7 +180,7 @@ def _changes_of_values(
 def _changes_of_cycles(rulebook: Rulebook) -> Iterator[RuleChange]:
     renewed = tuple(c for c in rulebook.categories if rulebook.requirements_of(c))
     for scheme in rulebook.cycles:
-        says = f"Cycles: {format_scheme(scheme)}"
+        says = f"Cycles: {format_scheme(scheme, rulebook)}"
         yield RuleChange(
             scheme.starts_from,
             Topic.CYCLE,
@@ -274,7 +274,7 @@ def list_scheme_spans(rulebook: Rulebook, today: date) -> list[SchemeSpan]:
     for scheme, following in zip_longest(schemes, schemes[1:]):
         ends_on = following.starts_from - _DAY if following else None
         period = period_of(scheme.starts_from, ends_on, today)
-        says = format_scheme(scheme)
+        says = format_scheme(scheme, rulebook)
         spans.append(SchemeSpan(says, scheme.starts_from, ends_on, period, scheme))
     return spans
 

@@ -181,7 +181,7 @@ def _plans_on(
         if holding.person_id != entry.person_id:
             continue
         if isinstance(holding, Endorsement):
-            yield rulebooks.plan(association, category, holding.starts_on, entry.held_on)
+            yield rulebooks.plan_counting(association, category, holding.starts_on, entry.held_on)
         else:
             yield rulebooks.application_plan(association, category, holding.submitted_on or today)
 

@@ -209,7 +209,7 @@ class _PlanInForce(NamedTuple):
 # Many endorsements share a plan.
 @lru_cache(maxsize=1_024)
 def _put_in_force(plan: RenewalPlan) -> _PlanInForce:
-    days = (plan.cycle.starts_on, plan.cycle.ends_on) if plan.cycle else (date.min, date.max)
+    days = (plan.cycle.counts_from, plan.cycle.ends_on) if plan.cycle else (date.min, date.max)
     kinds = frozenset(r.counts for r in plan.requirements if r.topic is None)
     provider_rule = (plan.provider_rule or "") if "rsc" in kinds else ""
     return _PlanInForce(*days, plan, kinds, provider_rule)
@@ -388,7 +388,8 @@ class _HoursCounter:
         for each in plans:
             if each.first <= day <= each.last:
                 return each
-        plan = self.rulebooks.plan(self.period.association, held.category, held.starts_on, day)
+        held_by = self.period.association, held.category, held.starts_on
+        plan = self.rulebooks.plan_counting(*held_by, day)
         if plan is None:
             return None
         plans.append(_put_in_force(plan))

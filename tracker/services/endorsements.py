@@ -260,10 +260,10 @@ class CycleLocks:
         return last
 
     def cycle_of(self, endorsement: Endorsed, day: date) -> CycleLock | None:
-        """The cycle of one endorsement that contains ``day``, whether it is closed or not."""
+        """The cycle of one endorsement in which hours of ``day`` count, closed or not."""
         if endorsement.association not in self.rulebooks.associations:
             return None
-        plan = self.rulebooks.plan(*endorsement.triple, day)
+        plan = self.rulebooks.plan_counting(*endorsement.triple, day)
         if plan is None or plan.cycle is None:
             return None
         key = (endorsement.id, plan.cycle.starts_on)

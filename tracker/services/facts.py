@@ -25,7 +25,13 @@ from tracker.db.people import Endorsement
 from tracker.db.statements import in_chunks, make_temporary_table, stream_rows, with_values
 from tracker.db.submissions import Submission
 from tracker.rulebooks import Rulebooks
-from tracker.rules.history import EndorsementTerm, continue_cycle, find_held_since, scheme_of
+from tracker.rules.history import (
+    EndorsementTerm,
+    continue_cycle,
+    count_from_application,
+    find_held_since,
+    scheme_of,
+)
 from tracker.rules.plan import RenewalPlan
 from tracker.rules.standing import CycleSettlement, Facts, Span, Submitted
 
@@ -90,15 +96,22 @@ def _read_batch(
         return
     sql, values = _prepare_query(session, rulebooks, windows, ids)
     submissions = _read_submissions(session, windows, ids)
+    recounted: defaultdict[Window, list[int]] = defaultdict(list)
     for row in stream_rows(session, sql, values):
-        window = windows[row[0]]
-        if others := row[_OTHERS]:
-            window = read_history(rulebooks, window, others)
-        accepted = accepted_organizations(rulebooks, window.plan.membership_rule)
-        facts = _facts((*row[:_OTHERS], *row[_OTHERS + 1 :]), window, accepted)
-        if facts.subject_id in submissions:
-            facts = facts._replace(submitted=_submitted_on(window, submissions[facts.subject_id]))
-        yield window, facts
+        planned = window = windows[row[0]]
+        if row[_OTHERS] or row[_APPLIED_ON]:
+            history = row[_OTHERS] or "", _as_date_or_none(row[_APPLIED_ON])
+            window = read_history(rulebooks, planned, *history)
+            if _counts_from(window) != _counts_from(planned):
+                recounted[window].append(row[1])
+                continue
+        yield window, _read_row(rulebooks, row, window, submissions)
+    # First cycles that would count hours from before them, and turned out to be ordinary ones.
+    for window, endorsement_ids in recounted.items():
+        for few in in_chunks(endorsement_ids, _MANY):
+            sql, values = _prepare_query(session, rulebooks, [window], few)
+            for row in stream_rows(session, sql, values):
+                yield window, _read_row(rulebooks, row, window, submissions)
 
 
 def _read_submissions(
@@ -141,29 +154,51 @@ def parse_statements(statements: str) -> dict[str, str]:
     return dict(json.loads(statements))
 
 
-# Where a row of the query has the other endorsements of the same person, if they matter.
-_OTHERS = 7
+def _counts_from(window: Window) -> date | None:
+    return window.plan.cycle.counts_from if window.plan.cycle else None
+
+
+def _read_row(
+    rulebooks: Rulebooks,
+    row: Sequence[Any],
+    window: Window,
+    submissions: Mapping[int, Sequence[Any]],
+) -> Facts:
+    accepted = accepted_organizations(rulebooks, window.plan.membership_rule)
+    facts = _facts((*row[:_OTHERS], *row[_APPLIED_ON + 1 :]), window, accepted)
+    if facts.subject_id in submissions:
+        facts = facts._replace(submitted=_submitted_on(window, submissions[facts.subject_id]))
+    return facts
+
+
+# Where a row of the query has the earlier endorsements of the same person, and the day of the
+# application, if they matter.
+_OTHERS, _APPLIED_ON = 7, 8
 
 
 # Few people have several endorsements, but a page asks for theirs several times.
 @lru_cache(maxsize=4_096)
-def read_history(rulebooks: Rulebooks, window: Window, others: str) -> Window:
-    """The window as the person's other endorsements make it.
+def read_history(
+    rulebooks: Rulebooks, window: Window, others: str, applied_on: date | None
+) -> Window:
+    """The window as the person's earlier endorsements, and the application, make it.
 
-    A first cycle is an ordinary one if the endorsement continues an earlier one, and the years
-    held are counted from the first of those in a row. ``others`` is
-    ``<association>|<category>|<first day>|<last day>``, comma-separated.
+    A first cycle is an ordinary one if the endorsement continues an earlier one, or if it counts
+    from an application in an earlier cycle. The years held are counted from the first of those in
+    a row. ``others`` is ``<association>|<category>|<first day>|<last day>``, comma-separated.
     """
     plan = window.plan
     if plan.cycle is None:
         return window
     terms = []
-    for text in others.split(","):
+    for text in others.split(",") if others else ():
         association, category, *days = text.split("|")
         terms.append(EndorsementTerm(association, category, *map(date.fromisoformat, days)))
     own = EndorsementTerm(plan.association, plan.category, window.endorsed_on)
     scheme = scheme_of(rulebooks.associations[plan.association].cycles, plan.cycle)
     cycle = plan.cycle
+    if cycle.is_first:
+        cycle = count_from_application(scheme, cycle, applied_on)
     if cycle.is_first:
         cycle = continue_cycle(scheme, cycle, own, terms)
     since = find_held_since(scheme, own, terms)
@@ -181,20 +216,39 @@ def _prepare_query(
         (number, *_window_values(rulebooks, window, topics))
         for number, window in enumerate(windows)
     ]
-    for_postgresql, has_exclusions = is_postgresql(session), _has_exclusions(session, ids)
+    query = FactsQuery(
+        "",
+        "w.id",
+        topics,
+        ids,
+        has_later=True,
+        has_exclusions=_has_exclusions(session, ids),
+        from_application=_count_from_application(rulebooks, windows),
+    )
+    for_postgresql = is_postgresql(session)
     if ids is None or (len(ids) > _MANY and not for_postgresql):
         index = ("association", "category", "endorsed_on")
         make_temporary_table(session, "renewal_window", columns, index, rows)
         earliest = min(window.as_of for window in windows)
         # Entries after the as-of day exist only if that day lies in the past.
         has_later = session.exec(select(exists().where(col(Entry.held_on) > earliest))).one()
-        query = FactsQuery("", "w.id", topics, ids, has_later, has_exclusions)
+        query = query._replace(has_later=has_later)
         return facts_sql(query, for_postgresql=for_postgresql), ids or ()
     clause, parameters = with_values(session, "renewal_window", columns, rows)
     # Such a table has no key of which PostgreSQL knows that the other columns depend on it.
-    key = ", ".join(f"w.{name}" for name in columns)
-    query = FactsQuery(clause, key, topics, ids, has_later=True, has_exclusions=has_exclusions)
+    query = query._replace(with_clause=clause, key=", ".join(f"w.{name}" for name in columns))
     return facts_sql(query, for_postgresql=for_postgresql), (*parameters, *ids)
+
+
+def _count_from_application(rulebooks: Rulebooks, windows: Iterable[Window]) -> bool:
+    """Whether one of the windows is a first cycle that counts from the day of the application."""
+    for window in windows:
+        cycle = window.plan.cycle
+        if cycle is not None and cycle.is_first:
+            schemes = rulebooks.associations[window.plan.association].cycles
+            if scheme_of(schemes, cycle).first_cycle_from == "application":
+                return True
+    return False
 
 
 _WINDOW_COLUMNS = {
@@ -203,6 +257,7 @@ _WINDOW_COLUMNS = {
     "category": "varchar",
     "endorsed_on": "date",
     "starts_on": "date",
+    "counts_from": "date",
     "counted_until": "date",
     "ends_on": "date",
     "memberships_from": "date",
@@ -230,6 +285,7 @@ def _window_values(
         plan.category,
         window.endorsed_on.isoformat(),
         starts_on.isoformat(),
+        (cycle.counts_from if cycle else date.max).isoformat(),
         min(ends_on, window.as_of).isoformat(),
         ends_on.isoformat(),
         memberships_from.isoformat(),
@@ -248,7 +304,8 @@ class FactsQuery(NamedTuple):
     ``with_clause`` makes the table ``renewal_window``, unless it exists; ``key`` are columns on
     which all others of a window depend. There is a sum for each of ``topics`` topics. ``ids`` are
     the endorsements wanted (None: all). Without ``has_later`` there are no entries to come, without
-    ``has_exclusions`` none that an association has decided not to count.
+    ``has_exclusions`` none that an association has decided not to count. ``from_application``:
+    some first cycles count from the day of the application.
     """
 
     with_clause: str
@@ -257,6 +314,7 @@ class FactsQuery(NamedTuple):
     ids: Sequence[int] | None
     has_later: bool
     has_exclusions: bool = False
+    from_application: bool = False
 
 
 def facts_sql(query: FactsQuery, *, for_postgresql: bool) -> str:
@@ -271,7 +329,15 @@ def facts_sql(query: FactsQuery, *, for_postgresql: bool) -> str:
     if query.has_later:
         next_entry = """(SELECT MIN(n.held_on) FROM entry n WHERE n.person_id = en.person_id
             AND n.held_on > w.counted_until
-            AND n.held_on BETWEEN w.starts_on AND w.ends_on)"""
+            AND n.held_on BETWEEN w.counts_from AND w.ends_on)"""
+    applied_on = "NULL"
+    if query.from_application:
+        applied_on = """(SELECT MIN(a.submitted_on) FROM application a
+            WHERE w.needs_history = 1 AND a.person_id = en.person_id
+            AND a.association = en.association AND a.category = en.category
+            AND a.state = 'endorsed' AND a.submitted_on <= en.starts_on
+            AND a.decided_on >= en.starts_on
+            AND (en.ends_on IS NULL OR a.decided_on <= en.ends_on))"""
     counts, topic_counts = "", ""
     if query.has_exclusions:
         counts = counted_sql("e.id", "en.association")
@@ -280,7 +346,7 @@ def facts_sql(query: FactsQuery, *, for_postgresql: bool) -> str:
         f""",
         (SELECT SUM(t.minutes) FROM entry_topic t WHERE t.person_id = en.person_id
             AND t.topic = w.topic{n}
-            AND t.held_on BETWEEN w.starts_on AND w.counted_until {topic_counts})"""
+            AND t.held_on BETWEEN w.counts_from AND w.counted_until {topic_counts})"""
         for n in range(query.topics)
     )
     # SQLite takes the tables in the order written because of the CROSS JOIN, so that rows come
@@ -294,6 +360,7 @@ def facts_sql(query: FactsQuery, *, for_postgresql: bool) -> str:
                 || COALESCE(CAST(o.ends_on AS VARCHAR), '9999-12-31'), ',') FROM endorsement o
                 WHERE o.person_id = en.person_id AND o.starts_on < en.starts_on)
         END,
+        {applied_on},
         (SELECT {join}(CAST(m.starts_on AS VARCHAR)
             || COALESCE(CAST(m.ends_on AS VARCHAR), '9999-12-31')
             || m.organization, ',') FROM membership m
@@ -316,7 +383,7 @@ def facts_sql(query: FactsQuery, *, for_postgresql: bool) -> str:
     CROSS JOIN renewal_window w
     CROSS JOIN person p
     LEFT JOIN entry e ON e.person_id = en.person_id
-        AND e.held_on BETWEEN w.starts_on AND w.counted_until {counts}
+        AND e.held_on BETWEEN w.counts_from AND w.counted_until {counts}
     LEFT JOIN provider_span s ON s.rule = w.provider_rule AND s.provider_id = e.provider_id
         AND e.held_on BETWEEN s.starts_on AND s.ends_on
     WHERE w.association = en.association AND w.category = en.category

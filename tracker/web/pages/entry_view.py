@@ -158,7 +158,7 @@ def _find_plan(data: YearData, endorsement: Endorsed, day: date, today: date) ->
     """
     if endorsement.starts_on > today:
         return None
-    plan = data.rulebooks.plan(*endorsement.triple, day)
+    plan = data.rulebooks.plan_counting(*endorsement.triple, day)
     plan = plan or data.rulebooks.plan(*endorsement.triple, today)
     if plan is None or plan.cycle is None:
         return plan

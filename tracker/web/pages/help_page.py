@@ -90,9 +90,11 @@ def _cite(rulebook: Rulebook, source: Source) -> str:
 def _describe_cycles(rulebook: Rulebook, today: date) -> list[str]:
     """The scheme in force, and those to come."""
     started = [scheme for scheme in rulebook.cycles if scheme.starts_from <= today]
-    sentences = [format_scheme(scheme) for scheme in started[-1:]]
+    sentences = [format_scheme(scheme, rulebook) for scheme in started[-1:]]
     for scheme in rulebook.cycles[len(started) :]:
-        sentences.append(f"Starting {format_date(scheme.starts_from)}: {format_scheme(scheme)}")
+        sentences.append(
+            f"Starting {format_date(scheme.starts_from)}: {format_scheme(scheme, rulebook)}"
+        )
     return sentences
 
 

@@ -174,7 +174,7 @@ def read_year(
     for entry in data.entries:
         if _is_shown(data, entry):
             shown.append(view_entry(data, entry))
-        elif not any(cycle.starts_on <= entry.held_on <= cycle.ends_on for cycle in cycles):
+        elif not any(cycle.counts_from <= entry.held_on <= cycle.ends_on for cycle in cycles):
             outside.append(view_entry(data, entry))
     renewals = [view_renewal(data, standing) for standing in data.standings]
     return {

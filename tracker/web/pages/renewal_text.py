@@ -15,6 +15,8 @@ from tracker.formatting import (
 from tracker.notifications.attention_text import format_missing
 from tracker.rules.cycles import Cycle
 from tracker.rules.explain import list_held_years
+from tracker.rules.history import scheme_of
+from tracker.rules.plan import RenewalPlan
 from tracker.rules.reasons import Reason, because, format_reason
 from tracker.rules.renewal import Pace, forecast
 from tracker.rules.requirement import HOURS
@@ -137,14 +139,25 @@ def _format_exemptions(standing: Standing) -> list[str]:
 def _list_first_cycle(standing: Standing) -> list[Reason]:
     """What the cycle of endorsement requires, and from which day on hours count in it."""
     cycle, endorsed_on = standing.plan.cycle, standing.facts.starts_on
-    if any(result.requirement.is_exempt for result in standing.results):
-        return [because("first_cycle")]
-    if cycle is None or not cycle.is_first or endorsed_on <= cycle.starts_on:
+    if cycle is None or not cycle.is_first:
         return []
-    reason = because("first_cycle_hours", starts_on=cycle.starts_on, endorsed_on=endorsed_on)
-    if cycle.share < 1:
-        reason = because("first_cycle_part", starts_on=cycle.starts_on, endorsed_on=endorsed_on)
-    return [reason]
+    reasons = []
+    exempt = [result.requirement for result in standing.results if result.requirement.is_exempt]
+    if named := tuple(each.label for each in exempt if each.id in cycle.exempts):
+        reasons.append(because("first_cycle_exempts", labels=named))
+    if len(named) < len(exempt):
+        reasons.append(because("first_cycle"))
+    elif endorsed_on > cycle.counts_from:
+        days = {"starts_on": cycle.counts_from, "endorsed_on": endorsed_on}
+        reasons.append(because(_choose_first_cycle_code(standing.plan, cycle), **days))
+    return reasons
+
+
+def _choose_first_cycle_code(plan: RenewalPlan, cycle: Cycle) -> str:
+    if cycle.share == 1:
+        return "first_cycle_hours"
+    is_applied = scheme_of(plan.rulebook.cycles, cycle).first_cycle_from == "application"
+    return "first_cycle_applied" if is_applied else "first_cycle_part"
 
 
 def _format_due(due_on: date, today: date) -> str:
