@@ -48,6 +48,16 @@ class Rulebooks:
         return frozenset().union(*(rulebook.rsc_topics for rulebook in self.associations.values()))
 
     @cached_property
+    def ending_categories(self) -> dict[str, frozenset[str]]:
+        """The categories whose endorsements can end by a rule, by association that has any."""
+        found = {}
+        for rulebook in self.associations.values():
+            names = [name for name, rule in rulebook.categories.items() if rule.ends_by_rule]
+            if names:
+                found[rulebook.id] = frozenset(names)
+        return found
+
+    @cached_property
     def provider_rules(self) -> dict[str, tuple[str, ProviderRule]]:
         """Each provider rule with its association, by ``<association>/<name>``."""
         rules = {}

@@ -207,8 +207,15 @@ def test_three_years_held_require_fewer_hours(folder: Path) -> None:
     assert amounts == [6 * 60, 12 * 60]
 
 
+def test_categories_end_by_a_rule(folder: Path) -> None:
+    (categories,) = blocks("A category that is added to another, and one for two years")
+    file = folder / "rulebooks" / "ncimha.toml"
+    file.write_text(file.read_text().replace("[categories]\n", f"[categories]\n{categories}"))
+    assert load_rulebooks(folder).ending_categories == {"NCIMHA": {"MIT", "EIFS"}}
+
+
 def test_every_worked_example_is_tried() -> None:
-    assert len(EXAMPLES) == 7
+    assert len(EXAMPLES) == 8
 
 
 def test_the_notices_that_are_shipped_are_right() -> None:

@@ -38,6 +38,7 @@ from tracker.rules.standing import Standing
 from tracker.services.entries import list_entries
 from tracker.services.evaluation import DayOf, judge_all
 from tracker.services.rsc_providers import load_providers, refresh_provider_spans
+from tracker.services.rule_ends import refresh_rule_ends
 
 TESTS = Path(__file__).parents[1]
 REAL = load_rulebooks(TESTS.parent / "config")
@@ -253,6 +254,7 @@ def populate(session: Session, rulebooks: Rulebooks, case: dict[str, Any]) -> Ca
         people.submit(line)
     for line in case.get("applied", ()):
         people.apply(line)
+    refresh_rule_ends(session, rulebooks)
     refresh_provider_spans(session, rulebooks)
     return people
 

@@ -7,6 +7,8 @@ from tests.rules.test_parse import RULEBOOK, problems
 VALUE = RULEBOOK[
     RULEBOOK.index("  [[requirements.values]]") : RULEBOOK.index('id = "rsc"')
 ].rpartition("[[requirements]]")[0]
+IFS = '"IFS" = { name = "Infant Family Specialist" }'
+IFRS = '"IFRS" = { name = "Infant Family Reflective Supervisor" }'
 HEAD = 'categories = ["IFS"]\ncounts = "training"\n\n'
 
 
@@ -22,6 +24,20 @@ def table(rows: str) -> str:
     """The keys of a first cycle by a table with these rows."""
     keys = 'grace_days = 31\nfirst_cycle = "fraction by table"\n'
     return f"{keys}first_cycle_shares = [{rows}]"
+
+
+def test_a_renewed_add_on_needs_fixed_cycles() -> None:
+    beside = (IFS, IFS.replace(" }", ', beside = ["IFRS"] }'))
+    assert problems(beside) == []
+    anniversary = (
+        'kind = "fixed"\nyears = 1\nends_on = 2000-12-31',
+        'kind = "anniversary"\nyears = 1',
+    )
+    (problem,) = problems(beside, anniversary)
+    assert problem.startswith(
+        "ex.toml: categories.IFS.beside: with anniversary cycles, a renewal of IFS would not end "
+        "with that of the endorsement beside it"
+    )
 
 
 @pytest.mark.parametrize(
@@ -144,6 +160,39 @@ def table(rows: str) -> str:
             "cycles[1].first_cycle_exempts: first_cycle = \"no hours\" exempts 'rsc' already: "
             "remove it",
             id="exempt twice",
+        ),
+        pytest.param(
+            IFRS,
+            IFRS.replace(" }", ', beside = ["IMHS"] }'),
+            "categories.IFRS.beside: 'IMHS' is not in this file; it has IFRS, IFS",
+            id="unknown base",
+        ),
+        pytest.param(
+            IFRS,
+            IFRS.replace(" }", ', beside = ["IFRS"] }'),
+            "categories.IFRS.beside: IFRS is the category itself",
+            id="beside itself",
+        ),
+        pytest.param(
+            f"{IFS}\n{IFRS}",
+            IFS.replace(" }", ', beside = ["IFRS"] }')
+            + "\n"
+            + IFRS.replace(" }", ', beside = ["IFS"] }'),
+            "categories.IFS.beside: it lasts as long as others that last as long as it does: break "
+            "the circle",
+            id="beside each other",
+        ),
+        pytest.param(
+            IFRS,
+            IFRS.replace(" }", ', becomes = ["IFS"] }'),
+            "categories.IFRS: becomes goes with term_years, the years after which it ends: add it",
+            id="becomes without a term",
+        ),
+        pytest.param(
+            IFRS,
+            IFRS.replace(" }", ", term_years = 11 }"),
+            "categories.IFRS.term_years: Input should be less than or equal to 10",
+            id="too long a term",
         ),
     ],
 )

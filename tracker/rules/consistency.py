@@ -23,11 +23,16 @@ def list_repetitions(names: Iterable[str]) -> list[str]:
 
 
 # The parts of a rulebook that name others.
-_NAMING = ("interpretations", "cycles", "providers", "requirements", "ratings", "advice")
+_NAMING = (
+    *("categories", "interpretations", "cycles", "providers", "requirements", "ratings"),
+    "advice",
+)
 # Fields whose values must be keys of a table (or ids of a list) of the rulebook.
 _TABLES = {
     "categories": "categories",
     "supervisors": "categories",
+    "beside": "categories",
+    "becomes": "categories",
     "providers": "providers",
     "membership": "memberships",
     "interpretation": "interpretations",
@@ -71,6 +76,7 @@ class ConsistencyCheck:
                 self._check_category(category, purpose)
             if self.rulebook.requirements_of(category) and "cycles" not in self.data:
                 self._add("cycles", f"{category} has renewal requirements, so it needs cycles")
+        self._check_ends()
         self._check_cycles()
         self._check_years_held()
         self._check_ratings()
@@ -159,6 +165,34 @@ class ConsistencyCheck:
                         "statements are signed when the renewal is submitted: add a requirement "
                         'with counts = "submitted"',
                     )
+
+    def _check_ends(self) -> None:
+        """Categories that end with others must not wait for each other, or for no cycle's end."""
+        is_anniversary = any(scheme.kind == "anniversary" for scheme in self.rulebook.cycles)
+        for name, category in self.rulebook.categories.items():
+            for key, others in (("beside", category.beside), ("becomes", category.becomes)):
+                if name in others:
+                    self._add(f"categories.{name}.{key}", f"{name} is the category itself")
+            if name not in category.beside and name in self._list_bases(name):
+                reason = "it lasts as long as others that last as long as it does: break the circle"
+                self._add(f"categories.{name}.beside", reason)
+            if category.beside and is_anniversary and self.rulebook.requirements_of(name):
+                reason = (
+                    f"with anniversary cycles, a renewal of {name} would not end with that of the "
+                    "endorsement beside it: use fixed cycles, or require nothing of it"
+                )
+                self._add(f"categories.{name}.beside", reason)
+
+    def _list_bases(self, name: str) -> set[str]:
+        """The categories beside which one lasts, and theirs; its own only in a circle."""
+        found: set[str] = set()
+        waiting = [name]
+        while waiting:
+            category = self.rulebook.categories.get(waiting.pop())
+            new = {*category.beside} - found if category else set()
+            found |= new
+            waiting += new
+        return found
 
     def _check_ratings(self) -> None:
         """No category has two questions with one id on the same day."""

@@ -1,9 +1,10 @@
 """A rulebook in words: whole for the console, in parts for the help page."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import date, timedelta
 
 from tracker.formatting import (
+    capitalize_first,
     format_alternatives,
     format_count,
     format_date,
@@ -11,8 +12,10 @@ from tracker.formatting import (
     format_list,
     format_month_day,
 )
+from tracker.rules.category_ends import explain_ends
 from tracker.rules.cycles import whole_cycle
 from tracker.rules.model import AcceptedProvider, CycleScheme, Interpretation, Rulebook
+from tracker.rules.reasons import format_reason
 from tracker.rules.requirement import (
     PURPOSES,
     EducationRule,
@@ -172,6 +175,7 @@ def describe_rulebook(rulebook: Rulebook, accepted: Mapping[str, tuple[str, ...]
         purposes = [p for p in PURPOSES if rulebook.requirements_of(key, p)]
         rules = f"rules for its {format_list(purposes)}" if purposes else "no rules"
         sections["Categories"].append(f"{key}: {category.name} ({rules})")
+        sections["Categories"] += _indent(list(describe_ends(rulebook, [key])))
     for scheme in rulebook.cycles:
         line = f"from {format_date(scheme.starts_from)}: {format_scheme(scheme, rulebook)}"
         sections["Cycles"].append(line + _see(scheme.interpretation))
@@ -186,6 +190,13 @@ def describe_rulebook(rulebook: Rulebook, accepted: Mapping[str, tuple[str, ...]
         yield from ("", title)
         yield from _indent(lines or ["none in this rulebook"])
     yield ""
+
+
+def describe_ends(rulebook: Rulebook, categories: Iterable[str]) -> Lines:
+    """Which categories' endorsements end by a rule, in sentences."""
+    for category in categories:
+        for reason in explain_ends(rulebook, category):
+            yield f"{capitalize_first(format_reason(reason))}."
 
 
 def _indent(lines: Lines | list[str]) -> Lines:

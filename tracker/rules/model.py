@@ -159,9 +159,28 @@ class Interpretation(StrictModel):
 
 
 class Category(StrictModel):
-    """A category of endorsement that the association issues or accepts from providers."""
+    """A category of endorsement that the association issues or accepts from providers.
+
+    An add-on lasts as long as the endorsement ``beside`` it, of one of these categories. A limited
+    term lasts ``term_years`` at most, and ends earlier if it ``becomes`` one of those.
+    """
 
     name: Text
+    beside: tuple[Key, ...] = ()
+    term_years: int | None = Field(strict=True, default=None, ge=1, le=10)
+    becomes: tuple[Key, ...] = ()
+
+    @model_validator(mode="after")
+    def _becomes_after_a_term(self) -> Self:
+        if self.becomes and self.term_years is None:
+            message = "becomes goes with term_years, the years after which it ends: add it"
+            raise ValueError(message)
+        return self
+
+    @property
+    def ends_by_rule(self) -> bool:
+        """Whether its endorsements can end by a rule, before the last day on record."""
+        return bool(self.beside or self.term_years)
 
 
 class FirstShare(StrictModel):

@@ -34,6 +34,12 @@ SENTENCES = {
     "first_cycle_exempts": "not required in the cycle of endorsement: {labels}",
     "first_cycle_hours": "all hours held since {starts_on} count, also those from before the "
     "endorsement began on {endorsed_on}",
+    # When an endorsement ends by the rules of its category.
+    "ends_by_rule": "this endorsement ends on {last_day}",
+    "limited_term": "an endorsement as {category} lasts {years} at most",
+    "limited_term_becomes": "an endorsement as {category} lasts {years} at most: to go on, it must "
+    "become one as {others} before",
+    "add_on": "an endorsement as {category} lasts as long as the one beside it, as {others}",
     # An amount for endorsements that were held for so many years when the cycle began.
     "held_years": "“{label}” is {amount}, because the endorsement had been held for {years} when "
     "the cycle began on {starts_on}",

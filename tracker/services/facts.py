@@ -224,6 +224,7 @@ def _prepare_query(
         has_later=True,
         has_exclusions=_has_exclusions(session, ids),
         from_application=_count_from_application(rulebooks, windows),
+        ends_by_rule=bool(rulebooks.ending_categories),
     )
     for_postgresql = is_postgresql(session)
     if ids is None or (len(ids) > _MANY and not for_postgresql):
@@ -305,7 +306,8 @@ class FactsQuery(NamedTuple):
     which all others of a window depend. There is a sum for each of ``topics`` topics. ``ids`` are
     the endorsements wanted (None: all). Without ``has_later`` there are no entries to come, without
     ``has_exclusions`` none that an association has decided not to count. ``from_application``:
-    some first cycles count from the day of the application.
+    some first cycles count from the day of the application. ``ends_by_rule``: some endorsements
+    may end before the last day on record.
     """
 
     with_clause: str
@@ -315,6 +317,7 @@ class FactsQuery(NamedTuple):
     has_later: bool
     has_exclusions: bool = False
     from_application: bool = False
+    ends_by_rule: bool = False
 
 
 def facts_sql(query: FactsQuery, *, for_postgresql: bool) -> str:
@@ -330,7 +333,9 @@ def facts_sql(query: FactsQuery, *, for_postgresql: bool) -> str:
         next_entry = """(SELECT MIN(n.held_on) FROM entry n WHERE n.person_id = en.person_id
             AND n.held_on > w.counted_until
             AND n.held_on BETWEEN w.counts_from AND w.ends_on)"""
-    applied_on = "NULL"
+    applied_on, last_day, other_last_day = "NULL", "en.ends_on", "o.ends_on"
+    if query.ends_by_rule:
+        last_day, other_last_day = last_day_sql("en"), last_day_sql("o")
     if query.from_application:
         applied_on = """(SELECT MIN(a.submitted_on) FROM application a
             WHERE w.needs_history = 1 AND a.person_id = en.person_id
@@ -353,11 +358,12 @@ def facts_sql(query: FactsQuery, *, for_postgresql: bool) -> str:
     # grouped by endorsement and need no sorting.
     return f"""
     {with_clause}
-    SELECT w.id, en.id, en.person_id, p.email, p.name, en.ends_on, p.provides_rsc,
+    SELECT w.id, en.id, en.person_id, p.email, p.name, {last_day}, p.provides_rsc,
         CASE WHEN w.needs_history = 1 THEN
             (SELECT {join}(o.association || '|' || o.category || '|'
                 || CAST(o.starts_on AS VARCHAR) || '|'
-                || COALESCE(CAST(o.ends_on AS VARCHAR), '9999-12-31'), ',') FROM endorsement o
+                || COALESCE(CAST({other_last_day} AS VARCHAR), '9999-12-31'), ',')
+                FROM endorsement o
                 WHERE o.person_id = en.person_id AND o.starts_on < en.starts_on)
         END,
         {applied_on},
@@ -390,6 +396,12 @@ def facts_sql(query: FactsQuery, *, for_postgresql: bool) -> str:
         AND w.endorsed_on = en.starts_on AND p.id = en.person_id {wanted}
     GROUP BY en.id, {query.key}, p.id
     """
+
+
+def last_day_sql(endorsement: str) -> str:
+    """SQL: the last day of an endorsement, on record or by the rules of its category."""
+    return f"""COALESCE((SELECT z.ends_on FROM endorsement_end z
+        WHERE z.endorsement_id = {endorsement}.id), {endorsement}.ends_on)"""
 
 
 def counted_sql(entry_id: str, association: str) -> str:

@@ -13,6 +13,7 @@ from tracker.formatting import format_date
 from tracker.rulebooks import Rulebooks
 from tracker.rules.description import (
     describe_accepted,
+    describe_ends,
     format_amount,
     format_for_whom,
     format_scheme,
@@ -73,7 +74,7 @@ def describe_rulebook(
         "association_name": rulebook.name,
         "category": category,
         "category_name": category_name(rulebook, category),
-        "cycles": _describe_cycles(rulebook, today),
+        "cycles": [*_describe_cycles(rulebook, today), *describe_ends(rulebook, [category])],
         "requirements": [
             _describe_requirement(rulebook, each, category, today) for each in requirements
         ],

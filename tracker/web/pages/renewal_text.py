@@ -13,6 +13,7 @@ from tracker.formatting import (
     format_month_day,
 )
 from tracker.notifications.attention_text import format_missing
+from tracker.rules.category_ends import explain_ends
 from tracker.rules.cycles import Cycle
 from tracker.rules.explain import list_held_years
 from tracker.rules.history import scheme_of
@@ -129,11 +130,12 @@ def _format_unrecorded(standing: Standing, *, is_own: bool) -> str:
 
 
 def _format_exemptions(standing: Standing) -> list[str]:
-    """What is different for this endorsement: its first cycle, and the years it has been held."""
-    return [
-        f"{capitalize_first(format_reason(reason))}."
-        for reason in (*list_held_years(standing.plan), *_list_first_cycle(standing))
-    ]
+    """What is different for this endorsement: first cycle, years held, and an end by rule."""
+    reasons = [*list_held_years(standing.plan), *_list_first_cycle(standing)]
+    ends = explain_ends(standing.plan.rulebook, standing.plan.category)
+    if ends and standing.facts.ends_on is not None:
+        reasons.append(because("ends_by_rule", last_day=standing.facts.ends_on))
+    return [f"{capitalize_first(format_reason(reason))}." for reason in (*reasons, *ends)]
 
 
 def _list_first_cycle(standing: Standing) -> list[Reason]:
