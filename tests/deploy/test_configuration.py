@@ -215,7 +215,7 @@ def test_categories_end_by_a_rule(folder: Path) -> None:
 
 
 def test_every_worked_example_is_tried() -> None:
-    assert len(EXAMPLES) == 8
+    assert len(EXAMPLES) == 9
 
 
 def test_the_notices_that_are_shipped_are_right() -> None:

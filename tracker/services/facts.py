@@ -87,15 +87,11 @@ _TRIPLES_OF = _TRIPLES.where(col(Endorsement.id).in_(bindparam("ids", expanding=
 def _read_batch(
     session: Session, rulebooks: Rulebooks, windows_of: WindowsOf, ids: Sequence[int] | None
 ) -> Iterator[tuple[Window, Facts]]:
-    connection = session.connection()
-    query, parameters = (_TRIPLES, {}) if ids is None else (_TRIPLES_OF, {"ids": ids})
-    windows: list[Window] = []
-    for association, category, endorsed_on in connection.execute(query, parameters).all():
-        windows += windows_of((association, category, endorsed_on))
+    windows = _list_windows(session, windows_of, ids)
     if not windows:
         return
-    sql, values = _prepare_query(session, rulebooks, windows, ids)
     submissions = _read_submissions(session, windows, ids)
+    sql, values = _prepare_query(session, rulebooks, windows, ids)
     recounted: defaultdict[Window, list[int]] = defaultdict(list)
     for row in stream_rows(session, sql, values):
         planned = window = windows[row[0]]
@@ -106,12 +102,31 @@ def _read_batch(
                 recounted[window].append(row[1])
                 continue
         yield window, _read_row(rulebooks, row, window, submissions)
-    # First cycles that would count hours from before them, and turned out to be ordinary ones.
+    for window, few in _in_few(recounted):
+        sql, values = _prepare_query(session, rulebooks, [window], few)
+        for row in stream_rows(session, sql, values):
+            yield window, _read_row(rulebooks, row, window, submissions)
+
+
+def _list_windows(
+    session: Session, windows_of: WindowsOf, ids: Sequence[int] | None
+) -> list[Window]:
+    connection = session.connection()
+    query, parameters = (_TRIPLES, {}) if ids is None else (_TRIPLES_OF, {"ids": ids})
+    windows: list[Window] = []
+    for association, category, endorsed_on in connection.execute(query, parameters).all():
+        windows += windows_of((association, category, endorsed_on))
+    return windows
+
+
+def _in_few(recounted: Mapping[Window, Sequence[int]]) -> Iterator[tuple[Window, Sequence[int]]]:
+    """A few endorsements at a time whose first cycles turned out to be ordinary ones.
+
+    Their sums have hours from before the cycle, so they are read again.
+    """
     for window, endorsement_ids in recounted.items():
         for few in in_chunks(endorsement_ids, _MANY):
-            sql, values = _prepare_query(session, rulebooks, [window], few)
-            for row in stream_rows(session, sql, values):
-                yield window, _read_row(rulebooks, row, window, submissions)
+            yield window, few
 
 
 def _read_submissions(
