@@ -10,6 +10,9 @@ from tests.rules.case_data import IMAGINED
 from tracker.rules.category_ends import RecordedTerm, explain_ends, find_ends
 from tracker.rules.description import describe_ends
 from tracker.rules.reasons import format_reason
+from tracker.rules.renewal import judge_renewal
+from tracker.rules.standing import Facts
+from tracker.web.pages.renewal_text import format_lead
 
 DAY = timedelta(days=1)
 RULEBOOK = IMAGINED.associations["ADDING"]
@@ -106,3 +109,32 @@ def test_ends_in_words() -> None:
         "An endorsement as ERS lasts as long as the one beside it, as IFS, IMHS, or EIFS.",
     ]
     assert [format_reason(reason) for reason in explain_ends(RULEBOOK, "IFS")] == []
+
+
+@pytest.mark.parametrize(
+    ("category", "ends_on", "expected"),
+    [
+        (
+            "EIFS",
+            date(2027, 6, 29),
+            "This endorsement ends on June 29, 2027. An endorsement as EIFS",
+        ),
+        ("ERS", None, "An endorsement as ERS lasts as long as the one beside it"),
+        ("ERS", date(2027, 3, 1), "This endorsement ends on March 1, 2027. An endorsement as ERS"),
+    ],
+)
+def test_people_read_when_an_endorsement_ends(
+    category: str, ends_on: date | None, expected: str
+) -> None:
+    begun, today = date(2025, 6, 30), date(2026, 6, 1)
+    plan = IMAGINED.plan("ADDING", category, begun, today)
+    assert plan
+    facts = Facts(1, 1, "", "", begun, ends_on, provides_rsc=False, minutes={})
+    standing = judge_renewal(plan, facts, today)
+    assert standing
+    assert expected in format_lead(standing, today)
+    ordinary = IMAGINED.plan("ADDING", "IFS", begun, today)
+    assert ordinary
+    standing = judge_renewal(ordinary, facts, today)
+    assert standing
+    assert "endorsement" not in format_lead(standing, today)
