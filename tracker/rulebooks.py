@@ -7,7 +7,8 @@ from functools import cached_property, lru_cache
 from pathlib import Path
 
 from tracker.errors import UserError
-from tracker.rules.cycles import Cycle, cycle_containing
+from tracker.rules.cycles import Cycle, cycle_containing, cycle_counting
+from tracker.rules.history import count_years
 from tracker.rules.model import MembershipRule, Organization, ProviderRule, Rulebook
 from tracker.rules.notice_config import NoticeConfig
 from tracker.rules.parse import RulebookProblem, parse, parse_organizations, parse_rulebook
@@ -47,6 +48,16 @@ class Rulebooks:
         return frozenset().union(*(rulebook.rsc_topics for rulebook in self.associations.values()))
 
     @cached_property
+    def ending_categories(self) -> dict[str, frozenset[str]]:
+        """The categories whose endorsements can end by a rule, by association that has any."""
+        found = {}
+        for rulebook in self.associations.values():
+            names = [name for name, rule in rulebook.categories.items() if rule.ends_by_rule]
+            if names:
+                found[rulebook.id] = frozenset(names)
+        return found
+
+    @cached_property
     def provider_rules(self) -> dict[str, tuple[str, ProviderRule]]:
         """Each provider rule with its association, by ``<association>/<name>``."""
         rules = {}
@@ -80,18 +91,53 @@ class Rulebooks:
     ) -> RenewalPlan | None:
         """What an endorsement that began on ``starts_on`` owes in the cycle containing ``day``.
 
-        None if the rulebook has no cycle on that day, or the endorsement came later.
+        None if the rulebook has no cycle on that day, or the endorsement came later. The person's
+        other endorsements may change it: see `tracker.services.facts`.
         """
         rulebook = self.associations[association]
         if not rulebook.requirements_of(category):
-            return self.plan_for(association, category, None)
+            return self._plan(association, category, None, 0)
         cycle = cycle_containing(rulebook.cycles, starts_on, day)
-        return None if cycle is None else self.plan_for(association, category, cycle)
+        return None if cycle is None else self.plan_for(association, category, cycle, starts_on)
+
+    @lru_cache(maxsize=16_384)  # noqa: B019
+    def plan_counting(
+        self, association: str, category: str, starts_on: date, day: date
+    ) -> RenewalPlan | None:
+        """What an endorsement owes in the cycle in which hours held on ``day`` count.
+
+        As `plan`, but months before the first cycle may count in it, too.
+        """
+        rulebook = self.associations[association]
+        if not rulebook.requirements_of(category):
+            return self._plan(association, category, None, 0)
+        cycle = cycle_counting(rulebook.cycles, starts_on, day)
+        return None if cycle is None else self.plan_for(association, category, cycle, starts_on)
+
+    def plan_for(
+        self, association: str, category: str, cycle: Cycle, held_since: date
+    ) -> RenewalPlan:
+        """What a renewal owes in ``cycle`` if the endorsement has been held since a day.
+
+        One plan is shared by all with that cycle, unless the years held change what it requires.
+        """
+        years = self.years_that_matter(association, category)
+        held_years = 0
+        if years:
+            held = count_years(held_since, cycle.starts_on)
+            held_years = max((each for each in years if each <= held), default=0)
+        return self._plan(association, category, cycle, held_years)
+
+    @lru_cache(maxsize=1_024)  # noqa: B019
+    def years_that_matter(self, association: str, category: str) -> tuple[int, ...]:
+        """The numbers of years held that change what a category's renewal requires, rising."""
+        return self.associations[association].years_that_matter(category)
 
     @lru_cache(maxsize=4_096)  # noqa: B019
-    def plan_for(self, association: str, category: str, cycle: Cycle | None) -> RenewalPlan:
-        """What a renewal owes in ``cycle``: one plan, shared by all with that cycle."""
-        return plan_renewal(self.associations[association], category, cycle)
+    def _plan(
+        self, association: str, category: str, cycle: Cycle | None, held_years: int
+    ) -> RenewalPlan:
+        return plan_renewal(self.associations[association], category, cycle, held_years)
 
     @lru_cache(maxsize=4_096)  # noqa: B019
     def application_plan(self, association: str, category: str, day: date) -> ApplicationPlan:

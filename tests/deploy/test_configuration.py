@@ -199,8 +199,40 @@ def test_a_renewal_is_submitted(folder: Path) -> None:
     assert set(plan.statements) == {"ethics", "hours"}
 
 
+def test_the_first_cycle_is_changed(folder: Path) -> None:
+    (keys,) = blocks("Change what the first cycle requires")
+    file = folder / "rulebooks" / "ncimha.toml"
+    text = file.read_text()
+    assert text.count('first_cycle = "no hours"\n') == 1
+    file.write_text(text.replace('first_cycle = "no hours"\n', keys))
+    scheme = load_rulebooks(folder).associations["NCIMHA"].cycles[0]
+    assert [row.months for row in scheme.first_cycle_shares] == [3, 6, 9, 12]
+
+
+def test_three_years_held_require_fewer_hours(folder: Path) -> None:
+    keys, value = blocks("Fewer hours after three years")
+    file = folder / "rulebooks" / "ncimha.toml"
+    text = file.read_text()
+    file.write_text(text.replace('first_cycle = "no hours"\n', f'first_cycle = "no hours"\n{keys}'))
+    add_value(file, "rsc", value)
+    rulebooks = load_rulebooks(folder)
+    plans = [
+        rulebooks.plan("NCIMHA", "IFS", date(year, 1, 1), date(2028, 6, 1)) for year in (2025, 2026)
+    ]
+    amounts = [r.amount for plan in plans if plan for r in plan.requirements if r.id == "rsc"]
+    assert amounts == [6 * 60, 12 * 60]
+
+
+def test_categories_end_by_a_rule(folder: Path) -> None:
+    (categories,) = blocks("A category that is added to another, and one for two years")
+    file = folder / "rulebooks" / "ncimha.toml"
+    file.write_text(file.read_text().replace("[categories]\n", f"[categories]\n{categories}"))
+    assert load_rulebooks(folder).ending_categories == {"NCIMHA": {"MIT", "EIFS"}}
+
+
 def test_every_worked_example_is_tried() -> None:
-    assert len(EXAMPLES) == 6
+    tried = re.findall(r'blocks\(\s*"([^"]+)"', Path(__file__).read_text(encoding="utf-8"))
+    assert {title for title, _ in EXAMPLES} == set(tried)
 
 
 def test_the_notices_that_are_shipped_are_right() -> None:

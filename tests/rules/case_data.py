@@ -9,6 +9,7 @@
     waived = ["CT-AIMH IFS 2024-01-01 rsc"]        # the day on which the cycle starts
     extended = ["CT-AIMH IFS 2024-01-01 2025-02-28"]
     submitted = ["ATTESTING IFS 2025-01-01 2027-11-15 ethics hours"]  # the day, and what is signed
+    applied = ["CT-AIMH IFS 2020-02-01"]           # the day on which it was submitted
     providers.Bob = ["CT-AIMH IMHS 2015-01-01", "vetted NCIMHA 2020-01-01", "degree master"]
 
 `Bob: ` before any of these makes it Bob's. A session with a name that is not a provider of the
@@ -28,6 +29,7 @@ import pytest
 from sqlalchemy import insert
 from sqlmodel import Session
 
+from tracker.db.people import Endorsement
 from tracker.db.tables import METADATA
 from tracker.formatting import format_hours, parse_hours
 from tracker.rulebooks import Rulebooks, load_rulebooks
@@ -36,6 +38,7 @@ from tracker.rules.standing import Standing
 from tracker.services.entries import list_entries
 from tracker.services.evaluation import DayOf, judge_all
 from tracker.services.rsc_providers import load_providers, refresh_provider_spans
+from tracker.services.rule_ends import refresh_rule_ends
 
 TESTS = Path(__file__).parents[1]
 REAL = load_rulebooks(TESTS.parent / "config")
@@ -198,6 +201,23 @@ class CasePeople:
             content="{}",
         )
 
+    def apply(self, line: str) -> None:
+        """Store the application that led to Alice's endorsement."""
+        association, category, day = line.split()
+        number = self.endorsements.get(f"{ENDORSEE}: {association} {category}", 0)
+        endorsed = self.session.get(Endorsement, number)
+        insert_row(
+            self.session,
+            "application",
+            person_id=self.ids[ENDORSEE],
+            association=association,
+            category=category,
+            opened_on=date.fromisoformat(day),
+            submitted_on=date.fromisoformat(day),
+            decided_on=endorsed.starts_on if endorsed else date.fromisoformat(day),
+            state="endorsed",
+        )
+
     def _whose(self, line: str) -> tuple[str, str]:
         name, colon, words = line.partition(": ")
         return (name, words) if colon else (ENDORSEE, line)
@@ -232,6 +252,9 @@ def populate(session: Session, rulebooks: Rulebooks, case: dict[str, Any]) -> Ca
         people.extend(line)
     for line in case.get("submitted", ()):
         people.submit(line)
+    for line in case.get("applied", ()):
+        people.apply(line)
+    refresh_rule_ends(session, rulebooks)
     refresh_provider_spans(session, rulebooks)
     return people
 

@@ -113,7 +113,7 @@ def facts_on(
     sums: Counter[str] = Counter()
     ahead = []
     for entry in map(read_entry, case["entries"]):
-        if not cycle.starts_on <= entry.day <= cycle.ends_on:
+        if not cycle.counts_from <= entry.day <= cycle.ends_on:
             continue
         if entry.day > as_of:
             ahead.append(entry.day)

@@ -12,6 +12,7 @@ from sqlmodel import Session
 
 from tests.rules import oracle
 from tests.rules.case_data import ENDORSEE, IMAGINED, REAL, judge_person, populate, verdicts
+from tests.rules.history_oracle import read_held, with_history
 from tests.rules.strategies import any_day, cases
 from tracker.db.engine import open_engine
 from tracker.rulebooks import Rulebooks
@@ -39,12 +40,17 @@ def renewals(
     case: dict[str, Any], rulebooks: Rulebooks, day: date
 ) -> Iterator[tuple[str, RenewalPlan, Facts]]:
     """Each endorsement of Alice's with its plan for the cycle that contains the day."""
-    for endorsement in case["endorsed"]:
-        association, category, days = endorsement.split()
-        plan = rulebooks.plan(association, category, date.fromisoformat(days[:10]), day)
+    everything = read_held(case, rulebooks)
+    for endorsement, held in zip(case["endorsed"], everything, strict=True):
+        plan = rulebooks.plan(held.association, held.category, held.starts_on, day)
         if plan:
+            plan = with_history(rulebooks, plan, held, everything)
             facts = oracle.read_facts(case, rulebooks, endorsement, plan)
-            yield f"{association} {category}", plan, facts
+            yield (
+                f"{held.association} {held.category}",
+                plan,
+                facts._replace(ends_on=held.ends_on),
+            )
 
 
 @pytest.mark.parametrize("rulebooks", RULEBOOKS)

@@ -21,7 +21,7 @@ from tracker.exports.standing_json import (
     standing_to_json,
     without_records_to_json,
 )
-from tracker.formatting import format_hours, hours_word
+from tracker.formatting import format_alternatives, format_hours, hours_word
 from tracker.rules.application.references import ReferenceProgress
 from tracker.rules.application.wording import NO_INITIAL_RULES, format_notes
 from tracker.rules.explain import NO_RULES
@@ -177,7 +177,8 @@ def _describe(other: EndingEndorsement | RenewalWithoutRecords, day_of: DayOf) -
     if isinstance(other, RenewalWithoutRecords):
         return f"before this system: no records (it was due on {other.due_on})"
     verb = "ended" if other.has_ended(day_of(other.association)) else "ends"
-    return f"{verb} {other.ends_on}, before it is due on {other.due_on}"
+    becomes = f", unless it becomes {format_alternatives(other.becomes)}" if other.becomes else ""
+    return f"{verb} {other.ends_on}{becomes}, before it is due on {other.due_on}"
 
 
 def _print_readiness_table(results: Iterable[_Readiness]) -> None:

@@ -1,10 +1,13 @@
 """Tables of what the system worked out, decided, ran and sent."""
 
 from datetime import date, datetime
+from typing import Any
 
-from sqlalchemy import CheckConstraint, Index, UniqueConstraint
-from sqlmodel import Field, SQLModel
+import sqlalchemy
+from sqlalchemy import CheckConstraint, ColumnElement, Index, UniqueConstraint
+from sqlmodel import Field, SQLModel, col, func
 
+from tracker.db.people import Endorsement
 from tracker.db.types import Instant
 
 # Ends the dedupe key of a message's copy to a second address, so that each has at most one.
@@ -75,6 +78,28 @@ class StandingHistory(SQLModel, table=True):
     status: str = Field(max_length=12)
     due_on: date | None = None
     requirements: str
+
+
+class EndorsementEnd(SQLModel, table=True):
+    """The last day of an endorsement by the rules of its category, if earlier than on record.
+
+    An add-on that has nothing beside it has the day before it begins. Written by
+    `tracker.services.rule_ends`.
+    """
+
+    __tablename__ = "endorsement_end"
+    endorsement_id: int = Field(primary_key=True, foreign_key="endorsement.id", ondelete="CASCADE")
+    ends_on: date
+
+
+# The last day on which an endorsement is valid, on record or by rule; NULL: it has no end.
+LAST_DAY: ColumnElement[Any] = func.coalesce(
+    sqlalchemy.select(col(EndorsementEnd.ends_on))
+    .where(col(EndorsementEnd.endorsement_id) == col(Endorsement.id))
+    .correlate(Endorsement)
+    .scalar_subquery(),
+    col(Endorsement.ends_on),
+)
 
 
 class SettledCycle(SQLModel, table=True):

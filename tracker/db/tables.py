@@ -41,6 +41,7 @@ from tracker.db.entry_reviews import (
 )
 from tracker.db.imports import ImportMemory, ImportPlanRecord, ImportPlanRow
 from tracker.db.ledgers import (
+    EndorsementEnd,
     Notice,
     Outbox,
     ProviderSpan,
@@ -94,6 +95,7 @@ __all__ = [
     "Degree",
     "DeskChange",
     "Endorsement",
+    "EndorsementEnd",
     "Entry",
     "EntryConfirmation",
     "EntryDecision",

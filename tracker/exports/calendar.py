@@ -106,7 +106,7 @@ class _StandingDates(NamedTuple):
         if plan.provider_rule is None or cycle is None:
             return
         person_id = self.standing.facts.person_id
-        sessions = list_entries(session, person_id, cycle.starts_on, cycle.ends_on)
+        sessions = list_entries(session, person_id, cycle.counts_from, cycle.ends_on)
         providers = load_providers(session, {e.provider_id for e in sessions if e.provider_id})
         association, rule = rulebooks.provider_rules[plan.provider_rule]
         spans = spans_of(session, plan.provider_rule, providers)

@@ -145,8 +145,10 @@ def find_transcript(
     cycle = cycles.get(cycle_starts_on)
     if cycle is None:
         return None
-    plan = rulebooks.plan_for(held.association, held.category, cycle)
     standing = standing_in(session, rulebooks, days_at(rulebooks, now), held.id, cycle)
+    plan = rulebooks.plan_for(held.association, held.category, cycle, held.starts_on)
+    if standing is not None:
+        plan = standing.plan
     state, detail = _format_standing(cycle, standing)
     without_records = list_without_records(
         session,
@@ -160,7 +162,7 @@ def find_transcript(
         has_records = False
         reason = format_reason(because("before_records", first_day=renewal.first_day))
         state, detail = "Before this system: no records", f"{capitalize_first(reason)}."
-    entries = list_entries(session, held.person_id, cycle.starts_on, cycle.ends_on)
+    entries = list_entries(session, held.person_id, cycle.counts_from, cycle.ends_on)
     sessions = _list_sessions(session, plan, entries, today)
     terms = _list_terms(session, rulebooks, held, plan)
     results = standing.results if standing else ()

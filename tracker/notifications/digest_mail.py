@@ -5,6 +5,7 @@ from datetime import timedelta
 from urllib.parse import quote
 
 from tracker.formatting import (
+    format_alternatives,
     format_count,
     format_date,
     format_hours_with_unit,
@@ -69,6 +70,8 @@ def _list_endings(week: Week, most: int) -> Iterator[Line]:
     for ending in coming[:most]:
         text = f"the last day of {ending.name}'s {ending.category} endorsement"
         due = f"due {format_date(ending.due_on)}"
+        if ending.becomes:
+            due += f"; until then it can become {format_alternatives(ending.becomes)}"
         yield Line(text, due, strong=format_date(ending.ends_on))
     if len(coming) > most:
         yield Line(f"{len(coming) - most} more endorsements end before they are due")

@@ -23,11 +23,16 @@ def list_repetitions(names: Iterable[str]) -> list[str]:
 
 
 # The parts of a rulebook that name others.
-_NAMING = ("interpretations", "cycles", "providers", "requirements", "ratings", "advice")
+_NAMING = (
+    *("categories", "interpretations", "cycles", "providers", "requirements", "ratings"),
+    "advice",
+)
 # Fields whose values must be keys of a table (or ids of a list) of the rulebook.
 _TABLES = {
     "categories": "categories",
     "supervisors": "categories",
+    "beside": "categories",
+    "becomes": "categories",
     "providers": "providers",
     "membership": "memberships",
     "interpretation": "interpretations",
@@ -71,7 +76,9 @@ class ConsistencyCheck:
                 self._check_category(category, purpose)
             if self.rulebook.requirements_of(category) and "cycles" not in self.data:
                 self._add("cycles", f"{category} has renewal requirements, so it needs cycles")
+        self._check_ends()
         self._check_cycles()
+        self._check_years_held()
         self._check_ratings()
         for number, requirement in self._number("requirements", self.rulebook.requirements):
             if requirement.of == "renewal":
@@ -159,6 +166,34 @@ class ConsistencyCheck:
                         'with counts = "submitted"',
                     )
 
+    def _check_ends(self) -> None:
+        """Categories that end with others must not wait for each other, or for no cycle's end."""
+        is_anniversary = any(scheme.kind == "anniversary" for scheme in self.rulebook.cycles)
+        for name, category in self.rulebook.categories.items():
+            for key, others in (("beside", category.beside), ("becomes", category.becomes)):
+                if name in others:
+                    self._add(f"categories.{name}.{key}", f"{name} is the category itself")
+            if name not in category.beside and name in self._list_bases(name):
+                reason = "it lasts as long as others that last as long as it does: break the circle"
+                self._add(f"categories.{name}.beside", reason)
+            if category.beside and is_anniversary and self.rulebook.requirements_of(name):
+                reason = (
+                    f"with anniversary cycles, a renewal of {name} would not end with that of the "
+                    "endorsement beside it: use fixed cycles, or require nothing of it"
+                )
+                self._add(f"categories.{name}.beside", reason)
+
+    def _list_bases(self, name: str) -> set[str]:
+        """The categories beside which one lasts, and theirs; its own only in a circle."""
+        found: set[str] = set()
+        waiting = [name]
+        while waiting:
+            category = self.rulebook.categories.get(waiting.pop())
+            new = {*category.beside} - found if category else set()
+            found |= new
+            waiting += new
+        return found
+
     def _check_ratings(self) -> None:
         """No category has two questions with one id on the same day."""
         numbered = self._number("ratings", self.rulebook.ratings)
@@ -182,9 +217,31 @@ class ConsistencyCheck:
         for number, scheme in numbered:
             if scheme.kind == "fixed" and scheme.short_cycle is None:
                 self._check_end(f"cycles[{number}].ends_on", scheme)
+            self._check_first_cycle(f"cycles[{number}].first_cycle_exempts", scheme)
         for (_, earlier), (number, later) in pairwise(numbered):
             if earlier.short_cycle is None:
                 self._check_change(f"cycles[{number}].from", earlier, later)
+
+    def _check_years_held(self) -> None:
+        """How years are counted changes nothing unless some value depends on them."""
+        categories = self.rulebook.categories
+        if any(self.rulebook.years_that_matter(category) for category in categories):
+            return
+        for number, scheme in self._number("cycles", self.rulebook.cycles):
+            if scheme.counts_years:
+                reason = "no value of a renewal has held_years, which this goes with: remove it"
+                self._add(f"cycles[{number}].held_counts", reason)
+
+    def _check_first_cycle(self, key: str, scheme: CycleScheme) -> None:
+        """What a first cycle exempts by name must be there, and not be exempt anyway."""
+        renewals = [r for r in self.rulebook.requirements if r.of == "renewal"]
+        for name in scheme.first_cycle_exempts:
+            self._require(key, name, {requirement.id for requirement in renewals})
+            is_hours = any(r.id == name and r.counts in {"training", "rsc"} for r in renewals)
+            if is_hours and scheme.first_cycle == "no hours":
+                self._add(key, f'first_cycle = "no hours" exempts {name!r} already: remove it')
+        for reason in list_repetitions(scheme.first_cycle_exempts):
+            self._add(key, reason)
 
     def _check_end(self, key: str, scheme: CycleScheme) -> None:
         """A fixed block must begin with a whole cycle."""

@@ -1,11 +1,10 @@
 """Renewal cycles. Every first and last day is included."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from fractions import Fraction
 from functools import lru_cache
-from typing import NamedTuple
 
 from dateutil.relativedelta import relativedelta
 
@@ -22,7 +21,9 @@ class Cycle:
     """One cycle of one endorsement.
 
     ``share`` is the part of a full cycle's hours that it requires: 0 in a first cycle without
-    hours, a fraction for an endorsement in mid-cycle or a shortened cycle, otherwise 1.
+    hours, a fraction for an endorsement in mid-cycle or a shortened cycle, otherwise 1. Of the
+    requirements in ``exempts`` it requires nothing. Hours held since ``carried_from``, before it
+    starts, count in it; None: only its own.
     """
 
     starts_on: date
@@ -31,6 +32,13 @@ class Cycle:
     grace_days: int
     is_first: bool
     share: Fraction
+    exempts: tuple[str, ...] = ()
+    carried_from: date | None = None
+
+    @property
+    def counts_from(self) -> date:
+        """The first day whose hours count."""
+        return self.carried_from or self.starts_on
 
     def grace_ends_on(self, due_on: date) -> date:
         """The last day of grace after ``due_on``, the due date in force."""
@@ -57,57 +65,57 @@ def cycle_containing(schemes: Sequence[CycleScheme], endorsed_on: date, day: dat
         ends_on = min(ends_on, schemes[index + 1].starts_from - _DAY)
     if ends_on < endorsed_on:
         return None
-    is_first = starts_on <= endorsed_on
     share = Fraction(1)
-    if is_first:
-        share = _find_share(scheme, scheme.first_cycle, endorsed_on, ends_on)
-    elif scheme.short_cycle and (starts_on, ends_on) != whole:
+    if scheme.short_cycle and (starts_on, ends_on) != whole:
         share = _find_share(scheme, scheme.short_cycle, starts_on, ends_on)
     due_on = ends_on + timedelta(days=scheme.due_days_after_end)
-    return Cycle(starts_on, ends_on, due_on, scheme.grace_days, is_first, share)
+    cycle = Cycle(starts_on, ends_on, due_on, scheme.grace_days, is_first=False, share=share)
+    return begin_cycle(scheme, cycle, endorsed_on) if starts_on <= endorsed_on else cycle
+
+
+def begin_cycle(scheme: CycleScheme, cycle: Cycle, first_day: date) -> Cycle:
+    """The cycle as the first one of an endorsement that counts from ``first_day``, a day in it."""
+    months = scheme.first_cycle_months_before
+    if scheme.first_cycle == "fraction by table":
+        # The last row goes to the end of a cycle that a change makes longer, too.
+        rows = scheme.first_cycle_shares
+        share = Fraction(rows[-1].share)
+        for row in reversed(rows):
+            if first_day < cycle.starts_on + relativedelta(months=row.months):
+                share = Fraction(row.share)
+    else:
+        share = _find_share(scheme, scheme.first_cycle, first_day, cycle.ends_on)
+    carried_from = cycle.starts_on - relativedelta(months=months) if months else None
+    exempts = scheme.first_cycle_exempts
+    return replace(cycle, is_first=True, share=share, exempts=exempts, carried_from=carried_from)
+
+
+def make_ordinary(scheme: CycleScheme, cycle: Cycle) -> Cycle:
+    """A first cycle as one of an endorsement that began before it."""
+    share = Fraction(1)
+    is_whole = whole_cycle(scheme, cycle.starts_on) == (cycle.starts_on, cycle.ends_on)
+    if scheme.short_cycle and not is_whole:
+        share = _find_share(scheme, scheme.short_cycle, cycle.starts_on, cycle.ends_on)
+    return replace(cycle, is_first=False, share=share, exempts=(), carried_from=None)
+
+
+def cycle_counting(schemes: Sequence[CycleScheme], endorsed_on: date, day: date) -> Cycle | None:
+    """The cycle in which hours held on ``day`` count: as a rule, the one that contains it.
+
+    The months before the first cycle may count in it, too.
+    """
+    cycle = cycle_containing(schemes, endorsed_on, day)
+    if cycle is None and day < endorsed_on:
+        first = cycle_containing(schemes, endorsed_on, endorsed_on)
+        if first is not None and first.counts_from <= day:
+            return first
+    return cycle
 
 
 def grace_days_on(schemes: Sequence[CycleScheme], day: date) -> int:
     """The length in days of the grace period of a cycle with ``day``; 0 if there is no cycle."""
     started = [scheme for scheme in schemes if scheme.starts_from <= day]
     return started[-1].grace_days if started else 0
-
-
-class EarlierTerm(NamedTuple):
-    """An endorsement of the same person that began earlier, at any association."""
-
-    association: str
-    category: str
-    ends_on: date
-
-
-def continue_cycle(
-    schemes: Sequence[CycleScheme],
-    cycle: Cycle,
-    endorsement: EarlierTerm,
-    endorsed_on: date,
-    earlier: Iterable[EarlierTerm],
-) -> Cycle:
-    """The cycle in which an endorsement began, as an ordinary one if it continues an earlier one.
-
-    ``endorsement`` is the new one. An earlier one that is still renewed in this cycle is not
-    continued: the new one is additional.
-    """
-    scheme = [scheme for scheme in schemes if scheme.starts_from <= cycle.starts_on][-1]
-    if scheme.continues_from and cycle.starts_on < scheme.continues_from:
-        return cycle
-    first_day = endorsed_on - timedelta(days=scheme.continues_within_days + 1)
-    for term in earlier:
-        kind = _compare_terms(endorsement, term)
-        if kind in scheme.continues and first_day <= term.ends_on < cycle.due_on:
-            return replace(cycle, is_first=False, share=Fraction(1))
-    return cycle
-
-
-def _compare_terms(new: EarlierTerm, earlier: EarlierTerm) -> str:
-    if new.association != earlier.association:
-        return "other association"
-    return "same category" if new.category == earlier.category else "other category"
 
 
 def whole_cycle(scheme: CycleScheme, day: date, anchor: date | None = None) -> tuple[date, date]:

@@ -1,9 +1,10 @@
 """A rulebook in words: whole for the console, in parts for the help page."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import date, timedelta
 
 from tracker.formatting import (
+    capitalize_first,
     format_alternatives,
     format_count,
     format_date,
@@ -11,8 +12,10 @@ from tracker.formatting import (
     format_list,
     format_month_day,
 )
+from tracker.rules.category_ends import explain_ends
 from tracker.rules.cycles import whole_cycle
 from tracker.rules.model import AcceptedProvider, CycleScheme, Interpretation, Rulebook
+from tracker.rules.reasons import format_reason
 from tracker.rules.requirement import (
     PURPOSES,
     EducationRule,
@@ -40,6 +43,8 @@ _FIRST_CYCLES = {
     "whole month left in it; hours held in it before that day count",
     "fraction by year": "In the cycle in which an endorsement begins, hours are required for each "
     "whole year left in it; hours held in it before that day count",
+    "fraction by table": "In the cycle in which an endorsement begins, a part of the hours is "
+    "required; hours held in it before that day count",
 }
 _SHORT_CYCLES = {
     "all hours": "all hours",
@@ -47,6 +52,7 @@ _SHORT_CYCLES = {
     "fraction by month": "hours for each whole month in it",
     "fraction by year": "hours for each whole year in it",
 }
+_SHARES = {"1": "all hours", "0": "no hours"}
 Lines = Iterator[str]
 
 
@@ -70,7 +76,7 @@ def describe_accepted(accepted: AcceptedProvider, *, with_days: bool = True) -> 
 def format_amount(requirement: Requirement, value: Value) -> str:
     """What a value requires: ``12 hours``, ``2 years``, ``no longer required``."""
     if not value.asked:
-        return "no longer required"
+        return "not required" if value.held_years else "no longer required"
     if value.hours is not None:
         return format_hours_with_unit(value.minutes)
     if value.years is not None:
@@ -80,7 +86,17 @@ def format_amount(requirement: Requirement, value: Value) -> str:
     return "required"
 
 
-def format_scheme(scheme: CycleScheme) -> str:
+def format_for_whom(value: Value) -> str:
+    """Whom a value is for, such as ``for IFS held for 3 years or more``; empty if for everyone."""
+    if not value.categories and not value.held_years:
+        return ""
+    whom = format_list(value.categories) if value.categories else "endorsements"
+    if value.held_years:
+        whom += f" held for {format_count(value.held_years, 'year')} or more"
+    return f"for {whom}"
+
+
+def format_scheme(scheme: CycleScheme, rulebook: Rulebook) -> str:
     """How long a cycle is, when it is due, and what the first one requires, in sentences."""
     years = "one year" if scheme.years == 1 else f"{scheme.years} years"
     if scheme.ends_on is None:
@@ -94,13 +110,36 @@ def format_scheme(scheme: CycleScheme) -> str:
         due = f"It is due {format_count(scheme.due_days_after_end, 'day')} after its last day"
     if scheme.grace_days:
         due += f", followed by a grace period of {format_count(scheme.grace_days, 'day')}"
-    sentences = [span, due, _FIRST_CYCLES[scheme.first_cycle]]
+    sentences = [span, due, *_describe_first_cycle(scheme, rulebook)]
     if scheme.continues:
         sentences.append(_describe_continued(scheme))
+    if scheme.counts_years:
+        sentences.append(_describe_years_held(scheme))
     if scheme.short_cycle:
         hours = _SHORT_CYCLES[scheme.short_cycle]
         sentences.append(f"A cycle that a change cuts short requires {hours}")
     return f"{'. '.join(sentences)}."
+
+
+def _describe_first_cycle(scheme: CycleScheme, rulebook: Rulebook) -> Lines:
+    yield _FIRST_CYCLES[scheme.first_cycle]
+    day = "the endorsement began"
+    if scheme.first_cycle_from == "application":
+        day = "the application was submitted"
+        yield "The first cycle is counted from the day of the application, if one is on record"
+    if scheme.first_cycle_shares:
+        rows = []
+        for row in scheme.first_cycle_shares:
+            share = _SHARES.get(row.share, f"{row.share} of the hours")
+            rows.append(f"{share} through month {row.months}")
+        yield f"By the month of the cycle in which {day}: {format_list(rows)}"
+    if scheme.first_cycle_exempts:
+        labels = {r.id: r.label for r in rulebook.requirements if r.of == "renewal"}
+        exempt = format_list([labels[name] for name in scheme.first_cycle_exempts])
+        yield f"Not required in the first cycle: {exempt}"
+    if scheme.first_cycle_months_before:
+        months = format_count(scheme.first_cycle_months_before, "month")
+        yield f"Hours held up to {months} before the first cycle begins count in it"
 
 
 def _describe_continued(scheme: CycleScheme) -> str:
@@ -116,6 +155,14 @@ def _describe_continued(scheme: CycleScheme) -> str:
     )
 
 
+def _describe_years_held(scheme: CycleScheme) -> str:
+    earlier = format_alternatives([f"the {kind}" for kind in scheme.held_counts])
+    earlier = earlier.replace("the other", "another")
+    most = scheme.held_break_days
+    breaks = f"a break of more than {format_count(most, 'day')}" if most else "a break"
+    return f"Years held include earlier endorsements of {earlier}, without {breaks}"
+
+
 def describe_rulebook(rulebook: Rulebook, accepted: Mapping[str, tuple[str, ...]]) -> Lines:
     """The whole rulebook, two blanks of indentation a level; an empty line before each heading.
 
@@ -128,8 +175,9 @@ def describe_rulebook(rulebook: Rulebook, accepted: Mapping[str, tuple[str, ...]
         purposes = [p for p in PURPOSES if rulebook.requirements_of(key, p)]
         rules = f"rules for its {format_list(purposes)}" if purposes else "no rules"
         sections["Categories"].append(f"{key}: {category.name} ({rules})")
+        sections["Categories"] += _indent(list(describe_ends(rulebook, [key])))
     for scheme in rulebook.cycles:
-        line = f"from {format_date(scheme.starts_from)}: {format_scheme(scheme)}"
+        line = f"from {format_date(scheme.starts_from)}: {format_scheme(scheme, rulebook)}"
         sections["Cycles"].append(line + _see(scheme.interpretation))
     sections["Qualified providers"] = list(_providers(rulebook))
     sections["Memberships"] = memberships = []
@@ -142,6 +190,13 @@ def describe_rulebook(rulebook: Rulebook, accepted: Mapping[str, tuple[str, ...]
         yield from ("", title)
         yield from _indent(lines or ["none in this rulebook"])
     yield ""
+
+
+def describe_ends(rulebook: Rulebook, categories: Iterable[str]) -> Lines:
+    """Which categories' endorsements end by a rule, in sentences."""
+    for category in categories:
+        for reason in explain_ends(rulebook, category):
+            yield f"{capitalize_first(format_reason(reason))}."
 
 
 def _indent(lines: Lines | list[str]) -> Lines:
@@ -207,13 +262,17 @@ def _document_section(rulebook: Rulebook, here: Source) -> Lines:
 
 def _rules_of_category(rulebook: Rulebook, here: Source, category: str) -> Lines:
     for requirement in rulebook.requirements:
-        values = [value for value in requirement.values if value.source == here]
-        if values and category in requirement.categories:
+        if category not in requirement.categories:
+            continue
+        values = [value for value in requirement.values_for(category) if value.source == here]
+        if values:
             name = f"{requirement.id} ({requirement.of}): {requirement.label}"
             yield f"{name}{_see(requirement.interpretation)}"
             for value in values:
                 amount = format_amount(requirement, value)
-                yield f"  from {format_date(value.starts_from)}: {amount}"
+                whom = format_for_whom(value)
+                days = f"from {format_date(value.starts_from)}{', ' if whom else ''}{whom}"
+                yield f"  {days}: {amount}"
                 if first := find_first_cycle(rulebook, requirement, value):
                     yield f"    starting with the cycle from {format_date(first)}"
             yield from _indent([requirement.about, *describe_terms(rulebook, requirement)])

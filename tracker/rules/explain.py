@@ -5,7 +5,13 @@ from datetime import date
 from types import MappingProxyType
 from typing import NamedTuple
 
-from tracker.formatting import format_date, format_hours, format_hours_with_unit, hours_word
+from tracker.formatting import (
+    format_count,
+    format_date,
+    format_hours,
+    format_hours_with_unit,
+    hours_word,
+)
 from tracker.rules.model import ProviderRule
 from tracker.rules.plan import Plan, PlannedRequirement, RenewalPlan
 from tracker.rules.providers import (
@@ -110,8 +116,9 @@ def _find_exclusion(entry: LoggedEntry, plan: Plan, as_of: date) -> Reason | Non
         cycle = plan.cycle
         if cycle is None:
             return because("not_tracked", association=plan.association)
-        if not cycle.starts_on <= entry.held_on <= cycle.ends_on:
-            return because("outside_cycle", starts_on=cycle.starts_on, ends_on=cycle.ends_on)
+        if not cycle.counts_from <= entry.held_on <= cycle.ends_on:
+            code = "outside_carried" if cycle.carried_from else "outside_cycle"
+            return because(code, starts_on=cycle.counts_from, ends_on=cycle.ends_on)
     if entry.held_on > as_of:
         # The time zone of the person who logged it may be ahead of the association's.
         facts = {"today": as_of, "association": plan.association, "held_on": entry.held_on}
@@ -136,6 +143,21 @@ def _explain_unknown_provider(
     if rule:
         what = because("confirm_provider_as", provider=name, rule=rule.says, day=entry.held_on)
     return Verdict((), because("unconfirmed", provider=name), Remedy(what, by_association=True))
+
+
+def list_held_years(plan: RenewalPlan) -> list[Reason]:
+    """Which amounts rest on the years for which the endorsement has been held."""
+    reasons = []
+    for requirement in plan.requirements:
+        if requirement.held_years and plan.cycle:
+            amount = "required"
+            if requirement.is_hours:
+                amount = format_hours_with_unit(requirement.amount)
+            facts = {"label": requirement.label, "amount": amount}
+            years = format_count(requirement.held_years, "year")
+            reason = because("held_years", **facts, years=years, starts_on=plan.cycle.starts_on)
+            reasons.append(reason)
+    return reasons
 
 
 class Place(NamedTuple):

@@ -1,7 +1,9 @@
 """The form of a rulebook, and of the file of organizations: dated data with sources."""
 
 from datetime import date
+from fractions import Fraction
 from functools import cached_property
+from itertools import pairwise
 from typing import Any, Literal, Self
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -11,6 +13,7 @@ from pydantic import Field, StrictBool, field_validator, model_validator
 
 from tracker.formatting import DEFAULT_LOCALE
 from tracker.rules.requirement import (
+    MONTHS_IN_YEAR,
     Day,
     Degree,
     Key,
@@ -24,6 +27,11 @@ from tracker.rules.requirement import (
 
 # What a cycle requires that someone is in for a part of it, or that a change cuts short.
 PartialHours = Literal["all hours", "no hours", "fraction by month", "fraction by year"]
+FirstHours = Literal[
+    "all hours", "no hours", "fraction by month", "fraction by year", "fraction by table"
+]
+# From which day on the cycle of endorsement is counted.
+FirstDay = Literal["endorsement", "application"]
 
 
 # An earlier endorsement of the same person that a new one continues.
@@ -151,9 +159,46 @@ class Interpretation(StrictModel):
 
 
 class Category(StrictModel):
-    """A category of endorsement that the association issues or accepts from providers."""
+    """A category of endorsement that the association issues or accepts from providers.
+
+    An add-on lasts as long as the endorsement ``beside`` it, of one of these categories. A limited
+    term lasts ``term_years`` at most, and ends earlier if it ``becomes`` one of those.
+    """
 
     name: Text
+    beside: tuple[Key, ...] = ()
+    term_years: int | None = Field(strict=True, default=None, ge=1, le=10)
+    becomes: tuple[Key, ...] = ()
+
+    @model_validator(mode="after")
+    def _becomes_after_a_term(self) -> Self:
+        if self.becomes and self.term_years is None:
+            message = "becomes goes with term_years, the years after which it ends: add it"
+            raise ValueError(message)
+        return self
+
+    @property
+    def ends_by_rule(self) -> bool:
+        """Whether its endorsements can end by a rule, before the last day on record."""
+        return bool(self.beside or self.term_years)
+
+
+class FirstShare(StrictModel):
+    """The part of a cycle's hours that an endorsement within its first ``months`` requires.
+
+    ``share`` is written as ``"1"``, ``"3/4"``, or ``"0"``.
+    """
+
+    months: int = Field(strict=True, ge=1, le=120)
+    share: str = Field(pattern=r"^(0|1|[1-9][0-9]?/[1-9][0-9]?)$")
+
+    @field_validator("share")
+    @classmethod
+    def _is_a_part(cls, share: str) -> str:
+        if Fraction(share) > 1:
+            message = f"{share} is more than all hours: write a fraction of at most 1"
+            raise ValueError(message)
+        return share
 
 
 class CycleScheme(StrictModel):
@@ -164,9 +209,16 @@ class CycleScheme(StrictModel):
     last day, and its grace period is the ``grace_days`` that follow; both last days included.
     ``short_cycle`` is what a cycle requires that the change from or to another scheme cuts short.
 
+    The first cycle, that of endorsement, requires the part ``first_cycle`` of the hours (by the
+    rows of ``first_cycle_shares``), counted from the day of ``first_cycle_from``, and nothing of
+    the requirements in ``first_cycle_exempts``. Hours of so many months before it count in it.
+
     The first cycle is an ordinary one if the endorsement continues an earlier one: one of the
     kinds in ``continues`` that ended at most ``continues_within_days`` days before. That holds for
     cycles that begin on ``continues_from`` or later: earlier ones were settled without it.
+
+    Since when an endorsement has been held is counted from the first of an unbroken row of
+    endorsements of the kinds in ``held_counts``, without breaks of more than ``held_break_days``.
     """
 
     starts_from: Day = Field(alias="from")
@@ -175,12 +227,66 @@ class CycleScheme(StrictModel):
     ends_on: Day | None = None
     due_days_after_end: int = Field(strict=True, default=0, ge=0, le=366)
     grace_days: int = Field(strict=True, ge=0, le=366)
-    first_cycle: PartialHours = "all hours"
+    first_cycle: FirstHours = "all hours"
+    first_cycle_shares: tuple[FirstShare, ...] = ()
+    first_cycle_from: FirstDay = "endorsement"
+    first_cycle_exempts: tuple[Key, ...] = ()
+    first_cycle_months_before: int = Field(strict=True, default=0, ge=0, le=60)
     short_cycle: PartialHours | None = None
     continues: tuple[EarlierEndorsement, ...] = ()
     continues_from: Day | None = None
     continues_within_days: int = Field(strict=True, default=0, ge=0, le=3660)
+    held_counts: tuple[EarlierEndorsement, ...] = Field(default=("same category",), min_length=1)
+    held_break_days: int = Field(strict=True, default=0, ge=0, le=3660)
     interpretation: Key | None = None
+
+    @model_validator(mode="after")
+    def _has_a_table_of_the_whole_cycle(self) -> Self:
+        if bool(self.first_cycle_shares) != (self.first_cycle == "fraction by table"):
+            message = 'first_cycle_shares go with first_cycle = "fraction by table"'
+            raise ValueError(message)
+        rows, whole = self.first_cycle_shares, self.years * MONTHS_IN_YEAR
+        if rows and rows[-1].months != whole:
+            message = (
+                f"the last row of first_cycle_shares has months = {rows[-1].months}, but a cycle "
+                f"has {whole}: write months = {whole} there"
+            )
+            raise ValueError(message)
+        for earlier, later in pairwise(rows):
+            if later.months <= earlier.months or Fraction(later.share) > Fraction(earlier.share):
+                message = (
+                    "first_cycle_shares must have more months and no larger share in each row: "
+                    f"{later.months} months with {later.share} follow {earlier.months} with "
+                    f"{earlier.share}"
+                )
+                raise ValueError(message)
+        return self
+
+    @model_validator(mode="after")
+    def _first_cycle_says_nothing_in_vain(self) -> Self:
+        is_like_others = self.first_cycle == "all hours" and not self.first_cycle_exempts
+        counts_application = self.first_cycle_from == "application"
+        if counts_application and is_like_others:
+            message = (
+                "first_cycle_from changes nothing if the first cycle requires all hours: remove "
+                "it, or say in first_cycle or first_cycle_exempts what is required"
+            )
+            raise ValueError(message)
+        if self.kind == "anniversary" and (counts_application or self.first_cycle_shares):
+            message = (
+                "an anniversary cycle begins on the day of endorsement, so its first one is whole: "
+                "remove first_cycle_from, and first_cycle_shares"
+            )
+            raise ValueError(message)
+        if self.first_cycle_months_before and self.first_cycle == "no hours":
+            message = "the first cycle requires no hours: remove first_cycle_months_before"
+            raise ValueError(message)
+        return self
+
+    @property
+    def counts_years(self) -> bool:
+        """Whether the file says how years held are counted."""
+        return not {"held_counts", "held_break_days"}.isdisjoint(self.model_fields_set)
 
     @model_validator(mode="after")
     def _has_an_end_if_fixed(self) -> Self:
@@ -312,6 +418,16 @@ class Rulebook(StrictModel):
     def rsc_topics(self) -> frozenset[str]:
         """The topics of RSC sessions that some requirement counts."""
         return frozenset(r.topic for r in self.requirements if r.topic and r.counts == "rsc")
+
+    def years_that_matter(self, category: str) -> tuple[int, ...]:
+        """The numbers of years held that change what a category's renewal requires, rising."""
+        years = {
+            value.held_years
+            for requirement in self.requirements_of(category)
+            for value in requirement.values
+            if value.held_years and value.is_for(category, value.held_years)
+        }
+        return tuple(sorted(years))
 
     def requirements_of(
         self, category: str, purpose: Purpose = "renewal"

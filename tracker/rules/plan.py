@@ -1,7 +1,7 @@
 """What a renewal or an application requires: a rulebook read for one category and one day."""
 
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from fractions import Fraction
 from functools import cached_property
@@ -31,8 +31,9 @@ class PlannedRequirement:
 
     ``label`` is its plain name, such as ``DEIA training``; ``topic`` is None for whole hours.
     ``amount`` is in minutes for hours, months for years, else a number of ``unit``. ``is_exempt``:
-    no hours are required in the cycle of endorsement. ``sum_key`` names the sum in
-    `Facts.minutes` that counts. ``services`` are the kinds of work that count, in words. ``rule``
+    it is not required in the cycle of endorsement. ``sum_key`` names the sum in
+    `Facts.minutes` that counts. ``services`` are the kinds of work that count, in words.
+    ``held_years`` are the years held that the amount rests on; 0 if it is for everyone. ``rule``
     has the terms that only an application has.
     """
 
@@ -50,6 +51,7 @@ class PlannedRequirement:
     source_document: str
     source_section: str
     services: tuple[str, ...]
+    held_years: int
     rule: Requirement
 
     @property
@@ -154,20 +156,26 @@ class ApplicationPlan(Plan):
     """What an application requires; it has no requirements if the category has no rules."""
 
 
-def plan_renewal(rulebook: Rulebook, category: str, cycle: Cycle | None) -> RenewalPlan:
+def plan_renewal(
+    rulebook: Rulebook, category: str, cycle: Cycle | None, held_years: int = 0
+) -> RenewalPlan:
     """Read ``rulebook`` for the renewal of one category in one cycle.
 
-    A cycle requires the value in force on its first day, unless the requirement has ended by the
-    cycle's last day: nobody owes what was not required yet when their cycle began.
+    ``held_years`` are the whole years for which it has been held on the cycle's first day. A cycle
+    requires the value in force on its first day, unless the requirement has ended by the cycle's
+    last day: nobody owes what was not required yet when their cycle began.
     """
     rules = rulebook.requirements_of(category)
     if cycle is None or not rules:
         return RenewalPlan(rulebook, category, (), None)
     planned = []
     for rule in rules:
-        value = value_in_force(rule, cycle.starts_on)
-        if value and value_in_force(rule, cycle.ends_on):
-            planned.append(_plan_requirement(rulebook, rule, value, cycle.share))
+        value = value_in_force(rule, cycle.starts_on, category, held_years)
+        if value and value_in_force(rule, cycle.ends_on, category, held_years):
+            share = Fraction(0) if rule.id in cycle.exempts else cycle.share
+            planned.append(_plan_requirement(rulebook, rule, value, share))
+            if rule.id in cycle.exempts:
+                planned[-1] = replace(planned[-1], is_exempt=True)
     return RenewalPlan(rulebook, category, tuple(planned), cycle)
 
 
@@ -175,15 +183,38 @@ def plan_application(rulebook: Rulebook, category: str, day: date) -> Applicatio
     """Read ``rulebook`` for an application, as its rules stand on ``day``."""
     planned = []
     for rule in rulebook.requirements_of(category, "application"):
-        if value := value_in_force(rule, day):
+        if value := value_in_force(rule, day, category):
             planned.append(_plan_requirement(rulebook, rule, value, Fraction(1)))
     return ApplicationPlan(rulebook, category, tuple(planned))
 
 
-def value_in_force(requirement: Requirement, day: date) -> Value | None:
+def value_in_force(
+    requirement: Requirement, day: date, category: str, held_years: int = 0
+) -> Value | None:
     """The value in force on ``day``; None before the first, and after the requirement has ended."""
-    started = [v for v in requirement.values if v.starts_from <= day]
-    return started[-1] if started and started[-1].asked else None
+    found = latest_value(requirement, day, category, held_years)
+    return found if found and found.asked else None
+
+
+def latest_value(
+    requirement: Requirement, day: date, category: str, held_years: int = 0
+) -> Value | None:
+    """The value that is in force on ``day``, or that ended the requirement by then, if any.
+
+    A value for the category goes before those for all categories; among these, that for the most
+    years held.
+    """
+    found = None
+    for value in requirement.values:
+        is_for = value.starts_from <= day and value.is_for(category, held_years)
+        # Those for the same endorsements are in order of their days.
+        if is_for and (found is None or _rank(value) >= _rank(found)):
+            found = value
+    return found
+
+
+def _rank(value: Value) -> tuple[bool, int]:
+    return bool(value.categories), value.held_years
 
 
 def _full_amount(rule: Requirement, value: Value) -> int:
@@ -216,5 +247,6 @@ def _plan_requirement(
         source_document=rulebook.documents[value.source.document].title,
         source_section=value.source.section,
         services=tuple(rulebook.services.get(service, service) for service in services),
+        held_years=value.held_years,
         rule=rule,
     )

@@ -17,6 +17,8 @@ SENTENCES = {
     "no_renewal_rules": "the rulebook has no renewal rules for this category",
     "no_application_rules": "the rulebook has no initial requirements for this category",
     "outside_cycle": "it was outside the cycle, {starts_on} to {ends_on}",
+    "outside_carried": "only hours from {starts_on} to {ends_on} count, also those from before the "
+    "cycle",
     "in_the_future": "it is still {today} at {association}; hours on {held_on} count "
     "starting that day",
     "excluded": "{association} decided that it does not: {reason}",
@@ -25,8 +27,22 @@ SENTENCES = {
     "first_cycle": "no hours are required in the cycle of endorsement",
     "first_cycle_part": "a part of the hours is required, because the endorsement began on "
     "{endorsed_on}; all hours held since {starts_on} count",
+    "first_cycle_applied": "a part of the hours is required, counted from the day of the "
+    "application, or from {endorsed_on}, when the endorsement began, if no application is on "
+    "record; all hours held since {starts_on} count",
+    "first_cycle_exempt": "not required in the cycle of endorsement",
+    "first_cycle_exempts": "not required in the cycle of endorsement: {labels}",
     "first_cycle_hours": "all hours held since {starts_on} count, also those from before the "
     "endorsement began on {endorsed_on}",
+    # When an endorsement ends by the rules of its category.
+    "ends_by_rule": "this endorsement ends on {last_day}",
+    "limited_term": "an endorsement as {category} lasts {years} at most",
+    "limited_term_becomes": "an endorsement as {category} lasts {years} at most: to go on, it must "
+    "become one as {others} before",
+    "add_on": "an endorsement as {category} lasts as long as the one beside it, as {others}",
+    # An amount for endorsements that were held for so many years when the cycle began.
+    "held_years": "“{label}” is {amount}, because the endorsement had been held for {years} when "
+    "the cycle began on {starts_on}",
     "waived": "waived by the association",
     "on_leave": "excused while on leave",
     # What today's records would change about a settled cycle.

@@ -159,15 +159,30 @@ class Source(StrictModel):
 class Value(StrictModel):
     """What is required from a date on; ``asked = false`` ends the requirement on that date.
 
-    ``hours`` of sessions, ``years`` of work, or how ``many`` of the requirement's unit.
+    ``hours`` of sessions, ``years`` of work, or how ``many`` of the requirement's unit. Only for
+    some of the requirement's ``categories`` (none: for all), and only for endorsements that, on
+    the cycle's first day, have been held for ``held_years`` or more.
     """
 
     starts_from: Day = Field(alias="from")
+    categories: tuple[Key, ...] = ()
+    held_years: int = Field(strict=True, default=0, ge=0, le=50)
     hours: float | None = Field(strict=True, default=None, gt=0, le=1000)
     years: float | None = Field(strict=True, default=None, gt=0, le=50)
     many: int | None = Field(strict=True, default=None, ge=1, le=1000)
     asked: StrictBool = True
     source: Source
+
+    @property
+    def group(self) -> tuple[frozenset[str], int]:
+        """For whom it is; the values of one group follow each other by date."""
+        return frozenset(self.categories), self.held_years
+
+    def is_for(self, category: str, held_years: int) -> bool:
+        """Whether it is for endorsements of a category that are held for so many years."""
+        return self.held_years <= held_years and (
+            not self.categories or category in self.categories
+        )
 
     @property
     def minutes(self) -> int:
@@ -263,11 +278,12 @@ class Requirement(StrictModel):
             if getattr(self, key) and self.counts != counts:
                 message = f"{key} goes with counts = {counts!r}, not {self.counts!r}: remove it"
                 raise ValueError(message)
+        by_years = any(value.held_years for value in self.values)
         only_renewals = self.each_year or self.attested_by or self.asked_of != "everyone"
-        if self.of == "application" and only_renewals:
+        if self.of == "application" and (only_renewals or by_years):
             message = (
-                "each_year, attested_by, and asked_of go with renewals: remove them from an "
-                "application"
+                "each_year, attested_by, asked_of, and held_years go with renewals: remove them "
+                "from an application"
             )
             raise ValueError(message)
         return self
@@ -298,8 +314,76 @@ class Requirement(StrictModel):
                     "required"
                 )
                 raise ValueError(message)
-        require_order("values", [value.starts_from for value in self.values])
+        for values in self.grouped_values.values():
+            require_order("values", [value.starts_from for value in values])
         return self
+
+    @model_validator(mode="after")
+    def _values_are_for_its_categories(self) -> Self:
+        groups = {value.group[0]: value for value in self.values if value.categories}
+        for group, value in groups.items():
+            if unknown := sorted(group - {*self.categories}):
+                message = (
+                    f"the value from {value.starts_from} is for {', '.join(unknown)}, which the "
+                    "requirement's categories lack: add it there, or remove it from the value"
+                )
+                raise ValueError(message)
+            for other in groups:
+                if group != other and (shared := sorted(group & other)):
+                    message = (
+                        f"two values are for {', '.join(shared)} beside different categories: "
+                        "write the same categories in both, or name each in one of them only"
+                    )
+                    raise ValueError(message)
+        return self
+
+    @model_validator(mode="after")
+    def _has_a_value_for_each_category(self) -> Self:
+        named = [category for value in self.values for category in value.categories]
+        left_out = sorted({*self.categories}.difference(named))
+        if left_out and all(value.categories for value in self.values):
+            message = (
+                f"no value is for {', '.join(left_out)}: add a value without categories, or remove "
+                "it from the requirement's categories"
+            )
+            raise ValueError(message)
+        return self
+
+    @model_validator(mode="after")
+    def _values_end_together(self) -> Self:
+        last = {group: values[-1] for group, values in self.grouped_values.items()}
+        for (categories, years), value in last.items():
+            going_on = [
+                other
+                for (others, more), other in last.items()
+                if other.asked and (not categories or others == categories) and more >= years
+            ]
+            if not value.asked and going_on:
+                message = (
+                    f"the value from {value.starts_from} ends the requirement, but that from "
+                    f"{going_on[0].starts_from} for fewer people goes on: end it too. What is "
+                    "required of those alone is a requirement of its own"
+                )
+                raise ValueError(message)
+        return self
+
+    def values_for(self, category: str) -> tuple[Value, ...]:
+        """The values that are, were, or will be for a category, in the file's order."""
+        own = [value for value in self.values if category in value.categories]
+        first = min((value.starts_from for value in own), default=date.max)
+        return tuple(
+            value
+            for value in self.values
+            if value in own or (not value.categories and value.starts_from < first)
+        )
+
+    @property
+    def grouped_values(self) -> dict[tuple[frozenset[str], int], list[Value]]:
+        """The values for the same endorsements, by date; in the file's order of their firsts."""
+        groups: dict[tuple[frozenset[str], int], list[Value]] = {}
+        for value in self.values:
+            groups.setdefault(value.group, []).append(value)
+        return groups
 
 
 def require_order(what: str, starts: list[date]) -> None:

@@ -16,6 +16,7 @@ from tracker.rules.description import (
     describe_accepted,
     find_first_cycle,
     format_amount,
+    format_for_whom,
     format_scheme,
 )
 from tracker.rules.model import CycleScheme, ProviderRule, Rulebook
@@ -44,10 +45,12 @@ class ValueSpan(NamedTuple):
     """An amount and the days on which cycles that begin then (or applications) require it.
 
     Without ``ends_on`` it has no known end. ``first_cycle`` is the first day of the first cycle
-    that requires it, if its own first day is within a cycle.
+    that requires it, if its own first day is within a cycle. ``for_whom`` is empty if it is for
+    all endorsements.
     """
 
     amount: str
+    for_whom: str
     starts_on: date
     ends_on: date | None
     period: Period
@@ -57,22 +60,23 @@ class ValueSpan(NamedTuple):
 
 
 def list_value_spans(rulebook: Rulebook, requirement: Requirement, today: date) -> list[ValueSpan]:
-    """A requirement's values over time, the oldest first."""
+    """A requirement's values over time: those for the same people together, the oldest first."""
     spans = []
-    values = requirement.values
-    for value, following in zip_longest(values, values[1:]):
-        ends_on = following.starts_from - _DAY if following else None
-        spans.append(
-            ValueSpan(
-                format_amount(requirement, value),
-                value.starts_from,
-                ends_on,
-                period_of(value.starts_from, ends_on, today),
-                value.asked,
-                value.source,
-                find_first_cycle(rulebook, requirement, value),
+    for values in requirement.grouped_values.values():
+        for value, following in zip_longest(values, values[1:]):
+            ends_on = following.starts_from - _DAY if following else None
+            spans.append(
+                ValueSpan(
+                    format_amount(requirement, value),
+                    format_for_whom(value),
+                    value.starts_from,
+                    ends_on,
+                    period_of(value.starts_from, ends_on, today),
+                    value.asked,
+                    value.source,
+                    find_first_cycle(rulebook, requirement, value),
+                )
             )
-        )
     return spans
 
 
@@ -139,21 +143,8 @@ def _named(interpretation: str | None) -> tuple[str, ...]:
 def _changes_of_requirements(rulebook: Rulebook) -> Iterator[RuleChange]:
     for requirement in rulebook.requirements:
         about = (requirement.categories, (requirement.of,))
-        before: Value | None = None
-        for value in requirement.values:
-            says = f"{requirement.label}: {format_amount(requirement, value)}"
-            if before is not None and value.asked:
-                says += f" (until then {format_amount(requirement, before)})"
-            first = find_first_cycle(rulebook, requirement, value)
-            yield RuleChange(
-                first or value.starts_from,
-                Topic.REQUIREMENT,
-                says,
-                *about,
-                (value.source,),
-                _named(requirement.interpretation),
-            )
-            before = value
+        for values in requirement.grouped_values.values():
+            yield from _changes_of_values(rulebook, requirement, values)
         references = requirement.references
         if references and references.vetted_until:
             says = f"{requirement.label}: vetted referees no longer count"
@@ -163,10 +154,33 @@ def _changes_of_requirements(rulebook: Rulebook) -> Iterator[RuleChange]:
             yield RuleChange(day, Topic.REFERENCES, says, *about, sources, named)
 
 
+def _changes_of_values(
+    rulebook: Rulebook, requirement: Requirement, values: Sequence[Value]
+) -> Iterator[RuleChange]:
+    """The changes of what is required of the same endorsements."""
+    before: Value | None = None
+    for value in values:
+        whom = format_for_whom(value)
+        says = f"{requirement.label}{' ' if whom else ''}{whom}: "
+        says += format_amount(requirement, value)
+        if before is not None and value.asked:
+            says += f" (until then {format_amount(requirement, before)})"
+        yield RuleChange(
+            find_first_cycle(rulebook, requirement, value) or value.starts_from,
+            Topic.REQUIREMENT,
+            says,
+            value.categories or requirement.categories,
+            (requirement.of,),
+            (value.source,),
+            _named(requirement.interpretation),
+        )
+        before = value
+
+
 def _changes_of_cycles(rulebook: Rulebook) -> Iterator[RuleChange]:
     renewed = tuple(c for c in rulebook.categories if rulebook.requirements_of(c))
     for scheme in rulebook.cycles:
-        says = f"Cycles: {format_scheme(scheme)}"
+        says = f"Cycles: {format_scheme(scheme, rulebook)}"
         yield RuleChange(
             scheme.starts_from,
             Topic.CYCLE,
@@ -260,7 +274,7 @@ def list_scheme_spans(rulebook: Rulebook, today: date) -> list[SchemeSpan]:
     for scheme, following in zip_longest(schemes, schemes[1:]):
         ends_on = following.starts_from - _DAY if following else None
         period = period_of(scheme.starts_from, ends_on, today)
-        says = format_scheme(scheme)
+        says = format_scheme(scheme, rulebook)
         spans.append(SchemeSpan(says, scheme.starts_from, ends_on, period, scheme))
     return spans
 

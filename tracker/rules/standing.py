@@ -249,6 +249,9 @@ def list_exemptions(plan: Plan, standing: AnyStanding | None) -> dict[str, Reaso
     listed.
     """
     exemptions = {r.id: because("first_cycle") for r in plan.requirements if r.is_exempt}
+    if isinstance(plan, RenewalPlan) and plan.cycle is not None:
+        named = exemptions.keys() & {*plan.cycle.exempts}
+        exemptions |= dict.fromkeys(named, because("first_cycle_exempt"))
     if standing is None:
         return exemptions
     for result in standing.results:

@@ -12,6 +12,7 @@ from sqlalchemy.orm import Mapped
 from sqlmodel import Session, and_, col, exists, select
 
 from tracker.db.applications import Application
+from tracker.db.ledgers import LAST_DAY
 from tracker.db.log import Entry
 from tracker.db.people import Endorsement, Person
 from tracker.formatting import capitalize_first
@@ -181,7 +182,7 @@ def _plans_on(
         if holding.person_id != entry.person_id:
             continue
         if isinstance(holding, Endorsement):
-            yield rulebooks.plan(association, category, holding.starts_on, entry.held_on)
+            yield rulebooks.plan_counting(association, category, holding.starts_on, entry.held_on)
         else:
             yield rulebooks.application_plan(association, category, holding.submitted_on or today)
 
@@ -219,11 +220,10 @@ def _belongs_to(
     association: str, person_id: Mapped[int], day: date | Mapped[date]
 ) -> ColumnElement[bool]:
     """That an endorsement has not ended before ``day``, or an application is undecided."""
-    ends_on = col(Endorsement.ends_on)
     endorsed = exists().where(
         col(Endorsement.person_id) == person_id,
         col(Endorsement.association) == association,
-        ends_on.is_(None) | (ends_on >= day),
+        LAST_DAY.is_(None) | (day <= LAST_DAY),
     )
     applied = exists().where(
         col(Application.person_id) == person_id,

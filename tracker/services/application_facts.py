@@ -27,7 +27,7 @@ from tracker.rules.application.candidate import (
 from tracker.rules.application.readiness import judge_application
 from tracker.rules.plan import ApplicationPlan
 from tracker.rules.standing import ApplicationFacts, ApplicationStanding, Span
-from tracker.services.facts import accepted_organizations, as_date, counted_sql
+from tracker.services.facts import accepted_organizations, as_date, counted_sql, last_day_sql
 
 _BATCH = 1_000
 
@@ -130,7 +130,7 @@ def applications_sql(*, for_postgresql: bool) -> str:
         forever = "DATE '9999-12-31'"
     paid_until, endorsed_until, vetted_until = (
         f"COALESCE(m.ends_on, {forever})",
-        f"COALESCE(en.ends_on, {forever})",
+        f"COALESCE({last_day_sql('en')}, {forever})",
         f"COALESCE(v.ends_on, {forever})",
     )
     counts = counted_sql("e.id", "ap.association")

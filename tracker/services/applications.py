@@ -9,6 +9,7 @@ from sqlmodel import Session, col, or_, select
 from tracker.db.applications import UNDECIDED, Application
 from tracker.db.audit import Change, record_changes
 from tracker.db.corrections import Removal
+from tracker.db.ledgers import LAST_DAY
 from tracker.db.log import Entry
 from tracker.db.people import Endorsement, Person
 from tracker.rulebooks import Rulebooks
@@ -272,13 +273,14 @@ def begin_endorsement(
     ``who`` at the instant ``at``. Raises Refused if one begins later.
     """
     person_id, association, category = key
-    query = select(Endorsement).where(
+    query = select(Endorsement, LAST_DAY).where(
         Endorsement.person_id == person_id,
         Endorsement.association == association,
         Endorsement.category == category,
     )
-    known = {held.starts_on: held for held in session.exec(query)}
-    terms = {starts_on: held.ends_on for starts_on, held in known.items()}
+    known, terms = {}, {}
+    for held, last_day in session.exec(query):
+        known[held.starts_on], terms[held.starts_on] = held, last_day
     starts_on = covering(terms, day)
     if starts_on is not None:
         return known[starts_on], False

@@ -16,7 +16,7 @@ from sqlalchemy import ColumnElement, CompoundSelect
 from sqlmodel import Session, and_, col, func, or_, select
 
 from tracker.db.entry_reviews import EntryDecision
-from tracker.db.ledgers import ProviderSpan, SettledCycle, StandingRow
+from tracker.db.ledgers import LAST_DAY, ProviderSpan, SettledCycle, StandingRow
 from tracker.db.log import Entry
 from tracker.db.people import Endorsement, Person
 from tracker.rulebooks import Rulebooks
@@ -115,14 +115,15 @@ def list_terms(
         col(Endorsement.person_id),
         col(Endorsement.category),
         col(Endorsement.starts_on),
-        col(Endorsement.ends_on),
+        LAST_DAY,
     ).where(col(Endorsement.association) == association)
     if category:
         query = query.where(col(Endorsement.category) == category)
     rows = session.connection().execute(query.order_by(col(Endorsement.id))).all()
     begun = {row.id: row.starts_on for row in rows}
     outcomes = _list_outcomes(session, rulebooks, association, begun)
-    return [HeldTerm(*row, tuple(outcomes.get(row.id, ()))) for row in rows]
+    terms = map(HeldTerm._make, ((*row, tuple(outcomes.get(row.id, ()))) for row in rows))
+    return list(terms)
 
 
 def _list_outcomes(
@@ -209,7 +210,7 @@ class _PlanInForce(NamedTuple):
 # Many endorsements share a plan.
 @lru_cache(maxsize=1_024)
 def _put_in_force(plan: RenewalPlan) -> _PlanInForce:
-    days = (plan.cycle.starts_on, plan.cycle.ends_on) if plan.cycle else (date.min, date.max)
+    days = (plan.cycle.counts_from, plan.cycle.ends_on) if plan.cycle else (date.min, date.max)
     kinds = frozenset(r.counts for r in plan.requirements if r.topic is None)
     provider_rule = (plan.provider_rule or "") if "rsc" in kinds else ""
     return _PlanInForce(*days, plan, kinds, provider_rule)
@@ -256,7 +257,7 @@ class _HoursCounter:
             col(Endorsement.person_id),
             col(Endorsement.category),
             col(Endorsement.starts_on),
-            col(Endorsement.ends_on),
+            LAST_DAY,
         ).where(self._is_endorsement())
         for person_id, category, starts_on, ends_on in connection.execute(held).all():
             self.held[person_id].append(_Held(category, starts_on, ends_on))
@@ -388,7 +389,8 @@ class _HoursCounter:
         for each in plans:
             if each.first <= day <= each.last:
                 return each
-        plan = self.rulebooks.plan(self.period.association, held.category, held.starts_on, day)
+        held_by = self.period.association, held.category, held.starts_on
+        plan = self.rulebooks.plan_counting(*held_by, day)
         if plan is None:
             return None
         plans.append(_put_in_force(plan))

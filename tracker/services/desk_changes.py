@@ -47,6 +47,7 @@ _GOES_ALONG = {
     "standing_history",
     "settled_cycle",
     "provider_span",
+    "endorsement_end",
     "snooze",
 }
 _KEPT_WITHOUT_PERSON = "outbox"

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 from dateutil.relativedelta import relativedelta
 from sqlmodel import Session, col, select
 
+from tracker.db.ledgers import LAST_DAY
 from tracker.db.people import Endorsement, Person, Renewal
 from tracker.rulebooks import Rulebooks
 from tracker.rules.cycles import Cycle
@@ -15,7 +16,10 @@ from tracker.services.evaluation import DayOf
 
 
 class EndingEndorsement(NamedTuple):
-    """An endorsement whose last day, ``ends_on``, is before the due date of its cycle."""
+    """An endorsement whose last day, ``ends_on``, is before the due date of its cycle.
+
+    ``becomes`` are the categories of which it can become one before, if its term is limited.
+    """
 
     endorsement_id: int
     name: str
@@ -25,6 +29,7 @@ class EndingEndorsement(NamedTuple):
     ends_on: date
     due_on: date
     cycle: Cycle
+    becomes: tuple[str, ...] = ()
 
     def has_ended(self, today: date) -> bool:
         """Whether the last day is over."""
@@ -59,27 +64,29 @@ def _find_endings(
 ) -> Iterator[EndingEndorsement]:
     found = session.exec(_select_ended(rulebooks.associations[association], day)).all()
     extended = _read_extensions(session, [row[0].id for row in found])
-    for endorsement, name, email in found:
+    for endorsement, ends_on, name, email in found:
         plan = rulebooks.plan(association, endorsement.category, endorsement.starts_on, day)
-        cycle, ends_on = plan.cycle if plan else None, endorsement.ends_on
+        cycle = plan.cycle if plan else None
         if cycle is None:
             continue
         due_on = extended.get((endorsement.id, cycle.starts_on), cycle.due_on)
         if cycle.starts_on <= ends_on < due_on:
             named = (endorsement.id, name, email, association, endorsement.category)
-            yield EndingEndorsement(*named, ends_on, due_on, cycle)
+            rule = rulebooks.associations[association].categories.get(endorsement.category)
+            becomes = rule.becomes if rule else ()
+            yield EndingEndorsement(*named, ends_on, due_on, cycle, becomes)
 
 
-def _select_ended(rulebook: Rulebook, day: date) -> Any:  # noqa: ANN401 - a Select of three columns
+def _select_ended(rulebook: Rulebook, day: date) -> Any:  # noqa: ANN401 - a Select of four columns
     longest = max((scheme.years for scheme in rulebook.cycles), default=0)
     # No cycle that contains the day begins earlier.
     earliest = day - relativedelta(years=longest) - timedelta(days=1)
     return (
-        select(Endorsement, Person.name, Person.email)
+        select(Endorsement, LAST_DAY, Person.name, Person.email)
         .join(Person, col(Person.id) == Endorsement.person_id)
         .where(
             Endorsement.association == rulebook.id,
-            col(Endorsement.ends_on) >= earliest,
+            earliest <= LAST_DAY,
             col(Endorsement.starts_on) <= day,
         )
     )

@@ -12,7 +12,7 @@ from sqlalchemy import and_, bindparam, or_
 from sqlmodel import Session, col, exists, select
 
 from tracker.db.applications import Application
-from tracker.db.ledgers import ProviderSpan
+from tracker.db.ledgers import LAST_DAY, ProviderSpan
 from tracker.db.log import Entry
 from tracker.db.people import Endorsement, Person, Renewal
 from tracker.db.submissions import Submission
@@ -25,7 +25,10 @@ from tracker.services.evaluation import DayOf, days_at, judge_all
 
 
 class Endorsed(NamedTuple):
-    """One endorsement and whose it is; ``ends_on`` includes its day, None has no end."""
+    """One endorsement and whose it is; ``ends_on`` includes its day, None has no end.
+
+    It is the last day on record, or an earlier one by the rules of the category.
+    """
 
     id: int
     person_id: int
@@ -50,7 +53,7 @@ _HELD_COLUMNS = (
     col(Endorsement.association),
     col(Endorsement.category),
     col(Endorsement.starts_on),
-    col(Endorsement.ends_on),
+    LAST_DAY.label("ends_on"),
 )
 _HELD_ORDER = (col(Endorsement.association), col(Endorsement.starts_on), col(Endorsement.id))
 _HELD = (
@@ -258,10 +261,10 @@ class CycleLocks:
         return self.lock_on(day, with_submitted=False)
 
     def cycle_of(self, endorsement: Endorsed, day: date) -> CycleLock | None:
-        """The cycle of one endorsement that contains ``day``, whether it is closed or not."""
+        """The cycle of one endorsement in which hours of ``day`` count, closed or not."""
         if endorsement.association not in self.rulebooks.associations:
             return None
-        plan = self.rulebooks.plan(*endorsement.triple, day)
+        plan = self.rulebooks.plan_counting(*endorsement.triple, day)
         if plan is None or plan.cycle is None:
             return None
         key = (endorsement.id, plan.cycle.starts_on)

@@ -31,6 +31,7 @@ from tracker.services.rsc_providers import (
     list_supervised_people,
     refresh_provider_spans,
 )
+from tracker.services.rule_ends import refresh_rule_ends
 from tracker.services.settlements import accept_complete, note_differences, settle_closed
 from tracker.services.standing_history import StandingBefore, note_changes
 
@@ -100,7 +101,7 @@ def _current_windows(rulebooks: Rulebooks, triple: Triple, day: date) -> tuple[W
     before = cycle_before(schemes, endorsed_on, plan.cycle) if plan.cycle else None
     if before is None:
         return (window,)
-    return window, Window(rulebooks.plan_for(name, category, before), endorsed_on, day)
+    return window, Window(rulebooks.plan_for(name, category, before, endorsed_on), endorsed_on, day)
 
 
 def _judge(
@@ -137,6 +138,7 @@ def evaluate_people(
         return
     session.flush()
     if named_providers is None:
+        refresh_rule_ends(session, rulebooks, people)
         providers = people | list_providers_of(session, people)
     else:
         named = {"ids": sorted(named_providers)}
@@ -223,6 +225,7 @@ def evaluate_due(
     )
     stored = select(StandingRow.endorsement_id).where(StandingRow.association == association)
     if since is None or _rules_changed(session, rulebooks, association):
+        refresh_rule_ends(session, rulebooks)
         refresh_provider_spans(session, rulebooks)
     else:
         has_standing = exists().where(col(StandingRow.endorsement_id) == Endorsement.id)

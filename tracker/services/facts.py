@@ -4,7 +4,8 @@ The query is written by hand, and its rows are read by position, because it runs
 endorsement in the nightly evaluation.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from functools import lru_cache
@@ -20,7 +21,13 @@ from tracker.db.log import Entry
 from tracker.db.people import Endorsement
 from tracker.db.statements import in_chunks, make_temporary_table, stream_rows, with_values
 from tracker.rulebooks import Rulebooks
-from tracker.rules.cycles import EarlierTerm, continue_cycle
+from tracker.rules.history import (
+    EndorsementTerm,
+    continue_cycle,
+    count_from_application,
+    find_held_since,
+    scheme_of,
+)
 from tracker.rules.plan import RenewalPlan
 from tracker.rules.standing import CycleSettlement, Facts, Span
 from tracker.services.submission_facts import find_submitted, read_submissions
@@ -77,76 +84,146 @@ _TRIPLES_OF = _TRIPLES.where(col(Endorsement.id).in_(bindparam("ids", expanding=
 def _read_batch(
     session: Session, rulebooks: Rulebooks, windows_of: WindowsOf, ids: Sequence[int] | None
 ) -> Iterator[tuple[Window, Facts]]:
+    windows = _list_windows(session, windows_of, ids)
+    if not windows:
+        return
+    has_submissions = any(window.plan.is_submitted for window in windows)
+    submissions = read_submissions(session, ids) if has_submissions else {}
+    sql, values = _prepare_query(session, rulebooks, windows, ids)
+    recounted: defaultdict[Window, list[int]] = defaultdict(list)
+    for row in stream_rows(session, sql, values):
+        planned = window = windows[row[0]]
+        if row[_OTHERS] or row[_APPLIED_ON]:
+            history = row[_OTHERS] or "", _as_date_or_none(row[_APPLIED_ON])
+            window = read_history(rulebooks, planned, *history)
+            if _counts_from(window) != _counts_from(planned):
+                recounted[window].append(row[1])
+                continue
+        yield window, _read_row(rulebooks, row, window, submissions)
+    for window, few in _in_few(recounted):
+        sql, values = _prepare_query(session, rulebooks, [window], few)
+        for row in stream_rows(session, sql, values):
+            yield window, _read_row(rulebooks, row, window, submissions)
+
+
+def _list_windows(
+    session: Session, windows_of: WindowsOf, ids: Sequence[int] | None
+) -> list[Window]:
     connection = session.connection()
     query, parameters = (_TRIPLES, {}) if ids is None else (_TRIPLES_OF, {"ids": ids})
     windows: list[Window] = []
     for association, category, endorsed_on in connection.execute(query, parameters).all():
         windows += windows_of((association, category, endorsed_on))
-    if not windows:
-        return
-    sql, values = _prepare_query(session, windows, ids)
-    has_submissions = any(window.plan.is_submitted for window in windows)
-    submissions = read_submissions(session, ids) if has_submissions else {}
-    for row in stream_rows(session, sql, values):
-        window = windows[row[0]]
-        if earlier := row[_EARLIER]:
-            window = continue_window(rulebooks, window, earlier)
-        accepted = accepted_organizations(rulebooks, window.plan.membership_rule)
-        facts = _facts((*row[:_EARLIER], *row[_EARLIER + 1 :]), window, accepted)
-        if facts.subject_id in submissions:
-            facts = facts._replace(
-                submitted=find_submitted(window.plan, window.as_of, submissions[facts.subject_id])
-            )
-        yield window, facts
+    return windows
 
 
-# Where a row of the query has the earlier endorsements of the same person.
-_EARLIER = 7
+def _in_few(recounted: Mapping[Window, Sequence[int]]) -> Iterator[tuple[Window, Sequence[int]]]:
+    """A few endorsements at a time whose first cycles turned out to be ordinary ones.
+
+    Their sums have hours from before the cycle, so they are read again.
+    """
+    for window, endorsement_ids in recounted.items():
+        for few in in_chunks(endorsement_ids, _MANY):
+            yield window, few
+
+
+def _counts_from(window: Window) -> date | None:
+    return window.plan.cycle.counts_from if window.plan.cycle else None
+
+
+def _read_row(
+    rulebooks: Rulebooks,
+    row: Sequence[Any],
+    window: Window,
+    submissions: Mapping[int, Sequence[Any]],
+) -> Facts:
+    accepted = accepted_organizations(rulebooks, window.plan.membership_rule)
+    facts = _facts((*row[:_OTHERS], *row[_APPLIED_ON + 1 :]), window, accepted)
+    if facts.subject_id in submissions:
+        own = submissions[facts.subject_id]
+        facts = facts._replace(submitted=find_submitted(window.plan, window.as_of, own))
+    return facts
+
+
+# Where a row of the query has the earlier endorsements of the same person, and the day of the
+# application, if they matter.
+_OTHERS, _APPLIED_ON = 7, 8
 
 
 # Few people have several endorsements, but a page asks for theirs several times.
 @lru_cache(maxsize=4_096)
-def continue_window(rulebooks: Rulebooks, window: Window, earlier: str) -> Window:
-    """The window of a first cycle, as an ordinary one if the endorsement continues an earlier one.
+def read_history(
+    rulebooks: Rulebooks, window: Window, others: str, applied_on: date | None
+) -> Window:
+    """The window as the person's earlier endorsements, and the application, make it.
 
-    ``earlier`` is ``<association>|<category>|<last day>``, comma-separated.
+    A first cycle is an ordinary one if the endorsement continues an earlier one, or if it counts
+    from an application in an earlier cycle. The years held are counted from the first of those in
+    a row. ``others`` is ``<association>|<category>|<first day>|<last day>``, comma-separated.
     """
     plan = window.plan
     if plan.cycle is None:
         return window
     terms = []
-    for text in earlier.split(","):
-        association, category, ends_on = text.split("|")
-        terms.append(EarlierTerm(association, category, date.fromisoformat(ends_on)))
-    new = EarlierTerm(plan.association, plan.category, date.max)
-    cycles = rulebooks.associations[plan.association].cycles
-    cycle = continue_cycle(cycles, plan.cycle, new, window.endorsed_on, terms)
-    if cycle is plan.cycle:
-        return window
-    return replace(window, plan=rulebooks.plan_for(plan.association, plan.category, cycle))
+    for text in others.split(",") if others else ():
+        association, category, *days = text.split("|")
+        terms.append(EndorsementTerm(association, category, *map(date.fromisoformat, days)))
+    own = EndorsementTerm(plan.association, plan.category, window.endorsed_on)
+    scheme = scheme_of(rulebooks.associations[plan.association].cycles, plan.cycle)
+    cycle = plan.cycle
+    if cycle.is_first:
+        cycle = count_from_application(scheme, cycle, applied_on)
+    if cycle.is_first:
+        cycle = continue_cycle(scheme, cycle, own, terms)
+    since = find_held_since(scheme, own, terms)
+    plan = rulebooks.plan_for(plan.association, plan.category, cycle, since)
+    return window if plan is window.plan else replace(window, plan=plan)
 
 
 def _prepare_query(
-    session: Session, windows: Sequence[Window], ids: Sequence[int] | None
+    session: Session, rulebooks: Rulebooks, windows: Sequence[Window], ids: Sequence[int] | None
 ) -> tuple[str, Sequence[Any]]:
     """Return the query, whose rows begin with a window's place in ``windows``, and parameters."""
     topics = max(len(window.plan.topics) for window in windows)
     columns = _WINDOW_COLUMNS | {f"topic{n}": "varchar" for n in range(topics)}
-    rows = [(number, *_window_values(window, topics)) for number, window in enumerate(windows)]
-    for_postgresql, has_exclusions = is_postgresql(session), _has_exclusions(session, ids)
+    rows = [
+        (number, *_window_values(rulebooks, window, topics))
+        for number, window in enumerate(windows)
+    ]
+    query = FactsQuery(
+        "",
+        "w.id",
+        topics,
+        ids,
+        has_later=True,
+        has_exclusions=_has_exclusions(session, ids),
+        from_application=_count_from_application(rulebooks, windows),
+        ends_by_rule=bool(rulebooks.ending_categories),
+    )
+    for_postgresql = is_postgresql(session)
     if ids is None or (len(ids) > _MANY and not for_postgresql):
         index = ("association", "category", "endorsed_on")
         make_temporary_table(session, "renewal_window", columns, index, rows)
         earliest = min(window.as_of for window in windows)
         # Entries after the as-of day exist only if that day lies in the past.
         has_later = session.exec(select(exists().where(col(Entry.held_on) > earliest))).one()
-        query = FactsQuery("", "w.id", topics, ids, has_later, has_exclusions)
+        query = query._replace(has_later=has_later)
         return facts_sql(query, for_postgresql=for_postgresql), ids or ()
     clause, parameters = with_values(session, "renewal_window", columns, rows)
     # Such a table has no key of which PostgreSQL knows that the other columns depend on it.
-    key = ", ".join(f"w.{name}" for name in columns)
-    query = FactsQuery(clause, key, topics, ids, has_later=True, has_exclusions=has_exclusions)
+    query = query._replace(with_clause=clause, key=", ".join(f"w.{name}" for name in columns))
     return facts_sql(query, for_postgresql=for_postgresql), (*parameters, *ids)
+
+
+def _count_from_application(rulebooks: Rulebooks, windows: Iterable[Window]) -> bool:
+    """Whether one of the windows is a first cycle that counts from the day of the application."""
+    for window in windows:
+        cycle = window.plan.cycle
+        if cycle is not None and cycle.is_first:
+            schemes = rulebooks.associations[window.plan.association].cycles
+            if scheme_of(schemes, cycle).first_cycle_from == "application":
+                return True
+    return False
 
 
 _WINDOW_COLUMNS = {
@@ -155,19 +232,23 @@ _WINDOW_COLUMNS = {
     "category": "varchar",
     "endorsed_on": "date",
     "starts_on": "date",
+    "counts_from": "date",
     "counted_until": "date",
     "ends_on": "date",
     "memberships_from": "date",
     "provider_rule": "varchar",
-    "is_first": "integer",
+    "needs_history": "integer",
     "may_be_settled": "integer",
 }
 
 
 @lru_cache(maxsize=8_192)
-def _window_values(window: Window, topics: int) -> tuple[str | int | None, ...]:
+def _window_values(
+    rulebooks: Rulebooks, window: Window, topics: int
+) -> tuple[str | int | None, ...]:
     """The values of a window's columns after its id."""
     plan, cycle = window.plan, window.plan.cycle
+    by_years = bool(rulebooks.years_that_matter(plan.association, plan.category))
     # Without rules there is no cycle, and no day whose entries count.
     starts_on = cycle.starts_on if cycle else date.max
     ends_on = cycle.ends_on if cycle else date.min
@@ -179,11 +260,12 @@ def _window_values(window: Window, topics: int) -> tuple[str | int | None, ...]:
         plan.category,
         window.endorsed_on.isoformat(),
         starts_on.isoformat(),
+        (cycle.counts_from if cycle else date.max).isoformat(),
         min(ends_on, window.as_of).isoformat(),
         ends_on.isoformat(),
         memberships_from.isoformat(),
         plan.provider_rule,
-        int(cycle is not None and cycle.is_first),
+        int(cycle is not None and (cycle.is_first or by_years)),
         # A renewal that is submitted is settled when it is accepted.
         int(ends_on <= window.as_of or plan.is_submitted),
         *plan.topics,
@@ -197,7 +279,9 @@ class FactsQuery(NamedTuple):
     ``with_clause`` makes the table ``renewal_window``, unless it exists; ``key`` are columns on
     which all others of a window depend. There is a sum for each of ``topics`` topics. ``ids`` are
     the endorsements wanted (None: all). Without ``has_later`` there are no entries to come, without
-    ``has_exclusions`` none that an association has decided not to count.
+    ``has_exclusions`` none that an association has decided not to count. ``from_application``:
+    some first cycles count from the day of the application. ``ends_by_rule``: some endorsements
+    may end before the last day on record.
     """
 
     with_clause: str
@@ -206,6 +290,8 @@ class FactsQuery(NamedTuple):
     ids: Sequence[int] | None
     has_later: bool
     has_exclusions: bool = False
+    from_application: bool = False
+    ends_by_rule: bool = False
 
 
 def facts_sql(query: FactsQuery, *, for_postgresql: bool) -> str:
@@ -220,7 +306,17 @@ def facts_sql(query: FactsQuery, *, for_postgresql: bool) -> str:
     if query.has_later:
         next_entry = """(SELECT MIN(n.held_on) FROM entry n WHERE n.person_id = en.person_id
             AND n.held_on > w.counted_until
-            AND n.held_on BETWEEN w.starts_on AND w.ends_on)"""
+            AND n.held_on BETWEEN w.counts_from AND w.ends_on)"""
+    applied_on, last_day, other_last_day = "NULL", "en.ends_on", "o.ends_on"
+    if query.ends_by_rule:
+        last_day, other_last_day = last_day_sql("en"), last_day_sql("o")
+    if query.from_application:
+        applied_on = """(SELECT MIN(a.submitted_on) FROM application a
+            WHERE w.needs_history = 1 AND a.person_id = en.person_id
+            AND a.association = en.association AND a.category = en.category
+            AND a.state = 'endorsed' AND a.submitted_on <= en.starts_on
+            AND a.decided_on >= en.starts_on
+            AND (en.ends_on IS NULL OR a.decided_on <= en.ends_on))"""
     counts, topic_counts = "", ""
     if query.has_exclusions:
         counts = counted_sql("e.id", "en.association")
@@ -229,20 +325,22 @@ def facts_sql(query: FactsQuery, *, for_postgresql: bool) -> str:
         f""",
         (SELECT SUM(t.minutes) FROM entry_topic t WHERE t.person_id = en.person_id
             AND t.topic = w.topic{n}
-            AND t.held_on BETWEEN w.starts_on AND w.counted_until {topic_counts})"""
+            AND t.held_on BETWEEN w.counts_from AND w.counted_until {topic_counts})"""
         for n in range(query.topics)
     )
     # SQLite takes the tables in the order written because of the CROSS JOIN, so that rows come
     # grouped by endorsement and need no sorting.
     return f"""
     {with_clause}
-    SELECT w.id, en.id, en.person_id, p.email, p.name, en.ends_on, p.provides_rsc,
-        CASE WHEN w.is_first = 1 THEN
-            (SELECT {join}(o.association || '|' || o.category || '|' || CAST(o.ends_on AS VARCHAR),
-                ',') FROM endorsement o
-                WHERE o.person_id = en.person_id AND o.starts_on < en.starts_on
-                AND o.ends_on IS NOT NULL)
+    SELECT w.id, en.id, en.person_id, p.email, p.name, {last_day}, p.provides_rsc,
+        CASE WHEN w.needs_history = 1 THEN
+            (SELECT {join}(o.association || '|' || o.category || '|'
+                || CAST(o.starts_on AS VARCHAR) || '|'
+                || COALESCE(CAST({other_last_day} AS VARCHAR), '9999-12-31'), ',')
+                FROM endorsement o
+                WHERE o.person_id = en.person_id AND o.starts_on < en.starts_on)
         END,
+        {applied_on},
         (SELECT {join}(CAST(m.starts_on AS VARCHAR)
             || COALESCE(CAST(m.ends_on AS VARCHAR), '9999-12-31')
             || m.organization, ',') FROM membership m
@@ -265,13 +363,19 @@ def facts_sql(query: FactsQuery, *, for_postgresql: bool) -> str:
     CROSS JOIN renewal_window w
     CROSS JOIN person p
     LEFT JOIN entry e ON e.person_id = en.person_id
-        AND e.held_on BETWEEN w.starts_on AND w.counted_until {counts}
+        AND e.held_on BETWEEN w.counts_from AND w.counted_until {counts}
     LEFT JOIN provider_span s ON s.rule = w.provider_rule AND s.provider_id = e.provider_id
         AND e.held_on BETWEEN s.starts_on AND s.ends_on
     WHERE w.association = en.association AND w.category = en.category
         AND w.endorsed_on = en.starts_on AND p.id = en.person_id {wanted}
     GROUP BY en.id, {query.key}, p.id
     """
+
+
+def last_day_sql(endorsement: str) -> str:
+    """SQL: the last day of an endorsement, on record or by the rules of its category."""
+    return f"""COALESCE((SELECT z.ends_on FROM endorsement_end z
+        WHERE z.endorsement_id = {endorsement}.id), {endorsement}.ends_on)"""
 
 
 def counted_sql(entry_id: str, association: str) -> str:

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from sqlmodel import Session, col, func, select
 
-from tracker.db.ledgers import SettledCycle, StandingRow
+from tracker.db.ledgers import LAST_DAY, SettledCycle, StandingRow
 from tracker.db.people import AssociationStart, Endorsement, Person, Renewal
 from tracker.db.statements import in_chunks
 from tracker.rulebooks import Rulebooks
@@ -306,21 +306,21 @@ def _list_held(
     session: Session, association: str, day: date, endorsement_ids: Collection[int] | None
 ) -> list[_Held]:
     query = (
-        select(Endorsement, Person.name, Person.email)
+        select(Endorsement, LAST_DAY, Person.name, Person.email)
         .join(Person, col(Person.id) == Endorsement.person_id)
         .where(Endorsement.association == association)
-        .where((col(Endorsement.ends_on).is_(None)) | (col(Endorsement.ends_on) >= day))
+        .where(LAST_DAY.is_(None) | (day <= LAST_DAY))
         .order_by(col(Endorsement.id))
     )
     if endorsement_ids is not None:
         query = query.where(col(Endorsement.id).in_(endorsement_ids))
     rows = list(session.exec(query).all())
-    extended = _read_extensions(session, [held.id for held, _, _ in rows])
+    extended = _read_extensions(session, [held.id for held, _, _, _ in rows])
     found = []
-    for held, name, email in rows:
+    for held, ends_on, name, email in rows:
         due_dates = extended.get(held.id, {})
         about = (held.id, name, email, association, held.category)
-        found.append(_Held(*about, held.starts_on, held.ends_on, due_dates))
+        found.append(_Held(*about, held.starts_on, ends_on, due_dates))
     return found
 
 

@@ -16,7 +16,7 @@ from sqlalchemy import select as select_columns
 from sqlmodel import Session, and_, col, exists, or_, select
 
 from tracker.db.applications import UNDECIDED, Application
-from tracker.db.ledgers import Outbox, StandingRow
+from tracker.db.ledgers import LAST_DAY, Outbox, StandingRow
 from tracker.db.log import Entry, Evidence
 from tracker.db.people import Endorsement, MailOff, Person, Vetting
 from tracker.db.statements import in_chunks
@@ -250,7 +250,7 @@ def _select_renewals(
     *columns: Any,  # noqa: ANN401 - of standings and endorsements
 ) -> Select[Any]:
     """The statement for the listed renewals of endorsements in force."""
-    in_force = or_(col(Endorsement.ends_on).is_(None), col(Endorsement.ends_on) >= today)
+    in_force = or_(LAST_DAY.is_(None), today <= LAST_DAY)
     return (
         select_columns(*columns)
         .join_from(StandingRow, Endorsement, col(Endorsement.id) == StandingRow.endorsement_id)

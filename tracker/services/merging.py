@@ -50,7 +50,7 @@ MERGE = "merge"
 Similar = Literal["same", "new"]
 _Values = dict[str, Any]
 # Evaluation writes these anew.
-_DERIVED = {"standing", "provider_span"}
+_DERIVED = {"standing", "provider_span", "endorsement_end"}
 # The second record's: nobody is signed in as it any more.
 _ACCESS = {"web_session", "sign_in", "calendar_feed"}
 # If both records have one of these, the kept record's stays.

@@ -16,7 +16,7 @@ from sqlmodel import Session, and_, col, exists, or_, select
 
 from tracker.db.access import BrowserSession, SecurityEvent
 from tracker.db.applications import UNDECIDED, Application
-from tracker.db.ledgers import StandingRow
+from tracker.db.ledgers import LAST_DAY, StandingRow
 from tracker.db.lists import PersonMark
 from tracker.db.log import Entry
 from tracker.db.people import Endorsement, Person, Vetting
@@ -168,7 +168,7 @@ def _list_endorsed(
             *_person_columns(signed_in),
             col(Endorsement.category),
             col(Endorsement.starts_on),
-            col(Endorsement.ends_on),
+            LAST_DAY,
             col(StandingRow.cycle_starts_on),
             col(StandingRow.cycle_ends_on),
             col(StandingRow.due_on),

@@ -84,7 +84,8 @@ class Portfolio:
 def find_terms(rulebook: Rulebook, category: str, day: date) -> PortfolioTerms:
     """What an application for ``category`` asks about on ``day``."""
     requirements = rulebook.requirements_of(category, "application")
-    return PortfolioTerms(rulebook, tuple(r for r in requirements if value_in_force(r, day)))
+    in_force = tuple(r for r in requirements if value_in_force(r, day, category))
+    return PortfolioTerms(rulebook, in_force)
 
 
 def load_portfolio(session: Session, application: Application) -> Portfolio:

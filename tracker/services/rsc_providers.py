@@ -15,7 +15,7 @@ from sqlalchemy.orm import aliased
 from sqlmodel import Session, col, exists, func, or_, select
 from sqlmodel.sql.expression import SelectOfScalar
 
-from tracker.db.ledgers import ProviderSpan
+from tracker.db.ledgers import LAST_DAY, ProviderSpan
 from tracker.db.log import Entry, GroupSession
 from tracker.db.people import Endorsement, Person, Vetting
 from tracker.db.providers import OutsideEndorsement
@@ -56,7 +56,8 @@ def _select_credentials(ids: Any) -> Select[Any]:  # noqa: ANN401 - of people
     """The statement for people, with a row for each credential, or one without any."""
     columns = ("person_id", *Credential._fields)
     known_to_all = literal(None).label("known_to")
-    held: list[Any] = [getattr(Endorsement, name) for name in columns[:-1]]
+    held: list[Any] = [getattr(Endorsement, name) for name in columns[:-2]]
+    held.append(LAST_DAY.label("ends_on"))
     vetted: list[Any] = [Vetting.person_id, Vetting.association, literal(None)]
     vetted += [Vetting.starts_on, Vetting.ends_on, known_to_all]
     outside: list[Any] = [getattr(OutsideEndorsement, name) for name in columns]

@@ -5,7 +5,7 @@ ones, from the same facts and as of the same day.
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from datetime import date
@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 from sqlmodel import Session, select
 
-from tracker.db.ledgers import ProviderSpan
+from tracker.db.ledgers import EndorsementEnd, ProviderSpan
 from tracker.db.people import Endorsement
 from tracker.db.statements import drop_hiding_table, in_chunks, make_hiding_table
 from tracker.rulebooks import Rulebooks
@@ -32,6 +32,7 @@ from tracker.services.due_notices import (
 )
 from tracker.services.evaluation import StoredResult, format_results, judge_current, parse_results
 from tracker.services.rsc_providers import SpanRow, list_spans_by_rules
+from tracker.services.rule_ends import list_rule_ends
 
 # So many endorsements at a time: their facts and standings wait in memory.
 _BATCH = 250
@@ -183,13 +184,15 @@ def compare_rules(
     with open_session() as session:
         query = select(Endorsement.id).where(Endorsement.association == asked.association)
         ids = sorted(session.exec(query).all())
-        spans = list_spans_by_rules(session, asked.changed)
+        ends = list_rule_ends(session, asked.changed)
+        with with_other_ends(session, ends):
+            spans = list_spans_by_rules(session, asked.changed)
     before, after = _Side(), _Side()
     for done, batch in _in_batches(ids):
         progress(done, len(ids))
         with open_session() as session:
             before.add(session, asked, asked.rulebooks, batch)
-            with with_other_spans(session, spans):
+            with with_other_ends(session, ends), with_other_spans(session, spans):
                 after.add(session, asked, asked.changed, batch)
     progress(len(ids), len(ids))
     return RulesComparison(
@@ -224,6 +227,20 @@ def with_other_spans(session: Session, spans: Sequence[SpanRow]) -> Iterator[Non
         "ends_on": "date",
     }
     make_hiding_table(session, name, columns, ("rule", "provider_id", "starts_on"), rows)
+    yield
+    drop_hiding_table(session, name)
+
+
+@contextmanager
+def with_other_ends(session: Session, ends: Mapping[int, date]) -> Iterator[None]:
+    """Let every query of this session read the last days by rule in place of the stored ones.
+
+    As `with_other_spans`; ``ends`` are by endorsement.
+    """
+    rows = [(number, ends_on.isoformat()) for number, ends_on in sorted(ends.items())]
+    name = str(EndorsementEnd.__tablename__)
+    columns = {"endorsement_id": "integer", "ends_on": "date"}
+    make_hiding_table(session, name, columns, ("endorsement_id",), rows)
     yield
     drop_hiding_table(session, name)
 

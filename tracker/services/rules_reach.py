@@ -8,7 +8,7 @@ from typing import NamedTuple
 from sqlmodel import Session, col, func, or_, select
 
 from tracker.db.applications import UNDECIDED, Application
-from tracker.db.ledgers import ProviderSpan
+from tracker.db.ledgers import LAST_DAY, ProviderSpan
 from tracker.db.log import Entry
 from tracker.db.people import Endorsement, Person
 
@@ -44,7 +44,7 @@ def count_by_category(session: Session, association: str, today: date) -> Catego
         .where(
             Endorsement.association == association,
             col(Endorsement.starts_on) <= today,
-            or_(col(Endorsement.ends_on).is_(None), col(Endorsement.ends_on) >= today),
+            or_(LAST_DAY.is_(None), today <= LAST_DAY),
         )
         .group_by(Endorsement.category)
     )

@@ -112,7 +112,7 @@ def _is_counted(association: str) -> ColumnElement[bool]:
 def _counting_span(plan: Plan) -> Span | None:
     """The days whose hours can count; None without rules."""
     if isinstance(plan, RenewalPlan):
-        return Span(plan.cycle.starts_on, plan.cycle.ends_on) if plan.cycle else None
+        return Span(plan.cycle.counts_from, plan.cycle.ends_on) if plan.cycle else None
     return Span(date.min, date.max) if plan.requirements else None
 
 

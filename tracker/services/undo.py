@@ -37,7 +37,7 @@ from tracker.services.removals import (
 # Decided anew each night, and so no reason against undoing.
 DERIVED_COLUMNS = {"settled_cycle": {"differs_since"}}
 # What goes with a row that a decision created; any other row that refers to it is a reason.
-_GOES_ALONG = {"notice", "standing", "standing_history", "settled_cycle"}
+_GOES_ALONG = {"notice", "standing", "standing_history", "settled_cycle", "endorsement_end"}
 # Keys of forms, what is personal, and what is long.
 _NOT_AUDITED = {"form_key", "answer", "reason", "content"}
 # What came after a decision, by the table in which it shows.

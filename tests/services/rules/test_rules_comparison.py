@@ -6,10 +6,13 @@ from datetime import date, timedelta
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import insert
+from sqlalchemy import insert, select
+from sqlmodel import col
 
 from tests.support.cast import ALICE, BOB, BOOKS, CONFIG, DANA, NOW, Cast, fill
 from tracker.db.engine import reading, writing
+from tracker.db.ledgers import LAST_DAY
+from tracker.db.people import Endorsement
 from tracker.db.tables import METADATA
 from tracker.rulebooks import Rulebooks, load_notice_config, read_changed_rulebook, with_rulebook
 from tracker.rules.model import Rulebook
@@ -18,6 +21,7 @@ from tracker.rules.readings import find_alternative, take_reading
 from tracker.services.dashboard import count_renewals
 from tracker.services.evaluation import evaluate_association, evaluate_people, judge_current
 from tracker.services.rsc_providers import refresh_provider_spans
+from tracker.services.rule_ends import refresh_rule_ends
 from tracker.services.rules_comparison import (
     ComparisonInput,
     Effect,
@@ -27,6 +31,7 @@ from tracker.services.rules_comparison import (
 from tracker.services.settlements import settle_closed
 
 TODAY = NOW.date()
+_DAYS = select(col(Endorsement.id), LAST_DAY.label("last_day"))
 NOTICES = load_notice_config(CONFIG)
 NCIMHA = (CONFIG / "rulebooks" / "ncimha.toml").read_text("utf-8")
 
@@ -190,6 +195,23 @@ def test_what_is_foreseen_comes_true(
         counts = count_renewals(session, "NCIMHA", TODAY)
     cast.engine.dispose()
     assert foreseen.after == counts
+
+
+def test_an_end_by_rule_is_foreseen(cast: Cast) -> None:
+    for number, starts_on in enumerate([date(2020, 1, 1), date(2025, 3, 1)], 50):
+        _endorse(cast, number, starts_on, 60, cast.people[DANA])
+    old = '"IFS" = { name = "Infant Family Specialist" }'
+    rulebooks = changed(NCIMHA.replace(old, old.replace(" }", ", term_years = 2 }")))
+    foreseen = compare(cast, rulebooks)
+    assert foreseen.after != foreseen.before
+    with writing(cast.engine) as session:
+        refresh_rule_ends(session, rulebooks)
+        refresh_provider_spans(session, rulebooks)
+        evaluate_association(session, rulebooks, "NCIMHA", NOW)
+    with reading(cast.engine) as session:
+        assert foreseen.after == count_renewals(session, "NCIMHA", TODAY)
+        ended = [row.last_day for row in session.connection().execute(_DAYS)]
+    assert date(2021, 12, 31) in ended
 
 
 def test_reading_leads_to_a_place_that_exists() -> None:

@@ -27,7 +27,7 @@ SPARE = 2
 def find_reference_rule(rulebook: Rulebook, category: str, day: date) -> Requirement | None:
     """The requirement of references that is in force on ``day``, if any."""
     for requirement in rulebook.requirements_of(category, "application"):
-        if requirement.references and value_in_force(requirement, day):
+        if requirement.references and value_in_force(requirement, day, category):
             return requirement
     return None
 

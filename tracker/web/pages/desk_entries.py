@@ -299,7 +299,7 @@ def _choose_cycle(cycles: Sequence[Cycle], value: str, today: date) -> Cycle | N
 
 
 def _is_in(entry: LoggedEntry, cycle: Cycle) -> bool:
-    return cycle.starts_on <= entry.held_on <= cycle.ends_on
+    return cycle.counts_from <= entry.held_on <= cycle.ends_on
 
 
 def _list_rows(

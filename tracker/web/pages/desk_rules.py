@@ -11,7 +11,7 @@ from fastapi.responses import HTMLResponse
 from tracker.formatting import format_list
 from tracker.rulebooks import Rulebooks
 from tracker.rules.cycles import Cycle
-from tracker.rules.description import describe_terms
+from tracker.rules.description import describe_ends, describe_terms
 from tracker.rules.model import Interpretation, Rulebook
 from tracker.rules.notice_config import NoticeConfig
 from tracker.rules.requirement import Purpose, Requirement, Source
@@ -164,6 +164,7 @@ def _show_renewals(page: PageRequest, view: RulebookView) -> dict[str, Any]:
         "changes": changes,
         "groups": view.describe_groups("renewal", sizes),
         "schemes": list_scheme_spans(rulebook, view.today),
+        "category_ends": list(describe_ends(rulebook, rulebook.categories)),
         "cycle": cycle,
         "days": _list_days(cycle, page.site.notices, view.today),
         "renewal_steps": describe_renewal_steps(page.site.notices),

@@ -136,7 +136,7 @@ def _judge_for_endorsement(
     standing = shown or find_standing(data.other_standings, endorsement.id, entry.held_on)
     if data.is_final(standing):
         return None
-    plan = shown.plan if shown else _find_plan(data, endorsement, entry.held_on, today)
+    plan = standing.plan if standing else _find_plan(data, endorsement, entry.held_on, today)
     if plan is None:
         return None
     exemptions = list_exemptions(standing.plan if standing else plan, standing)
@@ -158,7 +158,7 @@ def _find_plan(data: YearData, endorsement: Endorsed, day: date, today: date) ->
     """
     if endorsement.starts_on > today:
         return None
-    plan = data.rulebooks.plan(*endorsement.triple, day)
+    plan = data.rulebooks.plan_counting(*endorsement.triple, day)
     plan = plan or data.rulebooks.plan(*endorsement.triple, today)
     if plan is None or plan.cycle is None:
         return plan

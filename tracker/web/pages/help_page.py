@@ -11,10 +11,16 @@ from tracker.db.applications import Application
 from tracker.db.engine import reading
 from tracker.formatting import format_date
 from tracker.rulebooks import Rulebooks
-from tracker.rules.description import describe_accepted, format_amount, format_scheme
+from tracker.rules.description import (
+    describe_accepted,
+    describe_ends,
+    format_amount,
+    format_for_whom,
+    format_scheme,
+)
 from tracker.rules.model import Interpretation, Rulebook
-from tracker.rules.plan import value_in_force
-from tracker.rules.requirement import Requirement, Source
+from tracker.rules.plan import latest_value, value_in_force
+from tracker.rules.requirement import Requirement, Source, Value
 from tracker.services.applications import list_undecided_applications
 from tracker.services.endorsements import endorsements_of
 from tracker.web.dependencies import NowDep, OptionalViewerDep, SiteDep
@@ -56,16 +62,22 @@ def describe_rulebook(
     rulebook = rulebooks.associations[association]
     requirements = []
     for requirement in rulebook.requirements_of(category):
-        is_in_force = value_in_force(requirement, today) is not None
-        if is_in_force or any(v.starts_from > today and v.asked for v in requirement.values):
+        values = requirement.values_for(category)
+        # A requirement of endorsements that are held for some years is one to know of before.
+        longest = max((value.held_years for value in values), default=0)
+        in_force = value_in_force(requirement, today, category)
+        in_force = in_force or value_in_force(requirement, today, category, longest)
+        if in_force or any(v.starts_from > today and v.asked for v in values):
             requirements.append(requirement)
     return {
         "association": association,
         "association_name": rulebook.name,
         "category": category,
         "category_name": category_name(rulebook, category),
-        "cycles": _describe_cycles(rulebook, today),
-        "requirements": [_describe_requirement(rulebook, each, today) for each in requirements],
+        "cycles": [*_describe_cycles(rulebook, today), *describe_ends(rulebook, [category])],
+        "requirements": [
+            _describe_requirement(rulebook, each, category, today) for each in requirements
+        ],
         "provider_rules": _describe_provider_rules(rulebook, requirements, today),
         "memberships": _describe_memberships(rulebooks, rulebook, requirements),
         "interpretations": _list_interpretations(rulebook, category, requirements),
@@ -79,32 +91,52 @@ def _cite(rulebook: Rulebook, source: Source) -> str:
 def _describe_cycles(rulebook: Rulebook, today: date) -> list[str]:
     """The scheme in force, and those to come."""
     started = [scheme for scheme in rulebook.cycles if scheme.starts_from <= today]
-    sentences = [format_scheme(scheme) for scheme in started[-1:]]
+    sentences = [format_scheme(scheme, rulebook) for scheme in started[-1:]]
     for scheme in rulebook.cycles[len(started) :]:
-        sentences.append(f"Starting {format_date(scheme.starts_from)}: {format_scheme(scheme)}")
+        sentences.append(
+            f"Starting {format_date(scheme.starts_from)}: {format_scheme(scheme, rulebook)}"
+        )
     return sentences
 
 
 def _describe_requirement(
-    rulebook: Rulebook, requirement: Requirement, today: date
+    rulebook: Rulebook, requirement: Requirement, category: str, today: date
 ) -> dict[str, Any]:
-    """The amount now, and the changes already decided."""
-    value = value_in_force(requirement, today)
-    later = [v for v in requirement.values if v.starts_from > today]
+    """The amount now, that of endorsements held for some years, and the changes already decided."""
+    value = value_in_force(requirement, today, category)
+    later = [v for v in requirement.values_for(category) if v.starts_from > today]
+    by_years = _list_by_years(requirement, category, today)
     about = requirement.about
     if requirement.asked_of != "everyone":
         about += f"; required only of {requirement.asked_of}"
     changes = []
     for change in later:
         amount = format_amount(requirement, change)
-        changes.append(f"starting {format_date(change.starts_from)}: {amount}")
+        whom = f" {_for_years(change)}" if change.held_years else ""
+        changes.append(f"starting {format_date(change.starts_from)}{whom}: {amount}")
     return {
         "label": requirement.label,
         "about": about,
         "amount": format_amount(requirement, value) if value else "not required yet",
+        "by_years": [f"{_for_years(v)}: {format_amount(requirement, v)}" for v in by_years],
         "changes": changes,
-        "source": _cite(rulebook, (value or later[0]).source),
+        "source": _cite(rulebook, (value or [*by_years, *later][0]).source),
     }
+
+
+def _list_by_years(requirement: Requirement, category: str, today: date) -> list[Value]:
+    """What is required of endorsements that have been held for some years, the fewest first."""
+    found = []
+    for years in sorted({v.held_years for v in requirement.values_for(category)}):
+        held = latest_value(requirement, today, category, years)
+        if years and held is not None and held.held_years == years:
+            found.append(held)
+    return found
+
+
+def _for_years(value: Value) -> str:
+    """Whom a value is for, of the endorsements of one category."""
+    return format_for_whom(value.model_copy(update={"categories": ()}))
 
 
 def _describe_provider_rules(

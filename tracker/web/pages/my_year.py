@@ -13,6 +13,7 @@ from sqlmodel import Session
 from tracker.db.applications import Application
 from tracker.formatting import capitalize_first, format_count, format_date
 from tracker.rules.cycles import Cycle
+from tracker.rules.description import describe_ends
 from tracker.rules.explain import LoggedEntry
 from tracker.rules.reasons import because, format_reason
 from tracker.rules.standing import Status
@@ -174,7 +175,7 @@ def read_year(
     for entry in data.entries:
         if _is_shown(data, entry):
             shown.append(view_entry(data, entry))
-        elif not any(cycle.starts_on <= entry.held_on <= cycle.ends_on for cycle in cycles):
+        elif not any(cycle.counts_from <= entry.held_on <= cycle.ends_on for cycle in cycles):
             outside.append(view_entry(data, entry))
     renewals = [view_renewal(data, standing) for standing in data.standings]
     return {
@@ -322,5 +323,7 @@ def _why_no_renewal(data: YearData, endorsement: Endorsed, cycle: Cycle | None) 
         return f"begins on {format_date(endorsement.starts_on)}."
     if endorsement.ends_on is not None:
         verb = "ended" if endorsement.ends_on < today else "ends"
-        return f"{verb} on {format_date(endorsement.ends_on)}. There is nothing to renew."
+        says = f"{verb} on {format_date(endorsement.ends_on)}. There is nothing to renew."
+        rulebook = data.rulebooks.associations[endorsement.association]
+        return " ".join([says, *describe_ends(rulebook, [endorsement.category])])
     return "the rulebook has no renewal cycle for today."

@@ -13,8 +13,12 @@ from tracker.formatting import (
     format_month_day,
 )
 from tracker.notifications.attention_text import format_missing
+from tracker.rules.category_ends import explain_ends
 from tracker.rules.cycles import Cycle
-from tracker.rules.reasons import because, format_reason
+from tracker.rules.explain import list_held_years
+from tracker.rules.history import scheme_of
+from tracker.rules.plan import RenewalPlan
+from tracker.rules.reasons import Reason, because, format_reason
 from tracker.rules.renewal import Pace, forecast
 from tracker.rules.requirement import HOURS
 from tracker.rules.standing import Outcome, Span, Standing, Status
@@ -126,16 +130,36 @@ def _format_unrecorded(standing: Standing, *, is_own: bool) -> str:
 
 
 def _format_exemptions(standing: Standing) -> list[str]:
+    """What is different for this endorsement: first cycle, years held, and an end by rule."""
+    reasons = [*list_held_years(standing.plan), *_list_first_cycle(standing)]
+    ends = explain_ends(standing.plan.rulebook, standing.plan.category)
+    if ends and standing.facts.ends_on is not None:
+        reasons.append(because("ends_by_rule", last_day=standing.facts.ends_on))
+    return [f"{capitalize_first(format_reason(reason))}." for reason in (*reasons, *ends)]
+
+
+def _list_first_cycle(standing: Standing) -> list[Reason]:
     """What the cycle of endorsement requires, and from which day on hours count in it."""
     cycle, endorsed_on = standing.plan.cycle, standing.facts.starts_on
-    if any(result.requirement.is_exempt for result in standing.results):
-        return [f"{capitalize_first(format_reason(because('first_cycle')))}."]
-    if cycle is None or not cycle.is_first or endorsed_on <= cycle.starts_on:
+    if cycle is None or not cycle.is_first:
         return []
-    reason = because("first_cycle_hours", starts_on=cycle.starts_on, endorsed_on=endorsed_on)
-    if cycle.share < 1:
-        reason = because("first_cycle_part", starts_on=cycle.starts_on, endorsed_on=endorsed_on)
-    return [f"{capitalize_first(format_reason(reason))}."]
+    reasons = []
+    exempt = [result.requirement for result in standing.results if result.requirement.is_exempt]
+    if named := tuple(each.label for each in exempt if each.id in cycle.exempts):
+        reasons.append(because("first_cycle_exempts", labels=named))
+    if len(named) < len(exempt):
+        reasons.append(because("first_cycle"))
+    elif endorsed_on > cycle.counts_from:
+        days = {"starts_on": cycle.counts_from, "endorsed_on": endorsed_on}
+        reasons.append(because(_choose_first_cycle_code(standing.plan, cycle), **days))
+    return reasons
+
+
+def _choose_first_cycle_code(plan: RenewalPlan, cycle: Cycle) -> str:
+    if cycle.share == 1:
+        return "first_cycle_hours"
+    is_applied = scheme_of(plan.rulebook.cycles, cycle).first_cycle_from == "application"
+    return "first_cycle_applied" if is_applied else "first_cycle_part"
 
 
 def _format_due(due_on: date, today: date) -> str:

@@ -100,9 +100,9 @@ def find_standing(standings: Iterable[Standing], endorsement_id: int, day: date)
 
 
 def contains(standing: Standing, day: date) -> bool:
-    """Whether a standing's cycle contains ``day``."""
+    """Whether hours held on ``day`` are those of a standing's cycle."""
     cycle = standing.plan.cycle
-    return cycle is not None and cycle.starts_on <= day <= cycle.ends_on
+    return cycle is not None and cycle.counts_from <= day <= cycle.ends_on
 
 
 def list_cycles(rulebooks: Rulebooks, day_of: DayOf, endorsement: Endorsed) -> list[Cycle]:
@@ -153,7 +153,7 @@ def read_cycle_data(
 ) -> YearData:
     """One cycle of an endorsement, judged by its own rules, and the entries in it."""
     rulebooks, day_of, person_id = page.rulebooks, page.day_of, endorsement.person_id
-    entries = list_entries(session, person_id, cycle.starts_on, cycle.ends_on)
+    entries = list_entries(session, person_id, cycle.counts_from, cycle.ends_on)
     judged = list(
         judge_all(
             session, rulebooks, day_of, cycle_day=cycle.starts_on, endorsement_ids=[endorsement.id]
