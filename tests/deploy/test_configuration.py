@@ -159,6 +159,19 @@ def test_an_association_is_added(folder: Path) -> None:
     assert rulebooks.accepted_organizations("EXAMPLE/own") == ("EXAMPLE",)
 
 
+def test_other_providers_are_accepted(folder: Path) -> None:
+    rulebook, organization = blocks("Add an association")
+    (accepts,) = blocks("Accept other associations' providers, and experienced ones")
+    head, _, rest = rulebook.partition("[[providers.rsc.accepts]]")
+    _, mark, tail = rest.partition("[memberships.own]")
+    categories = '"IFRS" = { name = "Supervisor" }\n"IMHM-C" = { name = "Mentor" }\n'
+    text = f"{head}{accepts}{mark}{tail}".replace("[documents]", f"{categories}[documents]")
+    (folder / "rulebooks" / "example.toml").write_text(text)
+    add(folder / "organizations.toml", organization)
+    _, rule = load_rulebooks(folder).provider_rules["EXAMPLE/rsc"]
+    assert [each.held_years for each in rule.accepts] == [None, 3]
+
+
 def test_a_three_year_cycle_is_added(folder: Path) -> None:
     cycle, value = blocks("Change to a three-year cycle")
     file = folder / "rulebooks" / "ncimha.toml"
@@ -183,7 +196,7 @@ def test_a_topic_is_added(folder: Path) -> None:
 
 
 def test_every_worked_example_is_tried() -> None:
-    assert len(EXAMPLES) == 5
+    assert len(EXAMPLES) == 7
 
 
 def test_the_notices_that_are_shipped_are_right() -> None:

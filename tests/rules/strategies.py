@@ -16,6 +16,7 @@ ENDORSEMENTS = {
     ],
     IMAGINED: [
         *("TRIENNIAL IFS", "TRIENNIAL-Y IFS", "ANNIVERSARY IFS", "JUNE IFS", "CHANGING IFS"),
+        "PROVIDING IFS",
     ],
 }
 HOLDINGS = {
@@ -23,7 +24,10 @@ HOLDINGS = {
         *("CT-AIMH IFRS", "CT-AIMH IMHM-C", "MI-AIMH IMHS", "CT-AIMH IFS", "CT-AIMH ECMHS"),
         *("NCIMHA ERS", "CT-AIMH ECFRS", "CT-AIMH IMHM-P", "vetted NCIMHA", "vetted CT-AIMH"),
     ],
-    IMAGINED: ["TRIENNIAL IFRS", "TRIENNIAL IMHS", "TRIENNIAL-Y IMHS", "vetted TRIENNIAL"],
+    IMAGINED: [
+        *("TRIENNIAL IFRS", "TRIENNIAL IMHS", "TRIENNIAL-Y IMHS", "vetted TRIENNIAL"),
+        *("PROVIDING IMHM-C", "PROVIDING IMHM-P", "TRIENNIAL IMHM-P", "vetted PROVIDING"),
+    ],
 }
 PROVIDERS = ("Bob", "Carol", "Dora")
 days = st.dates(FIRST, LAST)
