@@ -81,7 +81,9 @@ def run_notices(context: JobContext, association: str, now: datetime) -> JobResu
     as_of = local_day(now, context.rulebooks.associations[association].time_zone)
     with context.transaction() as session:
         last = get_last_run_date(session, JOB, association)
-        people = list_people_to_consider(session, context.notices, association, last, as_of)
+        people = list_people_to_consider(
+            session, context.notices.of(association), association, last, as_of
+        )
         people |= _list_failed_people(session, association)
         applications = list_undecided_applications(session, association)
     errors: list[Failure] = []

@@ -22,8 +22,8 @@ from tracker.mail.contents import (
     unsubscribe_headers,
 )
 from tracker.mail.outbox import Message
-from tracker.rulebooks import Rulebooks, load_notice_config
-from tracker.rules.notice_config import NoticeConfig
+from tracker.rulebooks import Rulebooks, load_notice_configs
+from tracker.rules.notice_config import NoticeConfigs
 from tracker.services.message_subjects import About
 from tracker.services.sign_in import SIGN_IN_MINUTES
 from tracker.services.team import TeamCache, TeamSource
@@ -63,7 +63,7 @@ class JobContext:
 
     team: TeamSource
     rulebooks: Rulebooks
-    notices: NoticeConfig
+    notices: NoticeConfigs
     composer: Composer
     transaction: Callable[[], AbstractContextManager[Session]]
 
@@ -132,7 +132,11 @@ def create_message(
     if envelope.unsubscribe_url:
         headers |= unsubscribe_headers(envelope.unsubscribe_url)
     rendered = context.composer.compose(
-        mail, recipient=(envelope.name, envelope.address), at=now, headers=headers
+        mail,
+        sender=context.settings.mail_of(envelope.association).sender,
+        recipient=(envelope.name, envelope.address),
+        at=now,
+        headers=headers,
     )
     return Message(
         dedupe_key=envelope.dedupe_key,
@@ -167,8 +171,8 @@ def open_context(
     return JobContext(
         team=TeamCache(engine, settings, rulebooks, clock.now),
         rulebooks=rulebooks,
-        notices=load_notice_config(settings.config_dir),
-        composer=load_composer(templates_folder(), settings.mail.sender, settings.base_url),
+        notices=load_notice_configs(settings.config_dir, rulebooks.associations),
+        composer=load_composer(templates_folder(), settings.base_url),
         transaction=lambda: writing(engine, patience),
     )
 

@@ -19,7 +19,7 @@ from tracker.formatting import DEFAULT_LOCALE, set_locale
 from tracker.jobs.health_metrics import HealthMetrics
 from tracker.mail.compose import Composer
 from tracker.rulebooks import Rulebooks
-from tracker.rules.notice_config import NoticeConfig
+from tracker.rules.notice_config import NoticeConfigs
 from tracker.services.browser_sessions import (
     SessionUser,
     get_session_user,
@@ -87,7 +87,7 @@ class Site:
     reader: Reader
     writer: Writer
     rulebooks: Rulebooks
-    notices: NoticeConfig
+    notices: NoticeConfigs
     composer: Composer
     pages: Pages
     background: BackgroundWork

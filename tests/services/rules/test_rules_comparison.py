@@ -11,7 +11,7 @@ from sqlalchemy import insert
 from tests.support.cast import ALICE, BOB, BOOKS, CONFIG, DANA, NOW, Cast, fill
 from tracker.db.engine import reading, writing
 from tracker.db.tables import METADATA
-from tracker.rulebooks import Rulebooks, load_notice_config, read_changed_rulebook, with_rulebook
+from tracker.rulebooks import Rulebooks, load_notice_configs, read_changed_rulebook, with_rulebook
 from tracker.rules.model import Rulebook
 from tracker.rules.notices import Kind
 from tracker.rules.readings import find_alternative, take_reading
@@ -27,7 +27,7 @@ from tracker.services.rules_comparison import (
 from tracker.services.settlements import settle_closed
 
 TODAY = NOW.date()
-NOTICES = load_notice_config(CONFIG)
+NOTICES = load_notice_configs(CONFIG, ())
 NCIMHA = (CONFIG / "rulebooks" / "ncimha.toml").read_text("utf-8")
 
 

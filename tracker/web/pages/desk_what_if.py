@@ -318,7 +318,8 @@ def _list_other_days(page: PageRequest, trial: _Trial) -> list[tuple[date, str]]
     if cycle is None:
         return []
     today = page.day_of(trial.association)
-    days = [day for day, _ in list_renewal_days(cycle, page.site.notices) if day > today]
+    config = page.site.notices.of(trial.association)
+    days = [day for day, _ in list_renewal_days(cycle, config) if day > today]
     others = [day for day in (today, *days) if day != trial.as_of]
     return [(day, trial.path(as_of=day.isoformat())) for day in others[:_MOST_OTHER_DAYS]]
 
