@@ -156,3 +156,20 @@ def test_a_night_of_daylight_saving_holds_each_date_once(sqlite_url: str, night:
         assert days == [days[0] + number * DAY for number in range(len(days))]
     assert date.fromisoformat(night) in jobs.runs("evaluate", "NCIMHA")
     jobs.engine.dispose()
+
+
+def test_mail_is_in_the_locale_of_its_association(sqlite_url: str) -> None:
+    ct = TWO.associations["CT-AIMH"].model_copy(update={"locale": "en_GB"})
+    rulebooks = replace(TWO, associations={**TWO.associations, "CT-AIMH": ct})
+    jobs = JobHarness(sqlite_url, rulebooks=rulebooks)
+    configure(jobs)
+    with jobs.storing(AUTUMN) as people:
+        people.add("Alice", [ALICE, ANN])
+        people.add("Anton", [ALICE])
+    # NCIMHA's job comes first, and decides on everything that is due to its people.
+    jobs.run(at("2024-12-11"), at("2024-12-21"))
+    days = {mail.association: mail.text for mail in jobs.mails()}
+    assert "31 December" in days["CT-AIMH"]
+    assert "December 31" in days["NCIMHA"]
+    assert "31 December" not in days["NCIMHA"]
+    jobs.engine.dispose()

@@ -13,6 +13,7 @@ from sqlmodel import Session
 from tracker import clock
 from tracker.db.engine import writing
 from tracker.db.people import Person
+from tracker.formatting import DEFAULT_LOCALE, use_locale
 from tracker.mail.compose import Composer, load_composer
 from tracker.mail.contents import (
     AddressMail,
@@ -104,6 +105,17 @@ class Envelope:
     ) -> "Envelope":
         """To a person's first address."""
         return cls(dedupe_key, person.name, person.email, association, person.id, about=about)
+
+
+@contextmanager
+def use_locale_of(context: MailContext, association: str | None) -> Iterator[None]:
+    """Format in the locale of an association, on the page or in the job of any other.
+
+    Mail of none has the default locale.
+    """
+    rulebook = context.rulebooks.associations.get(association or "")
+    with use_locale(rulebook.locale if rulebook else DEFAULT_LOCALE):
+        yield
 
 
 def change_prefix(person_id: int, made_at: datetime) -> str:
