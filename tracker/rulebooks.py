@@ -179,15 +179,29 @@ def load_notice_configs(folder: Path, associations: Collection[str]) -> NoticeCo
     text = _read(file, problems, hashlib.sha256())
     if text is not None:
         parsed, problems = parse(NoticesFile, text, file.name)
-        for name in parsed.associations if parsed else ():
-            if name not in associations:
-                key, line = f"associations.{name}", TomlLines(text).find(f"associations.{name}")
-                place = f"line {line}" if line else ""
-                reason = describe_unknown_association(name, associations)
-                problems.append(RulebookProblem(file.name, key, reason, place))
+    if text is not None and parsed is not None:
+        problems += _list_unknown_associations(parsed, text, file.name, associations)
     if parsed is None or problems:
         raise RulebookError(problems)
     return NoticeConfigs.merge(parsed)
+
+
+def _list_unknown_associations(
+    parsed: NoticesFile, text: str, file: str, known: Collection[str]
+) -> list[RulebookProblem]:
+    """The associations with steps of their own that have no rulebook."""
+    lines = TomlLines(text)
+    problems = []
+    for name, own in parsed.associations.items():
+        if name not in known:
+            key = f"associations.{name}"
+            # Usually only the tables within have a header.
+            found = [lines.find(f"{key}.{table}") for table in own.model_fields_set]
+            line = min((number for number in found if number), default=None)
+            place = f"line {line}" if line else ""
+            reason = describe_unknown_association(name, known)
+            problems.append(RulebookProblem(file, key, reason, place))
+    return problems
 
 
 def check_own_settings(settings: Settings, associations: Collection[str]) -> None:
