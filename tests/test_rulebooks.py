@@ -6,8 +6,15 @@ from pathlib import Path
 import pytest
 
 from tests.rules.case_data import IMAGINED, REAL, TESTS
-from tracker.rulebooks import RulebookError, load_rulebooks
+from tracker.rulebooks import (
+    RulebookError,
+    check_own_settings,
+    load_notice_configs,
+    load_rulebooks,
+)
 from tracker.rules.model import Rulebook
+from tracker.rules.notice_config import NoticeConfigs, RenewalSteps
+from tracker.settings import AssociationSettings, Settings, SettingsError
 
 ORGANIZATIONS = """
 [[organizations]]
@@ -259,3 +266,71 @@ def test_the_documents_are_named_as_their_files_begin() -> None:
 
 def test_the_imagined_rulebooks_stand_beside_the_tests() -> None:
     assert load_rulebooks(TESTS / "rulebooks").digest == IMAGINED.digest
+
+
+NOTICES = """
+[renewal]
+before = [60]
+after = [1]
+
+[associations.EX.renewal]
+before = [30, 7]
+
+[associations."A/B".lapse]
+notify = false
+"""
+
+
+def notices(folder: Path, text: str) -> NoticeConfigs:
+    (folder / "notices.toml").write_text(text, encoding="utf-8")
+    return load_notice_configs(folder, ("EX", "A/B", "OTHER"))
+
+
+def test_an_association_has_its_own_steps_over_those_of_all(tmp_path: Path) -> None:
+    configs = notices(tmp_path, NOTICES)
+    assert configs.of("EX").renewal == RenewalSteps(before=(30, 7), after=(1,))
+    assert configs.of("A/B").renewal == RenewalSteps(before=(60,), after=(1,))
+    assert not configs.of("A/B").lapse.notify
+    assert configs.of("EX").lapse.notify
+    assert configs.of("OTHER") == configs.installation
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "problem"),
+    [
+        (
+            "associations.EX.renewal",
+            "associations.ex.renewal",
+            "associations.ex: there is no rulebook of 'ex': did you mean EX? (line 6)",
+        ),
+        (
+            "associations.EX.renewal",
+            "associations.ZZ.renewal",
+            "associations.ZZ: there is no rulebook of 'ZZ'; there are those of A/B, EX, "  # noqa: ISC004
+            "and OTHER (line 6)",
+        ),
+        (
+            "associations.EX.renewal",
+            "associations.EX.renewals",
+            "associations.EX.renewals: is not a key here: did you mean renewal? (line 6)",
+        ),
+        (
+            "before = [30, 7]",
+            "before = [30, 30]",
+            "associations.EX.renewal.before: a number of days is given twice: 30, 30 (line 7)",
+        ),
+    ],
+)
+def test_wrong_steps_of_an_association_are_named(
+    tmp_path: Path, old: str, new: str, problem: str
+) -> None:
+    with pytest.raises(RulebookError) as error:
+        notices(tmp_path, NOTICES.replace(old, new))
+    assert str(error.value) == f"notices.toml: {problem}"
+
+
+def test_settings_of_an_unknown_association_stop_the_command() -> None:
+    settings = Settings(associations={"NCIHMA": AssociationSettings(), "EX": AssociationSettings()})
+    with pytest.raises(SettingsError, match="'NCIHMA': did you mean NCIMHA"):
+        check_own_settings(settings, ("NCIMHA", "EX"))
+    check_own_settings(settings, ("NCIHMA", "EX"))

@@ -1,5 +1,6 @@
 """Settings are refused when they load, with the key that is wrong."""
 
+from datetime import time
 from pathlib import Path
 
 import pytest
@@ -115,3 +116,57 @@ def test_addresses_outside_ascii_are_accepted(folder: Path) -> None:
 def _toml(text: str) -> str:
     escaped = text.replace("\n", "\\n").replace("\x00", "\\u0000")
     return f'"{escaped}"'
+
+
+def test_an_association_has_its_own_times_and_sender(folder: Path) -> None:
+    (folder / "tracker.toml").write_text(
+        """
+        [schedule]
+        digest_on = "tuesday"
+        digest_at = 10:00:00
+        [mail]
+        sender = "Renewals <r@example.org>"
+        connections = 7
+        [associations.NCIMHA.schedule]
+        digest_on = "friday"
+        [associations.NCIMHA.mail]
+        sender = "NCIMHA <r@nc.example>"
+        """
+    )
+    settings = load_settings()
+    own, other = settings.schedule_of("NCIMHA"), settings.schedule_of("CT-AIMH")
+    assert (own.digest_on, own.digest_at) == ("friday", time(10))
+    assert (other.digest_on, other.digest_at) == ("tuesday", time(10))
+    mail = settings.mail_of("NCIMHA")
+    assert (mail.sender, mail.connections) == ("NCIMHA <r@nc.example>", 7)
+    assert settings.mail_of("CT-AIMH") == settings.mail_of(None) == settings.mail
+
+
+def test_the_environment_wins_over_the_file_value_by_value(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (folder / "tracker.toml").write_text(
+        '[associations.NCIMHA.schedule]\ndigest_on = "friday"\ndigest_at = 09:00:00\n'
+    )
+    monkeypatch.setenv(
+        "TRACKER_ASSOCIATIONS", '{"NCIMHA": {"schedule": {"digest_on": "thursday"}}}'
+    )
+    # The installation's own value, wherever it is set, gives way to the association's.
+    monkeypatch.setenv("TRACKER_SCHEDULE__DIGEST_AT", "06:00:00")
+    own = load_settings().schedule_of("NCIMHA")
+    assert (own.digest_on, own.digest_at) == ("thursday", time(9))
+
+
+@pytest.mark.parametrize(
+    ("text", "place"),
+    [
+        ("[associations.NCIMHA.schedule]\ntick_seconds = 9", "NCIMHA.schedule.tick_seconds"),
+        ("[associations.NCIMHA.mail]\nconnections = 9", "NCIMHA.mail.connections"),
+        ('[associations.NCIMHA.mail]\nsender = "nobody"', "NCIMHA.mail.sender"),
+        ("[associations.NCIMHA.web]\nport = 9", "NCIMHA.web"),
+    ],
+)
+def test_what_an_association_cannot_set_is_refused(folder: Path, text: str, place: str) -> None:
+    (folder / "tracker.toml").write_text(text)
+    with pytest.raises(SettingsError, match=rf"tracker\.toml: associations\.{place}: "):
+        load_settings()

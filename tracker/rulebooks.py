@@ -1,19 +1,23 @@
 """Loads the rulebooks from the configuration folder; plans renewals and applications by them."""
 
 import hashlib
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import date
+from difflib import get_close_matches
 from functools import cached_property, lru_cache
 from pathlib import Path
 
 from tracker.errors import UserError
+from tracker.formatting import format_list
 from tracker.rules.cycles import Cycle, cycle_containing, cycle_counting
 from tracker.rules.history import count_years
 from tracker.rules.model import MembershipRule, Organization, ProviderRule, Rulebook
-from tracker.rules.notice_config import NoticeConfig
+from tracker.rules.notice_config import NoticeConfigs, NoticesFile
 from tracker.rules.parse import RulebookProblem, parse, parse_organizations, parse_rulebook
 from tracker.rules.plan import ApplicationPlan, RenewalPlan, plan_application, plan_renewal
 from tracker.rules.toml_lines import TomlLines
+from tracker.settings import Settings, SettingsError
 
 
 class RulebookError(UserError):
@@ -210,20 +214,60 @@ def _load_organizations(
     return {o.id: o for o in parsed.organizations} if parsed else {}
 
 
-def load_notice_config(folder: Path) -> NoticeConfig:
-    """Read ``notices.toml``.
+def load_notice_configs(folder: Path, associations: Collection[str]) -> NoticeConfigs:
+    """Read ``notices.toml``, which may have values for each of the ``associations``.
 
     Raises RulebookError with every error in it.
     """
     file = folder / "notices.toml"
     problems: list[RulebookProblem] = []
-    config = None
+    parsed = None
     text = _read(file, problems, hashlib.sha256())
     if text is not None:
-        config, problems = parse(NoticeConfig, text, file.name)
-    if config is None:
+        parsed, problems = parse(NoticesFile, text, file.name)
+    if text is not None and parsed is not None:
+        problems += _list_unknown_associations(parsed, text, file.name, associations)
+    if parsed is None or problems:
         raise RulebookError(problems)
-    return config
+    return NoticeConfigs.merge(parsed)
+
+
+def _list_unknown_associations(
+    parsed: NoticesFile, text: str, file: str, known: Collection[str]
+) -> list[RulebookProblem]:
+    """The associations with steps of their own that have no rulebook."""
+    lines = TomlLines(text)
+    problems = []
+    for name, own in parsed.associations.items():
+        if name not in known:
+            key = f"associations.{name}"
+            # Usually only the tables within have a header.
+            found = [lines.find(f"{key}.{table}") for table in own.model_fields_set]
+            line = min((number for number in found if number), default=None)
+            place = f"line {line}" if line else ""
+            reason = describe_unknown_association(name, known)
+            problems.append(RulebookProblem(file, key, reason, place))
+    return problems
+
+
+def check_own_settings(settings: Settings, associations: Collection[str]) -> None:
+    """Raise SettingsError for settings of an association that is none of these."""
+    lines = [
+        f"tracker.toml: associations.{name}: {describe_unknown_association(name, associations)}"
+        for name in settings.associations
+        if name not in associations
+    ]
+    if lines:
+        raise SettingsError("\n".join(lines))
+
+
+def describe_unknown_association(name: str, known: Collection[str]) -> str:
+    """That an association has no rulebook, and which one may be meant."""
+    by_small_name = {each.casefold(): each for each in known}
+    # Only the likeliest: ids are short, and many resemble each other.
+    for similar in get_close_matches(name.casefold(), list(by_small_name), n=1):
+        return f"there is no rulebook of {name!r}: did you mean {by_small_name[similar]}?"
+    return f"there is no rulebook of {name!r}; there are those of {format_list(sorted(known))}"
 
 
 def _read(file: Path, problems: list[RulebookProblem], digest: "hashlib._Hash") -> str | None:

@@ -28,6 +28,7 @@ from pydantic_settings import (
 from tracker.addresses import NamedAddress, ascii_domain, is_address, parse_mailbox
 from tracker.errors import UserError
 from tracker.master_key import FORMAT, MasterKey, file_beside, is_master_key
+from tracker.overrides import override
 
 ENVIRONMENT_PREFIX = "TRACKER_"
 Weekday = Literal["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"]
@@ -62,28 +63,25 @@ class Coordinator(_Strict):
         return address
 
 
-class Schedule(_Strict):
+class JobTimes(_Strict):
     """When jobs are due, in each association's own time zone."""
 
     evaluate_at: time = time(2)
     notices_at: time = time(7)
     digest_at: time = time(8)
     digest_on: Weekday = "monday"
+
+
+class Schedule(JobTimes):
+    """When jobs are due, and how often `tracker serve` checks whether one is."""
+
     tick_seconds: int = Field(default=60, ge=5, le=3600)
 
 
-class Mail(_Strict):
-    """How mail leaves.
-
-    ``ehlo_name`` is how we introduce ourselves to the mail server; None for this machine's name.
-    """
+class MailSender(_Strict):
+    """Whom mail is from."""
 
     sender: str = "Endorsement renewals <renewals@localhost>"
-    ehlo_name: str | None = None
-    connections: int = Field(default=4, ge=1, le=50)
-    timeout_seconds: float = Field(default=30, gt=0, le=600)
-    lease_seconds: int = Field(default=300, ge=60, le=86_400)
-    give_up_after_hours: int = Field(default=72, ge=1, le=720)
 
     @field_validator("sender")
     @classmethod
@@ -99,6 +97,25 @@ class Mail(_Strict):
             )
         return sender
 
+    @property
+    def sender_mailbox(self) -> NamedAddress:
+        """The sender's name and address, with its domain as the DNS knows it."""
+        name, address = parse_mailbox(self.sender)
+        return NamedAddress(name, ascii_domain(address))
+
+
+class Mail(MailSender):
+    """How mail leaves.
+
+    ``ehlo_name`` is how we introduce ourselves to the mail server; None for this machine's name.
+    """
+
+    ehlo_name: str | None = None
+    connections: int = Field(default=4, ge=1, le=50)
+    timeout_seconds: float = Field(default=30, gt=0, le=600)
+    lease_seconds: int = Field(default=300, ge=60, le=86_400)
+    give_up_after_hours: int = Field(default=72, ge=1, le=720)
+
     @field_validator("ehlo_name")
     @classmethod
     def _validate_ehlo_name(cls, name: str | None) -> str | None:
@@ -109,11 +126,12 @@ class Mail(_Strict):
             "(mail.your.domain), or its IP address in brackets ([192.0.2.1])"
         )
 
-    @property
-    def sender_mailbox(self) -> NamedAddress:
-        """The sender's name and address, with its domain as the DNS knows it."""
-        name, address = parse_mailbox(self.sender)
-        return NamedAddress(name, ascii_domain(address))
+
+class AssociationSettings(_Strict):
+    """The settings of one association that differ from the installation's."""
+
+    schedule: JobTimes = JobTimes()
+    mail: MailSender = MailSender()
 
 
 class Web(_Strict):
@@ -184,6 +202,7 @@ class Settings(BaseSettings):
     mail: Mail = Mail()
     web: Web = Web()
     sign_in: SignInLimits = SignInLimits()
+    associations: dict[str, AssociationSettings] = Field(default_factory=dict)
     coordinators: tuple[Coordinator, ...] = ()
 
     @field_validator("master_key")
@@ -246,6 +265,16 @@ class Settings(BaseSettings):
         if not scheme.startswith("sqlite") or file in {"", ":memory:"}:
             return None
         return Path(file).with_name(f"{Path(file).stem}-evidence")
+
+    def schedule_of(self, association: str) -> Schedule:
+        """When jobs are due for an association: its own times over those of the installation."""
+        own = self.associations.get(association)
+        return override(self.schedule, own.schedule) if own else self.schedule
+
+    def mail_of(self, association: str | None) -> Mail:
+        """How mail of an association leaves, and from whom; None for mail of none."""
+        own = self.associations.get(association or "")
+        return override(self.mail, own.mail) if own else self.mail
 
     def coordinators_of(self, association: str) -> tuple[Coordinator, ...]:
         """The coordinators of one association, in the file's order."""

@@ -353,6 +353,33 @@ def test_a_date_for_an_unknown_association_is_found(folder: Path) -> None:
     assert found() == ["T304"]
 
 
+@pytest.mark.usefixtures("store", "mailbox")
+def test_settings_of_an_unknown_association_are_found(folder: Path) -> None:
+    text_ = '[associations.ncimah.schedule]\ndigest_on = "friday"\n'
+    (folder / "tracker.toml").write_text(f"{SETTINGS}\n{text_}")
+    assert found() == ["T307"]
+    assert "did you mean NCIMHA?" in checked().stdout
+
+
+@pytest.mark.usefixtures("store", "mailbox")
+def test_steps_of_an_unknown_association_are_found(folder: Path) -> None:
+    with (folder / "notices.toml").open("a") as file:
+        file.write("[associations.CTAIMH.lapse]\nnotify = false\n")
+    assert set(found()) == {"T301"}
+    assert "did you mean CT-AIMH?" in checked().stdout
+
+
+@pytest.mark.usefixtures("store", "mailbox")
+def test_own_times_and_senders_are_shown(folder: Path) -> None:
+    own = '[associations.NCIMHA.mail]\nsender = "NCIMHA <renewals@localhost>"\n'
+    own += '[associations.NCIMHA.schedule]\ndigest_on = "friday"\n'
+    (folder / "tracker.toml").write_text(f"{SETTINGS}\n{own}")
+    assert found() == ["T702"]
+    stdout = checked().stdout
+    assert "NCIMHA: evaluation at 02:00, notices at 07:00, digest on Friday at 08:00" in stdout
+    assert "Set associations.NCIMHA.mail.sender to an address of your own domain" in stdout
+
+
 @pytest.mark.usefixtures("mailbox")
 def test_a_date_that_no_longer_counts_is_found(store: str, folder: Path) -> None:
     execute(

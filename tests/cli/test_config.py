@@ -39,6 +39,31 @@ def test_passwords_are_hidden(monkeypatch: pytest.MonkeyPatch) -> None:
     assert lines["smtp_url"].startswith("smtp_url = smtps://bo:***@mail.example.org?tls=none #")
 
 
+def test_settings_of_an_association_are_printed_with_their_sources(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (folder / "tracker.toml").write_text(
+        '[associations.CT-AIMH.schedule]\ndigest_on = "friday"\nevaluate_at = 03:00:00\n'
+    )
+    monkeypatch.setenv(
+        "TRACKER_ASSOCIATIONS",
+        '{"CT-AIMH": {"schedule": {"digest_on": "thursday"}}, '
+        '"NCIMHA": {"mail": {"sender": "NCIMHA <r@nc.example>"}}}',
+    )
+    own = {name: line for name, line in printed().items() if name.startswith("associations")}
+    assert own == {
+        "associations.CT-AIMH.schedule.digest_on": (
+            "associations.CT-AIMH.schedule.digest_on = thursday # TRACKER_ASSOCIATIONS"
+        ),
+        "associations.CT-AIMH.schedule.evaluate_at": (
+            "associations.CT-AIMH.schedule.evaluate_at = 03:00:00 # tracker.toml"
+        ),
+        "associations.NCIMHA.mail.sender": (
+            "associations.NCIMHA.mail.sender = NCIMHA <r@nc.example> # TRACKER_ASSOCIATIONS"
+        ),
+    }
+
+
 @pytest.mark.usefixtures("folder")
 def test_a_password_in_a_query_is_hidden(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TRACKER_DATABASE_URL", "postgresql+psycopg://db/x?user=u&password=geheim")

@@ -11,9 +11,9 @@ from typing import get_args
 import pytest
 from pydantic import BaseModel
 
-from tracker.rulebooks import load_notice_config, load_rulebooks
+from tracker.rulebooks import load_notice_configs, load_rulebooks
 from tracker.rules.model import Organizations, Rulebook
-from tracker.rules.notice_config import NoticeConfig
+from tracker.rules.notice_config import NoticeConfig, NoticesFile
 from tracker.settings import Settings
 
 CONFIG = Path(__file__).parents[2] / "config"
@@ -37,7 +37,7 @@ def models(annotation: object) -> Iterator[type[BaseModel]]:
         yield from models(inner)
 
 
-@pytest.mark.parametrize("model", [Settings, NoticeConfig, Organizations, Rulebook])
+@pytest.mark.parametrize("model", [Settings, NoticesFile, Organizations, Rulebook])
 def test_every_key_is_described(model: type[BaseModel]) -> None:
     found = set(keys(model))
     prose = re.sub(r"```.*?```", "", README, flags=re.DOTALL)
@@ -48,7 +48,7 @@ def test_every_key_is_described(model: type[BaseModel]) -> None:
 def test_every_setting_is_described_with_its_variable() -> None:
     for name, field in Settings.model_fields.items():
         parts = list(models(field.annotation))
-        nested = name != "coordinators" and parts
+        nested = name not in {"coordinators", "associations"} and parts
         inner = [f"__{key.upper()}" for key in parts[0].model_fields] if nested else [""]
         for suffix in inner:
             assert f"`TRACKER_{name.upper()}{suffix}`" in README
@@ -96,13 +96,30 @@ def test_the_file_of_settings_shows_every_default_rightly(
     shown = Settings()
     assert shown.coordinators
     assert shown.judge_renewals_due_from
-    unset = {"coordinators", "judge_renewals_due_from"}
+    assert shown.associations
+    unset = {"coordinators", "judge_renewals_due_from", "associations"}
     assert shown.model_dump(exclude=unset) == defaults.model_dump(exclude=unset)
     toml = tomllib.loads((tmp_path / "tracker.toml").read_text())
     for table in ("mail", "schedule", "web"):
         # A secret is in no file, and the default of the name is the machine's own.
         not_shown = {"metrics_token", "ehlo_name"}
         assert toml[table].keys() == dict(getattr(defaults, table)).keys() - not_shown
+
+
+def test_an_association_can_have_its_own_settings_and_notices(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings_text, notices_text = blocks("Give an association its own schedule, sender, and steps")
+    monkeypatch.setenv("TRACKER_CONFIG_DIR", str(folder))
+    add(folder / "tracker.toml", settings_text)
+    add(folder / "notices.toml", notices_text)
+    settings = Settings()
+    assert settings.schedule_of("NCIMHA").digest_on == "thursday"
+    assert settings.schedule_of("CT-AIMH") == settings.schedule
+    assert settings.mail_of("NCIMHA").sender_mailbox.address == "renewals@ncimha.example.org"
+    configs = load_notice_configs(folder, ("NCIMHA", "CT-AIMH"))
+    assert configs.of("NCIMHA").renewal.before == (60, 30, 10)
+    assert configs.of("NCIMHA").renewal.after == configs.of("CT-AIMH").renewal.after
 
 
 @pytest.fixture
@@ -158,6 +175,19 @@ def test_an_association_is_added(folder: Path) -> None:
     add(folder / "organizations.toml", organization)
     rulebooks = load_rulebooks(folder)
     assert rulebooks.accepted_organizations("EXAMPLE/own") == ("EXAMPLE",)
+
+
+def test_other_providers_are_accepted(folder: Path) -> None:
+    rulebook, organization = blocks("Add an association")
+    (accepts,) = blocks("Accept other associations' providers, and experienced ones")
+    head, _, rest = rulebook.partition("[[providers.rsc.accepts]]")
+    _, mark, tail = rest.partition("[memberships.own]")
+    categories = '"IFRS" = { name = "Supervisor" }\n"IMHM-C" = { name = "Mentor" }\n'
+    text = f"{head}{accepts}{mark}{tail}".replace("[documents]", f"{categories}[documents]")
+    (folder / "rulebooks" / "example.toml").write_text(text)
+    add(folder / "organizations.toml", organization)
+    _, rule = load_rulebooks(folder).provider_rules["EXAMPLE/rsc"]
+    assert [each.held_years for each in rule.accepts] == [None, 3]
 
 
 def test_a_three_year_cycle_is_added(folder: Path) -> None:
@@ -236,4 +266,4 @@ def test_every_worked_example_is_tried() -> None:
 
 
 def test_the_notices_that_are_shipped_are_right() -> None:
-    assert load_notice_config(CONFIG).renewal.before
+    assert load_notice_configs(CONFIG, ()).installation.renewal.before

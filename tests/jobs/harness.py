@@ -19,10 +19,10 @@ from tracker.db.tables import METADATA
 from tracker.jobs.runner import JobRun, run_due
 from tracker.notifications.context import open_context
 from tracker.rulebooks import Rulebooks
-from tracker.rules.notice_config import NoticeConfig
+from tracker.rules.notice_config import NoticeConfig, NoticeConfigs
 from tracker.services.evaluation import evaluate_people
 from tracker.services.notices import list_decisions
-from tracker.settings import Coordinator, Schedule, Settings
+from tracker.settings import AssociationSettings, Coordinator, Schedule, Settings
 
 CONFIG = TESTS.parent / "config"
 BASE_URL = "https://hours.example.org"
@@ -87,6 +87,7 @@ class JobHarness:
         coordinators: tuple[Coordinator, ...] = (DANA, CARLA),
         judge_renewals_due_from: dict[str, date] | None = None,
         schedule: Schedule | None = None,
+        associations: dict[str, AssociationSettings] | None = None,
         may_be_killed: bool = False,
     ) -> None:
         self.url = url
@@ -99,14 +100,15 @@ class JobHarness:
             coordinators=coordinators,
             judge_renewals_due_from=judge_renewals_due_from or {},
             schedule=schedule or Schedule(),
+            associations=associations or {},
         )
         self.context = open_context(self.settings, rulebooks, self.engine)
         self.ids: dict[str, int] = {}
         self.endorsements: dict[str, int] = {}
 
-    def configure(self, notices: NoticeConfig) -> None:
-        """Work with other steps."""
-        self.context = replace(self.context, notices=notices)
+    def configure(self, notices: NoticeConfig, **own: NoticeConfig) -> None:
+        """Work with other steps; ``own`` are those of associations."""
+        self.context = replace(self.context, notices=NoticeConfigs(notices, own))
 
     @contextmanager
     def storing(self, instant: datetime) -> Iterator[CasePeople]:

@@ -149,9 +149,8 @@ def test_those_who_need_somebody_come_worst_first(sqlite_jobs: JobHarness) -> No
 
 
 def test_the_list_is_capped_and_the_rest_counted(sqlite_jobs: JobHarness) -> None:
-    sqlite_jobs.configure(
-        sqlite_jobs.context.notices.model_copy(update={"digest": DigestSize(most_people=3)})
-    )
+    notices = sqlite_jobs.context.notices.installation
+    sqlite_jobs.configure(notices.model_copy(update={"digest": DigestSize(most_people=3)}))
     with sqlite_jobs.storing(AUTUMN) as people:
         for number in range(5):
             people.add(f"Otto{number}", ["NCIMHA IFS 2024-01-01"])

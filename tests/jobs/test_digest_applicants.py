@@ -116,7 +116,7 @@ def test_the_html_says_the_same(sqlite_jobs: JobHarness) -> None:
 
 def test_more_than_the_digest_names_are_counted(sqlite_jobs: JobHarness) -> None:
     tell_of_all(sqlite_jobs)
-    notices = sqlite_jobs.context.notices
+    notices = sqlite_jobs.context.notices.installation
     sqlite_jobs.configure(notices.model_copy(update={"digest": DigestSize(most_people=2)}))
     sqlite_jobs.run(SUNDAY, MONDAY)
     said = needs(digest_of(sqlite_jobs))

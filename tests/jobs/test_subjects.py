@@ -12,6 +12,7 @@ from tests.rules.test_notices import ALL_HOURS, CONFIG, DUE, alice, decisions
 from tracker.formatting import hours_word
 from tracker.mail.contents import NoticesMail
 from tracker.notifications.notices_mail import NOTICE_KINDS, write_notices_mail
+from tracker.rules.notice_config import NoticeConfigs
 from tracker.rules.notices import Cutoff, Kind
 from tracker.rules.providers import Credential, Ending
 from tracker.rules.standing import Span, Status
@@ -19,6 +20,7 @@ from tracker.settings import Settings
 
 DAY = timedelta(days=1)
 LAST_DAY = date(2024, 9, 30)
+CONFIGS = NoticeConfigs(CONFIG)
 SETTINGS = Settings(base_url=BASE_URL, coordinators=(DANA, CARLA))
 
 
@@ -29,7 +31,7 @@ def mail_on(day: date, *, provider: str = "", **facts: Any) -> NoticesMail | Non
     cutoffs = (Cutoff(7, provider, ending, 300),) if provider else ()
     found = decisions(alice(day, **facts), day, cutoffs=cutoffs)
     sending = [d for d in found if d.skipped is None]
-    return write_notices_mail(CONFIG, SETTINGS, sending, day) if sending else None
+    return write_notices_mail(CONFIGS, SETTINGS, sending, day) if sending else None
 
 
 def subjects(*days: date, **facts: Any) -> list[str]:  # noqa: ANN401 - fields of Facts
@@ -263,7 +265,7 @@ def test_a_lapse_leads_to_my_year_and_to_no_form() -> None:
 
 def test_a_lapse_without_coordinator_names_the_association() -> None:
     lapse = [d for d in decisions(alice(DUE + 32 * DAY), DUE + 32 * DAY) if d.skipped is None]
-    mail = write_notices_mail(CONFIG, Settings(base_url=BASE_URL), lapse, DUE + 32 * DAY)
+    mail = write_notices_mail(CONFIGS, Settings(base_url=BASE_URL), lapse, DUE + 32 * DAY)
     assert "Please write to your association (North Carolina " in mail.intro
 
 

@@ -30,9 +30,9 @@ class Post:
         )
     )
 
-    def put(self, *recipients: str) -> None:
+    def put(self, *recipients: str, sender: str = "renewals@example.org") -> None:
         with writing(self.engine) as session:
-            outbox.enqueue(session, [letter(name) for name in recipients], self.now)
+            outbox.enqueue(session, [letter(name, sender) for name in recipients], self.now)
 
     def deliver(self, url: str, stop: asyncio.Event | None = None) -> DeliveryReport:
         server = parse_server(url)
@@ -52,10 +52,10 @@ class Post:
         self.now += timedelta(**span)
 
 
-def letter(recipient: str) -> Message:
+def letter(recipient: str, sender: str = "renewals@example.org") -> Message:
     name = recipient.partition("@")[0]
     content = (
-        f"From: renewals@example.org\r\nTo: {name}@example.org\r\nSubject: Hello\r\n"
+        f"From: {sender}\r\nTo: {name}@example.org\r\nSubject: Hello\r\n"
         f"Message-ID: <{name}@example.org>\r\n\r\nHello {name}\r\n.\r\n..two dots\r\nBye\r\n"
     )
     return Message(

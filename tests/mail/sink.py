@@ -47,6 +47,7 @@ class Sink(Served):
         self.fault: tuple[str, str] | None = None
         self.answers: dict[str, bytes] = {}  # instead of the usual ones, by command
         self.greetings: list[str] = []  # the names in EHLO
+        self.senders: list[str] = []  # the addresses in MAIL
         self.refuse: frozenset[str] = frozenset()
         self.knows_ehlo = True
         self.delay = 0.0  # seconds before each answer
@@ -104,6 +105,8 @@ class _Session(asyncio.Protocol):
             self._sink.commands.append(verb)
         if verb == "EHLO":
             self._sink.greetings.append(line[5:].decode())
+        if verb == "MAIL" and self._sink.keep:
+            self._sink.senders.append(line.partition(b"<")[2].partition(b">")[0].decode())
         answer = self._sink.answers.get(verb) or _USUAL.get(verb, b"250 fine\r\n")
         if verb == "RCPT":
             self._recipient = line.partition(b"<")[2].partition(b">")[0].decode()

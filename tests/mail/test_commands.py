@@ -31,6 +31,14 @@ def test_deliver_says_what_was_sent(
     assert capsys.readouterr().out == "2 messages sent.\nNothing to send.\n"
 
 
+def test_a_message_leaves_as_from_the_address_in_its_from(post: Post) -> None:
+    post.put(ALICE, sender="NCIMHA <renewals@ncimha.example>")
+    post.put(BOB)
+    with Sink() as sink:
+        assert post.deliver(sink.url).sent == 2
+    assert sink.senders == ["renewals@ncimha.example", "renewals@example.org"]
+
+
 def test_deliver_fails_when_the_server_cannot_be_reached(
     post: Post, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -27,11 +27,11 @@ from tracker.settings import templates_folder
 NOON = datetime(2026, 12, 1, 12, tzinfo=UTC)
 SENDER = "Endorsement renewals <renewals@example.org>"
 ALICE = ("Alice Moreno", "alice@example.org")
-COMPOSER = Composer(templates_folder(), SENDER, BASE_URL)
+COMPOSER = Composer(templates_folder(), BASE_URL)
 
 
 def compose(mail: AnyMail, recipient: tuple[str, str] = ALICE) -> Rendered:
-    return COMPOSER.compose(mail, recipient=recipient, at=NOON)
+    return COMPOSER.compose(mail, sender=SENDER, recipient=recipient, at=NOON)
 
 
 def parse(rendered: Rendered) -> EmailMessage:
@@ -70,8 +70,8 @@ def test_a_mail_has_the_headers_that_it_needs() -> None:
     ],
 )
 def test_a_comma_in_the_senders_name_stays(sender: str) -> None:
-    composer = Composer(templates_folder(), sender, BASE_URL)
-    message = parse(composer.compose(REMINDER, recipient=ALICE, at=NOON))
+    rendered = COMPOSER.compose(REMINDER, sender=sender, recipient=ALICE, at=NOON)
+    message = parse(rendered)
     [mailbox] = message["From"].addresses
     assert (mailbox.display_name, mailbox.addr_spec) == ("NCIMHA, Inc.", "r@nc.example")
 
@@ -88,6 +88,7 @@ def test_the_same_mail_is_the_same_bytes(monkeypatch: pytest.MonkeyPatch) -> Non
 def test_a_digest_can_be_stopped_with_one_click() -> None:
     rendered = COMPOSER.compose(
         DIGEST,
+        sender=SENDER,
         recipient=ALICE,
         at=NOON,
         headers=unsubscribe_headers(DIGEST.unsubscribe_url),

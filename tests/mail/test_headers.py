@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tracker.mail.compose import header, mailbox_header, one_line
+from tracker.mail.compose import find_sender, header, mailbox_header, one_line
 
 
 def read_back(raw: bytes, name: str) -> str:
@@ -84,3 +84,14 @@ def test_what_is_no_address_is_refused(address: str) -> None:
 def test_what_is_no_header_name_is_refused() -> None:
     with pytest.raises(ValueError, match="not the name of a header"):
         header("X: y\r\nBcc", "eve@example.org")
+
+
+@given(st.text(max_size=120).filter(lambda name: not set(name) & set("<>")))
+def test_the_address_in_from_is_found_behind_any_name(name: str) -> None:
+    rest = mailbox_header("To", "Alice Moreno", "alice@example.org") + b"\r\nHello\r\n"
+    assert find_sender(mailbox_header("From", name, "r@nc.example") + rest) == "r@nc.example"
+
+
+def test_a_message_that_does_not_begin_with_from_has_no_sender() -> None:
+    assert find_sender(b"To: alice@example.org\r\nFrom: eve@example.org\r\n\r\nHello") is None
+    assert find_sender(b"") is None

@@ -5,8 +5,10 @@ and the judgment but the plan (what is asked), which has an oracle of its own in
 """
 
 import re
+from calendar import isleap
 from collections import Counter
 from datetime import date, timedelta
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from dateutil.relativedelta import relativedelta
@@ -141,16 +143,42 @@ def _accepted(accepted: AcceptedProvider, association: str, held: list[str], day
     degree = max(DEGREES.index(h.split()[1]) for h in ["degree none", *held] if "degree" in h)
     if degree < DEGREES.index(accepted.degree or "none"):
         return False
-    for holding in (h for h in held if "degree" not in h):
-        first, second, days = holding.split()
-        starts_on, ends_on = span(days)
-        if not starts_on <= day <= (ends_on or day):
-            continue
-        if accepted.vetted and (first, second) == ("vetted", association):
-            return True
-        if first != "vetted" and second in accepted.categories:
-            return True
-    return False
+    holdings = tuple(h for h in held if "degree" not in h and _is_kind(accepted, association, h))
+    if not any(starts_on <= day <= (ends_on or day) for starts_on, ends_on in map(_days, holdings)):
+        return False
+    return accepted.held_years is None or day >= _reached_on(holdings, day, accepted.held_years)
+
+
+def _is_kind(accepted: AcceptedProvider, association: str, holding: str) -> bool:
+    first, second, _ = holding.split()
+    if accepted.vetted:
+        return first == "vetted" and second in (accepted.associations or [association])
+    is_there = not accepted.associations or first in accepted.associations
+    return first != "vetted" and second in accepted.categories and is_there
+
+
+def _days(holding: str) -> tuple[date, date | None]:
+    return span(holding.split()[2])
+
+
+@lru_cache(maxsize=8)
+def _first_days(holdings: tuple[str, ...]) -> dict[date, date]:
+    """For every day on which one was held: the first of the days in a row on which one was."""
+    held: set[date] = set()
+    for starts_on, ends_on in map(_days, holdings):
+        last = ends_on or date(2032, 12, 31)
+        held.update(starts_on + DAY * number for number in range((last - starts_on).days + 1))
+    first_days: dict[date, date] = {}
+    for day in sorted(held):
+        first_days[day] = first_days.get(day - DAY, day)
+    return first_days
+
+
+def _reached_on(holdings: tuple[str, ...], day: date, years: int) -> date:
+    """So many years after the first of the days in a row on which one was held."""
+    first = _first_days(holdings)[day]
+    is_missing = (first.month, first.day) == (2, 29) and not isleap(first.year + years)
+    return first.replace(year=first.year + years, day=28 if is_missing else first.day)
 
 
 def expect(plan: RenewalPlan, facts: Facts, as_of: date) -> Opinion | None:

@@ -10,14 +10,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.rules.case_data import IMAGINED, REAL, TESTS
-from tracker.rulebooks import Rulebooks, load_notice_config
+from tracker.rulebooks import Rulebooks, load_notice_configs
 from tracker.rules.notice_config import LapseSteps, MembershipSteps, NoticeConfig, RenewalSteps
 from tracker.rules.notices import Cutoff, Decision, Key, Kind, decide
 from tracker.rules.providers import Ending
 from tracker.rules.renewal import judge_renewal
 from tracker.rules.standing import Facts, Span, Standing, Status
 
-CONFIG = load_notice_config(TESTS.parent / "config")
+CONFIG = load_notice_configs(TESTS.parent / "config", ()).installation
 DAY = timedelta(days=1)
 DUE = date(2024, 12, 31)
 GRACE_ENDS = date(2025, 1, 31)

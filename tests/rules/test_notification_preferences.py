@@ -4,7 +4,8 @@ from datetime import date
 
 import pytest
 
-from tracker.rules.notice_config import NoticeConfig, RenewalSteps
+from tests.rules.test_notices import alice
+from tracker.rules.notice_config import NoticeConfig, NoticeConfigs, RenewalSteps
 from tracker.rules.notices import Decision, Key, Kind
 from tracker.rules.notification_preferences import (
     ALWAYS_SENT,
@@ -17,10 +18,11 @@ from tracker.rules.notification_preferences import (
 
 CONFIG = NoticeConfig(renewal=RenewalSteps(before=(90, 60, 30, 7), after=(1,)))
 DUE = date(2026, 12, 31)
+STANDING = alice(date(2024, 6, 1))
 
 
 def decision(kind: Kind, step: int, skipped: str | None = None) -> Decision:
-    return Decision(None, Key(kind, "", DUE, step), skipped)  # type: ignore[arg-type]
+    return Decision(STANDING, Key(kind, "", DUE, step), skipped)
 
 
 @pytest.mark.parametrize(
@@ -54,16 +56,26 @@ def test_disabled_notices_are_skipped_with_a_reason() -> None:
     early, late = decision(Kind.RENEWAL, -90), decision(Kind.RENEWAL, -7)
     quiet = decision(Kind.MEMBERSHIP, -30, "membership is waived")
     off = {kind.value for kind in OptionalNotice}
-    found = [d.skipped for d in apply_preferences(CONFIG, [early, late, quiet], off)]
+    found = [d.skipped for d in apply_preferences(NoticeConfigs(CONFIG), [early, late, quiet], off)]
     assert found == [SWITCHED_OFF, None, "membership is waived"]
-    assert [*apply_preferences(CONFIG, [early, late], ())] == [early, late]
+    assert [*apply_preferences(NoticeConfigs(CONFIG), [early, late], ())] == [early, late]
 
 
 def test_only_entirely_optional_mail_can_be_switched_off() -> None:
     early, late = decision(Kind.RENEWAL, -90), decision(Kind.RENEWAL, -7)
     cutoff = decision(Kind.CUTOFF, -30)
-    assert kinds_in(CONFIG, [early, cutoff, cutoff]) == (
+    assert kinds_in(NoticeConfigs(CONFIG), [early, cutoff, cutoff]) == (
         OptionalNotice.EARLY,
         OptionalNotice.CUTOFF,
     )
-    assert kinds_in(CONFIG, [late, cutoff]) == ()
+    assert kinds_in(NoticeConfigs(CONFIG), [late, cutoff]) == ()
+
+
+def test_what_is_early_is_decided_by_each_association() -> None:
+    early = decision(Kind.RENEWAL, -90)
+    patient = NoticeConfig(renewal=RenewalSteps(before=(90,), optional_before=90))
+    configs = NoticeConfigs(CONFIG, {"NCIMHA": patient})
+    assert kinds_in(configs, [early]) == ()
+    assert [*apply_preferences(configs, [early], {"early reminders"})] == [early]
+    others = NoticeConfigs(CONFIG, {"CT-AIMH": patient})
+    assert kinds_in(others, [early]) == (OptionalNotice.EARLY,)

@@ -490,9 +490,15 @@ def test_excessive_toml_is_refused(text: str) -> None:
         ),
         pytest.param(
             'categories = ["IFRS"]',
-            'vetted = true\n  associations = ["EX-AIMH"]',
-            "providers.rsc.accepts[1]: associations and degree go with categories",
-            id="vetted with associations",
+            "vetted = true\n  held_years = 3",
+            "providers.rsc.accepts[1]: degree and held_years go with categories",
+            id="vetted for years",
+        ),
+        pytest.param(
+            'categories = ["IFRS"]',
+            'vetted = true\n  degree = "master"',
+            "providers.rsc.accepts[1]: degree and held_years go with categories",
+            id="vetted with a degree",
         ),
         pytest.param(
             "  from = 2000-01-01\n  hours = 15",
@@ -530,6 +536,16 @@ def test_excessive_toml_is_refused(text: str) -> None:
 def test_error_says_what_would_be_right(old: str, new: str, expected: str) -> None:
     (found,) = problems((old, new))
     assert found.startswith(f"ex.toml: {expected}")
+
+
+def test_those_vetted_by_other_associations_can_be_accepted() -> None:
+    assert problems(('categories = ["IFRS"]', 'vetted = true\n  associations = ["MI-AIMH"]')) == []
+
+
+@pytest.mark.parametrize("years", ["0", "51", "2.5", "true"])
+def test_years_held_are_a_whole_number(years: str) -> None:
+    (found,) = problems(('categories = ["IFRS"]', f'categories = ["IFRS"]\n  held_years = {years}'))
+    assert found.startswith("ex.toml: providers.rsc.accepts[1].held_years: ")
 
 
 def test_a_shortened_cycle_can_say_what_it_requires() -> None:

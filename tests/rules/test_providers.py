@@ -11,6 +11,7 @@ from tests.rules.case_data import IMAGINED, REAL, span
 from tests.rules.oracle import qualifies
 from tests.rules.strategies import HOLDINGS, any_day, holdings
 from tracker.rulebooks import Rulebooks
+from tracker.rules.description import describe_accepted
 from tracker.rules.providers import (
     Credential,
     Ending,
@@ -224,6 +225,17 @@ def test_ending_is_in_past_tense_after_its_day() -> None:
     ending = Ending("Bob", date(2026, 6, 30), vetting)
     assert "ends on June 30, 2026" in format_ending(ending, date(2026, 6, 30))
     assert "ended on June 30, 2026" in format_ending(ending, date(2026, 7, 1))
+
+
+def test_what_a_rule_accepts_is_described_with_its_terms() -> None:
+    _, rule = IMAGINED.provider_rules["PROVIDING/rsc"]
+    mentors, advisors, vetted = map(describe_accepted, rule.accepts)
+    assert mentors == "IFRS, IMHM-C, held for at least 3 years without a break, on any day"
+    assert advisors == (
+        "IMHM-P with at least a master's degree endorsed by PROVIDING or JUNE, held for at least "
+        "1 year without a break, from March 1, 2024 through February 28, 2026"
+    )
+    assert vetted == "vetted by TRIENNIAL or JUNE, from January 1, 2025 through December 31, 2025"
 
 
 def test_the_random_holdings_hold_something_for_each_rule() -> None:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from datetime import date
 
-from tests.rules.case_data import REAL
+from tests.rules.case_data import IMAGINED, REAL
 from tracker.rules.explain import (
     Background,
     LoggedEntry,
@@ -125,4 +125,17 @@ def test_ended_credential_is_shown_with_its_days() -> None:
         "Joelle Chen was endorsed as IMHM-C by CT-AIMH from July 1, 2021 through April 30, 2026. "
         "Joelle Chen is vetted by NCIMHA starting August 1, 2026. "
         "Joelle Chen is not known as endorsed or vetted on May 2, 2026."
+    )
+
+
+def test_years_held_are_shown_with_the_credentials() -> None:
+    plan = IMAGINED.plan("PROVIDING", "IFS", date(2020, 1, 1), DAY)
+    assert plan is not None
+    ada = Provider("Ada Obi", "none", (Credential("JUNE", "IFRS", date(2023, 5, 2), None),))
+    entry = rsc(known=True)
+    verdict = explain(entry, plan, ada, date(2026, 11, 22))
+    assert verdict.counts
+    assert describe_background(entry, plan, ada, verdict, {}).provider == (
+        "Ada Obi was endorsed as IFRS by JUNE starting May 2, 2023. "
+        "The rule accepts IFRS after 3 years without a break."
     )

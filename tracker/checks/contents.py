@@ -13,12 +13,17 @@ from tracker.db.people import Endorsement, Membership
 from tracker.formatting import format_count
 from tracker.jobs.schedule import Job
 from tracker.mail import outbox
-from tracker.rulebooks import RulebookError, Rulebooks
+from tracker.rulebooks import (
+    RulebookError,
+    Rulebooks,
+    describe_unknown_association,
+    load_notice_configs,
+)
 from tracker.services.evaluation import days_at
 from tracker.services.first_days import list_starts
 from tracker.services.run_ledger import get_last_run_date, list_failures
 from tracker.services.team import list_coordinators, load_team
-from tracker.settings import Settings
+from tracker.settings import Schedule, Settings
 
 # A job that ran before should run again within so many days.
 _MOST_DAYS = {Job.EVALUATE: 2, Job.NOTICES: 2, Job.REFERENCES: 2, Job.DIGEST: 8}
@@ -53,6 +58,32 @@ def check_rules(rulebooks: Rulebooks, settings: Settings, now: datetime) -> Find
             f"judge_renewals_due_from names {association!r}, which has no rulebook",
             f"Write one of {known}.",
         )
+    for association in sorted(settings.associations.keys() - rulebooks.associations):
+        reason = describe_unknown_association(association, rulebooks.associations)
+        hint = f"Write one of {known}. No other command starts before that."
+        yield problem("T307", f"associations.{association}: {reason}", hint)
+    for association in rulebooks.associations:
+        if association in settings.associations:
+            yield Fact(f"{association}: {_format_times(settings.schedule_of(association))}")
+
+
+def _format_times(times: Schedule) -> str:
+    """When an association's jobs are due, in its own time zone."""
+    return (
+        f"evaluation at {times.evaluate_at:%H:%M}, notices at {times.notices_at:%H:%M}, "
+        f"digest on {times.digest_on.capitalize()} at {times.digest_at:%H:%M}"
+    )
+
+
+def check_notices(rulebooks: Rulebooks, settings: Settings) -> Findings:
+    """Check notices.toml, and name the associations with steps of their own."""
+    try:
+        configs = load_notice_configs(settings.config_dir, rulebooks.associations)
+    except RulebookError as error:
+        yield from list_rule_errors(error)
+        return
+    if configs.own:
+        yield Fact(f"notices: {', '.join(configs.own)} differ from the installation")
 
 
 def check_contents(

@@ -34,7 +34,7 @@ async def check_mail(
     settings: Settings, test_address: str | None, now: datetime
 ) -> list[Finding | Fact]:
     """Check sender and server; send a test message to ``test_address`` unless it is None."""
-    found = list(_check_sender(settings.mail))
+    found = list(_check_senders(settings))
     try:
         server = parse_server(settings.smtp_url.get_secret_value())
         context = server.tls_context()
@@ -66,17 +66,26 @@ async def check_mail(
     return found
 
 
-def _check_sender(mail: Mail) -> Findings:
+def _check_senders(settings: Settings) -> Findings:
+    """The sender of the installation, then those of the associations that have their own."""
+    yield from _check_sender(settings.mail, "mail.sender")
+    for association in settings.associations:
+        mail = settings.mail_of(association)
+        if mail.sender != settings.mail.sender:
+            yield from _check_sender(mail, f"associations.{association}.mail.sender")
+
+
+def _check_sender(mail: Mail, setting: str) -> Findings:
     address = mail.sender_mailbox.address
     domain = address.rpartition("@")[2].lower()
     if "." not in domain or domain.rpartition(".")[2] in _NO_DOMAINS:
         yield warning(
             "T702",
             f"the sender is {address}: most servers reject mail from {domain}",
-            "Set mail.sender to an address of your own domain, with SPF and DKIM records.",
+            f"Set {setting} to an address of your own domain, with SPF and DKIM records.",
         )
     else:
-        yield Fact(f"sender: {mail.sender}")
+        yield Fact(f"{setting.removeprefix('mail.')}: {mail.sender}")
 
 
 async def _send_test(
@@ -96,9 +105,10 @@ async def _send_test(
 
 
 def _test_message(settings: Settings, address: str, now: datetime) -> Claimed:
-    composer = Composer(templates_folder(), settings.mail.sender, settings.base_url)
+    composer = Composer(templates_folder(), settings.base_url)
     mail = ProbeMail(sent_at=f"{format_date(now.date())} at {format_time(now)} UTC")
-    rendered = composer.compose(mail, recipient=("", address), at=now)
+    sender = settings.mail.sender
+    rendered = composer.compose(mail, sender=sender, recipient=("", address), at=now)
     return Claimed(
         id=0,
         fence=0,

@@ -1,8 +1,10 @@
 """The commands of an operator: settings, schema, API tokens, sessions, and backups."""
 
+import json
+import os
 import sys
 import tomllib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import date, datetime, time, timedelta
 from pathlib import Path
 from typing import Any
@@ -31,7 +33,13 @@ from tracker.services.backup import make_backup
 from tracker.services.browser_sessions import revoke_all_access, sign_out_everywhere
 from tracker.services.restore import restore_backup
 from tracker.services.sign_in import normalize_email
-from tracker.settings import Settings, configuration_folder, find_variable, load_settings
+from tracker.settings import (
+    ENVIRONMENT_PREFIX,
+    Settings,
+    configuration_folder,
+    find_variable,
+    load_settings,
+)
 
 _LONGEST_TOKEN_NAME = 100
 _LINKS_VOIDED = (
@@ -55,21 +63,42 @@ def print_settings() -> None:
     sys.stdout.write(f"\ntracker.toml is {file}{missing}\n")
 
 
-def _list_settings(
-    part: BaseModel, parents: tuple[str, ...] = ()
-) -> Iterator[tuple[list[str], str, str]]:
+_Listed = Iterator[tuple[list[str], str, str]]
+
+
+def _list_settings(part: BaseModel, parents: tuple[str, ...] = ()) -> _Listed:
     """Path, name, and value of each setting; the settings of a table in place of the table."""
     for key, value in part:
-        path = [*parents, key]
-        name = ".".join(path)
+        yield from _list_setting((*parents, key), value)
+
+
+def _list_setting(path: tuple[str, ...], value: Any) -> _Listed:  # noqa: ANN401 - of any type
+    name = ".".join(path)
+    if isinstance(value, BaseModel):
+        yield from _list_settings(value, path)
+    elif isinstance(value, dict) and _holds_tables(value.values()):
+        for association, own in value.items():
+            yield from _list_given(own, (*path, association))
+    elif isinstance(value, tuple) and _holds_tables(value):
+        for number, item in enumerate(value, 1):
+            fields = ", ".join(f"{field} {text}" for field, text in item)
+            yield [*path], f"{name}[{number}]", fields
+    else:
+        yield [*path], name, _format_value(value)
+
+
+def _holds_tables(items: Iterable[Any]) -> bool:
+    return any(isinstance(item, BaseModel) for item in items)
+
+
+def _list_given(part: BaseModel, parents: tuple[str, ...]) -> _Listed:
+    """Path, name, and value of each setting that an association has of its own."""
+    for key in sorted(part.model_fields_set):
+        value, path = getattr(part, key), (*parents, key)
         if isinstance(value, BaseModel):
-            yield from _list_settings(value, tuple(path))
-        elif isinstance(value, tuple) and any(isinstance(item, BaseModel) for item in value):
-            for number, item in enumerate(value, 1):
-                fields = ", ".join(f"{field} {text}" for field, text in item)
-                yield path, f"{name}[{number}]", fields
+            yield from _list_given(value, path)
         else:
-            yield path, name, _format_value(value)
+            yield from _list_setting(path, value)
 
 
 def _format_value(value: Any) -> str:  # noqa: ANN401 - a setting can have any type
@@ -87,14 +116,26 @@ def _format_value(value: Any) -> str:  # noqa: ANN401 - a setting can have any t
 def _find_source(path: list[str], written: dict[str, Any]) -> str:
     """The environment variable, ``tracker.toml``, or ``default``."""
     variable = find_variable(path)
-    if variable is not None:
+    if variable is not None and _is_in_variable(path, variable):
         return variable
-    part: Any = written
+    return "tracker.toml" if _is_in(path, written) else "default"
+
+
+def _is_in_variable(path: list[str], variable: str) -> bool:
+    """Whether a variable that holds a setting, or a table as JSON, has the setting at ``path``.
+
+    A table is merged with that of the file.
+    """
+    steps = len(variable.removeprefix(ENVIRONMENT_PREFIX).split("__"))
+    return steps == len(path) or _is_in(path[steps:], json.loads(os.environ[variable]))
+
+
+def _is_in(path: list[str], part: Any) -> bool:  # noqa: ANN401 - of a file, or of JSON
     for step in path:
         if not isinstance(part, dict) or step not in part:
-            return "default"
+            return False
         part = part[step]
-    return "tracker.toml"
+    return True
 
 
 def migrate_database() -> None:

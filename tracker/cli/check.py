@@ -7,7 +7,12 @@ from collections import Counter
 import typer
 
 from tracker import clock
-from tracker.checks.contents import check_contents, check_rules, list_rule_errors
+from tracker.checks.contents import (
+    check_contents,
+    check_notices,
+    check_rules,
+    list_rule_errors,
+)
 from tracker.checks.environment import (
     Fact,
     Findings,
@@ -25,7 +30,7 @@ from tracker.cli.context import open_database
 from tracker.db.engine import reading
 from tracker.errors import UserError
 from tracker.formatting import format_count
-from tracker.rulebooks import RulebookError, load_notice_config, load_rulebooks
+from tracker.rulebooks import RulebookError, load_rulebooks
 from tracker.settings import load_settings
 
 
@@ -65,10 +70,7 @@ def run_checks(send_test_mail: str | None) -> Findings:
         yield from list_rule_errors(error)
     else:
         yield from check_rules(rulebooks, settings, clock.now())
-    try:
-        load_notice_config(settings.config_dir)
-    except RulebookError as error:
-        yield from list_rule_errors(error)
+        yield from check_notices(rulebooks, settings)
     url = settings.database_url.get_secret_value()
     usable = yield from check_database(url)
     if usable and rulebooks is not None:

@@ -14,7 +14,7 @@ from sqlalchemy import Engine
 from tracker import clock
 from tracker.db.engine import ensure_schema, open_engine
 from tracker.errors import UserError
-from tracker.rulebooks import Rulebooks, load_rulebooks
+from tracker.rulebooks import Rulebooks, check_own_settings, load_rulebooks
 from tracker.services.evaluation import days_at
 from tracker.settings import Settings, load_settings
 
@@ -65,6 +65,7 @@ def open_app() -> Iterator[AppContext]:
     """Load settings and rulebooks, open the database, and close it at the end."""
     settings = load_settings()
     rulebooks = load_rulebooks(settings.config_dir)
+    check_own_settings(settings, rulebooks.associations)
     with open_database(settings) as engine:
         # What is loaded now stays. Scanning it for garbage takes a twentieth of an evaluation.
         gc.freeze()

@@ -36,7 +36,7 @@ from tracker.logs import configure_logs, server_log_config
 from tracker.mail.delivery import deliver_once
 from tracker.mail.smtp_connection import parse_server
 from tracker.notifications.context import open_context
-from tracker.rulebooks import load_rulebooks
+from tracker.rulebooks import check_own_settings, load_rulebooks
 from tracker.settings import load_settings
 from tracker.web.app import build_app
 from tracker.web.connections import limited_protocol
@@ -62,6 +62,7 @@ def run(port: int | None) -> None:
 def _run_demo(port: int | None) -> None:
     settings = load_settings()
     rulebooks = load_rulebooks(settings.config_dir)
+    check_own_settings(settings, rulebooks.associations)
     is_set = "port" in settings.web.model_fields_set
     web_port = _find_port(settings.web.port if port is None and is_set else port or 0)
     with tempfile.TemporaryDirectory(prefix="tracker-demo-") as name:

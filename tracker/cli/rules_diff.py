@@ -22,7 +22,7 @@ from tracker.notifications.comparison_text import (
 )
 from tracker.rulebooks import (
     RulebookError,
-    load_notice_config,
+    load_notice_configs,
     read_changed_rulebook,
     with_rulebook,
 )
@@ -51,7 +51,7 @@ def run(change: RulesChange, as_of: date | None, *, as_json: bool) -> None:
     """Print who would flip and what mail would follow; exit code 1 if the rulebook has errors."""
     with open_app() as app:
         changed = _read_change(app, change)
-        notices = load_notice_config(app.settings.config_dir)
+        notices = load_notice_configs(app.settings.config_dir, app.rulebooks.associations)
         day = app.day_of_association(as_of)(changed.id)
         rulebooks = with_rulebook(app.rulebooks, changed)
         asked = ComparisonInput(app.rulebooks, rulebooks, notices, changed.id, day)

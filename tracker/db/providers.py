@@ -11,9 +11,9 @@ from tracker.db.types import IDS_NEVER_REUSED, Instant
 class OutsideEndorsement(SQLModel, table=True):
     """A provider's endorsement at another association, as an association's coordinator knows it.
 
-    It counts for the rules of the association that it is ``known_to``, and for no other. It is
-    not an `Endorsement`: nobody has to renew it here. ``association`` is an organization's id, or
-    a name if it has none.
+    Without a ``category`` (an empty text) it is vetting by the other association. It counts for the
+    rules of the association that it is ``known_to``, and for no other. It is not an `Endorsement`:
+    nobody has to renew it here. ``association`` is an organization's id, or a name if it has none.
     """
 
     __tablename__ = "outside_endorsement"

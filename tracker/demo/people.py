@@ -260,7 +260,10 @@ def _create_providers(
         return DemoProvider(email, name, rule_name, role, association, category, began, ends_on)
 
     accepted = _accepted_categories(rulebook, rule)
-    is_vetted = any(entry.vetted for entry in rule.accepts)
+    is_vetted = any(
+        entry.vetted and association in (entry.associations or (association,))
+        for entry in rule.accepts
+    )
     for number in range(cast.stories.providers_per_rule):
         yield create("qualified", accepted[number % len(accepted)])
     if is_vetted:

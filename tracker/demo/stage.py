@@ -176,16 +176,17 @@ def _live_through(context: JobContext, now: datetime) -> None:
     """Evaluate everyone each week up to ``now``, and record runs as if every night had come."""
     nobody = context.settings.model_copy(update={"coordinators": ()})
     quiet = replace(context, team=FixedTeam(nobody))
-    schedule = context.settings.schedule
+    schedule_of = context.settings.schedule_of
     latest = {}
     rulebooks = context.rulebooks.associations.values()
     for rulebook in rulebooks:
         for job in (Job.DIGEST, Job.EVALUATE):
-            owed = find_due(schedule, job, rulebook.time_zone, now, None)
+            owed = find_due(schedule_of(rulebook.id), job, rulebook.time_zone, now, None)
             today = local_day(now, rulebook.time_zone)
             latest[rulebook.id, job] = owed.local_date if owed else today
     last_digest = max(
-        instant_of(latest[r.id, Job.DIGEST], schedule.digest_at, r.time_zone) for r in rulebooks
+        instant_of(latest[r.id, Job.DIGEST], schedule_of(r.id).digest_at, r.time_zone)
+        for r in rulebooks
     )
     with context.transaction() as session:
         everyone = session.exec(select(Person.id)).all()
@@ -197,7 +198,8 @@ def _live_through(context: JobContext, now: datetime) -> None:
                 break
             for rulebook in rulebooks:
                 day = latest[rulebook.id, Job.DIGEST] - week * _WEEK
-                at = instant_of(day, schedule.digest_at, rulebook.time_zone)
+                digest_at = schedule_of(rulebook.id).digest_at
+                at = instant_of(day, digest_at, rulebook.time_zone)
                 key = RunKey(Job.DIGEST, rulebook.id, day)
                 claim_run(session, key, at)
                 finish_run(session, key, run_digest(quiet, session, rulebook.id, day, at), at)
@@ -206,7 +208,8 @@ def _live_through(context: JobContext, now: datetime) -> None:
             # Every night before the latest one, which is still due.
             for number in range(1, (_WEEKS_OF_HISTORY + 1) * _WEEK.days):
                 day = latest[rulebook.id, Job.EVALUATE] - number * _DAY
-                at = instant_of(day, schedule.evaluate_at, rulebook.time_zone)
+                evaluate_at = schedule_of(rulebook.id).evaluate_at
+                at = instant_of(day, evaluate_at, rulebook.time_zone)
                 claim_run(session, RunKey(Job.EVALUATE, rulebook.id, day), at)
 
 

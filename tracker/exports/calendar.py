@@ -9,6 +9,7 @@ from icalendar import Alarm, Calendar, Event, Timezone, TimezoneStandard
 from sqlmodel import Session, col, select
 
 from tracker.db.ledgers import StandingRow
+from tracker.formatting import use_locale
 from tracker.rulebooks import Rulebooks
 from tracker.rules.providers import find_ending, format_ending
 from tracker.rules.standing import Standing, Status
@@ -61,8 +62,10 @@ def list_calendar_dates(
         today = day_of(standing.plan.association)
         judged = judged_on.get((standing.facts.subject_id, standing.plan.cycle.starts_on), today)
         found = _StandingDates(standing, today, judged)
-        own = (*found.deadlines(), *found.end_of_membership())
-        for each in (*own, *found.last_provider_days(session, rulebooks)):
+        own = [*found.deadlines(), *found.end_of_membership()]
+        with use_locale(standing.plan.rulebook.locale):
+            own += found.last_provider_days(session, rulebooks)
+        for each in own:
             # The cycle before comes second, and has nothing newer about the same thing.
             if each.key not in dates or dates[each.key].day < each.day:
                 dates[each.key] = each

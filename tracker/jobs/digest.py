@@ -27,13 +27,14 @@ def run_digest(
     transaction, which also writes the run ledger's row.
     """
     kind, base_url = DigestMail.kind, context.settings.base_url
+    notices = context.notices.of(association)
     week = count_week(
         session,
         context.rulebooks,
         association,
         monday,
         now,
-        recent_months=context.notices.provider_cutoff.used_within_months,
+        recent_months=notices.provider_cutoff.used_within_months,
     )
     failures: list[Failure] = []
     written = 0
@@ -44,7 +45,7 @@ def run_digest(
         with isolate(failures, coordinator.email, savepoint(session)):
             token = create_unsubscribe_token(session, subscription)
             url = f"{base_url}/unsubscribe/{token}"
-            mail = write_digest(week, base_url, url, context.notices.digest.most_people)
+            mail = write_digest(week, base_url, url, notices.digest.most_people)
             envelope = Envelope(
                 dedupe_key=f"digest:{association}:{coordinator.email}:{monday}",
                 name=coordinator.name,

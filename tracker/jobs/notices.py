@@ -19,7 +19,12 @@ from tracker.clock import local_day
 from tracker.db.statements import in_chunks
 from tracker.jobs.isolation import isolate
 from tracker.mail.outbox import Message, enqueue
-from tracker.notifications.context import Envelope, JobContext, create_message
+from tracker.notifications.context import (
+    Envelope,
+    JobContext,
+    create_message,
+    use_locale_of,
+)
 from tracker.notifications.notices_mail import in_order, write_notices_mail
 from tracker.rules.notices import Decision
 from tracker.rules.notification_preferences import kinds_in
@@ -81,7 +86,9 @@ def run_notices(context: JobContext, association: str, now: datetime) -> JobResu
     as_of = local_day(now, context.rulebooks.associations[association].time_zone)
     with context.transaction() as session:
         last = get_last_run_date(session, JOB, association)
-        people = list_people_to_consider(session, context.notices, association, last, as_of)
+        people = list_people_to_consider(
+            session, context.notices.of(association), association, last, as_of
+        )
         people |= _list_failed_people(session, association)
         applications = list_undecided_applications(session, association)
     errors: list[Failure] = []
@@ -159,7 +166,8 @@ def write_message(run: RunContext, address: str, decisions: Sequence[Decision]) 
     context, standing = run.context, decisions[0].standing
     person_id, association = standing.facts.person_id, standing.plan.association
     base_url = context.settings.base_url
-    mail = write_notices_mail(context.notices, context.settings, decisions, run.as_of)
+    with use_locale_of(context, association):
+        mail = write_notices_mail(context.notices, context.settings, decisions, run.as_of)
     # Empty if some part of the mail always goes out.
     kinds = [kind.value for kind in kinds_in(context.notices, decisions)]
     url = ""

@@ -39,7 +39,7 @@ def run_references(
     context: JobContext, session: Session, association: str, now: datetime
 ) -> JobResult:
     """Write the reminders to referees of ``association`` that are due on its local day."""
-    steps = context.notices.references.remind_after_days
+    steps = context.notices.of(association).references.remind_after_days
     failures: list[Failure] = []
     written = 0
     if not steps:
@@ -87,7 +87,7 @@ def run_session_reminders(
     zone = context.rulebooks.associations[association].time_zone
     midnight = datetime.combine(local_day(now, zone), time(), ZoneInfo(zone))
     due: list[GroupNotification] = []
-    if days := context.notices.sessions.remind_after_days:
+    if days := context.notices.of(association).sessions.remind_after_days:
         # Requests from the day so many days before today, or earlier: before that day's end.
         due = list_unanswered(session, association, midnight - timedelta(days=days - 1))
     due_ids = {request.member.id for request in due}

@@ -55,7 +55,8 @@ def run_due(context: JobContext, now: datetime, clock: Callable[[], datetime]) -
     for job in Job:
         for rulebook in context.rulebooks.associations.values():
             last = last_dates.get((job, rulebook.id))
-            due = find_due(context.settings.schedule, job, rulebook.time_zone, now, last)
+            schedule = context.settings.schedule_of(rulebook.id)
+            due = find_due(schedule, job, rulebook.time_zone, now, last)
             is_retry = due is None
             if due is None and last is not None and (job, rulebook.id) in failed:
                 due = Due(last, (), last)

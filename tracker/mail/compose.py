@@ -89,23 +89,19 @@ class Rendered(NamedTuple):
 
 
 @cache
-def load_composer(templates: Path, sender: str, base_url: str) -> "Composer":
+def load_composer(templates: Path, base_url: str) -> "Composer":
     """A composer, made once a process: it never changes, and compiling templates takes long."""
-    return Composer(templates, sender, base_url)
+    return Composer(templates, base_url)
 
 
 class Composer:
     """Renders the kinds of mail that ``templates/email`` holds, one folder a kind.
 
-    ``sender`` is one mailbox such as ``Renewals <renewals@example.org>``; ``base_url`` is where
-    the pages are, without a slash at its end.
+    ``base_url`` is where the pages are, without a slash at its end.
     """
 
-    def __init__(self, templates: Path, sender: str, base_url: str) -> None:
-        name, address = parse_mailbox(sender)
-        self._from = mailbox_header("From", name, address)
+    def __init__(self, templates: Path, base_url: str) -> None:
         self._frame = _frame()
-        self._domain = ascii_domain(address).rpartition("@")[2]
         self._environment = _environment(templates / "email", base_url)
         # Nothing is ever fetched: what a template shows is in the template.
         self._inliner = CSSInliner(keep_at_rules=True, load_remote_stylesheets=False)
@@ -114,12 +110,14 @@ class Composer:
         self,
         mail: AnyMail,
         *,
+        sender: str,
         recipient: tuple[str, str],
         at: datetime,
         headers: Mapping[str, str] | None = None,
     ) -> Rendered:
         """Render a mail to ``recipient`` (name, address), dated ``at`` (aware).
 
+        ``sender`` is one mailbox such as ``Renewals <renewals@example.org>``.
         A template that names an unknown field raises jinja2.UndefinedError. Raises ValueError for
         a recipient without a usable address.
         """
@@ -127,11 +125,12 @@ class Composer:
         facts = {field.name: getattr(mail, field.name) for field in fields(mail)}
         subject = one_line(load(f"{mail.kind}/subject.txt").render(facts))[:_SUBJECT_LENGTH]
         facts["subject"] = subject
-        message_id = f"<{secrets.token_hex(16)}@{self._domain}>"
+        from_header, domain = _format_sender(sender)
+        message_id = f"<{secrets.token_hex(16)}@{domain}>"
         text = load(f"{mail.kind}/body.txt").render(facts)
         before, between, after = self._frame
         parts = [
-            self._from,
+            from_header,
             mailbox_header("To", *recipient),
             header("Subject", subject),
             header("Date", format_datetime(at.astimezone(UTC))),
@@ -144,6 +143,24 @@ class Composer:
             after,
         ]
         return Rendered(message_id, subject, b"".join(parts), text)
+
+
+# An installation has few of them.
+@cache
+def _format_sender(sender: str) -> tuple[bytes, str]:
+    """The header From, and the domain of the address, as the DNS knows it."""
+    name, address = parse_mailbox(sender)
+    return mailbox_header("From", name, address), ascii_domain(address).rpartition("@")[2]
+
+
+# As `mailbox_header` writes it; From is the first header of every message.
+_FROM = re.compile(rb"From: (?:(\S+@\S+)\r\n(?! )|[^<>]*<([^<>\s]+)>\r\n)")
+
+
+def find_sender(body: bytes) -> str | None:
+    """The address that a message of `Composer` is from; None for what it did not write."""
+    found = _FROM.match(body)
+    return (found[1] or found[2]).decode("ascii", "replace") if found else None
 
 
 def _environment(folder: Path, base_url: str) -> Environment:

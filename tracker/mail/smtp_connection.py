@@ -23,7 +23,7 @@ from aiosmtplib.errors import (
 
 from tracker.addresses import ascii_domain, is_address
 from tracker.errors import UserError
-from tracker.mail.compose import one_line
+from tracker.mail.compose import find_sender, one_line
 from tracker.mail.outbox import Claimed
 from tracker.settings import Mail
 
@@ -236,15 +236,15 @@ _ABOUT_OUR_NAME = re.compile(r"(?<![\w@.<+-])(?:helo|ehlo)(?![\w@.+-])", re.IGNO
 
 
 class Connection:
-    """Speaks to ``server`` as the sender, under the name, and with the patience of ``mail``.
+    """Speaks to ``server`` under the name, and with the patience, of ``mail``.
 
+    A message leaves as from the address in its From; ``mail`` has that of messages without one.
     Opened by ``open``, which may be called again after a fault.
     """
 
     def __init__(self, server: Server, context: ssl.SSLContext | None, mail: Mail) -> None:
         self._server = server
         self._sender = mail.sender_mailbox.address
-        self._from = f"FROM:<{self._sender}>".encode("ascii")
         self._timeout = mail.timeout_seconds
         self._ehlo_name = mail.ehlo_name or _find_own_name()
         self._client = SMTP(
@@ -322,9 +322,11 @@ class Connection:
         options = [] if recipient.isascii() else [b"SMTPUTF8"]
         if not message.body.isascii() and self._client.supports_extension("8bitmime"):
             options.append(b"BODY=8BITMIME")
-        mail = await self._client.execute_command(b"MAIL", self._from, *options)
+        # The address in From, so that the domains agree: servers check them against each other.
+        sender = find_sender(message.body) or self._sender
+        mail = await self._client.execute_command(b"MAIL", f"FROM:<{sender}>".encode(), *options)
         if mail.code != SMTPStatus.completed:
-            raise SMTPSenderRefused(*mail, self._sender)
+            raise SMTPSenderRefused(*mail, sender)
         rcpt = await self._client.execute_command(b"RCPT", f"TO:<{recipient}>".encode())
         if rcpt.code not in (SMTPStatus.completed, SMTPStatus.will_forward):
             raise SMTPRecipientRefused(*rcpt, recipient)

@@ -7,10 +7,10 @@ from sqlmodel import Session
 
 from tracker.db.applications import Application
 from tracker.db.people import Person
-from tracker.formatting import format_date, use_locale
+from tracker.formatting import format_date
 from tracker.mail.contents import Action, NewRequestMail, RequestMail, Row
 from tracker.mail.outbox import enqueue
-from tracker.notifications.context import Envelope, MailContext, create_message
+from tracker.notifications.context import Envelope, MailContext, create_message, use_locale_of
 from tracker.notifications.notices_mail import fit_subject
 from tracker.rulebooks import Rulebooks
 from tracker.services.application_decisions import Decided
@@ -35,12 +35,14 @@ def notify_endorsed(
     application, person = _get_applicant(context.session, application_id)
     name = _find_category(context.rulebooks, application)
     rows = [Row("Association", context.rulebooks.associations[application.association].name)]
-    if application.decided_on:
-        rows.append(Row("Endorsed since", format_date(application.decided_on)))
     due_on = _find_first_due_date(context, endorsement_id)
+    with use_locale_of(mail_context, application.association):
+        if application.decided_on:
+            rows.append(Row("Endorsed since", format_date(application.decided_on)))
+        if due_on is not None:
+            rows.append(Row("First renewal due", format_date(due_on)))
     intro = "Your logged hours are kept. We have no renewal requirements on file for this category."
     if due_on is not None:
-        rows.append(Row("First renewal due", format_date(due_on)))
         intro = (
             "Your first renewal cycle has started. My year shows what it requires, and what you "
             "have logged."
@@ -126,9 +128,10 @@ def notify_declined(
     """Queue the letter with the reason, in the transaction of the decision."""
     application, person = _get_applicant(context.session, application_id)
     name = f"{application.association} {application.category}"
-    rows = [Row("Application opened", format_date(application.opened_on))]
-    if application.decided_on:
-        rows.append(Row("Declined", format_date(application.decided_on)))
+    with use_locale_of(mail_context, application.association):
+        rows = [Row("Application opened", format_date(application.opened_on))]
+        if application.decided_on:
+            rows.append(Row("Declined", format_date(application.decided_on)))
     mail = RequestMail(
         subject=fit_subject(
             [f"Your application ({name}) was declined", "Your application was declined"]
@@ -156,13 +159,11 @@ def notify_imported_decisions(
     """Queue the letters about decisions that an import records, in its transaction."""
     for decided in decisions:
         application, _ = _get_applicant(context.session, decided.application_id)
-        association = application.association
-        with use_locale(context.rulebooks.associations[association].locale):
-            if decided.endorsement_id is None:
-                notify_declined(mail_context, context, application.id, association)
-            else:
-                endorsement_id = decided.endorsement_id
-                notify_endorsed(mail_context, context, application.id, endorsement_id, association)
+        association, endorsement_id = application.association, decided.endorsement_id
+        if endorsement_id is None:
+            notify_declined(mail_context, context, application.id, association)
+        else:
+            notify_endorsed(mail_context, context, application.id, endorsement_id, association)
 
 
 def _get_applicant(session: Session, application_id: int) -> tuple[Application, Person]:

@@ -13,6 +13,7 @@ from sqlmodel import Session
 from tracker import clock
 from tracker.db.engine import writing
 from tracker.db.people import Person
+from tracker.formatting import DEFAULT_LOCALE, use_locale
 from tracker.mail.compose import Composer, load_composer
 from tracker.mail.contents import (
     AddressMail,
@@ -22,8 +23,8 @@ from tracker.mail.contents import (
     unsubscribe_headers,
 )
 from tracker.mail.outbox import Message
-from tracker.rulebooks import Rulebooks, load_notice_config
-from tracker.rules.notice_config import NoticeConfig
+from tracker.rulebooks import Rulebooks, load_notice_configs
+from tracker.rules.notice_config import NoticeConfigs
 from tracker.services.message_subjects import About
 from tracker.services.sign_in import SIGN_IN_MINUTES
 from tracker.services.team import TeamCache, TeamSource
@@ -63,7 +64,7 @@ class JobContext:
 
     team: TeamSource
     rulebooks: Rulebooks
-    notices: NoticeConfig
+    notices: NoticeConfigs
     composer: Composer
     transaction: Callable[[], AbstractContextManager[Session]]
 
@@ -106,6 +107,17 @@ class Envelope:
         return cls(dedupe_key, person.name, person.email, association, person.id, about=about)
 
 
+@contextmanager
+def use_locale_of(context: MailContext, association: str | None) -> Iterator[None]:
+    """Format in the locale of an association, on the page or in the job of any other.
+
+    Mail of none has the default locale.
+    """
+    rulebook = context.rulebooks.associations.get(association or "")
+    with use_locale(rulebook.locale if rulebook else DEFAULT_LOCALE):
+        yield
+
+
 def change_prefix(person_id: int, made_at: datetime) -> str:
     """How the keys of all mails begin that one change on the desk sends about a person.
 
@@ -132,7 +144,11 @@ def create_message(
     if envelope.unsubscribe_url:
         headers |= unsubscribe_headers(envelope.unsubscribe_url)
     rendered = context.composer.compose(
-        mail, recipient=(envelope.name, envelope.address), at=now, headers=headers
+        mail,
+        sender=context.settings.mail_of(envelope.association).sender,
+        recipient=(envelope.name, envelope.address),
+        at=now,
+        headers=headers,
     )
     return Message(
         dedupe_key=envelope.dedupe_key,
@@ -167,8 +183,8 @@ def open_context(
     return JobContext(
         team=TeamCache(engine, settings, rulebooks, clock.now),
         rulebooks=rulebooks,
-        notices=load_notice_config(settings.config_dir),
-        composer=load_composer(templates_folder(), settings.mail.sender, settings.base_url),
+        notices=load_notice_configs(settings.config_dir, rulebooks.associations),
+        composer=load_composer(templates_folder(), settings.base_url),
         transaction=lambda: writing(engine, patience),
     )
 

@@ -17,7 +17,7 @@ from tracker.formatting import (
 )
 from tracker.mail.contents import Action, SessionItem, SessionMail
 from tracker.mail.outbox import Message, enqueue
-from tracker.notifications.context import Envelope, MailContext, create_message
+from tracker.notifications.context import Envelope, MailContext, create_message, use_locale_of
 from tracker.notifications.notices_mail import fit_subject
 from tracker.plain_text import contains_link
 from tracker.rules.notification_preferences import OptionalNotice
@@ -104,7 +104,8 @@ def _write_message(
         name, address, person_id = person.name, person.email, person.id
     token = create_choice_token(session, person_id or _NOBODY, [OptionalNotice.SESSIONS.value])
     url = f"{base_url}/unsubscribe/mail/{token}"
-    mail = _write_mail(base_url, requests, url, is_reminder=is_reminder)
+    with use_locale_of(context, association):
+        mail = _write_mail(base_url, requests, url, is_reminder=is_reminder)
     occasion = "reminder" if is_reminder else "asked"
     envelope = Envelope(
         # With the instant: a corrected session is another occasion.

@@ -21,7 +21,7 @@ from tracker.mail.contents import Action, MailingMail, Row, Section
 from tracker.mail.outbox import Message, enqueue
 from tracker.notifications.context import Envelope, MailContext, create_message
 from tracker.notifications.mailing_text import Letter, write_mailing
-from tracker.rulebooks import load_notice_config
+from tracker.rulebooks import load_notice_configs
 from tracker.rules.standing import Standing
 from tracker.services.context import Refusal, Refused, ServiceContext
 from tracker.services.evaluation import days_at, judge_current
@@ -48,7 +48,7 @@ from tracker.services.notification_preferences import create_choice_token
 # Their text is made from the standings themselves, as the automatic notices are.
 _JUDGED = (MailingTemplate.REMINDER, MailingTemplate.MEMBERSHIP)
 # Read once a process, like the rulebooks.
-_load_config = lru_cache(maxsize=4)(load_notice_config)
+_load_configs = lru_cache(maxsize=4)(load_notice_configs)
 
 
 class Sender(NamedTuple):
@@ -87,7 +87,8 @@ def open_letter(
 ) -> OpenLetter:
     """What a mailing is made from. ``is_recheck``: its messages are written, and wait."""
     rulebook = context.rulebooks.associations[typed.association]
-    config = _load_config(context.settings.config_dir)
+    configs = _load_configs(context.settings.config_dir, tuple(context.rulebooks.associations))
+    config = configs.of(rulebook.id)
     today = local_day(now, rulebook.time_zone)
     letter = Letter(typed, sender.name, context.settings, rulebook, config, today)
     rules = MailingRules(
@@ -149,7 +150,8 @@ def show_mail(
     context: MailContext, mail: MailingMail, recipient: tuple[str, str], now: datetime
 ) -> ShownMail:
     """A mail as its reader (name and address) sees it, rendered as for sending."""
-    rendered = context.composer.compose(mail, recipient=recipient, at=now)
+    sender = context.settings.mail.sender
+    rendered = context.composer.compose(mail, sender=sender, recipient=recipient, at=now)
     message = message_from_bytes(rendered.body, policy=policy.default)
     parts = []
     for subtype in ("plain", "html"):

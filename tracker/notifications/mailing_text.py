@@ -11,7 +11,7 @@ from tracker.notifications.attention_text import format_missing, list_missing_br
 from tracker.notifications.notice_text import MEMBERSHIP_FORM, NoticeFacts, render_membership
 from tracker.notifications.notices_mail import write_notices_mail
 from tracker.rules.model import Rulebook
-from tracker.rules.notice_config import NoticeConfig
+from tracker.rules.notice_config import NoticeConfig, NoticeConfigs
 from tracker.rules.notices import Decision, Key, Kind, last_membership
 from tracker.rules.standing import Outcome, Standing, Status, lasts_for_life
 from tracker.services.mailing_rules import (
@@ -212,7 +212,8 @@ def _write_reminder(
         decisions.append(Decision(standing, key, None))
     if not decisions:
         return None
-    mail = write_notices_mail(letter.config, letter.settings, decisions, letter.as_of)
+    configs = NoticeConfigs(letter.config)
+    mail = write_notices_mail(configs, letter.settings, decisions, letter.as_of)
     return _Parts(mail.headline, mail.intro, mail.sections, mail.action)
 
 

@@ -19,7 +19,7 @@ from tracker.notifications.notice_text import (
     render_renewal,
     render_window,
 )
-from tracker.rules.notice_config import NoticeConfig
+from tracker.rules.notice_config import NoticeConfigs
 from tracker.rules.notices import Decision, Kind
 from tracker.settings import Settings
 
@@ -76,12 +76,13 @@ NOTICE_KINDS = {
 
 
 def write_notices_mail(
-    config: NoticeConfig, settings: Settings, decisions: Sequence[Decision], as_of: date
+    configs: NoticeConfigs, settings: Settings, decisions: Sequence[Decision], as_of: date
 ) -> NoticesMail:
     """Write the mail about ``decisions`` (at least one; all of one person, none skipped)."""
     ordered = in_order(decisions)
     texts = []
     for decision in ordered:
+        config = configs.of(decision.standing.plan.association)
         facts = NoticeFacts(config, settings, decision, as_of)
         texts.append(NOTICE_KINDS[decision.key.kind].render(facts))
     texts = _merge_memberships(ordered, texts)
@@ -103,7 +104,7 @@ def write_notices_mail(
         action=button,
         closing=closing,
         why=_format_why(lead),
-        next_reminder=_format_next_reminder(config, lead, as_of),
+        next_reminder=_format_next_reminder(configs, lead, as_of),
         choose_url=f"{settings.base_url}/profile/mail",
     )
 
@@ -167,9 +168,10 @@ def _format_why(lead: Decision) -> str:
     )
 
 
-def _format_next_reminder(config: NoticeConfig, decision: Decision, as_of: date) -> str | None:
+def _format_next_reminder(configs: NoticeConfigs, decision: Decision, as_of: date) -> str | None:
     if decision.key.kind is not Kind.RENEWAL:
         return None
+    config = configs.of(decision.standing.plan.association)
     days = sorted(decision.key.due_on + timedelta(days=step) for step in config.renewal.steps)
     for day in days:
         if day > as_of:

@@ -17,6 +17,7 @@ from tracker.notifications.context import (
     MailContext,
     change_prefix,
     create_message,
+    use_locale_of,
 )
 from tracker.notifications.notices_mail import fit_subject
 from tracker.services.context import ServiceContext
@@ -58,6 +59,9 @@ def notify_relinked(
     """
     person = context.session.get_one(Person, linked[0].person_id)
     provider = context.session.get_one(Person, linked[0].provider_id).name
+    association = _association_of(context.session, person.id)
+    with use_locale_of(mail_context, association):
+        rows = _list_rows([(each.held_on, each.minutes) for each in linked])
     mail = RequestMail(
         subject=fit_subject(
             [f"RSC provider corrected to {provider}", "Your RSC provider was corrected"]
@@ -66,12 +70,12 @@ def notify_relinked(
         headline=f"These sessions were with {provider}.",
         intro=f"Your log said {former}, and your coordinator corrected that. My year shows which "
         "sessions count. If this is wrong, reply to this email.",
-        rows=_list_rows([(each.held_on, each.minutes) for each in linked]),
+        rows=rows,
         action=Action("View my year", f"{mail_context.settings.base_url}/my-year"),
         why=f"You get this email because you logged RSC sessions with {former}.",
     )
     key = f"{change_prefix(person.id, context.now)}relinked:{linked[0].provider_id}"
-    envelope = Envelope.to_person(person, _association_of(context.session, person.id), key)
+    envelope = Envelope.to_person(person, association, key)
     enqueue(
         context.session, [create_message(mail_context, envelope, mail, context.now)], context.now
     )
@@ -86,6 +90,9 @@ def _create_message(
     linked = sorted(linked, key=lambda each: (each.held_on, each.entry_id), reverse=True)
     person = context.session.get_one(Person, linked[0].person_id)
     provider = context.session.get_one(Person, linked[0].provider_id).name
+    association = association or _association_of(context.session, person.id)
+    with use_locale_of(mail_context, association):
+        rows = _list_rows([(each.held_on, each.minutes) for each in linked])
     mail = RequestMail(
         subject=fit_subject(
             [f"We know your RSC provider {provider} now", "We know your RSC provider now"]
@@ -96,12 +103,11 @@ def _create_message(
             "These sessions waited for that. Each one counts now if your provider was qualified "
             "on its day; My year shows which do. There is nothing for you to do."
         ),
-        rows=_list_rows([(each.held_on, each.minutes) for each in linked]),
+        rows=rows,
         action=Action("View my year", f"{mail_context.settings.base_url}/my-year"),
         why=f"You get this email because you logged RSC sessions with {provider}.",
     )
     key = f"provider:{person.id}:{linked[0].provider_id}:{linked[0].entry_id}"
-    association = association or _association_of(context.session, person.id)
     about = About(str(Entry.__tablename__), linked[0].entry_id)
     envelope = Envelope.to_person(person, association, key, about)
     return create_message(mail_context, envelope, mail, context.now)
@@ -180,6 +186,8 @@ def _create_declined(
     person = context.session.get_one(Person, entries[0].person_id)
     reason = context.session.get_one(DeclinedProvider, about.id).reason
     name = entries[0].provider_name
+    with use_locale_of(mail_context, association):
+        rows = _list_rows([(each.held_on, each.minutes) for each in entries])
     mail = RequestMail(
         subject=fit_subject([f"RSC hours with {name} don't count", "Some RSC hours don't count"]),
         greeting_name=person.name,
@@ -188,7 +196,7 @@ def _create_declined(
             "These sessions do not count toward your renewal or application. If the name is wrong, "
             "correct it in the entry."
         ),
-        rows=_list_rows([(each.held_on, each.minutes) for each in entries]),
+        rows=rows,
         answer=reason,
         answered_by=association,
         action=Action("View my year", f"{mail_context.settings.base_url}/my-year"),

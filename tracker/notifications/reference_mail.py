@@ -9,7 +9,7 @@ from tracker.clock import local_day
 from tracker.formatting import format_date
 from tracker.mail.contents import Action, ReferenceMail, ReferenceReminderMail
 from tracker.mail.outbox import Message, enqueue
-from tracker.notifications.context import Envelope, MailContext, create_message
+from tracker.notifications.context import Envelope, MailContext, create_message, use_locale_of
 from tracker.notifications.notices_mail import fit_subject
 from tracker.rules.application.references import format_role
 from tracker.services.message_subjects import About
@@ -49,6 +49,8 @@ def write_reminder(
         kind = "Last reminder"
         fields["why"] += " This is the last reminder."
     zone = context.rulebooks.associations[request.application.association].time_zone
+    with use_locale_of(context, request.application.association):
+        asked_on = format_date(local_day(request.asked_at, zone))
     mail = ReferenceReminderMail(
         subject=fit_subject(
             [
@@ -57,7 +59,7 @@ def write_reminder(
             ]
         ),
         **fields,
-        again=f"They asked you for it on {format_date(local_day(request.asked_at, zone))}.",
+        again=f"They asked you for it on {asked_on}.",
     )
     return _create_message(context, link, mail, now)
 

@@ -6,7 +6,7 @@ from typing import NamedTuple
 from tracker.formatting import format_date
 from tracker.mail.contents import Action, NewRequestMail, RequestMail, Row
 from tracker.mail.outbox import Message, enqueue
-from tracker.notifications.context import Envelope, MailContext, create_message
+from tracker.notifications.context import Envelope, MailContext, create_message, use_locale_of
 from tracker.notifications.notices_mail import fit_subject
 from tracker.services.context import ServiceContext
 from tracker.services.message_subjects import About
@@ -40,7 +40,8 @@ def notify_decision(
 ) -> None:
     """Queue the mail, in the transaction of the decision; ``answered_by`` is who decided."""
     request, person, endorsement = decided.submitted
-    wording = _word_leave(decided) if request.kind == LEAVE else _word_extension(decided)
+    with use_locale_of(mail_context, endorsement.association):
+        wording = _word_leave(decided) if request.kind == LEAVE else _word_extension(decided)
     intro = wording.intro
     if decided.granted not in (None, decided.requested):
         intro = f"Your coordinator changed the days that you requested. {intro}"
@@ -95,13 +96,14 @@ def _write_new_request(
 ) -> Message:
     request, person, endorsement = submitted
     name = submitted.endorsement_name
-    what, days = "a later due date", [Row("New due date", _format_day(request.ends_on))]
-    if request.kind == LEAVE:
-        what = "leave"
-        days = [
-            Row("First day", format_date(request.starts_on)),
-            Row("Last day", _format_day(request.ends_on)),
-        ]
+    with use_locale_of(mail_context, endorsement.association):
+        what, days = "a later due date", [Row("New due date", _format_day(request.ends_on))]
+        if request.kind == LEAVE:
+            what = "leave"
+            days = [
+                Row("First day", format_date(request.starts_on)),
+                Row("Last day", _format_day(request.ends_on)),
+            ]
     mail = NewRequestMail(
         subject=fit_subject([f"{person.name} requests {what} ({name})", f"New request for {what}"]),
         greeting_name=coordinator.name,

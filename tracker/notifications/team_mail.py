@@ -3,7 +3,7 @@
 from tracker.formatting import format_date
 from tracker.mail.contents import Action, RequestMail, Row
 from tracker.mail.outbox import enqueue
-from tracker.notifications.context import Envelope, MailContext, create_message
+from tracker.notifications.context import Envelope, MailContext, create_message, use_locale_of
 from tracker.notifications.notices_mail import fit_subject
 from tracker.services.context import ServiceContext
 from tracker.services.message_subjects import About
@@ -21,9 +21,10 @@ def notify_new_member(
     mail_context: MailContext, context: ServiceContext, role_id: int, new: NewMember, by: str
 ) -> None:
     """Queue the invitation, in the transaction that adds the role; ``by`` is who added it."""
-    rows = [Row("Role", new.role), Row("First day", format_date(new.starts_on))]
-    if new.ends_on is not None:
-        rows.append(Row("Last day", format_date(new.ends_on)))
+    with use_locale_of(mail_context, new.association):
+        rows = [Row("Role", new.role), Row("First day", format_date(new.starts_on))]
+        if new.ends_on is not None:
+            rows.append(Row("Last day", format_date(new.ends_on)))
     mail = RequestMail(
         subject=fit_subject(
             [f"You are on the team of {new.association} as {new.role}", "You are on the team"]

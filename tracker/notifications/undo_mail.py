@@ -30,6 +30,7 @@ from tracker.notifications.context import (
     MailContext,
     change_prefix,
     create_message,
+    use_locale_of,
 )
 from tracker.notifications.notices_mail import fit_subject
 from tracker.notifications.reference_mail import ask_referee
@@ -271,11 +272,13 @@ def _undo_application(
     if state == "declined":
         told = f"that your application ({name}) was declined"
     path = f"{mail_context.settings.base_url}/application/{subject_id}"
+    with use_locale_of(mail_context, application.association):
+        opened_on = format_date(application.opened_on)
     correction = _Correction(
         [f"Correction: your application ({name}) is not decided yet", "Correction"],
         told,
         "Your application is not decided yet. You will get another email when it is.",
-        (Row("Application opened", format_date(application.opened_on)),),
+        (Row("Application opened", opened_on),),
         Action("View my application", path),
         f"You get this email because you applied to {application.association}.",
     )

@@ -58,7 +58,8 @@ def render_welcome_sample(
     with use_locale(mail_context.rulebooks.associations[association].locale):
         renewal = _Renewal("{due date}", "{due date}", (Row("{requirement}", "{hours}"),))
         mail = _write(mail_context, welcomed, renewal)
-        return mail_context.composer.compose(mail, recipient=("", _NOBODY), at=now)
+        sender = mail_context.settings.mail_of(association).sender
+        return mail_context.composer.compose(mail, sender=sender, recipient=("", _NOBODY), at=now)
 
 
 class _Welcomed(NamedTuple):

@@ -58,11 +58,18 @@ Lines = Iterator[str]
 
 def describe_accepted(accepted: AcceptedProvider, *, with_days: bool = True) -> str:
     """Whose sessions are accepted, and on which days."""
-    providers = "vetted by the association" if accepted.vetted else ", ".join(accepted.categories)
-    if accepted.degree:
-        providers += f" with at least {LEVEL_NAMES[accepted.degree]}"
-    if accepted.associations:
-        providers += f" endorsed by {format_alternatives(accepted.associations)}"
+    by = format_alternatives(accepted.associations)
+    if accepted.vetted:
+        providers = f"vetted by {by or 'the association'}"
+    else:
+        providers = ", ".join(accepted.categories)
+        if accepted.degree:
+            providers += f" with at least {LEVEL_NAMES[accepted.degree]}"
+        if by:
+            providers += f" endorsed by {by}"
+        if accepted.held_years:
+            years = format_count(accepted.held_years, "year")
+            providers += f", held for at least {years} without a break"
     if not with_days:
         return providers
     days = []

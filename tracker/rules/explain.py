@@ -17,6 +17,7 @@ from tracker.rules.plan import Plan, PlannedRequirement, RenewalPlan
 from tracker.rules.providers import (
     Credential,
     Provider,
+    Qualification,
     explain_unqualified,
     find_qualification,
     held_on,
@@ -254,10 +255,18 @@ def _describe_credentials(
     for credential in held:
         yield f"{provider.name} was {_format_credential(credential)}."
     for qualification in list_qualifications(association, rule, provider):
-        until = qualification.accepted.until
-        if until and qualification.starts_on <= day <= qualification.ends_on:
-            status = qualification.credential.status
-            yield f"The rule accepts {status} through {format_date(until)}."
+        if qualification.starts_on <= day <= qualification.ends_on:
+            yield from _describe_terms(qualification)
+
+
+def _describe_terms(qualification: Qualification) -> Iterator[str]:
+    """What else the rule asks of a credential that it accepts, in sentences."""
+    status, accepted = qualification.credential.status, qualification.accepted
+    if accepted.held_years:
+        years = format_count(accepted.held_years, "year")
+        yield f"The rule accepts {status} after {years} without a break."
+    if accepted.until:
+        yield f"The rule accepts {status} through {format_date(accepted.until)}."
 
 
 def _format_credential(credential: Credential) -> str:

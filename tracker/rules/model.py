@@ -300,13 +300,16 @@ class AcceptedProvider(StrictModel):
     """Providers whose sessions count from ``from`` to ``until``, both days included.
 
     Either those who hold one of ``categories`` (at any association, or only at ``associations``)
-    and at least ``degree``, or those vetted by the association.
+    and at least ``degree``, or those vetted by the association (or, with ``associations``, by one
+    of those instead). With ``held_years`` sessions count from the day on which the provider has
+    held some of these categories at these associations for so many years without a day between.
     """
 
     categories: tuple[Key, ...] = ()
     associations: tuple[Key, ...] = ()
     degree: Degree | None = None
     vetted: StrictBool = False
+    held_years: int | None = Field(strict=True, default=None, ge=1, le=50)
     starts_from: Day | None = Field(default=None, alias="from")
     until: Day | None = None
     source: Source
@@ -317,16 +320,20 @@ class AcceptedProvider(StrictModel):
         if bool(self.categories) == self.vetted:
             message = "give either categories or vetted = true"
             raise ValueError(message)
-        if self.vetted and (self.associations or self.degree):
+        if self.vetted and (self.degree or self.held_years):
             message = (
-                "associations and degree go with categories: vetted = true accepts everyone whom "
-                "this association has vetted. Leave them out, or write another accepts block"
+                "degree and held_years go with categories: vetted = true accepts everyone whom "
+                "the association has vetted. Leave them out, or write another accepts block"
             )
             raise ValueError(message)
         if self.starts_from and self.until and self.until < self.starts_from:
             message = f"until ({self.until}) is before from ({self.starts_from})"
             raise ValueError(message)
         return self
+
+    def is_open(self, day: date) -> bool:
+        """Whether ``day`` is neither before nor after the days on which sessions can count."""
+        return (self.starts_from or day) <= day <= (self.until or day)
 
 
 class ProviderRule(StrictModel):

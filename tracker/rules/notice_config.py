@@ -1,12 +1,15 @@
 """The form of notices.toml."""
 
+from collections.abc import Mapping
 from datetime import date
-from typing import Annotated
+from types import MappingProxyType
+from typing import Annotated, NamedTuple
 
 from dateutil.relativedelta import relativedelta
 from pydantic import AfterValidator, Field
 
-from tracker.rules.requirement import StrictModel
+from tracker.overrides import override
+from tracker.rules.requirement import Key, StrictModel
 
 
 def _refuse_repetition(days: tuple[int, ...]) -> tuple[int, ...]:
@@ -105,7 +108,7 @@ class DigestSize(StrictModel):
 
 
 class NoticeConfig(StrictModel):
-    """All of notices.toml.
+    """When notices go out: what notices.toml says, for the installation or one association.
 
     A step after its date is skipped if it would be more than ``too_late_after_days`` late.
     """
@@ -119,3 +122,28 @@ class NoticeConfig(StrictModel):
     references: ReferenceSteps = ReferenceSteps()
     sessions: SessionSteps = SessionSteps()
     digest: DigestSize = DigestSize()
+
+
+class NoticesFile(NoticeConfig):
+    """All of notices.toml; ``associations`` have the values that differ, by association."""
+
+    associations: dict[Key, NoticeConfig] = Field(default_factory=dict)
+
+
+class NoticeConfigs(NamedTuple):
+    """When notices go out: those of the installation, and of each association that differs."""
+
+    installation: NoticeConfig = NoticeConfig()
+    own: Mapping[str, NoticeConfig] = MappingProxyType({})
+
+    @classmethod
+    def merge(cls, file: NoticesFile) -> "NoticeConfigs":
+        """What notices.toml says for each association."""
+        shared = {name: getattr(file, name) for name in NoticeConfig.model_fields}
+        installation = NoticeConfig.model_construct(**shared)
+        own = {name: override(installation, each) for name, each in file.associations.items()}
+        return cls(installation, own)
+
+    def of(self, association: str) -> NoticeConfig:
+        """What holds for an association: its own values over those of the installation."""
+        return self.own.get(association, self.installation)

@@ -7,7 +7,7 @@ endorsement can be lost without them. All others are optional.
 from collections.abc import Collection, Iterable, Iterator
 from enum import StrEnum
 
-from tracker.rules.notice_config import NoticeConfig
+from tracker.rules.notice_config import NoticeConfig, NoticeConfigs
 from tracker.rules.notices import Decision, Key, Kind
 
 SWITCHED_OFF = "the person has switched such mail off"
@@ -43,25 +43,25 @@ def optional_kind(config: NoticeConfig, key: Key) -> OptionalNotice | None:
 
 
 def apply_preferences(
-    config: NoticeConfig, decisions: Iterable[Decision], off: Collection[str]
+    configs: NoticeConfigs, decisions: Iterable[Decision], off: Collection[str]
 ) -> Iterator[Decision]:
     """The decisions, of which those that a person has switched ``off`` are skipped.
 
     ``off`` has values of `OptionalNotice`.
     """
     for decision in decisions:
-        kind = optional_kind(config, decision.key)
+        kind = optional_kind(configs.of(decision.standing.plan.association), decision.key)
         if decision.skipped is None and kind is not None and kind.value in off:
             yield decision._replace(skipped=SWITCHED_OFF)
         else:
             yield decision
 
 
-def kinds_in(config: NoticeConfig, decisions: Iterable[Decision]) -> tuple[OptionalNotice, ...]:
+def kinds_in(configs: NoticeConfigs, decisions: Iterable[Decision]) -> tuple[OptionalNotice, ...]:
     """The preferences that switch off a mail of these decisions; empty if part is always sent."""
     kinds = []
     for decision in decisions:
-        kind = optional_kind(config, decision.key)
+        kind = optional_kind(configs.of(decision.standing.plan.association), decision.key)
         if kind is None:
             return ()
         kinds.append(kind)

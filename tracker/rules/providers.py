@@ -1,10 +1,12 @@
 """Who is a qualified RSC provider, on which days, and why. Every first and last day is included."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import date, timedelta
 from typing import NamedTuple
 
+from tracker.formatting import format_count
 from tracker.rules.counting import merge_spans
+from tracker.rules.cycles import end_of_years
 from tracker.rules.model import AcceptedProvider, ProviderRule
 from tracker.rules.reasons import Reason, because, format_reason
 from tracker.rules.requirement import DEGREES, Source
@@ -84,20 +86,43 @@ def list_qualifications(
 ) -> Iterator[Qualification]:
     """The provider's qualifications under a rule of ``association``, in the rule's order."""
     for accepted in rule.accepts:
-        for credential in provider.credentials_for(association):
-            if not _accepts(association, accepted, credential, provider.degree):
-                continue
-            starts_on = max(credential.starts_on, accepted.starts_from or date.min)
+        for credential, since in _list_accepted(association, accepted, provider):
+            starts_on = max(credential.starts_on, since, accepted.starts_from or date.min)
             ends_on = min(credential.last_day, accepted.until or date.max)
             if starts_on <= ends_on:
                 yield Qualification(starts_on, ends_on, accepted, credential)
+
+
+def _list_accepted(
+    association: str, accepted: AcceptedProvider, provider: Provider
+) -> list[tuple[Credential, date]]:
+    """The credentials that one part of a rule accepts, each with the day since which it does."""
+    credentials = [
+        credential
+        for credential in provider.credentials_for(association)
+        if _accepts(association, accepted, credential, provider.degree)
+    ]
+    if accepted.held_years is None:
+        return [(credential, date.min) for credential in credentials]
+    dated = []
+    for credential in credentials:
+        held_since = _find_run(credentials, credential.starts_on).starts_on
+        dated.append((credential, end_of_years(held_since, accepted.held_years) + _DAY))
+    return dated
+
+
+def _find_run(credentials: Iterable[Credential], day: date) -> Span:
+    """The unbroken time for which credentials were held that includes ``day``, one of theirs."""
+    runs = merge_spans(Span(each.starts_on, each.last_day) for each in credentials)
+    return next(run for run in runs if run.starts_on <= day <= run.ends_on)
 
 
 def _accepts(
     association: str, accepted: AcceptedProvider, credential: Credential, degree: str
 ) -> bool:
     if accepted.vetted:
-        return credential.category is None and credential.association == association
+        vetted_by = accepted.associations or (association,)
+        return credential.category is None and credential.association in vetted_by
     if credential.category not in accepted.categories:
         return False
     if accepted.associations and credential.association not in accepted.associations:
@@ -168,6 +193,8 @@ def explain_unqualified(
     association: str, rule: ProviderRule, provider: Provider, day: date
 ) -> Reason:
     """Why a session with the provider on ``day`` does not count."""
+    if held_too_short := _find_held_too_short(association, rule, provider, day):
+        return held_too_short
     qualifications = list(list_qualifications(association, rule, provider))
     if ended := [q for q in qualifications if q.ends_on < day]:
         last = max(ended, key=lambda q: q.ends_on)
@@ -190,6 +217,30 @@ def explain_unqualified(
         day=day,
         rule=rule.says,
     )
+
+
+def _find_held_too_short(
+    association: str, rule: ProviderRule, provider: Provider, day: date
+) -> Reason | None:
+    """How long a credential must be held that the provider held on ``day``, but not so long yet."""
+    for accepted in rule.accepts:
+        if accepted.held_years is None or not accepted.is_open(day):
+            continue
+        credentials = _list_accepted(association, accepted, provider)
+        for credential, since in credentials:
+            if not credential.starts_on <= day <= credential.last_day:
+                continue
+            run = _find_run((each for each, _ in credentials), day)
+            is_reached = accepted.is_open(since) and since <= run.ends_on
+            return because(
+                "held_too_short" if is_reached else "never_held_long",
+                provider=provider.name,
+                credential=credential.noun,
+                years=format_count(accepted.held_years, "year"),
+                held_since=run.starts_on,
+                starts_on=since,
+            )
+    return None
 
 
 def _find_missing_degree(

@@ -64,6 +64,10 @@ SENTENCES = {
     "unconfirmed": "{provider} is not yet confirmed as qualified",
     "provider_declined": "{association} did not confirm {provider} as an RSC provider: {words}",
     "qualified_later": "{provider}'s {credential} counts only from {starts_on}",
+    "held_too_short": "{provider}'s {credential} counts only after {years} without a break: held "
+    "since {held_since}, it counts starting {starts_on}",
+    "never_held_long": "{provider}'s {credential} counts only after {years} without a break: it "
+    "has been held only since {held_since}",
     "degree_needed": "{provider} is {category}, which counted only with a {degree}'s degree: "
     "the rule accepts {rule}",
     "degree_needed_until": "{provider} is {category}, which counted only with a {degree}'s degree "

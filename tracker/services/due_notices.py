@@ -14,7 +14,7 @@ from tracker.clock import local_day
 from tracker.db.people import Endorsement
 from tracker.rulebooks import Rulebooks
 from tracker.rules.application.notices import decide_application
-from tracker.rules.notice_config import NoticeConfig
+from tracker.rules.notice_config import CutoffSteps, NoticeConfigs
 from tracker.rules.notices import Cutoff, Decision, decide
 from tracker.rules.notification_preferences import apply_preferences
 from tracker.rules.standing import Standing
@@ -43,7 +43,7 @@ class NoticeDay(NamedTuple):
 
     session: Session
     rulebooks: Rulebooks
-    config: NoticeConfig
+    configs: NoticeConfigs
     day_of: DayOf
     as_of: date
     undelivered: frozenset[str] = frozenset()
@@ -70,7 +70,7 @@ def decide_renewals(
     decided = list_decided_for_endorsements(day.session, ids, day.undelivered)
     for standing in standings:
         yield from decide(
-            day.config,
+            day.configs.of(standing.plan.association),
             standing,
             cutoffs.get((standing.facts.person_id, standing.plan.provider_rule or ""), ()),
             decided.get(standing.facts.subject_id, {}),
@@ -89,7 +89,7 @@ def decide_applications(day: NoticeDay, ids: Sequence[int], cutoffs: Cutoffs) ->
         application_id, rulebook = standing.facts.subject_id, standing.plan.rulebook
         asked_at = last_asked.get(application_id)
         yield from decide_application(
-            day.config,
+            day.configs.of(rulebook.id),
             standing,
             cutoffs.get((standing.facts.person_id, standing.plan.provider_rule or ""), ()),
             decided.get(application_id, {}),
@@ -100,10 +100,22 @@ def decide_applications(day: NoticeDay, ids: Sequence[int], cutoffs: Cutoffs) ->
 
 def list_cutoffs(day: NoticeDay, people: Iterable[int]) -> Cutoffs:
     """The providers of these people whose sessions soon stop counting."""
-    rule, as_of = day.config.provider_cutoff, day.as_of
-    last_day = as_of + timedelta(days=max(rule.before, default=0))
-    horizon = Horizon(rule.recent_from(as_of), as_of, last_day)
-    return find_cutoffs(day.session, day.rulebooks, people, horizon)
+    by_steps: defaultdict[CutoffSteps, set[str]] = defaultdict(set)
+    for association in day.rulebooks.associations:
+        by_steps[day.configs.of(association).provider_cutoff].add(association)
+    as_of, wanted = day.as_of, set(people)
+    cutoffs: dict[tuple[int, str], Sequence[Cutoff]] = {}
+    for steps, associations in by_steps.items():
+        last_day = as_of + timedelta(days=max(steps.before, default=0))
+        horizon = Horizon(steps.recent_from(as_of), as_of, last_day)
+        found = find_cutoffs(day.session, day.rulebooks, wanted, horizon)
+        cutoffs |= {key: own for key, own in found.items() if _get_owner(key[1]) in associations}
+    return cutoffs
+
+
+def _get_owner(provider_rule: str) -> str:
+    """The association of a rule that is named as in `Rulebooks.provider_rules`."""
+    return provider_rule.partition("/")[0]
 
 
 def group_by_person(day: NoticeDay, decisions: Iterable[Decision]) -> dict[int, list[Decision]]:
@@ -117,7 +129,7 @@ def group_by_person(day: NoticeDay, decisions: Iterable[Decision]) -> dict[int, 
     switched_off = list_disabled_kinds_by_person(day.session, people)
     return {
         person_id: [
-            *apply_preferences(day.config, unique.values(), switched_off.get(person_id, ()))
+            *apply_preferences(day.configs, unique.values(), switched_off.get(person_id, ()))
         ]
         for person_id, unique in by_person.items()
     }

@@ -33,7 +33,8 @@ _OUTSIDE_AUDITED = {*_VETTING_AUDITED, "known_to", "category"}
 class NewCredential:
     """Vetting by the coordinator's association (no ``association``), or an endorsement elsewhere.
 
-    ``association`` is an organization's id, or a name. Both days are included.
+    ``association`` is an organization's id, or a name; without a ``category``, it vetted the
+    provider. Both days are included.
     """
 
     starts_on: date
@@ -108,6 +109,15 @@ def list_categories(rulebooks: Rulebooks, association: str) -> list[str]:
     return list(dict.fromkeys(every))
 
 
+def accepts_vetting_elsewhere(rulebooks: Rulebooks, association: str) -> bool:
+    """Whether a provider rule of the association accepts those vetted by others."""
+    return any(
+        accepted.vetted and set(accepted.associations) - {association}
+        for rule in rulebooks.associations[association].providers.values()
+        for accepted in rule.accepts
+    )
+
+
 def check_credential(
     rulebooks: Rulebooks, association: str, credential: NewCredential
 ) -> list[Refusal]:
@@ -124,7 +134,8 @@ def check_credential(
     elif len(credential.association) > MAX_ASSOCIATION_LENGTH:
         facts = {"limit": MAX_ASSOCIATION_LENGTH}
         refusals.append(Refusal("elsewhere", "text-too-long", facts))
-    if credential.category not in list_categories(rulebooks, association):
+    is_vetted = not credential.category and accepts_vetting_elsewhere(rulebooks, association)
+    if not is_vetted and credential.category not in list_categories(rulebooks, association):
         refusals.append(Refusal("category", "category-unknown"))
     return refusals
 

@@ -8,7 +8,7 @@ from enum import StrEnum
 from sqlmodel import Session
 
 from tracker.rulebooks import Rulebooks
-from tracker.rules.notice_config import NoticeConfig
+from tracker.rules.notice_config import NoticeConfig, NoticeConfigs
 from tracker.rules.notices import Kind
 from tracker.rules.standing import Standing
 from tracker.services.evaluation import DayOf, judge_current
@@ -62,15 +62,15 @@ class ReminderHistory:
 def list_reminders(
     session: Session,
     rulebooks: Rulebooks,
-    config: NoticeConfig | None,
+    configs: NoticeConfigs | None,
     day_of: DayOf,
     items: Sequence[TimelineItem],
     endorsement_ids: Collection[int],
 ) -> list[ReminderHistory]:
     """The reminders of each endorsement's current renewal, and of the one before if it is open.
 
-    ``items`` are the timeline of the person whose ``endorsement_ids`` these are. Without ``config``
-    only what was decided is listed.
+    ``items`` are the timeline of the person whose ``endorsement_ids`` these are. Without
+    ``configs`` only what was decided is listed.
     """
     noticed = list_noticed(items)
     histories = []
@@ -83,6 +83,7 @@ def list_reminders(
             continue
         own = [each for each in noticed if is_about(each[0], standing)]
         decided = [_view_decided(notice, email) for notice, email in own]
+        config = configs.of(standing.plan.association) if configs else None
         ahead = _list_undecided(config, standing, [notice for notice, _ in own], today)
         reminders = [*decided, *ahead]
         reminders.sort(key=lambda reminder: (reminder.planned_on, reminder.kind, reminder.due_on))

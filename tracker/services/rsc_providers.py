@@ -61,6 +61,7 @@ def _select_credentials(ids: Any) -> Select[Any]:  # noqa: ANN401 - of people
     vetted: list[Any] = [Vetting.person_id, Vetting.association, literal(None)]
     vetted += [Vetting.starts_on, Vetting.ends_on, known_to_all]
     outside: list[Any] = [getattr(OutsideEndorsement, name) for name in columns]
+    outside[columns.index("category")] = func.nullif(OutsideEndorsement.category, "")
     credential = union_all(
         sqlalchemy.select(*held, known_to_all).where(col(Endorsement.person_id).in_(ids)),
         sqlalchemy.select(*vetted).where(col(Vetting.person_id).in_(ids)),

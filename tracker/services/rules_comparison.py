@@ -19,7 +19,7 @@ from tracker.db.ledgers import EndorsementEnd, ProviderSpan
 from tracker.db.people import Endorsement
 from tracker.db.statements import drop_hiding_table, in_chunks, make_hiding_table
 from tracker.rulebooks import Rulebooks
-from tracker.rules.notice_config import NoticeConfig
+from tracker.rules.notice_config import NoticeConfigs
 from tracker.rules.notices import Decision, Kind
 from tracker.rules.renewal import falls_behind_on
 from tracker.rules.standing import Result, Standing
@@ -166,7 +166,7 @@ class ComparisonInput(NamedTuple):
 
     rulebooks: Rulebooks
     changed: Rulebooks
-    config: NoticeConfig
+    notices: NoticeConfigs
     association: str
     as_of: date
 
@@ -278,7 +278,7 @@ class _Side:
             self.renewals[facts.subject_id, is_current] = _summarize(standing, asked.as_of)
             category = standing.plan.category
             self.people[facts.subject_id] = (facts.person_id, facts.name, facts.email, category)
-        day = NoticeDay(session, rulebooks, asked.config, day_of, asked.as_of)
+        day = NoticeDay(session, rulebooks, asked.notices, day_of, asked.as_of)
         cutoffs = list_cutoffs(day, {standing.facts.person_id for standing in standings})
         decisions = decide_renewals(day, standings, cutoffs)
         for decided in group_by_person(day, decisions).values():

@@ -16,7 +16,7 @@ from tracker.db.writer import Writer
 from tracker.jobs.health_metrics import HealthMetrics, read_health_metrics
 from tracker.mail.compose import load_composer
 from tracker.rulebooks import Rulebooks
-from tracker.rules.notice_config import NoticeConfig
+from tracker.rules.notice_config import NoticeConfigs
 from tracker.services.evaluation import deferred_evaluation
 from tracker.services.team import TeamCache
 from tracker.settings import Settings, templates_folder
@@ -148,7 +148,7 @@ def build_app(
     engine: Engine,
     rulebooks: Rulebooks,
     *,
-    notices: NoticeConfig | None = None,
+    notices: NoticeConfigs | None = None,
     demo_people: Sequence[DemoLogin] = (),
     now: Callable[[], datetime] = clock.now,
     lifespan: Any = None,  # noqa: ANN401 - FastAPI's own
@@ -187,8 +187,8 @@ def build_app(
         reader=Reader(engine),
         writer=Writer(engine, deferred_evaluation),
         rulebooks=rulebooks,
-        notices=notices or NoticeConfig(),
-        composer=load_composer(folder, settings.mail.sender, settings.base_url),
+        notices=notices or NoticeConfigs(),
+        composer=load_composer(folder, settings.base_url),
         pages=_load_pages(folder / "web"),
         background=BackgroundWork(),
         readiness=Readiness(settings.database_url.get_secret_value()),

@@ -19,7 +19,7 @@ from tracker.formatting import DEFAULT_LOCALE, set_locale
 from tracker.jobs.health_metrics import HealthMetrics
 from tracker.mail.compose import Composer
 from tracker.rulebooks import Rulebooks
-from tracker.rules.notice_config import NoticeConfig
+from tracker.rules.notice_config import NoticeConfigs
 from tracker.services.browser_sessions import (
     SessionUser,
     get_session_user,
@@ -87,7 +87,7 @@ class Site:
     reader: Reader
     writer: Writer
     rulebooks: Rulebooks
-    notices: NoticeConfig
+    notices: NoticeConfigs
     composer: Composer
     pages: Pages
     background: BackgroundWork
@@ -261,12 +261,7 @@ async def find_viewer(
     user = signed_in.user
     viewer = _viewer_of(site, signed_in, request)
     if viewer is not None:
-        locale = DEFAULT_LOCALE
-        for association in (user.association, *viewer.coordinates):
-            if association in site.rulebooks.associations:
-                locale = site.rulebooks.associations[association].locale
-                break
-        set_locale(locale)
+        set_locale(_choose_locale(request, site, user.association, viewer.coordinates))
 
     def keep_seen() -> None:
         # If the database is busy, the next page records it.
@@ -276,6 +271,23 @@ async def find_viewer(
     if not has_recent_visit(user, now):
         tasks.add_task(keep_seen)
     return viewer
+
+
+def _choose_locale(
+    request: Request, site: Site, own: str | None, coordinates: Sequence[str]
+) -> str:
+    """The locale of a page: on the desk, that of the association whose desk it is.
+
+    That is the one in the address, or else the first. On other pages, the viewer's own comes first.
+    """
+    candidates = [own, *coordinates]
+    if request.url.path.startswith("/coordinator"):
+        asked = request.query_params.get("association")
+        candidates = [*(each for each in coordinates if each == asked), *coordinates, own]
+    for association in candidates:
+        if association in site.rulebooks.associations:
+            return site.rulebooks.associations[association].locale
+    return DEFAULT_LOCALE
 
 
 async def find_user(request: Request) -> SessionUser | None:

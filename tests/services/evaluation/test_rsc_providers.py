@@ -79,6 +79,25 @@ def test_an_ended_endorsement_shortens_the_span(session: Session) -> None:
     assert stored(session, people.ids["Vera"]) == [("NCIMHA/ifs-rsc", "2010-01-01", "2026-06-30")]
 
 
+def test_closing_a_gap_in_what_was_held_moves_the_first_day(session: Session) -> None:
+    people = CasePeople(session)
+    held = ["JUNE IFRS 2018-03-01..2020-02-28", "JUNE IFRS 2020-03-01"]
+    people.add("Bob", held, provides_rsc=True)
+    refresh_provider_spans(session, IMAGINED)
+    bob, rule = people.ids["Bob"], "PROVIDING/rsc"
+    # February 29, 2020, is missing, so that the years began anew on the day after it.
+    assert [span for span in stored(session, bob) if span[0] == rule] == [
+        (rule, "2023-03-01", "9999-12-31")
+    ]
+    session.connection().execute(
+        text("UPDATE endorsement SET ends_on = '2020-02-29' WHERE ends_on IS NOT NULL")
+    )
+    assert refresh_provider_spans(session, IMAGINED, person_ids={bob}) == {bob}
+    assert [span for span in stored(session, bob) if span[0] == rule] == [
+        (rule, "2021-03-01", "9999-12-31")
+    ]
+
+
 def test_who_provides_no_rsc_and_is_named_by_no_session_has_no_span(
     session: Session,
 ) -> None:

@@ -14,7 +14,7 @@ from tracker.db.engine import reading, writing
 from tracker.db.ledgers import LAST_DAY
 from tracker.db.people import Endorsement
 from tracker.db.tables import METADATA
-from tracker.rulebooks import Rulebooks, load_notice_config, read_changed_rulebook, with_rulebook
+from tracker.rulebooks import Rulebooks, load_notice_configs, read_changed_rulebook, with_rulebook
 from tracker.rules.model import Rulebook
 from tracker.rules.notices import Kind
 from tracker.rules.readings import find_alternative, take_reading
@@ -32,7 +32,7 @@ from tracker.services.settlements import settle_closed
 
 TODAY = NOW.date()
 _DAYS = select(col(Endorsement.id), LAST_DAY.label("last_day"))
-NOTICES = load_notice_config(CONFIG)
+NOTICES = load_notice_configs(CONFIG, ())
 NCIMHA = (CONFIG / "rulebooks" / "ncimha.toml").read_text("utf-8")
 
 

@@ -10,6 +10,8 @@ from tests.web.client import Visitor, WebClient, problems, text_of
 from tests.web.coordinator.test_provider_names import OWN, short_of, state_of
 from tracker.db.engine import writing
 from tracker.db.tables import METADATA
+from tracker.rulebooks import with_rulebook
+from tracker.rules.model import AcceptedProvider, ProviderRule
 
 PROVIDERS = "/coordinator/providers"
 SINCE = {"starts_day": "1", "starts_month": "jan", "starts_year": "2020"}
@@ -140,3 +142,48 @@ def test_others_can_neither_record_nor_change(sqlite_web: WebClient) -> None:
     eve = sqlite_web.cast.people[EVE]
     assert carol.post(f"{PROVIDERS}/{eve}/credential", VETTED).status_code == 404
     assert sqlite_web.cast.rows("outside_endorsement") == [outside]
+
+
+def accepting(web: WebClient, **accepted: object) -> WebClient:
+    """A site whose NCIMHA accepts other providers of IFS's RSC, and no others."""
+    rulebook = web.rulebooks.associations["NCIMHA"]
+    values = {"source": rulebook.providers["ifs-rsc"].accepts[0].source, **accepted}
+    rule = ProviderRule(says="others", accepts=(AcceptedProvider.model_validate(values),))
+    changed = rulebook.model_copy(update={"providers": {**rulebook.providers, "ifs-rsc": rule}})
+    return WebClient(web.cast, rulebooks=with_rulebook(web.rulebooks, changed))
+
+
+def test_vetting_elsewhere_is_recorded_where_a_rule_accepts_it(sqlite_web: WebClient) -> None:
+    web = accepting(sqlite_web, vetted=True, associations=["MI-AIMH"])
+    bob, carol = see_bob(web), web.visit(CAROL)
+    path = f"{PROVIDERS}/{bob}/credential"
+    assert "Vetted, without an endorsement" in text_of(carol.get(f"{path}?association=NCIMHA"))
+    save(carol, path, {**ELSEWHERE, "category": "vetted"})
+    page = text_of(carol.get(f"{PROVIDERS}/{bob}"))
+    assert "Sessions with Bob Osei count today" in page
+    assert "vetting by MI-AIMH" in page
+    [outside] = web.cast.rows("outside_endorsement")
+    assert (outside["association"], outside["category"]) == ("MI-AIMH", "")
+    shown = text_of(carol.get(f"{PROVIDERS}/elsewhere/{outside['id']}"))
+    assert "Vetting by MI-AIMH, since January 1, 2020." in shown
+    save(carol, f"{PROVIDERS}/elsewhere/{outside['id']}/remove", {})
+    assert web.cast.rows("outside_endorsement") == []
+
+
+def test_vetting_elsewhere_is_refused_where_no_rule_accepts_it(sqlite_web: WebClient) -> None:
+    bob, carol = see_bob(sqlite_web), sqlite_web.visit(CAROL)
+    path = f"{PROVIDERS}/{bob}/credential"
+    assert "Vetted, without" not in text_of(carol.get(f"{path}?association=NCIMHA"))
+    answer = carol.post(path, {**ELSEWHERE, "category": "vetted"})
+    assert problems(answer) == [("category", "Choose a category from the list")]
+
+
+def test_a_provider_page_says_when_years_held_are_reached(sqlite_web: WebClient) -> None:
+    web = accepting(sqlite_web, categories=["IMHM-C"], held_years=3)
+    bob, carol = see_bob(web), web.visit(CAROL)
+    save(carol, f"{PROVIDERS}/{bob}/credential", {**ELSEWHERE, "starts_year": "2024"})
+    page = text_of(carol.get(f"{PROVIDERS}/{bob}"))
+    assert "Sessions with Bob Osei do not count today." in page
+    reason = "counts only after 3 years without a break: held since January 1, 2024, it counts"
+    assert f"endorsement as IMHM-C {reason} starting January 1, 2027" in page
+    assert "Jan 1, 2027 to no end: endorsement as IMHM-C" in page

@@ -60,6 +60,8 @@ def test_metrics_show_job_runs_and_mail(web: WebClient) -> None:
     site = watched(web.cast)
     found = figures(ask(site, **RIGHT))
     assert found["tracker_mail_oldest_waiting_seconds",] == 0
+    due = "tracker_job_next_due_timestamp_seconds"
+    assert 0 < found[due, "NCIMHA", "evaluate"] - NOW.timestamp() <= 24 * 3600
     ran = "tracker_job_last_success_timestamp_seconds"
     assert found[ran, "CT-AIMH", "digest"] == found[ran, "NCIMHA", "evaluate"] == 0
     with writing(web.cast.engine) as session:

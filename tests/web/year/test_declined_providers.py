@@ -23,8 +23,7 @@ class MailParts:
     def __init__(self, cast: Cast) -> None:
         self.settings = cast.settings
         self.rulebooks = BOOKS
-        sender = self.settings.mail.sender
-        self.composer = load_composer(templates_folder(), sender, self.settings.base_url)
+        self.composer = load_composer(templates_folder(), self.settings.base_url)
 
 
 @pytest.fixture

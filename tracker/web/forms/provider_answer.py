@@ -15,6 +15,8 @@ from tracker.web.forms.body import add_problem, clean, parse_id
 from tracker.web.forms.days import PeriodForm
 
 NEW, NOTHING, VETTING, ELSEWHERE = "new", "nothing", "vetting", "elsewhere"
+# The choice among the categories for a provider whom another association vetted.
+VETTED_ELSEWHERE = "vetted"
 _YEARS_BACK = 60
 
 
@@ -41,11 +43,14 @@ class CredentialForm(PeriodForm):
             name = find_organization(rulebooks, self.elsewhere.data)
             if not name:
                 add_problem(self.elsewhere, format_refusal("association-missing", {}))
+            if not self.category.data:
+                add_problem(self.category, format_refusal("category-unknown", {}))
         starts_on = self.parse_first_day(today, years_back=_YEARS_BACK)
         ends_on = self.parse_last_day(today)
         if starts_on is None or self.errors:
             return None
-        category = self.category.data if name else ""
+        is_endorsed = name and self.category.data != VETTED_ELSEWHERE
+        category = self.category.data if is_endorsed else ""
         return NewCredential(starts_on, ends_on, name, category)
 
     def parse_last_day(self, today: date) -> date | None:

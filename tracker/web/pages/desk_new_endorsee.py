@@ -218,7 +218,7 @@ def _show(page: PageRequest, association: str, form: NewEndorseeForm) -> HTMLRes
         form=form,
         added=added,
         sample=render_welcome_sample(page.site, association, typed, page.now),
-        first_reminder=max(page.site.notices.renewal.before, default=0),
+        first_reminder=max(page.site.notices.of(association).renewal.before, default=0),
         days=MAY_UNDO_FOR.days,
         path=f"{_PATH}?{urlencode({'association': association})}",
     )

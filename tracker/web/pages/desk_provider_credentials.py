@@ -13,6 +13,7 @@ from tracker.services.context import Refused, ServiceContext
 from tracker.services.desk_changes import ChangePlan
 from tracker.services.provider_credentials import (
     NewCredential,
+    accepts_vetting_elsewhere,
     add_credential,
     change_outside_endorsement,
     list_categories,
@@ -20,7 +21,7 @@ from tracker.services.provider_credentials import (
 )
 from tracker.services.provider_overview import is_provider_of
 from tracker.web.forms.body import RowId, Typed, text_of
-from tracker.web.forms.provider_answer import CredentialForm
+from tracker.web.forms.provider_answer import VETTED_ELSEWHERE, CredentialForm
 from tracker.web.page_request import ChangePage, PageRequest, require
 from tracker.web.pages.desk import answer_change, choose_association
 from tracker.web.rendering import category_names
@@ -43,6 +44,11 @@ class _Recorded(NamedTuple):
 
     outside: OutsideEndorsement
     name: str
+
+    @property
+    def what(self) -> str:
+        """``IMHM-C endorsement``, or ``vetting``."""
+        return f"{self.outside.category} endorsement" if self.outside.category else "vetting"
 
 
 @router.get(_CREDENTIAL)
@@ -134,10 +140,13 @@ def list_credential_choices(page: PageRequest, association: str) -> CredentialCh
     rulebooks = page.rulebooks
     labels = category_names(rulebooks, rulebooks.associations[association])
     known = rulebooks.organizations.values()
-    return CredentialChoices(
-        [each.name for each in known if each.infant_mental_health],
-        [(each, labels.get(each, each)) for each in list_categories(rulebooks, association)],
-    )
+    categories = [
+        (each, labels.get(each, each)) for each in list_categories(rulebooks, association)
+    ]
+    if accepts_vetting_elsewhere(rulebooks, association):
+        categories.append((VETTED_ELSEWHERE, "Vetted, without an endorsement"))
+    organizations = [each.name for each in known if each.infant_mental_health]
+    return CredentialChoices(organizations, categories)
 
 
 def _plan_elsewhere(
@@ -146,7 +155,7 @@ def _plan_elsewhere(
     outside = recorded.outside
     return ChangePlan(
         outside.known_to,
-        f"{verb} the {outside.category} endorsement by {outside.association} of {recorded.name}",
+        f"{verb} the {recorded.what} by {outside.association} of {recorded.name}",
         frozenset([outside.person_id]),
         (_OUTSIDE,),
         work,
@@ -167,6 +176,8 @@ def _provider_path(association: str, person_id: int) -> str:
 
 
 def _describe(association: str, new: NewCredential) -> str:
+    if new.association and not new.category:
+        return f"vetting by {new.association}"
     if new.association:
         return f"an endorsement as {new.category} by {new.association}"
     return f"vetting by {association}"
@@ -215,5 +226,6 @@ def _render_elsewhere(page: PageRequest, recorded: _Recorded, form: CredentialFo
         person_id=outside.person_id,
         name=recorded.name,
         outside=outside,
+        what=recorded.what,
         path=_ELSEWHERE.format(outside_id=outside.id),
     )

@@ -295,7 +295,7 @@ def show_closing(page: CoordinatorPage, association: Annotated[str, Query()] = "
         ],
         name=name_checklist(closing.cycle),
         outcomes=format_outcomes(closing),
-        sends_lapse_notices=page.site.notices.lapse.notify,
+        sends_lapse_notices=page.site.notices.of(association).lapse.notify,
         report_path=f"{_PATH}?{urlencode({'association': association})}",
     )
 

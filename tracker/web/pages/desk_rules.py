@@ -146,11 +146,11 @@ class ChangeAhead(NamedTuple):
 
 
 def _show_renewals(page: PageRequest, view: RulebookView) -> dict[str, Any]:
-    rulebook = view.rulebook
+    rulebook, config = view.rulebook, page.site.notices.of(view.rulebook.id)
     with page.reading() as session:
         sizes = count_by_category(session, rulebook.id, view.today)
         changes = []
-        used_since = page.site.notices.provider_cutoff.recent_from(view.today)
+        used_since = config.provider_cutoff.recent_from(view.today)
         for change in list_changes_ahead(rulebook, view.today):
             losing: Sequence[LosingProvider] = ()
             if change.provider_rule and change.last_day:
@@ -166,9 +166,9 @@ def _show_renewals(page: PageRequest, view: RulebookView) -> dict[str, Any]:
         "schemes": list_scheme_spans(rulebook, view.today),
         "category_ends": list(describe_ends(rulebook, rulebook.categories)),
         "cycle": cycle,
-        "days": _list_days(cycle, page.site.notices, view.today),
-        "renewal_steps": describe_renewal_steps(page.site.notices),
-        "other_steps": describe_other_steps(page.site.notices),
+        "days": _list_days(cycle, config, view.today),
+        "renewal_steps": describe_renewal_steps(config),
+        "other_steps": describe_other_steps(config),
         "unruled": [
             (key, category_name(rulebook, key), sizes.count_endorsements([key]))
             for key in rulebook.categories

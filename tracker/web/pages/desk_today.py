@@ -129,7 +129,7 @@ def show_today(
 def _read_panels(page: PageRequest, session: Session, association: str) -> dict[str, Any]:
     """What stands below the queue: the system's health, what comes up, progress, and changes."""
     today, rulebook = page.day_of(association), page.rulebooks.associations[association]
-    recent_months = page.site.notices.provider_cutoff.used_within_months
+    recent_months = page.site.notices.of(association).provider_cutoff.used_within_months
     health = read_run_health(session, association, page.now)
     endings = list_endings(session, page.rulebooks, association, page.day_of)[:_MOST_AHEAD]
     changes = list_changes(session, [association], limit=_LATEST_CHANGES)
@@ -208,7 +208,8 @@ class NextJob(NamedTuple):
 def _list_next_jobs(page: PageRequest, session: Session, association: str) -> list[NextJob]:
     """When each job runs next, the soonest first."""
     zone = page.rulebooks.associations[association].time_zone
-    schedule, last = page.site.settings.schedule, list_last_run_dates(session)
+    schedule = page.site.settings.schedule_of(association)
+    last = list_last_run_dates(session)
     times = []
     for job in Job:
         label = capitalize_first(JOB_LABELS[job])

@@ -314,13 +314,13 @@ def show_result(
 
 def _list_other_days(page: PageRequest, trial: _Trial) -> list[tuple[date, str]]:
     """The next days on which something happens by itself, each with the comparison as of it."""
-    cycle = fixed_cycle_on(trial.rulebook, trial.as_of)
+    cycle, today = fixed_cycle_on(trial.rulebook, trial.as_of), page.day_of(trial.association)
     if cycle is None:
         return []
-    today = page.day_of(trial.association)
-    days = [day for day, _ in list_renewal_days(cycle, page.site.notices) if day > today]
-    others = [day for day in (today, *days) if day != trial.as_of]
-    return [(day, trial.path(as_of=day.isoformat())) for day in others[:_MOST_OTHER_DAYS]]
+    config = page.site.notices.of(trial.association)
+    days = [today, *(day for day, _ in list_renewal_days(cycle, config) if day > today)]
+    others = [(day, trial.path(as_of=str(day))) for day in days if day != trial.as_of]
+    return others[:_MOST_OTHER_DAYS]
 
 
 @router.post(_RESULT)

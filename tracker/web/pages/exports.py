@@ -27,7 +27,7 @@ from tracker.exports.calendar import calendar_file, list_calendar_dates
 from tracker.exports.my_data import write_my_data
 from tracker.exports.transcript import Transcript, find_transcript
 from tracker.exports.transcript_files import file_name, transcript_csv
-from tracker.formatting import capitalize_first, format_date
+from tracker.formatting import DEFAULT_LOCALE, capitalize_first, format_date, set_locale
 from tracker.rules.reasons import because, format_reason
 from tracker.services.calendar_feeds import (
     delete_feed,
@@ -306,11 +306,16 @@ def _attach(body: bytes, media_type: str, transcript: Transcript, ending: str) -
 
 
 def _get_transcript(page: PageRequest, endorsement_id: int, cycle_starts_on: date) -> Transcript:
-    """The transcript of a cycle. Raises a 404 for any that is not the person's own."""
+    """The transcript of a cycle. Raises a 404 for any that is not the person's own.
+
+    All of it is in the locale of the endorsement's association.
+    """
     transcript = None
     with page.reading() as session:
         for endorsed in endorsements_of(session, page.person_id):
             if endorsed.id == endorsement_id:
+                rulebook = page.rulebooks.associations.get(endorsed.association)
+                set_locale(rulebook.locale if rulebook else DEFAULT_LOCALE)
                 transcript = find_transcript(
                     session, page.rulebooks, endorsed, cycle_starts_on, page.now
                 )

@@ -14,8 +14,8 @@ from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 from sqlalchemy.exc import SQLAlchemyError
 
 from tracker.jobs.health_metrics import HealthMetrics
-from tracker.jobs.schedule import Job
-from tracker.web.dependencies import NowDep, SiteDep
+from tracker.jobs.schedule import Job, find_next
+from tracker.web.dependencies import NowDep, Site, SiteDep
 from tracker.web.page_request import require
 
 router = APIRouter()
@@ -56,6 +56,7 @@ async def show_metrics(
         _LOG.warning("no metrics", error=type(error).__name__)
         return PlainTextResponse("the database does not answer", 503)
     registry = _build_gauges(vitals, site.rulebooks.associations, now)
+    _add_next_due(registry, site, now)
     return PlainTextResponse(generate_latest(registry), media_type=CONTENT_TYPE_PLAIN_0_0_4)
 
 
@@ -95,6 +96,21 @@ def _build_gauges(
     for state in _MAIL_STATES:
         mails.labels(state).set(metrics.mails.get(state, 0))
     return registry
+
+
+def _add_next_due(registry: CollectorRegistry, site: Site, now: datetime) -> None:
+    """When each job becomes due next, by each association's own schedule."""
+    next_due = Gauge(
+        "tracker_job_next_due_timestamp_seconds",
+        "When the job becomes due next for the association",
+        ["job", "association"],
+        registry=registry,
+    )
+    for association, rulebook in site.rulebooks.associations.items():
+        schedule = site.settings.schedule_of(association)
+        for job in Job:
+            at = find_next(schedule, job, rulebook.time_zone, now)
+            next_due.labels(job, association).set(at.timestamp())
 
 
 @router.get("/static/{name}")

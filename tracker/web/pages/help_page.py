@@ -1,6 +1,6 @@
 """Help: the viewer's rulebooks in plain words, with their sources, and whom to ask."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import date
 from typing import Any
 
@@ -9,7 +9,7 @@ from fastapi.responses import Response
 
 from tracker.db.applications import Application
 from tracker.db.engine import reading
-from tracker.formatting import format_date
+from tracker.formatting import format_date, format_list
 from tracker.rulebooks import Rulebooks
 from tracker.rules.description import (
     describe_accepted,
@@ -23,6 +23,7 @@ from tracker.rules.plan import latest_value, value_in_force
 from tracker.rules.requirement import Requirement, Source, Value
 from tracker.services.applications import list_undecided_applications
 from tracker.services.endorsements import endorsements_of
+from tracker.settings import Settings
 from tracker.web.dependencies import NowDep, OptionalViewerDep, SiteDep
 from tracker.web.rendering import category_name
 
@@ -34,6 +35,7 @@ def show_help(site: SiteDep, now: NowDep, viewer: OptionalViewerDep) -> Response
     """General help for everybody; for an endorsee, their own rulebooks first."""
     descriptions = []
     applications: Sequence[Application] = ()
+    held: dict[tuple[str, str], None] = {}
     if viewer is not None and viewer.person_id is not None:
         with reading(site.engine) as session:
             endorsements = endorsements_of(session, viewer.person_id)
@@ -44,6 +46,8 @@ def show_help(site: SiteDep, now: NowDep, viewer: OptionalViewerDep) -> Response
                 today = site.today(association, now)
                 description = describe_rulebook(site.rulebooks, association, category, today)
                 descriptions.append(description)
+    associations = [*(name for name, _ in held), *(each.association for each in applications)]
+    senders = list_senders(site.settings, associations)
     return site.pages.render(
         "help.html",
         viewer=viewer,
@@ -51,8 +55,15 @@ def show_help(site: SiteDep, now: NowDep, viewer: OptionalViewerDep) -> Response
         rulebooks=descriptions,
         applications=applications,
         coordinators=site.settings.coordinators_by_association,
-        sender=site.settings.mail.sender_mailbox.address,
+        senders=format_list(senders),
+        has_one_sender=len(senders) == 1,
     )
+
+
+def list_senders(settings: Settings, associations: Iterable[str]) -> list[str]:
+    """The addresses from which these associations' mail comes, after that of codes to sign in."""
+    addresses = [settings.mail_of(name).sender_mailbox.address for name in (None, *associations)]
+    return list(dict.fromkeys(addresses))
 
 
 def describe_rulebook(
