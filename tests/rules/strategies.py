@@ -16,6 +16,7 @@ ENDORSEMENTS = {
     ],
     IMAGINED: [
         *("TRIENNIAL IFS", "TRIENNIAL-Y IFS", "ANNIVERSARY IFS", "JUNE IFS", "CHANGING IFS"),
+        "RESTING IFS",
     ],
 }
 HOLDINGS = {
@@ -88,9 +89,13 @@ def cases(draw: st.DrawFn, rulebooks: Rulebooks) -> dict[str, Any]:
         "entries": draw(st.lists(entries(), max_size=5)),
         "providers": {name: draw(holdings(rulebooks)) for name in PROVIDERS},
         "leave": [f"{n} {draw(spans())}" for n in held if draw(st.booleans())],
+        "inactive": [f"{n} {draw(spans())}" for n in held if draw(st.integers(0, 3)) == 0],
         "waived": [],
         "extended": [],
     }
+    # One row for a day on which either begins.
+    begun = {line.partition("..")[0] for line in case["leave"]}
+    case["inactive"] = [x for x in case["inactive"] if x.partition("..")[0] not in begun]
     for name, endorsement in zip(held, endorsed, strict=True):
         association, category, since = endorsement.split()
         plan = rulebooks.plan(association, category, date.fromisoformat(since[:10]), draw(any_day))

@@ -15,7 +15,7 @@ from tracker.rules.notice_config import LapseSteps, MembershipSteps, NoticeConfi
 from tracker.rules.notices import Cutoff, Decision, Key, Kind, decide
 from tracker.rules.providers import Ending
 from tracker.rules.renewal import judge_renewal
-from tracker.rules.standing import Facts, Span, Standing, Status
+from tracker.rules.standing import Absence, Facts, Span, Standing, Status
 
 CONFIG = load_notice_config(TESTS.parent / "config")
 DAY = timedelta(days=1)
@@ -155,14 +155,14 @@ def test_reminders_resume_after_hours_are_deleted() -> None:
 
 def test_leave_on_the_due_date_excuses_from_reminders() -> None:
     day = date(2024, 12, 1)
-    found = decisions(alice(day, leaves=(Span(date(2024, 11, 1), DUE),)), day)
+    found = decisions(alice(day, leaves=(Absence(date(2024, 11, 1), DUE),)), day)
     assert sent(found) == []
     assert "on leave on the due date" in reasons(found)
 
 
 def test_leave_that_ends_early_does_not_excuse() -> None:
     day = date(2024, 12, 1)
-    found = decisions(alice(day, leaves=(Span(date(2024, 11, 1), DUE - DAY),)), day)
+    found = decisions(alice(day, leaves=(Absence(date(2024, 11, 1), DUE - DAY),)), day)
     assert sent(found) == [(Kind.RENEWAL, DUE, -30)]
 
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from tests.rules.case_data import IMAGINED, REAL
 from tracker.rulebooks import Rulebooks
 from tracker.rules.renewal import Pace, falls_behind_on, forecast, judge_renewal
-from tracker.rules.standing import Facts, Span, Standing
+from tracker.rules.standing import Absence, Facts, Span, Standing
 
 MEMBER = (Span(date(2000, 1, 1), date(2099, 12, 31)),)
 
@@ -84,7 +84,7 @@ def test_an_overdue_renewal_has_no_pace_any_more() -> None:
 
 
 def test_an_excused_renewal_has_no_pace() -> None:
-    leave = (Span(date(2025, 12, 31), date(2025, 12, 31)),)
+    leave = (Absence(date(2025, 12, 31), date(2025, 12, 31)),)
     assert falls_behind_on(stand(0, leaves=leave)) is None
 
 

@@ -28,7 +28,9 @@ SENTENCES = {
     "first_cycle_hours": "all hours held since {starts_on} count, also those from before the "
     "endorsement began on {endorsed_on}",
     "waived": "waived by the association",
-    "on_leave": "excused while on leave",
+    "on_leave": "excused while {status}",
+    "no_membership_away": "not required on days away",
+    "months_away": "{away} of {months} months {status}: {required} of {amount} required",
     # What today's records would change about a settled cycle.
     "settled_without_renewal": "it was settled as {before}; by today's records nothing is due",
     "settled_status": "it was settled as {before}; by today's records it would be {after}",
