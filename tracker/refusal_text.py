@@ -5,6 +5,7 @@ from datetime import date
 from string import Formatter
 from typing import Any
 
+from tracker.absence_text import ABSENCE_SENTENCES
 from tracker.formatting import (
     MINUTES_IN_HOUR,
     format_alternatives,
@@ -231,6 +232,7 @@ _SENTENCES: dict[str, str | Callable[[Facts], str]] = {
         + (f"to {format_date(facts['ends_on'])}" if facts["ends_on"] else "on")
         + ". Change that one, or enter days that do not overlap it."
     ),
+    **ABSENCE_SENTENCES,
     "leave-before-endorsement": "This leave ends before your endorsement began on {starts_on}",
     "leave-in-closed-cycle": (
         "{cycle} closed on {grace_ends_on}, so leave that ends in it has no effect. Contact your "

@@ -166,6 +166,31 @@ def test_leave_that_ends_early_does_not_excuse() -> None:
     assert sent(found) == [(Kind.RENEWAL, DUE, -30)]
 
 
+@pytest.mark.parametrize(
+    ("last", "expected"),
+    [
+        (date(2024, 11, 30), [(Kind.RENEWAL, DUE, -30)]),
+        (date(2024, 12, 1), []),
+        (DUE - DAY, []),
+    ],
+)
+def test_no_reminders_while_inactive(last: date, expected: list[tuple[Kind, date, int]]) -> None:
+    day = date(2024, 12, 1)
+    inactive = (Absence(date(2024, 11, 1), last, "inactive"),)
+    found = decisions(alice(day, leaves=inactive), day)
+    assert sent(found) == expected
+    assert ("the endorsement is inactive" in reasons(found)) == (not expected)
+
+
+def test_what_is_due_while_inactive_has_reminders() -> None:
+    day = date(2027, 12, 1)
+    due_on = date(2027, 12, 31)
+    inactive = (Absence(date(2027, 11, 1), due_on, "inactive"),)
+    standing = alice(day, leaves=inactive, rulebooks=IMAGINED, association="TRIENNIAL", cycle=day)
+    found = decisions(standing, day)
+    assert (Kind.RENEWAL, due_on, -30) in sent(found)
+
+
 def test_no_reminder_when_everything_is_waived() -> None:
     day = date(2024, 12, 1)
     waived = ("training", "training.deia", "rsc")

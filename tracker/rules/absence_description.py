@@ -3,8 +3,10 @@
 from collections.abc import Iterator, Sequence
 
 from tracker.formatting import capitalize_first, format_count, format_list
-from tracker.rules.absence_rules import ABSENCE_NOUNS, AbsenceRule
+from tracker.rules.absence_rules import ABSENCE_NOUNS, AbsenceKind, AbsenceRule
+from tracker.rules.absences import read_terms
 from tracker.rules.model import Rulebook
+from tracker.rules.plan import RenewalPlan
 
 _TIMES = {1: "once", 2: "twice"}
 
@@ -32,6 +34,50 @@ def format_absence_rule(rulebook: Rulebook, rule: AbsenceRule) -> str:
     if rule.membership == "required":
         sentences.append("Membership stays required")
     return f"{'. '.join([*sentences, *_describe_limits(rule)])}."
+
+
+def describe_excuse(plan: RenewalPlan | None, name: str, kind: AbsenceKind) -> str:
+    """What a leave, or inactive status, means for a renewal, to its endorsee.
+
+    ``name`` is the endorsement's; None if no cycle is known.
+    """
+    noun = ABSENCE_NOUNS[kind]
+    if plan is None or plan.cycle is None:
+        return f"Due dates of {name} stay the same."
+    terms = read_terms(plan, plan.cycle, kind)
+    if terms.excuses == "nothing":
+        return f"Your {name} renewal stays due, and requires the same."
+    if terms.excuses == "hours in proportion":
+        return f"Your {name} renewal requires fewer hours for each month of your {noun}."
+    if terms.ids >= {requirement.id for requirement in plan.requirements}:
+        return (
+            f"If your {name} renewal is due during your {noun}, you don't need to submit anything."
+        )
+    labels = format_list([r.label for r in plan.requirements if r.id in terms.ids])
+    return f"If your {name} renewal is due during your {noun}, this need not be complete: {labels}."
+
+
+def excuses_everything(plan: RenewalPlan | None, kind: AbsenceKind) -> bool:
+    """Whether a leave, or inactive status, on the due date excuses all that is missing."""
+    if plan is None or plan.cycle is None:
+        return True
+    ids = {requirement.id for requirement in plan.requirements}
+    terms = read_terms(plan, plan.cycle, kind)
+    return terms.excuses == "all that is missing" and terms.ids >= ids
+
+
+def describe_for_coordinator(plan: RenewalPlan | None, kind: AbsenceKind) -> str:
+    """What a leave, or inactive status, excuses in the plan's cycle, in a sentence."""
+    noun = ABSENCE_NOUNS[kind]
+    if plan is None or plan.cycle is None or excuses_everything(plan, kind):
+        return f"A renewal that is due during {noun} needs nothing."
+    terms = read_terms(plan, plan.cycle, kind)
+    if terms.excuses == "nothing":
+        return f"{capitalize_first(noun)} excuses nothing."
+    if terms.excuses == "hours in proportion":
+        return f"Each month of {noun} in the cycle reduces the hours that are required."
+    labels = format_list([r.label for r in plan.requirements if r.id in terms.ids])
+    return f"A renewal that is due during {noun} needs no more of this: {labels}."
 
 
 def _list_labels(rulebook: Rulebook, ids: Sequence[str]) -> list[str]:

@@ -11,6 +11,8 @@ from tracker.db.applications import Application
 from tracker.db.engine import reading
 from tracker.formatting import format_date
 from tracker.rulebooks import Rulebooks
+from tracker.rules.absence_description import format_absence_rule
+from tracker.rules.absences import KINDS
 from tracker.rules.description import describe_accepted, format_amount, format_scheme
 from tracker.rules.model import Interpretation, Rulebook
 from tracker.rules.plan import value_in_force
@@ -65,6 +67,7 @@ def describe_rulebook(
         "category": category,
         "category_name": category_name(rulebook, category),
         "cycles": _describe_cycles(rulebook, today),
+        "absences": _describe_absences(rulebook, today),
         "requirements": [_describe_requirement(rulebook, each, today) for each in requirements],
         "provider_rules": _describe_provider_rules(rulebook, requirements, today),
         "memberships": _describe_memberships(rulebooks, rulebook, requirements),
@@ -83,6 +86,14 @@ def _describe_cycles(rulebook: Rulebook, today: date) -> list[str]:
     for scheme in rulebook.cycles[len(started) :]:
         sentences.append(f"Starting {format_date(scheme.starts_from)}: {format_scheme(scheme)}")
     return sentences
+
+
+def _describe_absences(rulebook: Rulebook, today: date) -> list[str]:
+    """What leave and inactive status excuse; empty if it is the usual."""
+    in_force = [rule for kind in KINDS if (rule := rulebook.absence_rule(kind, today))]
+    if all(rule.excuses is None for rule in in_force) and rulebook.cycles[-1].years == 1:
+        return []
+    return [format_absence_rule(rulebook, rule) for rule in in_force]
 
 
 def _describe_requirement(
