@@ -91,7 +91,9 @@ def _describe_cycles(rulebook: Rulebook, today: date) -> list[str]:
 def _describe_absences(rulebook: Rulebook, today: date) -> list[str]:
     """What leave and inactive status excuse; empty if it is the usual."""
     in_force = [rule for kind in KINDS if (rule := rulebook.absence_rule(kind, today))]
-    if all(rule.excuses is None for rule in in_force) and rulebook.cycles[-1].years == 1:
+    if all(rule.excuses is None for rule in in_force) and all(
+        scheme.years == 1 for scheme in rulebook.cycles
+    ):
         return []
     return [format_absence_rule(rulebook, rule) for rule in in_force]
 
