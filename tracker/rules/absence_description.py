@@ -14,26 +14,32 @@ _TIMES = {1: "once", 2: "twice"}
 def format_absence_rule(rulebook: Rulebook, rule: AbsenceRule) -> str:
     """What leave, or inactive status, excuses, how long it may last, and how often."""
     noun = capitalize_first(ABSENCE_NOUNS[rule.kind])
-    excused = list(rule.requirements)
-    if rule.membership == "excused":
-        excused.append("membership")
-    what = f": {format_list(_list_labels(rulebook, excused))}" if excused else ""
-    if rule.excuses == "nothing":
-        sentences = [f"{noun} excuses nothing"]
-    elif rule.excuses == "hours in proportion":
-        months = "a month begun" if rule.months == "begun" else "each whole month"
-        sentences = [f"For {months} of {noun.lower()} in the cycle, fewer hours are required{what}"]
-    elif rule.excuses == "all that is missing":
-        sentences = [f"{noun} that includes the due date excuses all that is missing{what}"]
-    else:
-        sentence = (
-            f"{noun} that includes the due date excuses all that is missing in cycles of up to a "
-            f"year; in longer cycles, fewer hours are required for each whole month{what}"
-        )
-        sentences = [sentence]
-    if rule.membership == "required":
+    sentences = [_describe_excuses(rulebook, rule, noun)]
+    is_by_day = rule.membership == "excused" and rule.excuses != "all that is missing"
+    if is_by_day:
+        sentences.append("No membership is required on those days")
+    elif rule.membership == "required":
         sentences.append("Membership stays required")
     return f"{'. '.join([*sentences, *_describe_limits(rule)])}."
+
+
+def _describe_excuses(rulebook: Rulebook, rule: AbsenceRule, noun: str) -> str:
+    listed = list(rule.requirements)
+    if rule.membership == "excused" and rule.excuses == "all that is missing" and listed:
+        listed.append("membership")
+    labels = f" ({format_list(_list_labels(rulebook, listed))})" if listed else ""
+    if rule.excuses == "nothing":
+        return f"{noun} excuses nothing"
+    if rule.excuses == "hours in proportion":
+        months = "month begun" if rule.months == "begun" else "whole month"
+        return f"For each {months} of {noun.lower()} in the cycle, fewer hours are required{labels}"
+    if rule.excuses == "all that is missing":
+        what = "what is missing" if listed else "all that is missing"
+        return f"{noun} that includes the due date excuses {what}{labels}"
+    return (
+        f"{noun} that includes the due date excuses all that is missing in cycles of up to a year; "
+        f"in longer cycles, fewer hours are required for each whole month{labels}"
+    )
 
 
 def describe_excuse(plan: RenewalPlan | None, name: str, kind: AbsenceKind) -> str:
@@ -88,12 +94,15 @@ def _list_labels(rulebook: Rulebook, ids: Sequence[str]) -> list[str]:
 def _describe_limits(rule: AbsenceRule) -> Iterator[str]:
     if not rule.allowed:
         yield "No new one can be recorded"
+    bounds = []
     for name, days, months in (
         ("at least", rule.shortest_days, rule.shortest_months),
         ("at most", rule.longest_days, rule.longest_months),
     ):
         if length := days or months:
-            yield f"It lasts {name} {format_count(length, 'day' if days else 'month')}"
+            bounds.append(f"{name} {format_count(length, 'day' if days else 'month')}")
+    if bounds:
+        yield f"It lasts {format_list(bounds)}"
     if rule.most is not None:
         yield _describe_often(rule, rule.most)
 
@@ -102,4 +111,5 @@ def _describe_often(rule: AbsenceRule, most: int) -> str:
     times = _TIMES.get(most) or f"{most} times"
     length = rule.within_cycles or rule.within_years or 1
     word = "cycle" if rule.within_cycles else "year"
-    return f"It is possible at most {times} in {format_count(length, word)}"
+    span = f"a {word}" if length == 1 else format_count(length, word)
+    return f"It is possible at most {times} in {span}"
