@@ -8,12 +8,11 @@ import pytest
 from sqlmodel import select
 
 from tests.rules.case_data import IMAGINED, REAL
-from tests.support.cast import ALICE, BOOKS, CAROL, Cast
+from tests.support.absences import with_absences
+from tests.support.cast import ALICE, CAROL, Cast
 from tracker.db.people import Leave
 from tracker.refusal_text import format_refusal
-from tracker.rulebooks import Rulebooks, with_rulebook
 from tracker.rules.absence_rules import AbsenceKind
-from tracker.rules.model import Rulebook
 from tracker.rules.standing import Absence
 from tracker.services.absence_limits import check_limits, is_ever_offered
 from tracker.services.context import Refused, ServiceContext
@@ -92,13 +91,6 @@ def test_inactive_status_is_offered_from_its_first_day() -> None:
     assert not is_ever_offered(REAL.associations["NCIMHA"], "inactive", date(2026, 1, 1))
 
 
-def with_absences(*absences: dict[str, object]) -> Rulebooks:
-    """The cast's rulebooks, with other rules about leave at NCIMHA."""
-    data = BOOKS.associations["NCIMHA"].model_dump(by_alias=True, exclude_unset=True)
-    return with_rulebook(BOOKS, Rulebook.model_validate({**data, "absences": absences}))
-
-
-FROM = {"from": date(2000, 1, 1), "interpretation": "leave-on-due-date"}
 YEAR = RequestedDays(date(2026, 12, 1), date(2027, 11, 30))
 
 
@@ -111,13 +103,13 @@ def test_coordinators_record_inactive_status_where_it_is_offered(act: Act, cast:
     with pytest.raises(Refused) as refused:
         add_leave(carol, alice, YEAR, "Retired for a year", "inactive")
     assert codes(refused) == [("starts_on", "absence-not-offered")]
-    offering = replace(carol, rulebooks=with_absences({"kind": "inactive", **FROM}))
+    offering = replace(carol, rulebooks=with_absences({"kind": "inactive"}))
     grant = add_leave(offering, alice, YEAR, "Retired for a year", "inactive")
     assert (grant.kind, carol.session.exec(select(Leave.kind)).one()) == ("inactive", "inactive")
 
 
 def test_endorsees_request_inactive_status_within_its_limits(act: Act, cast: Cast) -> None:
-    rule = {"kind": "inactive", "shortest_months": 12, **FROM}
+    rule = {"kind": "inactive", "shortest_months": 12}
     alice = replace(act(ALICE), rulebooks=with_absences(rule))
     carol = replace(act(CAROL), rulebooks=alice.rulebooks)
     held = (alice.session, alice.rulebooks, alice.person_id, alice.now)

@@ -144,7 +144,7 @@ class AbsenceForm(LeaveForm):
     what = SelectField(
         "What to record",
         validate_choice=False,
-        choices=[("leave", "Leave"), ("inactive", "Inactive status")],
+        choices=[SelectChoice("leave", "Leave"), SelectChoice("inactive", "Inactive status")],
     )
 
 
