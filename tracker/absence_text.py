@@ -43,10 +43,24 @@ def _format_too_often(facts: Facts) -> str:
     return f"{noun} is possible at most {times} in {within}, and one that began on {day} is on file"
 
 
-ABSENCE_SENTENCES: dict[str, Callable[[Facts], str]] = {
+ABSENCE_SENTENCES: dict[str, str | Callable[[Facts], str]] = {
     "absence-not-offered": _format_not_offered,
     "absence-too-short": _format_too_short,
     "absence-too-long": _format_too_long,
     "absence-needs-end": _format_needs_end,
     "absence-too-often": _format_too_often,
+    "leave-before-endorsement": "This leave ends before your endorsement began on {starts_on}",
+    "leave-in-closed-cycle": (
+        "{cycle} closed on {grace_ends_on}, so leave that ends in it has no effect. Contact your "
+        "coordinator."
+    ),
+    "leave-overlaps": (
+        "There is already leave from {starts_on} that overlaps these days. Change that one instead."
+    ),
+    "granted-leave-before-endorsement": (
+        "This leave ends before the endorsement began on {starts_on}"
+    ),
+    "granted-leave-in-closed-cycle": (
+        "{cycle} closed on {grace_ends_on}, so leave that ends in it has no effect"
+    ),
 }
