@@ -53,6 +53,7 @@ class PlannedRequirement:
     amount: int
     unit: str
     is_exempt: bool
+    is_for_everyone: bool
     only_rsc_providers: bool
     returns_from: AbsenceKind | None
     each_year: bool
@@ -220,6 +221,7 @@ def _plan_requirement(
         amount=amount,
         unit="years" if value.years else rule.unit or _UNITS[rule.counts],
         is_exempt=is_prorated and share == 0,
+        is_for_everyone=rule.asked_of == "everyone",
         only_rsc_providers=rule.asked_of == "those who provide RSC",
         returns_from=_RETURNS.get(rule.asked_of),
         each_year=rule.each_year,

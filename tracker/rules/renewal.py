@@ -115,7 +115,7 @@ def _judge_requirements(
     signed = facts.submitted.signed if facts.submitted else frozenset[str]()
     results = []
     for requirement in plan.requirements:
-        if not _is_asked(requirement, facts, effect):
+        if not requirement.is_for_everyone and not _is_asked(requirement, facts, effect):
             continue
         required = requirement.amount
         if requirement.is_hours:
@@ -138,9 +138,9 @@ def _judge_requirements(
 
 def _is_asked(requirement: PlannedRequirement, facts: Facts, effect: AbsenceEffect) -> bool:
     """Whether a requirement that is not for everyone is for this person."""
-    if requirement.only_rsc_providers and not facts.provides_rsc:
-        return False
-    return requirement.returns_from is None or requirement.returns_from in effect.returned
+    if requirement.only_rsc_providers:
+        return facts.provides_rsc
+    return requirement.returns_from in effect.returned
 
 
 def _list_membership_days(
