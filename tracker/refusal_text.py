@@ -5,6 +5,7 @@ from datetime import date
 from string import Formatter
 from typing import Any
 
+from tracker.absence_text import ABSENCE_SENTENCES
 from tracker.formatting import (
     MINUTES_IN_HOUR,
     format_alternatives,
@@ -231,11 +232,7 @@ _SENTENCES: dict[str, str | Callable[[Facts], str]] = {
         + (f"to {format_date(facts['ends_on'])}" if facts["ends_on"] else "on")
         + ". Change that one, or enter days that do not overlap it."
     ),
-    "leave-before-endorsement": "This leave ends before your endorsement began on {starts_on}",
-    "leave-in-closed-cycle": (
-        "{cycle} closed on {grace_ends_on}, so leave that ends in it has no effect. Contact your "
-        "coordinator."
-    ),
+    **ABSENCE_SENTENCES,
     "endorsement-not-yours": "Choose an endorsement",
     "renewal-not-yours": "Choose a renewal",
     "due-date-not-later": "The new due date must be after the current one, {due_on}",
@@ -244,15 +241,6 @@ _SENTENCES: dict[str, str | Callable[[Facts], str]] = {
     "already-waived": "This requirement is already waived for this renewal",
     "cycle-settled": (
         "{cycle} was settled on {settled_on}. Reopen it first, and settle it again afterward."
-    ),
-    "leave-overlaps": (
-        "There is already leave from {starts_on} that overlaps these days. Change that one instead."
-    ),
-    "granted-leave-before-endorsement": (
-        "This leave ends before the endorsement began on {starts_on}"
-    ),
-    "granted-leave-in-closed-cycle": (
-        "{cycle} closed on {grace_ends_on}, so leave that ends in it has no effect"
     ),
     "cycle-not-over": "This cycle can still be completed. It is settled the day after it closes.",
     "request-open": (

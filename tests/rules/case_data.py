@@ -6,6 +6,7 @@
     members = ["CT-AIMH 2024-01-01..2024-12-31"]   # organization, first day..last day
     entries = ["training 6h DEIA 1h 2024-03-02", "rsc 12h 2024-04-30 with Bob"]
     leave = ["CT-AIMH IFS 2024-12-31..2025-01-31"]
+    inactive = ["CT-AIMH IFS 2024-06-01"]
     waived = ["CT-AIMH IFS 2024-01-01 rsc"]        # the day on which the cycle starts
     extended = ["CT-AIMH IFS 2024-01-01 2025-02-28"]
     submitted = ["ATTESTING IFS 2025-01-01 2027-11-15 ethics hours"]  # the day, and what is signed
@@ -150,12 +151,12 @@ class CasePeople:
             )
         return entry_id
 
-    def leave(self, line: str) -> None:
-        """Store a leave from an endorsement."""
+    def leave(self, line: str, kind: str = "leave") -> None:
+        """Store a leave from an endorsement, or its inactive status."""
         endorsement_id, days = self._which(line)
         starts_on, ends_on = span(days)
         dates = {"starts_on": starts_on, "ends_on": ends_on}
-        insert_row(self.session, "leave", endorsement_id=endorsement_id, **dates)
+        insert_row(self.session, "leave", endorsement_id=endorsement_id, kind=kind, **dates)
 
     def waive(self, line: str) -> None:
         """Store a waiver of one requirement of one renewal."""
@@ -246,6 +247,8 @@ def populate(session: Session, rulebooks: Rulebooks, case: dict[str, Any]) -> Ca
         people.log(line)
     for line in case.get("leave", ()):
         people.leave(line)
+    for line in case.get("inactive", ()):
+        people.leave(line, "inactive")
     for line in case.get("waived", ()):
         people.waive(line)
     for line in case.get("extended", ()):

@@ -8,6 +8,7 @@ import re
 from calendar import isleap
 from collections import Counter
 from datetime import date, timedelta
+from fractions import Fraction
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -15,10 +16,11 @@ from dateutil.relativedelta import relativedelta
 
 from tests.rules.case_data import span
 from tracker.rulebooks import Rulebooks
+from tracker.rules.absence_rules import AbsenceRule
 from tracker.rules.model import AcceptedProvider
 from tracker.rules.plan import PlannedRequirement, RenewalPlan
 from tracker.rules.requirement import DEGREES
-from tracker.rules.standing import Facts, Span, Standing
+from tracker.rules.standing import Absence, Facts, Span, Standing
 
 DAY = timedelta(days=1)
 OUTCOMES = ("met", "waived", "excused")
@@ -91,13 +93,15 @@ def read_facts(
         provides_rsc=case["provides_rsc"],
         minutes={},
         memberships=tuple(_span(days) for name, days in memberships if name in accepted),
-        leaves=tuple(_span(days) for days in mine["leave"]),
+        leaves=tuple(
+            Absence(*_span(days), kind) for kind in ("leave", "inactive") for days in mine[kind]
+        ),
         waived=tuple(s.split()[1] for s in mine["waived"] if s.startswith(cycle_starts_on)),
         extended_due_on=date.fromisoformat(extended[0]) if extended and plan.cycle else None,
     )
 
 
-KEYS = ("leave", "waived", "extended")
+KEYS = ("leave", "inactive", "waived", "extended")
 
 
 def _span(days: str) -> Span:
@@ -191,21 +195,164 @@ def expect(plan: RenewalPlan, facts: Facts, as_of: date) -> Opinion | None:
     due_on = facts.extended_due_on or plan.cycle.due_on
     if facts.ends_on is not None and facts.ends_on < due_on:
         return None
-    asked = [a for a in plan.requirements if facts.provides_rsc or not a.only_rsc_providers]
-    rows = tuple(_row(requirement, plan, facts, as_of) for requirement in asked)
+    away = _days_away(plan, facts)
+    asked = [
+        a
+        for a in plan.requirements
+        if (facts.provides_rsc or a.rule.asked_of != "those who provide RSC")
+        and ("return" not in a.rule.asked_of or _returned(a, plan, away))
+    ]
+    rows = tuple(_row(requirement, plan, facts, away, as_of) for requirement in asked)
+    rows = tuple(_excuse_missing(row, plan, away, due_on) for row in rows)
+    exempt = {a.id for a in asked if a.is_exempt}
     if all(row[4] in OUTCOMES for row in rows):
-        return Opinion("met", due_on, rows)
-    if any(leave.starts_on <= due_on <= leave.ends_on for leave in facts.leaves):
-        excused = tuple((*r[:3], 0, "excused") if r[4] == "short" else r for r in rows)
-        return Opinion("excused", due_on, excused)
+        is_excused = any(r[4] == "excused" and r[0] not in exempt and r[1] for r in rows)
+        return Opinion("excused" if is_excused else "met", due_on, rows)
     grace = [due_on + DAY * n for n in range(1, plan.cycle.grace_days + 1)]
     status = "open" if as_of <= due_on else "overdue" if as_of in grace else "lapsed"
     return Opinion(status, due_on, rows)
 
 
-def _row(requirement: PlannedRequirement, plan: RenewalPlan, facts: Facts, as_of: date) -> Row:
+Away = tuple[AbsenceRule | None, str, set[date]]
+
+
+def _days_away(plan: RenewalPlan, facts: Facts) -> list[Away]:
+    """Each kind of days away that count, with the rule of the cycle; up to long after its end."""
+    assert plan.cycle
+    found: list[Away] = []
+    for kind in ("leave", "inactive"):
+        days: set[date] = set()
+        for absence in (a for a in facts.leaves if a.kind == kind):
+            rule = _rule_on(plan, kind, absence.starts_on)
+            last = min(absence.ends_on, plan.cycle.ends_on + 1500 * DAY)
+            if rule and absence.ends_on < _nth_day(absence.starts_on, rule, "shortest", date.min):
+                continue
+            if rule:
+                last = min(last, _nth_day(absence.starts_on, rule, "longest", date.max))
+            days.update(
+                absence.starts_on + DAY * n for n in range((last - absence.starts_on).days + 1)
+            )
+        found.append((_rule_on(plan, kind, plan.cycle.starts_on), kind, days))
+    return found
+
+
+def _rule_on(plan: RenewalPlan, kind: str, day: date) -> AbsenceRule | None:
+    rules = [r for r in plan.rulebook.absences if r.kind == kind and r.starts_from <= day]
+    return max(rules, key=lambda r: r.starts_from, default=None)
+
+
+def _nth_day(first: date, rule: AbsenceRule, which: str, without: date) -> date:
+    if days := getattr(rule, f"{which}_days"):
+        return first + DAY * (int(days) - 1)
+    if months := getattr(rule, f"{which}_months"):
+        return first + relativedelta(months=int(months)) - DAY
+    return without
+
+
+def _reading(plan: RenewalPlan, rule: AbsenceRule | None) -> str:
+    assert plan.cycle
+    if rule and rule.excuses:
+        return rule.excuses
+    next_year = plan.cycle.starts_on + relativedelta(years=1)
+    return "hours in proportion" if next_year <= plan.cycle.ends_on else "all that is missing"
+
+
+def _is_listed(
+    requirement: PlannedRequirement, plan: RenewalPlan, rule: AbsenceRule | None
+) -> bool:
+    """Whether a requirement is one that a rule excuses in some way."""
+    reading = _reading(plan, rule)
     if requirement.counts == "membership":
-        days = _membership_days(requirement, plan, facts, as_of)
+        silent = rule is None or rule.membership is None
+        is_everything = reading == "all that is missing" and not (rule and rule.requirements)
+        return is_everything if silent else bool(rule and rule.membership == "excused")
+    if rule and rule.requirements:
+        return requirement.id in rule.requirements
+    if reading == "hours in proportion":
+        return (
+            requirement.counts in ("training", "rsc") and "return" not in requirement.rule.asked_of
+        )
+    return reading == "all that is missing"
+
+
+def _returned(requirement: PlannedRequirement, plan: RenewalPlan, away: list[Away]) -> bool:
+    """Whether a day of the cycle is the first one back."""
+    assert plan.cycle
+    every = set().union(*(days for _, _, days in away))
+    kind = "leave" if requirement.rule.asked_of.endswith("leave") else "inactive"
+    days = next(days for _, name, days in away if name == kind)
+    day = plan.cycle.starts_on
+    while day <= plan.cycle.ends_on:
+        if day - DAY in days and day not in every:
+            return True
+        day += DAY
+    return False
+
+
+def _months_away(
+    requirement: PlannedRequirement, plan: RenewalPlan, facts: Facts, away: list[Away]
+) -> tuple[int, int]:
+    """The months away and all months of the cycle since the endorsement, for one requirement."""
+    assert plan.cycle
+    first, last = max(plan.cycle.starts_on, facts.starts_on), plan.cycle.ends_on
+    months = 0
+    for rule, _, days in away:
+        is_meant = _reading(plan, rule) == "hours in proportion" and _is_listed(
+            requirement, plan, rule
+        )
+        begun = bool(rule and rule.months == "begun")
+        if requirement.counts != "membership" and is_meant:
+            months += sum(_months(*run, begun=begun) for run in _runs(days, first, last))
+    total = _months(first, last, begun=False)
+    return min(months, total), total
+
+
+def _runs(days: set[date], first: date, last: date) -> list[tuple[date, date]]:
+    """The unbroken runs of days from the first to the last, both included."""
+    runs: list[tuple[date, date]] = []
+    for day in sorted(day for day in days if first <= day <= last):
+        if runs and runs[-1][1] == day - DAY:
+            runs[-1] = (runs[-1][0], day)
+        else:
+            runs.append((day, day))
+    return runs
+
+
+def _months(first: date, last: date, *, begun: bool) -> int:
+    months = 0
+    while first + relativedelta(months=months + 1) <= last + DAY:
+        months += 1
+    return months + (begun and first + relativedelta(months=months) <= last)
+
+
+def _excuse_missing(row: Row, plan: RenewalPlan, away: list[Away], due_on: date) -> Row:
+    requirement = next(a for a in plan.requirements if a.id == row[0])
+    for rule, _, days in away:
+        is_meant = _reading(plan, rule) == "all that is missing" and _is_listed(
+            requirement, plan, rule
+        )
+        if row[4] == "short" and is_meant and due_on in days:
+            return (*row[:3], 0, "excused")
+    return row
+
+
+def _row(
+    requirement: PlannedRequirement,
+    plan: RenewalPlan,
+    facts: Facts,
+    away: list[Away],
+    as_of: date,
+) -> Row:
+    if requirement.counts == "membership":
+        without = set().union(
+            *(
+                days
+                for rule, _, days in away
+                if _reading(plan, rule) != "all that is missing"
+                and _is_listed(requirement, plan, rule)
+            )
+        )
+        days = [d for d in _membership_days(requirement, plan, facts, as_of) if d not in without]
         required = len(days)
         counted = sum(any(m.starts_on <= d <= m.ends_on for m in facts.memberships) for d in days)
     else:
@@ -215,8 +362,15 @@ def _row(requirement: PlannedRequirement, plan: RenewalPlan, facts: Facts, as_of
         )
     if requirement.id in facts.waived:
         return requirement.id, required, counted, 0, "waived"
-    if requirement.is_exempt:
+    if requirement.is_exempt or required == 0:
         return requirement.id, required, counted, 0, "excused"
+    gone, months = _months_away(requirement, plan, facts, away)
+    if gone:
+        part = int(required * Fraction(months - gone, months))
+        if not part:
+            outcome = "met" if counted >= required else "excused"
+            return requirement.id, required, counted, 0, outcome
+        required = part
     short = max(0, required - counted)
     return requirement.id, required, counted, short, "short" if short else "met"
 

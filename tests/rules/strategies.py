@@ -18,6 +18,7 @@ ENDORSEMENTS = {
         *("TRIENNIAL IFS", "TRIENNIAL-Y IFS", "ANNIVERSARY IFS", "JUNE IFS", "CHANGING IFS"),
         *("HISTORY IFS", "HISTORY IMHM", "FIRST IFS", "ADDING IFS", "ADDING EIFS", "ADDING ERS"),
         "PROVIDING IFS",
+        "RESTING IFS",
     ],
 }
 HOLDINGS = {
@@ -93,9 +94,13 @@ def cases(draw: st.DrawFn, rulebooks: Rulebooks) -> dict[str, Any]:
         "entries": draw(st.lists(entries(), max_size=5)),
         "providers": {name: draw(holdings(rulebooks)) for name in PROVIDERS},
         "leave": [f"{n} {draw(spans())}" for n in held if draw(st.booleans())],
+        "inactive": [f"{n} {draw(spans())}" for n in held if draw(st.integers(0, 3)) == 0],
         "waived": [],
         "extended": [],
     }
+    # One row for a day on which either begins.
+    begun = {line.partition("..")[0] for line in case["leave"]}
+    case["inactive"] = [x for x in case["inactive"] if x.partition("..")[0] not in begun]
     for name, endorsement in zip(held, endorsed, strict=True):
         association, category, since = endorsement.split()
         plan = rulebooks.plan(association, category, date.fromisoformat(since[:10]), draw(any_day))

@@ -27,7 +27,8 @@ NO_RENEWAL = "no renewal"
 STANDING_KEYS = {"of", "status", "due_on", "cycle", "next_change_on", "absent", "not_counted"}
 CASE_KEYS = {
     *("name", "rulebooks", "as_of", "at", "cycle", "expect", "who", "providers", "provides_rsc"),
-    *("endorsed", "members", "entries", "leave", "waived", "extended", "submitted", "applied"),
+    *("endorsed", "members", "entries", "leave", "inactive", "waived", "extended", "submitted"),
+    "applied",
 }
 
 
@@ -91,7 +92,8 @@ def describe(standing: Standing) -> dict[str, Any]:
     """The standing in the words of an expectation."""
     cycle = standing.plan.cycle
     requirements = format_outcomes(standing)
-    absent = {"training", "training.deia", "training.rsc", "rsc", "membership"} - {*requirements}
+    absent = {"training", "training.deia", "training.rsc", "training.return", "rsc", "membership"}
+    absent -= {*requirements}
     return {
         **requirements,
         "status": standing.status.value,

@@ -264,3 +264,143 @@ def test_the_example_is_without_problems() -> None:
 )
 def test_error_names_key_and_reason(old: str, new: str, expected: str) -> None:
     assert problems(old, new) == [expected]
+
+
+ABSENCES = """
+[[cycles]]
+from = 2000-01-01
+kind = "fixed"
+years = 1
+ends_on = 2000-12-31
+grace_days = 31
+
+[[cycles]]
+from = 2025-01-01
+kind = "fixed"
+years = 3
+ends_on = 2027-12-31
+grace_days = 31
+
+[memberships.own]
+says = "EX-AIMH"
+organizations = ["EX-AIMH"]
+
+[[requirements]]
+id = "training"
+label = "Training"
+about = "In a cycle"
+categories = ["IFS"]
+counts = "training"
+values = [{ from = 2000-01-01, hours = 15, source = { document = "ifs", section = "Education" } }]
+
+[[requirements]]
+id = "membership"
+label = "Membership"
+about = "EX-AIMH"
+categories = ["IFS"]
+counts = "membership"
+membership = "own"
+values = [{ from = 2000-01-01, source = { document = "ifs", section = "Ethics" } }]
+
+[[absences]]
+kind = "leave"
+from = 2000-01-01
+excuses = "nothing"
+source = { document = "older", section = "Leave" }
+"""
+NOTHING = 'excuses = "nothing"'
+LONG = "a day of it on the due date would excuse 3 years"
+
+
+def list_absence_problems(before: str, after: str) -> list[str]:
+    text = RULEBOOK + ABSENCES
+    assert before in text
+    _, problems = parse_rulebook(text.replace(before, after), "ex.toml")
+    return [f"{problem.key}: {problem.reason}" for problem in problems]
+
+
+def test_a_rulebook_with_leave_is_consistent() -> None:
+    assert list_absence_problems(NOTHING, NOTHING) == []
+
+
+@pytest.mark.parametrize(
+    ("after", "expected"),
+    [
+        (f'{NOTHING}\nmembership = "excused"', "absences[1]: requirements and membership"),
+        (f'{NOTHING}\nmonths = "begun"', "absences[1]: months goes with excuses"),
+        (f"{NOTHING}\nmost = 1", "absences[1]: most goes with either within_cycles or"),
+        (f"{NOTHING}\nwithin_years = 3", "absences[1]: most goes with either within_cycles or"),
+        (f"{NOTHING}\nlongest_days = 9\nlongest_months = 1", "absences[1]: give either longest"),
+        (f"{NOTHING}\nlongest_days = 27\nshortest_months = 1", "absences[1]: the shortest is lo"),
+        (
+            f"{NOTHING}\nallowed = false\nmost = 1\nwithin_years = 1",
+            "absences[1]: most goes with o",
+        ),
+        ('excuses = "all that is missing"', f"absences[1].excuses: {LONG}"),
+        (
+            'excuses = "all that is missing"\nshortest_months = 11',
+            f"absences[1].excuses: {LONG}",
+        ),
+        (
+            'excuses = "hours in proportion"\nrequirements = ["trainin"]',
+            "absences[1].requirements: 'trainin' is not in this file; it has ",
+        ),
+        (
+            'excuses = "hours in proportion"\nrequirements = ["membership"]',
+            "absences[1].requirements: 'membership' is a membership: write membership = ",
+        ),
+    ],
+)
+def test_wrong_absences_are_refused(after: str, expected: str) -> None:
+    (problem,) = list_absence_problems(NOTHING, after)
+    assert problem.startswith(expected)
+
+
+@pytest.mark.parametrize(
+    "after",
+    [
+        'excuses = "all that is missing"\nshortest_months = 12',
+        'excuses = "hours in proportion"\nrequirements = ["training"]\nmonths = "begun"',
+        f"{NOTHING}\nlongest_days = 28\nshortest_days = 28",
+        f"{NOTHING}\nallowed = false",
+    ],
+)
+def test_absences_with_limits_are_accepted(after: str) -> None:
+    assert list_absence_problems(NOTHING, after) == []
+
+
+def test_leave_of_one_year_cycles_may_excuse_all_that_is_missing() -> None:
+    later = f'{NOTHING}\nsource = {{ document = "older", section = "Leave" }}\n'
+    first = later.replace('"nothing"', '"all that is missing"')
+    second = f'[[absences]]\nkind = "leave"\nfrom = 2025-01-01\n{NOTHING}'
+    assert list_absence_problems(NOTHING, f"{first}\n{second}") == []
+
+
+def test_a_rule_from_a_cycles_second_day_is_refused() -> None:
+    before = f"from = 2000-01-01\n{NOTHING}"
+    (problem,) = list_absence_problems(before, f"from = 2025-01-02\n{NOTHING}")
+    assert problem.startswith("absences[1].from: 2025-01-02 is the second day of the cycle from")
+    assert list_absence_problems(before, f"from = 2025-01-01\n{NOTHING}") == []
+    assert list_absence_problems(before, f"from = 2025-01-03\n{NOTHING}") == []
+
+
+def test_absences_of_a_kind_are_in_order() -> None:
+    second = f'[[absences]]\nkind = "leave"\nfrom = 2000-01-01\n{NOTHING}'
+    source = 'source = { document = "older", section = "Leave" }'
+    (problem,) = list_absence_problems(NOTHING, f"{NOTHING}\n{source}\n{second}")
+    assert problem.startswith("absences: absences of kind 'leave' must be in order")
+
+
+def test_a_rule_without_a_source_names_an_interpretation() -> None:
+    source = f'{NOTHING}\nsource = {{ document = "older", section = "Leave" }}'
+    (problem,) = list_absence_problems(source, NOTHING)
+    assert problem.startswith("absences[1]: name a source, or the interpretation")
+
+
+def test_a_return_needs_a_status_to_return_from() -> None:
+    before = "values = [{ from = 2000-01-01, hours = 15"
+    asked = f'asked_of = "those who return from inactive status"\n{before}'
+    (problem,) = list_absence_problems(before, asked)
+    assert problem.endswith("there is no inactive status without absences of that kind")
+    inactive = ABSENCES.replace('kind = "leave"', 'kind = "inactive"').replace(before, asked)
+    assert parse_rulebook(RULEBOOK + inactive, "ex.toml")[1] == []

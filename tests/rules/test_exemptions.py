@@ -5,10 +5,10 @@ from datetime import date
 from tests.rules.case_data import REAL
 from tracker.rules.reasons import format_reason
 from tracker.rules.renewal import judge_renewal
-from tracker.rules.standing import Facts, Span, Status, list_exemptions
+from tracker.rules.standing import Absence, Facts, Status, list_exemptions
 
 ENDORSED = date(2024, 3, 1)
-ON_LEAVE = (Span(date(2026, 11, 1), date(2027, 1, 31)),)
+ON_LEAVE = (Absence(date(2026, 11, 1), date(2027, 1, 31)),)
 
 
 def asked(day: date, **facts: object) -> tuple[dict[str, str], list[str]]:

@@ -15,7 +15,7 @@ from tracker.rules.notice_config import LapseSteps, MembershipSteps, NoticeConfi
 from tracker.rules.notices import Cutoff, Decision, Key, Kind, decide
 from tracker.rules.providers import Ending
 from tracker.rules.renewal import judge_renewal
-from tracker.rules.standing import Facts, Span, Standing, Status
+from tracker.rules.standing import Absence, Facts, Span, Standing, Status
 
 CONFIG = load_notice_configs(TESTS.parent / "config", ()).installation
 DAY = timedelta(days=1)
@@ -155,15 +155,40 @@ def test_reminders_resume_after_hours_are_deleted() -> None:
 
 def test_leave_on_the_due_date_excuses_from_reminders() -> None:
     day = date(2024, 12, 1)
-    found = decisions(alice(day, leaves=(Span(date(2024, 11, 1), DUE),)), day)
+    found = decisions(alice(day, leaves=(Absence(date(2024, 11, 1), DUE),)), day)
     assert sent(found) == []
     assert "on leave on the due date" in reasons(found)
 
 
 def test_leave_that_ends_early_does_not_excuse() -> None:
     day = date(2024, 12, 1)
-    found = decisions(alice(day, leaves=(Span(date(2024, 11, 1), DUE - DAY),)), day)
+    found = decisions(alice(day, leaves=(Absence(date(2024, 11, 1), DUE - DAY),)), day)
     assert sent(found) == [(Kind.RENEWAL, DUE, -30)]
+
+
+@pytest.mark.parametrize(
+    ("last", "expected"),
+    [
+        (date(2024, 11, 30), [(Kind.RENEWAL, DUE, -30)]),
+        (date(2024, 12, 1), []),
+        (DUE - DAY, []),
+    ],
+)
+def test_no_reminders_while_inactive(last: date, expected: list[tuple[Kind, date, int]]) -> None:
+    day = date(2024, 12, 1)
+    inactive = (Absence(date(2024, 11, 1), last, "inactive"),)
+    found = decisions(alice(day, leaves=inactive), day)
+    assert sent(found) == expected
+    assert ("the endorsement is inactive" in reasons(found)) == (not expected)
+
+
+def test_what_is_due_while_inactive_has_reminders() -> None:
+    day = date(2027, 12, 1)
+    due_on = date(2027, 12, 31)
+    inactive = (Absence(date(2027, 11, 1), due_on, "inactive"),)
+    standing = alice(day, leaves=inactive, rulebooks=IMAGINED, association="TRIENNIAL", cycle=day)
+    found = decisions(standing, day)
+    assert (Kind.RENEWAL, due_on, -30) in sent(found)
 
 
 def test_no_reminder_when_everything_is_waived() -> None:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from tests.rules.case_data import IMAGINED, REAL
 from tracker.rulebooks import Rulebooks
 from tracker.rules.renewal import Pace, falls_behind_on, forecast, judge_renewal
-from tracker.rules.standing import Facts, Span, Standing
+from tracker.rules.standing import Absence, Facts, Span, Standing
 
 MEMBER = (Span(date(2000, 1, 1), date(2099, 12, 31)),)
 
@@ -84,7 +84,7 @@ def test_an_overdue_renewal_has_no_pace_any_more() -> None:
 
 
 def test_an_excused_renewal_has_no_pace() -> None:
-    leave = (Span(date(2025, 12, 31), date(2025, 12, 31)),)
+    leave = (Absence(date(2025, 12, 31), date(2025, 12, 31)),)
     assert falls_behind_on(stand(0, leaves=leave)) is None
 
 
@@ -140,3 +140,15 @@ def test_extension_does_not_change_the_pace() -> None:
     paces = [forecast(standing, r, date(2025, 11, 22)) for r in standing.results]
     assert [f.pace for f in paces if f] == [Pace.NEARLY]
     assert forecast(standing, standing.results[0], date(2026, 1, 1)) is None
+
+
+def test_months_of_leave_do_not_count_for_the_pace() -> None:
+    triennial = {"rulebooks": IMAGINED, "whose": ("TRIENNIAL", "IFS"), "rsc": 36 * 60}
+    leave = (Absence(date(2025, 7, 1), date(2026, 6, 30)),)
+    # Without leave: a sixth of 1,095 days. With leave: a sixth of 730 days, which end before it.
+    assert falls_behind_on(stand(0, **triennial)) == date(2025, 7, 2)  # type: ignore[arg-type]
+    behind_on = falls_behind_on(stand(0, **triennial, leaves=leave))  # type: ignore[arg-type]
+    assert behind_on == date(2025, 5, 2)
+    # A quarter of 30 hours: a quarter of the days that are left, which end after the leave.
+    behind_on = falls_behind_on(stand(450, **triennial, leaves=leave))  # type: ignore[arg-type]
+    assert behind_on == date(2026, 10, 31)

@@ -126,6 +126,7 @@ _LISTED = [
     (BOB, "/membership/{term}/remove"),
     (BOB, "/requests"),
     (BOB, "/requests/leave", "Send to my coordinator"),
+    (BOB, "/requests/inactive"),
     (BOB, "/requests/extension"),
     (BOB, "/requests/extension", "Send to my coordinator"),
     (EVE, "/requests"),

@@ -101,6 +101,8 @@ KNOWN = {
     ("GET", "/requests"): PERSON,
     ("GET", "/requests/leave"): PERSON,
     ("POST", "/requests/leave"): PERSON,
+    ("GET", "/requests/inactive"): PERSON,
+    ("POST", "/requests/inactive"): PERSON,
     ("GET", "/requests/extension"): PERSON,
     ("POST", "/requests/extension"): PERSON,
     ("POST", "/requests/{request_id}/withdraw"): PERSON,

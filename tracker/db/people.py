@@ -127,16 +127,21 @@ class Membership(SQLModel, table=True):
 
 
 class Leave(SQLModel, table=True):
-    """Days on which an endorsee is excused: a renewal that falls due then asks nothing."""
+    """Days on which an endorsee is on leave, or (``kind``) the endorsement is inactive.
+
+    What they excuse is in the rulebook.
+    """
 
     __tablename__ = "leave"
     __table_args__ = (
         UniqueConstraint("endorsement_id", "starts_on"),
+        CheckConstraint("kind IN ('leave', 'inactive')", name="leave_kind"),
         _ends_after_start("leave"),
         IDS_NEVER_REUSED,
     )
     id: int = Field(default=None, primary_key=True)
     endorsement_id: int = Field(foreign_key="endorsement.id")
+    kind: str = Field(default="leave", max_length=10)
     starts_on: date
     ends_on: date | None = None
     reason: str | None = Field(default=None, max_length=500)
@@ -173,23 +178,24 @@ class Renewal(SQLModel, table=True):
 
 
 class TimeRequest(SQLModel, table=True):
-    """An endorsee asks for leave, or for a later due date; a coordinator decides.
+    """An endorsee asks for leave, inactive status, or a later due date; a coordinator decides.
 
-    Of a leave ``starts_on`` and ``ends_on`` are its first and last day (None: not known yet). Of
-    an extension ``starts_on`` is the first day of the cycle, ``ends_on`` the due date asked for,
+    Of the first two ``starts_on`` and ``ends_on`` are the first and last day (None: not known yet).
+    Of an extension ``starts_on`` is the first day of the cycle, ``ends_on`` the due date asked for,
     the whole day included.
     """
 
     __tablename__ = "time_request"
     __table_args__ = (
         UniqueConstraint("endorsement_id", "form_key", name="time_request_once"),
-        CheckConstraint("kind IN ('leave', 'extension')", name="time_request_kind"),
+        CheckConstraint("kind IN ('leave', 'inactive', 'extension')", name="time_request_kind"),
         CheckConstraint(
             "state IN ('asked', 'granted', 'declined', 'withdrawn')", name="time_request_state"
         ),
         CheckConstraint("(state = 'asked') = (decided_at IS NULL)", name="time_request_decided_at"),
         CheckConstraint(
-            "kind = 'leave' OR ends_on IS NOT NULL", name="time_request_extension_ends"
+            "kind IN ('leave', 'inactive') OR ends_on IS NOT NULL",
+            name="time_request_extension_ends",
         ),
         _ends_after_start("time_request"),
         Index("time_request_list", "state", "asked_at"),

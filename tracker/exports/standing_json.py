@@ -32,7 +32,9 @@ def standing_to_json(standing: Standing, uncounted: Uncounted) -> Json:
                 minutes = entry.minutes if topic is None else entry.topics[topic]
                 not_counted.append(_entry_to_json(entry, minutes, reason))
         unit = "membership" if requirement.counts == "membership" else "hours"
-        requirements.append(_result_to_json(result, unit, not_counted))
+        # Only people who were away have a reason why less is required.
+        details = {"note": format_reason(result.notes[0])} if result.notes else {}
+        requirements.append(_result_to_json(result, unit, not_counted, **details))
     cycle = None
     if plan.cycle is not None:
         first, last = plan.cycle.starts_on, plan.cycle.ends_on

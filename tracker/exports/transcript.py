@@ -10,6 +10,8 @@ from sqlmodel import Session, col, or_, select
 from tracker.db.people import Membership
 from tracker.formatting import capitalize_first, format_date
 from tracker.rulebooks import Rulebooks
+from tracker.rules.absence_rules import ABSENCE_WORDS
+from tracker.rules.absences import find_absence
 from tracker.rules.cycles import Cycle
 from tracker.rules.explain import LoggedEntry, explain
 from tracker.rules.plan import PlannedRequirement, RenewalPlan
@@ -210,7 +212,7 @@ def _format_standing(cycle: Cycle, standing: Standing | None) -> tuple[str, str]
         return "No rules", "The rulebook has no renewal rules for this category."
     due = format_date(standing.due_on)
     if standing.status is Status.EXCUSED:
-        return "Excused", f"On leave on the due date, {due}."
+        return "Excused", _format_excuse(standing, standing.due_on)
     if standing.facts.extended_due_on:
         due = f"{due} (extended)"
     grace = format_date(cycle.grace_ends_on(standing.due_on))
@@ -221,6 +223,14 @@ def _format_standing(cycle: Cycle, standing: Standing | None) -> tuple[str, str]
         Status.LAPSED: ("Lapsed", f"Was due on {due}. The grace period ended on {grace}."),
     }
     return texts[standing.status]
+
+
+def _format_excuse(standing: Standing, due_on: date) -> str:
+    absence = find_absence(standing.facts.leaves, due_on)
+    if absence is None:
+        return f"Due on {format_date(due_on)}. Nothing was required."
+    status = capitalize_first(ABSENCE_WORDS[absence.kind])
+    return f"{status} on the due date, {format_date(due_on)}."
 
 
 def _order_kinds(plan: RenewalPlan) -> list[str]:
@@ -249,6 +259,9 @@ def _total(result: Result) -> TranscriptTotal:
     requirement = result.requirement
     is_hours = requirement.is_hours
     shows_required = is_hours and result.outcome in {Outcome.MET, Outcome.SHORT}
+    state = _OUTCOMES.get(result.outcome, _SHORT.get(requirement.counts, "Short"))
+    if shows_required and result.notes:
+        state += f" ({format_reason(result.notes[0])})"
     return TranscriptTotal(
         label=requirement.label,
         is_hours=is_hours,
@@ -256,7 +269,7 @@ def _total(result: Result) -> TranscriptTotal:
         required=result.required if shows_required else 0,
         counted=result.counted if is_hours else 0,
         is_short=result.outcome is Outcome.SHORT,
-        state=_OUTCOMES.get(result.outcome, _SHORT.get(requirement.counts, "Short")),
+        state=state,
         document=requirement.source_document,
         section=requirement.source_section,
     )

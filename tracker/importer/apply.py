@@ -27,6 +27,7 @@ from tracker.importer.entry_plan import (
 )
 from tracker.importer.former_emails import apply_email_changes
 from tracker.importer.known_records import (
+    check_absence_limits,
     check_endorsements,
     check_extensions,
     check_leave_and_cycles,
@@ -86,6 +87,7 @@ def plan_import(session: Session, files: ImportedFiles, context: ImportContext) 
         *check_application_items(known, items),
         *check_references(session, known, items),
         *check_leave_and_cycles(known),
+        *check_absence_limits(session, known, context.vocabulary.rulebooks),
         *check_extensions(session, known),
         *positions.problems,
         *check_entries(known, entries, context),

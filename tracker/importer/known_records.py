@@ -1,6 +1,7 @@
 """The people and endorsements that the files refer to, and what must be true of them."""
 
-from collections.abc import Iterable, Iterator
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from itertools import pairwise
@@ -8,7 +9,7 @@ from typing import Any
 
 from sqlmodel import Session, col, select
 
-from tracker.db.people import Endorsement, Person, Renewal
+from tracker.db.people import Endorsement, Leave, Person, Renewal
 from tracker.importer.csv_row import CsvRow
 from tracker.importer.problems import ImportProblem
 from tracker.importer.reader import UNKNOWN_PERSON, ImportedFiles
@@ -23,7 +24,13 @@ from tracker.importer.schemas import (
     PersonRow,
 )
 from tracker.importer.table_rows import chunked, stored_rows
+from tracker.refusal_text import format_refusal
+from tracker.rules.absence_rules import AbsenceKind
+from tracker.rules.model import Rulebook
+from tracker.rules.standing import Absence
+from tracker.services.absence_limits import check_limits, read_absence
 from tracker.services.applications import covering
+from tracker.services.endorsements import Endorsed
 
 # Email, association, category.
 Held = tuple[str, str, str]
@@ -132,6 +139,50 @@ def check_leave_and_cycles(known: KnownRecords) -> Iterator[ImportProblem]:
         since = f" (known: since {days})" if days else ""
         message = f"no {row.association} endorsement as {row.category} {verb} on that day{since}"
         yield row.problem(column, message)
+
+
+def check_absence_limits(
+    session: Session, known: KnownRecords, rulebooks: Mapping[str, Rulebook]
+) -> Iterator[ImportProblem]:
+    """Leave and inactive status are within the rulebook's limits, beside those on record."""
+    rows = known.files.rows_of(LeaveRow)
+    recorded = _read_absences(session, known.ids_of(row.email for row in rows))
+    for row in rows:
+        endorsed_on = find_endorsement(row, known)
+        rulebook = rulebooks.get(row.association)
+        if endorsed_on is None or rulebook is None:
+            continue
+        on_record = recorded[row.held, endorsed_on]
+        absence = _absence_of(row)
+        if on_record.get(row.starts_on) == absence:
+            continue
+        on_record[row.starts_on] = absence
+        others = [each for day, each in on_record.items() if day != row.starts_on]
+        endorsed = Endorsed(0, 0, "", row.email, row.association, row.category, endorsed_on, None)
+        for refusal in check_limits(rulebook, endorsed, absence, others):
+            yield row.problem(refusal.field, format_refusal(refusal.code, refusal.facts))
+
+
+def _absence_of(row: LeaveRow) -> Absence:
+    kind: AbsenceKind = "inactive" if row.kind == "inactive" else "leave"
+    return Absence(row.starts_on, row.ends_on or date.max, kind)
+
+
+def _read_absences(
+    session: Session, emails_by_id: Mapping[int, str]
+) -> dict[tuple[Held, date], dict[date, Absence]]:
+    """By endorsement and its first day: the leave and inactive status on record by first day."""
+    recorded: dict[tuple[Held, date], dict[date, Absence]] = defaultdict(dict)
+    for ids in chunked(emails_by_id):
+        leaves = (
+            select(Endorsement, Leave)
+            .where(Leave.endorsement_id == Endorsement.id)
+            .where(col(Endorsement.person_id).in_(ids))
+        )
+        for held, leave in session.exec(leaves):
+            names = (emails_by_id[held.person_id], held.association, held.category)
+            recorded[names, held.starts_on][leave.starts_on] = read_absence(leave)
+    return recorded
 
 
 def find_endorsement(row: OfEndorsement, known: KnownRecords) -> date | None:

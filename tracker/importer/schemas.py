@@ -149,6 +149,7 @@ class LeaveRow(OfEndorsement):
     starts_on: cells.Day
     ends_on: cells.EndDay | None = None
     reason: cells.Text500 | None = None
+    kind: Annotated[str, cells.one_of("leave", "inactive")] = "leave"
 
 
 class CycleRow(OfEndorsement):

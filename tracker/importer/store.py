@@ -227,6 +227,7 @@ class _Store:
                     ends_on=new.get("extended_due_on") or new.get("ends_on"),
                     requirement=new.get("requirement", ""),
                     is_extension=schema is ExtensionRow,
+                    kind="inactive" if new.get("kind") == "inactive" else "leave",
                 )
                 self._report.grants.append(grant)
 

@@ -9,7 +9,7 @@ from tracker.formatting import format_alternatives, format_list
 from tracker.rulebooks import Rulebooks
 from tracker.rules.application.references import roles_of
 from tracker.rules.cycles import Cycle
-from tracker.rules.model import RatingQuestion
+from tracker.rules.model import RatingQuestion, Rulebook
 
 _MOST_LISTED = 12
 # Association, category, the endorsement's first day, and a day: the cycle that contains the day.
@@ -24,7 +24,7 @@ class Vocabulary:
     By association: its ``categories``, the ``attestations`` that its applicants sign, the
     ``ratings`` of its referees, its time zone. By association and category: the ``roles`` of
     referees, the ``requirements`` of a renewal. For all associations: organizations, topics, and
-    the ``services`` and ``statements`` of positions.
+    the ``services`` and ``statements`` of positions. ``rulebooks`` are those by association.
     """
 
     categories: Mapping[str, Collection[str]]
@@ -39,6 +39,7 @@ class Vocabulary:
     requirements: Mapping[AssociationAndCategory, Collection[str]] = field(default_factory=dict)
     ratings: Mapping[str, Sequence[RatingQuestion]] = field(default_factory=dict)
     cycle_of: CycleOf = lambda *_: None
+    rulebooks: Mapping[str, Rulebook] = field(default_factory=dict)
 
     def categories_used_by(self, association: str) -> Collection[str]:
         """An association's categories; without a rulebook, those of all associations."""
@@ -81,6 +82,7 @@ def vocabulary_of(rulebooks: Rulebooks) -> Vocabulary:
         requirements=requirements,
         ratings={name: book.ratings for name, book in rulebooks.associations.items()},
         cycle_of=cycle_of,
+        rulebooks=rulebooks.associations,
     )
 
 

@@ -21,6 +21,7 @@ from tracker.formatting import (
     use_locale,
 )
 from tracker.rulebooks import Rulebooks
+from tracker.rules.absence_rules import ABSENCE_NOUNS
 from tracker.rules.application.wording import labels, review_results
 from tracker.rules.requirement import HOURS
 from tracker.rules.standing import ApplicationStanding, Status
@@ -35,7 +36,7 @@ from tracker.services.entry_questions import OpenQuestion
 from tracker.services.facts import parse_settlement
 from tracker.services.run_health import JobTrouble, UnsentMail
 from tracker.services.submissions import SubmittedRenewal
-from tracker.services.time_requests import LEAVE, SubmittedRequest
+from tracker.services.time_requests import EXTENSION, SubmittedRequest, absence_kind
 
 # The jobs of the run ledger in words.
 JOB_LABELS = {
@@ -229,8 +230,9 @@ def _format_deadline(attention: Attention, today: date) -> str:
 
 def _describe_request(submitted: SubmittedRequest) -> str:
     request = submitted.request
-    if request.kind == LEAVE:
-        return f"requests leave starting {format_date(request.starts_on)}"
+    if request.kind != EXTENSION:
+        noun = ABSENCE_NOUNS[absence_kind(request.kind)]
+        return f"requests {noun} starting {format_date(request.starts_on)}"
     return f"requests a later due date: {format_date(request.ends_on or request.starts_on)}"
 
 

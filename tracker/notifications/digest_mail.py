@@ -152,6 +152,8 @@ def _write_changes(week: Week) -> Line:
     )
     if week.counts["excused"]:
         text += f"; {week.counts['excused']} on leave"
+    if week.counts["inactive"]:
+        text += f"; {week.counts['inactive']} inactive"
     share = f"{format_percent(week.figures.share)} complete"
     if week.earlier:
         share = f"{format_percent(week.earlier[-1].share)} → {share}"

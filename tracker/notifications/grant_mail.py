@@ -20,7 +20,8 @@ from tracker.notifications.context import (
     create_message,
 )
 from tracker.notifications.notices_mail import fit_subject
-from tracker.notifications.request_mail import Wording, word_due_date
+from tracker.notifications.request_mail import Wording, word_due_date, word_excuse
+from tracker.rules.absence_rules import ABSENCE_NOUNS
 from tracker.rules.standing import Standing
 from tracker.services.evaluation import days_at, judge_current
 from tracker.services.time_requests import Grant, find_grant
@@ -105,7 +106,8 @@ def _word(
     if not grant.requirement and not grant.is_extension:
         today = days_at(context.rulebooks, now)(endorsement.association)
         is_over = grant.ends_on is not None and grant.ends_on < today
-        return None if is_over else _word_leave(grant, name)
+        excuse = word_excuse(context, endorsement, grant.kind, grant.starts_on)
+        return None if is_over else _word_leave(grant, excuse)
     if standing is None or standing.plan.cycle is None:
         return None
     if grant.is_extension:
@@ -113,13 +115,14 @@ def _word(
     return _word_waiver(grant, name, standing)
 
 
-def _word_leave(grant: Grant, name: str) -> Wording:
+def _word_leave(grant: Grant, excuse: str) -> Wording:
+    noun = ABSENCE_NOUNS[grant.kind]
     starts_on = format_date(grant.starts_on)
     last_day = format_date(grant.ends_on) if grant.ends_on else "not known yet"
     return Wording(
-        [f"Your leave is recorded from {starts_on}", "Your leave is recorded"],
-        "Your leave is recorded.",
-        f"If your {name} renewal is due during your leave, you don't need to submit anything.",
+        [f"Your {noun} is recorded from {starts_on}", f"Your {noun} is recorded"],
+        f"Your {noun} is recorded.",
+        excuse,
         (Row("First day", starts_on), Row("Last day", last_day)),
     )
 

@@ -3,18 +3,22 @@
 from datetime import date, datetime
 from typing import NamedTuple
 
+from tracker.db.people import Endorsement
 from tracker.formatting import format_date
 from tracker.mail.contents import Action, NewRequestMail, RequestMail, Row
 from tracker.mail.outbox import Message, enqueue
 from tracker.notifications.context import Envelope, MailContext, create_message, use_locale_of
 from tracker.notifications.notices_mail import fit_subject
+from tracker.rules.absence_description import describe_excuse
+from tracker.rules.absence_rules import ABSENCE_NOUNS, AbsenceKind
 from tracker.services.context import ServiceContext
 from tracker.services.message_subjects import About
 from tracker.services.time_requests import (
-    LEAVE,
+    EXTENSION,
     DecidedRequest,
     Grant,
     SubmittedRequest,
+    absence_kind,
     find_grant,
     list_own_requests,
 )
@@ -41,7 +45,10 @@ def notify_decision(
     """Queue the mail, in the transaction of the decision; ``answered_by`` is who decided."""
     request, person, endorsement = decided.submitted
     with use_locale_of(mail_context, endorsement.association):
-        wording = _word_leave(decided) if request.kind == LEAVE else _word_extension(decided)
+        if request.kind == EXTENSION:
+            wording = _word_extension(decided)
+        else:
+            wording = _word_leave(mail_context, decided)
     intro = wording.intro
     if decided.granted not in (None, decided.requested):
         intro = f"Your coordinator changed the days that you requested. {intro}"
@@ -67,7 +74,7 @@ def _find_about(context: ServiceContext, decided: DecidedRequest) -> About | Non
     request = decided.submitted.request
     if decided.granted is None:
         return About("time_request", request.id, request.state)
-    is_extension = request.kind != LEAVE
+    is_extension = request.kind == EXTENSION
     days = decided.granted
     grant = Grant(request.endorsement_id, *days, is_extension=is_extension)
     return find_grant(context.session, grant)
@@ -98,8 +105,8 @@ def _write_new_request(
     name = submitted.endorsement_name
     with use_locale_of(mail_context, endorsement.association):
         what, days = "a later due date", [Row("New due date", _format_day(request.ends_on))]
-        if request.kind == LEAVE:
-            what = "leave"
+        if request.kind != EXTENSION:
+            what = ABSENCE_NOUNS[absence_kind(request.kind)]
             days = [
                 Row("First day", format_date(request.starts_on)),
                 Row("Last day", _format_day(request.ends_on)),
@@ -131,8 +138,9 @@ def _format_day(day: date | None) -> str:
     return format_date(day) if day else "not known yet"
 
 
-def _word_leave(decided: DecidedRequest) -> Wording:
-    name = decided.submitted.endorsement_name
+def _word_leave(mail_context: MailContext, decided: DecidedRequest) -> Wording:
+    request, _, endorsement = decided.submitted
+    name, noun = decided.submitted.endorsement_name, ABSENCE_NOUNS[absence_kind(request.kind)]
     starts_on, ends_on = decided.granted or decided.requested
     rows = (
         Row("First day", format_date(starts_on)),
@@ -140,23 +148,40 @@ def _word_leave(decided: DecidedRequest) -> Wording:
     )
     if decided.granted is None:
         return Wording(
-            [f"Your leave from {format_date(starts_on)} was declined", "Your leave was declined"],
-            "Your request for leave was declined.",
+            [
+                f"Your {noun} from {format_date(starts_on)} was declined",
+                f"Your {noun} was declined",
+            ],
+            f"Your request for {noun} was declined.",
             f"Due dates and reminders for {name} stay the same. You requested:",
             rows,
         )
-    intro = f"If your {name} renewal is due during your leave, you don't need to submit anything."
+    intro = word_excuse(mail_context, endorsement, absence_kind(request.kind), starts_on)
     if ends_on is None:
         intro += (
-            " Your leave has no last day yet. Once you are back, reply to this email, and your "
+            f" Your {noun} has no last day yet. Once you are back, reply to this email, and your "
             "coordinator will enter it."
         )
     return Wording(
-        [f"Your leave is granted from {format_date(starts_on)}", "Your leave is granted"],
-        "Your leave is granted.",
+        [f"Your {noun} is granted from {format_date(starts_on)}", f"Your {noun} is granted"],
+        f"Your {noun} is granted.",
         intro,
         rows,
     )
+
+
+def word_excuse(
+    mail_context: MailContext, endorsement: Endorsement, kind: AbsenceKind, starts_on: date
+) -> str:
+    """What a leave or inactive status means for the renewal of the cycle in which it begins."""
+    rulebooks = mail_context.rulebooks
+    name = f"{endorsement.association} {endorsement.category}"
+    plan = None
+    if endorsement.association in rulebooks.associations:
+        day = max(starts_on, endorsement.starts_on)
+        triple = (endorsement.association, endorsement.category, endorsement.starts_on)
+        plan = rulebooks.plan(*triple, day)
+    return describe_excuse(plan, name, kind)
 
 
 def _word_extension(decided: DecidedRequest) -> Wording:

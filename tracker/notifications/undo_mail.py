@@ -34,13 +34,14 @@ from tracker.notifications.context import (
 )
 from tracker.notifications.notices_mail import fit_subject
 from tracker.notifications.reference_mail import ask_referee
+from tracker.rules.absence_rules import ABSENCE_NOUNS
 from tracker.services.applications import get_application, undo_application_decision
 from tracker.services.context import NotFound, ServiceContext
 from tracker.services.desk_changes import REVERSED, UndoneRecord, list_reversed, undo_change
 from tracker.services.message_subjects import About, list_endorsed_applications
 from tracker.services.reference_submission import list_unsent_requests
 from tracker.services.removals import RemovableRow, remove_row
-from tracker.services.time_requests import LEAVE, undo_request_decision
+from tracker.services.time_requests import EXTENSION, absence_kind, undo_request_decision
 from tracker.services.undo import get_decision
 from tracker.services.unmerging import UndoneRemoval, undo_removal_or_merge
 
@@ -289,7 +290,9 @@ def _undo_request(
     mail_context: MailContext, context: ServiceContext, removal: Removal
 ) -> tuple[str, _Correction]:
     undone, submitted = undo_request_decision(context, removal)
-    what = "leave" if submitted.request.kind == LEAVE else "a later due date"
+    what = "a later due date"
+    if submitted.request.kind != EXTENSION:
+        what = ABSENCE_NOUNS[absence_kind(submitted.request.kind)]
     name = submitted.endorsement_name
     correction = _Correction(
         [f"Correction: your request for {what} is not decided yet", "Correction"],

@@ -9,9 +9,10 @@ from typing import Any
 from pydantic import BaseModel
 
 from tracker.formatting import format_list
-from tracker.rules.cycles import whole_cycle
+from tracker.rules.absence_rules import AbsenceRule
+from tracker.rules.cycles import end_of_years, whole_cycle
 from tracker.rules.model import CycleScheme, Interpretation, Rulebook
-from tracker.rules.requirement import PURPOSES, Purpose, Requirement, Source, Value
+from tracker.rules.requirement import HOURS, PURPOSES, Purpose, Requirement, Source, Value
 
 _DAY = timedelta(days=1)
 
@@ -24,7 +25,8 @@ def list_repetitions(names: Iterable[str]) -> list[str]:
 
 # The parts of a rulebook that name others.
 _NAMING = (
-    *("categories", "interpretations", "cycles", "providers", "requirements", "ratings"),
+    *("categories", "interpretations", "cycles", "absences", "providers", "requirements"),
+    "ratings",
     "advice",
 )
 # Fields whose values must be keys of a table (or ids of a list) of the rulebook.
@@ -44,6 +46,10 @@ _TABLES = {
     "attested_by": "attestations",
     "document": "documents",
 }
+
+
+# Fields of the same names that are words.
+_WORDS = {(AbsenceRule, "membership")}
 
 
 class ConsistencyCheck:
@@ -79,10 +85,12 @@ class ConsistencyCheck:
         self._check_ends()
         self._check_cycles()
         self._check_years_held()
+        self._check_absences()
         self._check_ratings()
         for number, requirement in self._number("requirements", self.rulebook.requirements):
             if requirement.of == "renewal":
                 self._check_days(f"requirements[{number}]", requirement)
+                self._check_return(f"requirements[{number}].asked_of", requirement)
 
     def _check_all_names(self) -> None:
         for field in _NAMING:
@@ -106,7 +114,7 @@ class ConsistencyCheck:
 
     def _check_fields(self, key: str, model: BaseModel) -> None:
         for name, value in model:
-            if name in _TABLES:
+            if _is_name(model, name):
                 self._require(f"{key}.{name}", value, self.known[_TABLES[name]])
             else:
                 self._check_names(f"{key}.{name}", value)
@@ -275,6 +283,69 @@ class ConsistencyCheck:
             )
         self._add(key, reason)
 
+    def _check_absences(self) -> None:
+        """What leave and inactive status excuse must be there, and not too much for a moment."""
+        numbered = self._number("absences", self.rulebook.absences)
+        for number, rule in numbered:
+            key = f"absences[{number}]"
+            self._check_excused(f"{key}.requirements", rule)
+            self._check_first_day(f"{key}.from", rule.starts_from)
+            if rule.excuses == "all that is missing":
+                later = [r.starts_from for _, r in numbered if r.kind == rule.kind]
+                until = min((day for day in later if day > rule.starts_from), default=date.max)
+                self._check_length(f"{key}.excuses", rule, until)
+
+    def _check_excused(self, key: str, rule: AbsenceRule) -> None:
+        counts = {r.id: r.counts for r in self.rulebook.requirements if r.of == "renewal"}
+        in_file = self.data.get("requirements")
+        known = {*counts, *(_list_ids(in_file) if isinstance(in_file, list) else ())}
+        for requirement_id in rule.requirements:
+            what = counts.get(requirement_id)
+            if what is None:
+                self._require(key, requirement_id, known)
+            elif what == "membership":
+                reason = f'{requirement_id!r} is a membership: write membership = "excused" instead'
+                self._add(key, reason)
+            elif rule.excuses == "hours in proportion" and what not in HOURS:
+                reason = f"{requirement_id!r} counts {what!r}, which has no hours to reduce"
+                self._add(key, reason)
+
+    def _check_first_day(self, key: str, day: date) -> None:
+        """A rule that begins on the second day of a cycle misses it by one."""
+        schemes = [s for s in self.rulebook.cycles if s.starts_from <= day]
+        if schemes and schemes[-1].kind == "fixed":
+            starts_on, ends_on = whole_cycle(schemes[-1], day)
+            if day == starts_on + _DAY:
+                reason = (
+                    f"{day} is the second day of the cycle from {starts_on}, whose renewals it "
+                    f"therefore would not be about: write {starts_on}, or {ends_on + _DAY} for "
+                    "the next cycle"
+                )
+                self._add(key, reason)
+
+    def _check_length(self, key: str, rule: AbsenceRule, until: date) -> None:
+        """A month across the due date must not excuse several years."""
+        following = [*(s.starts_from for s in self.rulebook.cycles[1:]), date.max]
+        years = 1
+        for scheme, next_from in zip(self.rulebook.cycles, following, strict=False):
+            if scheme.starts_from < until and next_from > rule.starts_from:
+                years = max(years, scheme.years)
+        shortest = rule.shortest_end(rule.starts_from)
+        is_long = shortest and shortest >= end_of_years(rule.starts_from, 1)
+        if years > 1 and not is_long:
+            reason = (
+                f"a day of it on the due date would excuse {years} years: write "
+                '"hours in proportion", or a shortest_months of at least one year'
+            )
+            self._add(key, reason)
+
+    def _check_return(self, key: str, requirement: Requirement) -> None:
+        """Somebody must be able to return from inactive status."""
+        is_inactive = any(r.kind == "inactive" and r.allowed for r in self.rulebook.absences)
+        if requirement.asked_of == "those who return from inactive status" and not is_inactive:
+            reason = "nobody is asked: there is no inactive status without absences of that kind"
+            self._add(key, reason)
+
     def _check_days(self, key: str, requirement: Requirement) -> None:
         """Values that miss a cycle's first or last day by one."""
         for number, value in enumerate(requirement.values, 1):
@@ -300,6 +371,11 @@ class ConsistencyCheck:
 
     def _add(self, key: str, reason: str) -> None:
         self.problems.append((key, reason))
+
+
+def _is_name(model: BaseModel, field: str) -> bool:
+    """Whether a field of the file has names of other parts."""
+    return field in _TABLES and (type(model), field) not in _WORDS
 
 
 def _list_ids(items: object) -> list[str]:

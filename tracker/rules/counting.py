@@ -37,7 +37,7 @@ def compare(
     )
 
 
-def is_covered(spans: Sequence[Span], day: date) -> bool:
+def is_covered(spans: Iterable[Span], day: date) -> bool:
     """Whether one of the spans includes the day."""
     return any(starts_on <= day <= ends_on for starts_on, ends_on in spans)
 

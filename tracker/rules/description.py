@@ -12,6 +12,7 @@ from tracker.formatting import (
     format_list,
     format_month_day,
 )
+from tracker.rules.absence_description import format_absence_rule
 from tracker.rules.category_ends import explain_ends
 from tracker.rules.cycles import whole_cycle
 from tracker.rules.model import AcceptedProvider, CycleScheme, Interpretation, Rulebook
@@ -53,6 +54,10 @@ _SHORT_CYCLES = {
     "fraction by year": "hours for each whole year in it",
 }
 _SHARES = {"1": "all hours", "0": "no hours"}
+_RETURNS = {
+    "those who return from leave": "only in the cycle in which a leave ended",
+    "those who return from inactive status": "only in the cycle in which inactive status ended",
+}
 Lines = Iterator[str]
 
 
@@ -186,6 +191,7 @@ def describe_rulebook(rulebook: Rulebook, accepted: Mapping[str, tuple[str, ...]
     for scheme in rulebook.cycles:
         line = f"from {format_date(scheme.starts_from)}: {format_scheme(scheme, rulebook)}"
         sections["Cycles"].append(line + _see(scheme.interpretation))
+    sections["Leave and inactive status"] = list(_absences(rulebook))
     sections["Qualified providers"] = list(_providers(rulebook))
     sections["Memberships"] = memberships = []
     for name, rule in rulebook.memberships.items():
@@ -213,6 +219,15 @@ def _indent(lines: Lines | list[str]) -> Lines:
 
 def _see(interpretation: str | None) -> str:
     return f" (interpretation: {interpretation})" if interpretation else ""
+
+
+def _absences(rulebook: Rulebook) -> Lines:
+    for rule in rulebook.absences:
+        cited = ""
+        if rule.source:
+            cited = f" [{rulebook.documents[rule.source.document].title}, {rule.source.section}]"
+        says = format_absence_rule(rulebook, rule)
+        yield f"from {format_date(rule.starts_from)}: {says}{cited}{_see(rule.interpretation)}"
 
 
 def _providers(rulebook: Rulebook) -> Lines:
@@ -243,6 +258,7 @@ def _list_citations(rulebook: Rulebook) -> list[tuple[str | None, str]]:
         sources += [value.source for value in requirement.values]
     for rule in rulebook.providers.values():
         sources += [accepted.source for accepted in rule.accepts]
+    sources += [rule.source for rule in rulebook.absences if rule.source]
     sources += [question.source for question in rulebook.ratings]
     sources += [advice.source for advice in rulebook.advice]
     sources += rulebook.interpretations
@@ -258,13 +274,21 @@ def _document_section(rulebook: Rulebook, here: Source) -> Lines:
     for lines, categories in by_lines.items():
         yield ", ".join(categories)
         yield from _indent(list(lines))
+    yield from _shared_rules(rulebook, here)
+    for interpretation in rulebook.interpretations:
+        if (interpretation.document, interpretation.section) == (here.document, here.section):
+            yield from _interpretation(interpretation)
+
+
+def _shared_rules(rulebook: Rulebook, here: Source) -> Lines:
+    """The rules of a section that are not about a category."""
+    for absence in rulebook.absences:
+        if absence.source == here:
+            yield f"absences {absence.kind}: {format_absence_rule(rulebook, absence)}"
     for name, rule in rulebook.providers.items():
         for accepted in rule.accepts:
             if accepted.source == here:
                 yield f"provider rule {name}: {describe_accepted(accepted)}"
-    for interpretation in rulebook.interpretations:
-        if (interpretation.document, interpretation.section) == (here.document, here.section):
-            yield from _interpretation(interpretation)
 
 
 def _rules_of_category(rulebook: Rulebook, here: Source, category: str) -> Lines:
@@ -345,7 +369,7 @@ def describe_terms(rulebook: Rulebook, requirement: Requirement) -> Lines:
     if requirement.each_year:
         yield "each year of the cycle"
     if requirement.asked_of != "everyone":
-        yield f"only for {requirement.asked_of}"
+        yield _RETURNS.get(requirement.asked_of, f"only for {requirement.asked_of}")
     if requirement.education:
         yield from _education_terms(requirement.education)
     if requirement.work:

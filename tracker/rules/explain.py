@@ -28,6 +28,7 @@ from tracker.rules.reasons import SENTENCES, Reason, because, format_reason
 
 NO_RULES = SENTENCES["no_renewal_rules"]
 _NONE: Mapping[str, str] = MappingProxyType({})
+_USUAL: Mapping[str, int] = MappingProxyType({})
 
 
 class LoggedEntry(NamedTuple):
@@ -193,10 +194,12 @@ def describe_background(
     provider: Provider | None,
     verdict: Verdict,
     exemptions: Mapping[str, Reason],
+    required: Mapping[str, int] = _USUAL,
 ) -> Background:
     """All that led to ``verdict``, which `explain` gave for the same entry, plan, and provider.
 
-    ``exemptions`` are those of `list_exemptions`.
+    ``exemptions`` are those of `list_exemptions`. ``required`` has the minutes that the renewal
+    requires, by requirement id, where they may be less than usual.
     """
     rules = []
     for requirement in plan.requirements:
@@ -206,7 +209,9 @@ def describe_background(
             continue
         exemption = exemptions.get(requirement.id)
         place = Place(requirement.source_document, requirement.source_section)
-        rules.append(CitedRule(_describe_rule(entry, requirement, verdict, exemption), (place,)))
+        amount = required.get(requirement.id, requirement.amount)
+        says = _describe_rule(entry, requirement, verdict, exemption, amount)
+        rules.append(CitedRule(says, (place,)))
     rule = plan.provider_terms
     if entry.activity != "rsc" or rule is None:
         return Background(tuple(rules), "", None)
@@ -221,12 +226,16 @@ def describe_background(
 
 
 def _describe_rule(
-    entry: LoggedEntry, requirement: PlannedRequirement, verdict: Verdict, exemption: Reason | None
+    entry: LoggedEntry,
+    requirement: PlannedRequirement,
+    verdict: Verdict,
+    exemption: Reason | None,
+    amount: int,
 ) -> str:
     """``1 of 6 hours about DEIA toward “DEIA training” (1 hour required)``."""
     if exemption:
         return f"“{requirement.label}”: {format_reason(exemption)}"
-    required = f"{format_hours_with_unit(requirement.amount)} required"
+    required = f"{format_hours_with_unit(amount)} required"
     if not verdict.counts:
         return f"Meant for “{requirement.label}” ({required})"
     hours = format_hours_with_unit(entry.minutes)

@@ -12,6 +12,7 @@ from babel.core import UnknownLocaleError
 from pydantic import Field, StrictBool, field_validator, model_validator
 
 from tracker.formatting import DEFAULT_LOCALE
+from tracker.rules.absence_rules import AbsenceKind, AbsenceRule
 from tracker.rules.requirement import (
     MONTHS_IN_YEAR,
     Day,
@@ -373,6 +374,7 @@ class Rulebook(StrictModel):
     categories: dict[Key, Category] = Field(min_length=1)
     documents: dict[Key, Document] = Field(default_factory=dict)
     cycles: tuple[CycleScheme, ...] = ()
+    absences: tuple[AbsenceRule, ...] = ()
     providers: dict[Key, ProviderRule] = Field(default_factory=dict)
     memberships: dict[Key, MembershipRule] = Field(default_factory=dict)
     services: dict[Key, Text] = Field(default_factory=dict)
@@ -410,6 +412,14 @@ class Rulebook(StrictModel):
         require_order("cycles", [scheme.starts_from for scheme in cycles])
         return cycles
 
+    @field_validator("absences")
+    @classmethod
+    def _absences_in_order(cls, absences: tuple[AbsenceRule, ...]) -> tuple[AbsenceRule, ...]:
+        for kind in sorted({rule.kind for rule in absences}):
+            starts = [rule.starts_from for rule in absences if rule.kind == kind]
+            require_order(f"absences of kind {kind!r}", starts)
+        return absences
+
     @cached_property
     def topics(self) -> frozenset[str]:
         """The topics of training that some requirement counts."""
@@ -435,6 +445,11 @@ class Rulebook(StrictModel):
             if value.held_years and value.is_for(category, value.held_years)
         }
         return tuple(sorted(years))
+
+    def absence_rule(self, kind: AbsenceKind, day: date) -> AbsenceRule | None:
+        """The rule about leave, or inactive status, in force on a day; None if there is none."""
+        started = [r for r in self.absences if r.kind == kind and r.starts_from <= day]
+        return started[-1] if started else None
 
     def requirements_of(
         self, category: str, purpose: Purpose = "renewal"

@@ -11,10 +11,14 @@ from datetime import date, timedelta
 from enum import StrEnum
 from typing import Generic, NamedTuple, TypeVar
 
+from tracker.rules.absence_rules import ABSENCE_WORDS
+from tracker.rules.absences import find_absence, find_effect, list_counted
+from tracker.rules.counting import is_covered
 from tracker.rules.cycles import Cycle
 from tracker.rules.notice_config import NoticeConfig
 from tracker.rules.providers import Ending
 from tracker.rules.standing import (
+    Absence,
     AnyStanding,
     ApplicationStanding,
     Outcome,
@@ -27,6 +31,7 @@ from tracker.rules.standing import (
 
 _DAY = timedelta(days=1)
 StandingT = TypeVar("StandingT", Standing, ApplicationStanding)
+_INACTIVE = "the endorsement is inactive"
 _NOT_REQUIRED = (Outcome.WAIVED, Outcome.EXCUSED, Outcome.NOT_NEEDED)
 
 
@@ -138,8 +143,8 @@ class NoticeBasis(Generic[StandingT]):
             else:
                 yield key, None
 
-    def decide_membership(self) -> Iterator[Decision]:
-        """The decisions due about a required membership."""
+    def decide_membership(self, skipped: str | None = None) -> Iterator[Decision]:
+        """The decisions due about a required membership; ``skipped`` says why none is sent."""
         standing = self.standing
         until = standing.covered_until or last_membership(standing, self.as_of)
         for result in standing.results:
@@ -149,6 +154,7 @@ class NoticeBasis(Generic[StandingT]):
             quiet = _skip_membership(standing, until)
             if result.outcome in _NOT_REQUIRED:
                 quiet = f"membership is {result.outcome}"
+            quiet = skipped or quiet
             about = (Kind.MEMBERSHIP, "", until)
             for key, late in self.due_steps(about, self.config.membership.steps):
                 yield Decision(standing, key, late or quiet)
@@ -216,7 +222,7 @@ def decide(
         return []
     decisions: list[Decision] = []
     if due_on is not None:
-        quiet = _skip_renewal(standing)
+        quiet = _skip_inactive(standing, due_on, as_of) or _skip_renewal(standing)
         decisions += _decide_reminders(basis, cycle, due_on, quiet)
         if standing.status is Status.LAPSED and config.lapse.notify:
             about = (Kind.LAPSE, cycle.starts_on.isoformat(), due_on)
@@ -224,18 +230,67 @@ def decide(
                 decisions.append(Decision(standing, key, late or quiet))
     # The membership and the providers of an old cycle are also the new cycle's: it has the notice.
     if as_of <= cycle.ends_on:
-        decisions += basis.decide_membership()
-        for cutoff in cutoffs:
-            decisions += basis.decide_cutoff(cutoff, _skip_cutoff(standing, cutoff))
+        decisions += _decide_for_cycle(basis, cutoffs)
     return decisions
+
+
+def _decide_for_cycle(
+    basis: NoticeBasis[Standing], cutoffs: Iterable[Cutoff]
+) -> Iterator[Decision]:
+    """What is decided about a membership and providers while hours can still be logged."""
+    standing = basis.standing
+    away = find_inactive(standing, basis.as_of)
+    yield from basis.decide_membership(_skip_membership_away(standing, away))
+    for cutoff in cutoffs:
+        skipped = _INACTIVE if away else _skip_cutoff(standing, cutoff)
+        yield from basis.decide_cutoff(cutoff, skipped)
+
+
+def find_inactive(standing: Standing, day: date) -> Absence | None:
+    """The inactive status of an endorsement on a day, as far as it counts."""
+    inactive = [each for each in standing.facts.leaves if each.kind == "inactive"]
+    if not inactive:
+        return None
+    return find_absence(list_counted(standing.plan.rulebook, inactive), day)
+
+
+def _skip_inactive(standing: Standing, due_on: date, as_of: date) -> str | None:
+    """Why an inactive endorsement needs no reminder: its renewal is due only afterwards.
+
+    If it is due before, and something is still missing, it would lapse without a word.
+    """
+    inactive = find_inactive(standing, as_of)
+    return _INACTIVE if inactive and inactive.ends_on < due_on else None
+
+
+def _skip_membership_away(standing: Standing, inactive: Absence | None) -> str | None:
+    """Why nobody needs to hear about a membership: none is required while inactive."""
+    facts, due_on = standing.facts, standing.due_on
+    if inactive is None or due_on is None:
+        return None
+    effect = find_effect(standing.plan, facts.leaves, facts.starts_on, due_on)
+    is_excused = is_covered(effect.without_membership, inactive.starts_on)
+    for result in standing.results:
+        is_excused |= result.requirement.counts == "membership" and (
+            result.requirement.id in effect.excused
+        )
+    return _INACTIVE if is_excused else None
 
 
 def _skip_renewal(standing: Standing) -> str | None:
     if standing.status is Status.MET:
         return "every requirement is met"
     if standing.status is Status.EXCUSED:
-        return "on leave on the due date"
+        return _describe_excuse(standing)
     return _skip_covered(standing)
+
+
+def _describe_excuse(standing: Standing) -> str:
+    due_on = standing.due_on
+    absence = find_absence(standing.facts.leaves, due_on) if due_on else None
+    if absence is None:
+        return "excused in this cycle"
+    return f"{ABSENCE_WORDS[absence.kind]} on the due date"
 
 
 def _skip_covered(standing: Standing) -> str | None:

@@ -7,6 +7,7 @@ from fractions import Fraction
 from functools import cached_property
 
 from tracker.formatting import hours_word
+from tracker.rules.absence_rules import AbsenceKind
 from tracker.rules.cycles import Cycle, end_of_years
 from tracker.rules.model import ProviderRule, Rulebook
 from tracker.rules.requirement import HOURS, Requirement, Value
@@ -24,6 +25,12 @@ _UNITS = {
 }
 
 
+_RETURNS: dict[str, AbsenceKind] = {
+    "those who return from leave": "leave",
+    "those who return from inactive status": "inactive",
+}
+
+
 # Equal only to itself: plans are shared (`Rulebooks.plan_for`), and often looked up in caches.
 @dataclass(frozen=True, slots=True, eq=False)
 class PlannedRequirement:
@@ -31,9 +38,10 @@ class PlannedRequirement:
 
     ``label`` is its plain name, such as ``DEIA training``; ``topic`` is None for whole hours.
     ``amount`` is in minutes for hours, months for years, else a number of ``unit``. ``is_exempt``:
-    it is not required in the cycle of endorsement. ``sum_key`` names the sum in
-    `Facts.minutes` that counts. ``services`` are the kinds of work that count, in words.
-    ``held_years`` are the years held that the amount rests on; 0 if it is for everyone. ``rule``
+    it is not required in the cycle of endorsement. ``returns_from``: only those whose leave (or
+    inactive status) ended in the cycle owe it. ``sum_key`` names the sum in `Facts.minutes` that
+    counts. ``services`` are the kinds of work that count, in words. ``held_years`` are the years
+    held that the amount rests on; 0 if it is for everyone. ``rule``
     has the terms that only an application has.
     """
 
@@ -46,7 +54,9 @@ class PlannedRequirement:
     amount: int
     unit: str
     is_exempt: bool
+    is_for_everyone: bool
     only_rsc_providers: bool
+    returns_from: AbsenceKind | None
     each_year: bool
     source_document: str
     source_section: str
@@ -242,7 +252,9 @@ def _plan_requirement(
         amount=amount,
         unit="years" if value.years else rule.unit or _UNITS[rule.counts],
         is_exempt=is_prorated and share == 0,
-        only_rsc_providers=rule.asked_of != "everyone",
+        is_for_everyone=rule.asked_of == "everyone",
+        only_rsc_providers=rule.asked_of == "those who provide RSC",
+        returns_from=_RETURNS.get(rule.asked_of),
         each_year=rule.each_year,
         source_document=rulebook.documents[value.source.document].title,
         source_section=value.source.section,

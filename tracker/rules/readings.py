@@ -13,7 +13,7 @@ from tracker.rules.parse import RulebookProblem, check_rulebook
 
 _STEP = re.compile(r"([^.\[\]]+)|\[(\d+)\]")
 # What can be a part of another reading: names and words stay.
-_PARTS = ("cycles", "providers", "memberships", "requirements")
+_PARTS = ("cycles", "absences", "providers", "memberships", "requirements")
 
 
 class UnknownPlaceError(Exception):

@@ -44,7 +44,9 @@ SENTENCES = {
     "held_years": "“{label}” is {amount}, because the endorsement had been held for {years} when "
     "the cycle began on {starts_on}",
     "waived": "waived by the association",
-    "on_leave": "excused while on leave",
+    "on_leave": "excused while {status}",
+    "no_membership_away": "not required on days away",
+    "months_away": "{away} of {months} months {status}: {required} of {amount} required",
     # What today's records would change about a settled cycle.
     "settled_without_renewal": "it was settled as {before}; by today's records nothing is due",
     "settled_status": "it was settled as {before}; by today's records it would be {after}",

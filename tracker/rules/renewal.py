@@ -8,9 +8,20 @@ from enum import StrEnum
 from functools import lru_cache
 from typing import NamedTuple
 
-from tracker.rules.counting import count_minutes, find_cover_end, is_covered
+from tracker.rules.absences import (
+    NO_ABSENCE,
+    AbsenceEffect,
+    MonthsAway,
+    because_away,
+    because_excused,
+    find_effect,
+    list_counted,
+    reduce_amount,
+)
+from tracker.rules.counting import count_minutes, find_cover_end, is_covered, merge_spans
 from tracker.rules.cycles import Cycle
 from tracker.rules.plan import PlannedRequirement, RenewalPlan
+from tracker.rules.reasons import because
 from tracker.rules.settlement import settled_standing
 from tracker.rules.standing import Facts, Outcome, Result, Span, Standing, Status, Submitted
 
@@ -43,11 +54,13 @@ def judge_renewal(plan: RenewalPlan, facts: Facts, as_of: date) -> Standing | No
         return None
     checked_on = min(as_of, cycle.ends_on)
     covered_until = find_cover_end(facts.memberships, checked_on)
-    results = _judge_requirements(plan, facts, checked_on, covered_until)
-    status = _find_status(results, facts, cycle, due_on, as_of)
-    if status is Status.EXCUSED:
-        results = _excuse(results)
-    change = _find_next_change(plan, status, due_on, as_of, facts.memberships, covered_until)
+    effect = NO_ABSENCE
+    if facts.leaves:
+        effect = find_effect(plan, facts.leaves, facts.starts_on, due_on)
+    results = _judge_requirements(plan, facts, checked_on, covered_until, effect)
+    status = _find_status(results, effect, cycle, due_on, as_of)
+    spans = (facts.memberships, effect.without_membership)
+    change = _find_next_change(plan, status, due_on, as_of, spans, covered_until)
     if facts.next_entry_on:
         change = min(facts.next_entry_on, change or date.max)
     return Standing(facts, plan, status, due_on, tuple(results), change, covered_until)
@@ -67,15 +80,21 @@ def is_before_records(first_day: date | None, due_on: date) -> bool:
 
 
 def _find_status(
-    results: list[Result], facts: Facts, cycle: Cycle, due_on: date, as_of: date
+    results: list[Result], effect: AbsenceEffect, cycle: Cycle, due_on: date, as_of: date
 ) -> Status:
     if not any(result.short for result in results):
+        if effect is not NO_ABSENCE and any(map(_is_excused_while_away, results)):
+            return Status.EXCUSED
         return Status.MET
-    if is_covered(facts.leaves, due_on):
-        return Status.EXCUSED
     if as_of <= due_on:
         return Status.OPEN
     return Status.OVERDUE if as_of <= cycle.grace_ends_on(due_on) else Status.LAPSED
+
+
+def _is_excused_while_away(result: Result) -> bool:
+    """Whether a leave or inactive status excuses all of it; not a membership on days away only."""
+    is_excused = result.outcome is Outcome.EXCUSED and not result.requirement.is_exempt
+    return is_excused and result.required > 0
 
 
 def _judge_without_rules(plan: RenewalPlan, facts: Facts, as_of: date) -> Standing | None:
@@ -87,12 +106,16 @@ def _judge_without_rules(plan: RenewalPlan, facts: Facts, as_of: date) -> Standi
 
 
 def _judge_requirements(
-    plan: RenewalPlan, facts: Facts, checked_on: date, covered_until: date | None
+    plan: RenewalPlan,
+    facts: Facts,
+    checked_on: date,
+    covered_until: date | None,
+    effect: AbsenceEffect,
 ) -> list[Result]:
     signed = facts.submitted.signed if facts.submitted else frozenset[str]()
     results = []
     for requirement in plan.requirements:
-        if requirement.only_rsc_providers and not facts.provides_rsc:
+        if not requirement.is_for_everyone and not _is_asked(requirement, facts, effect):
             continue
         required = requirement.amount
         if requirement.is_hours:
@@ -102,12 +125,22 @@ def _judge_requirements(
             required += len(days)
             counted = sum(is_covered(facts.memberships, day) for day in days)
             counted += covered_until is not None
+            if away := effect.without_membership:
+                required, counted = _skip_days([*days, checked_on], away, facts.memberships)
         else:
             counted = _count_submitted(requirement, facts.submitted)
         is_waived = requirement.id in facts.waived
         is_attested = requirement.rule.attested_by in signed
-        results.append(_compare(requirement, required, counted, is_waived, is_attested))
+        result = _compare(requirement, required, counted, is_waived, is_attested)
+        results.append(result if effect is NO_ABSENCE else _apply_absence(result, effect))
     return results
+
+
+def _is_asked(requirement: PlannedRequirement, facts: Facts, effect: AbsenceEffect) -> bool:
+    """Whether a requirement that is not for everyone is for this person."""
+    if requirement.only_rsc_providers:
+        return facts.provides_rsc
+    return requirement.returns_from in effect.returned
 
 
 def _list_membership_days(
@@ -117,6 +150,14 @@ def _list_membership_days(
     if not requirement.each_year:
         return []
     return [day for day in plan.year_ends if starts_on <= day < checked_on]
+
+
+def _skip_days(
+    days: list[date], away: tuple[Span, ...], memberships: tuple[Span, ...]
+) -> tuple[int, int]:
+    """How many days are not away, and on how many of those there is a membership."""
+    left = [day for day in days if not is_covered(away, day)]
+    return len(left), sum(is_covered(memberships, day) for day in left)
 
 
 def _count_submitted(requirement: PlannedRequirement, submitted: Submitted | None) -> int:
@@ -147,12 +188,37 @@ def _compare(
     return Result(requirement, required, counted, required - counted, Outcome.SHORT)
 
 
-def _excuse(results: list[Result]) -> list[Result]:
-    excused = []
-    for result in results:
-        is_short = result.outcome is Outcome.SHORT
-        excused.append(result._replace(short=0, outcome=Outcome.EXCUSED) if is_short else result)
-    return excused
+def _apply_absence(result: Result, effect: AbsenceEffect) -> Result:
+    """The result with what the days away excuse of it.
+
+    What is excused whole keeps the amount that it would have required.
+    """
+    requirement = result.requirement
+    if result.outcome in (Outcome.WAIVED, Outcome.EXCUSED):
+        return result
+    if not result.required:
+        return result._replace(outcome=Outcome.EXCUSED, notes=(because("no_membership_away"),))
+    if away := effect.reduced.get(requirement.id):
+        result = _reduce(result, away)
+    if result.short and (kind := effect.excused.get(requirement.id)):
+        return result._replace(short=0, outcome=Outcome.EXCUSED, notes=(because_excused([kind]),))
+    return result
+
+
+def _reduce(result: Result, away: MonthsAway) -> Result:
+    """The result with fewer hours required for the months away."""
+    requirement = result.requirement
+    required = reduce_amount(requirement, away)
+    if not required:
+        if result.outcome is not Outcome.SHORT:
+            return result
+        notes = (because_excused(away.kinds),)
+        return result._replace(short=0, outcome=Outcome.EXCUSED, notes=notes)
+    # What is attested stays so if too little is logged.
+    outcome = Outcome.MET if result.counted >= required else result.outcome
+    short = required - result.counted if outcome is Outcome.SHORT else 0
+    notes = (because_away(requirement, away, required),)
+    return Result(requirement, required, result.counted, short, outcome, notes)
 
 
 @lru_cache(maxsize=4_096)
@@ -161,12 +227,13 @@ def _find_next_change(
     status: Status,
     due_on: date,
     as_of: date,
-    memberships: tuple[Span, ...],
+    spans: tuple[tuple[Span, ...], tuple[Span, ...]],
     covered_until: date | None,
 ) -> date | None:
     """The first day after ``as_of`` on which passing time could change the outcome.
 
-    Entries dated after ``as_of`` are not considered.
+    ``spans`` are the memberships, and the days away on which none is required. Entries dated after
+    ``as_of`` are not considered.
     """
     cycle = plan.cycle
     if cycle is None:
@@ -176,14 +243,18 @@ def _find_next_change(
         days.append(due_on + _DAY)
     elif status is Status.OVERDUE:
         days.append(cycle.grace_ends_on(due_on) + _DAY)
-    days += _list_days_of_membership_change(cycle, memberships, covered_until)
+    days += _list_days_of_membership_change(cycle, spans, covered_until)
     return min([day for day in days if day > as_of], default=None)
 
 
 def _list_days_of_membership_change(
-    cycle: Cycle, memberships: tuple[Span, ...], covered_until: date | None
+    cycle: Cycle, spans: tuple[tuple[Span, ...], tuple[Span, ...]], covered_until: date | None
 ) -> list[date]:
+    memberships, without_membership = spans
     days = [span.starts_on for span in memberships if span.starts_on <= cycle.ends_on]
+    for span in without_membership:
+        edges = (span.starts_on, min(span.ends_on, cycle.ends_on) + _DAY)
+        days += [day for day in edges if day <= cycle.ends_on]
     # After the cycle's last day, the membership checked is always that day's.
     if covered_until is not None and covered_until < cycle.ends_on:
         days.append(covered_until + _DAY)
@@ -213,7 +284,7 @@ def falls_behind_on(standing: Standing) -> date | None:
     cycle = standing.plan.cycle
     if cycle is None or standing.status is not Status.OPEN:
         return None
-    days = [_behind_on(result, cycle) for result in standing.results]
+    days = [_behind_on(standing, result, cycle) for result in standing.results]
     return min((day for day in days if day and day <= cycle.ends_on), default=None)
 
 
@@ -225,7 +296,7 @@ def forecast(standing: Standing, result: Result, today: date) -> Forecast | None
     cycle = standing.plan.cycle
     if cycle is None or standing.status is not Status.OPEN or today > cycle.ends_on:
         return None
-    behind_on = _behind_on(result, cycle)
+    behind_on = _behind_on(standing, result, cycle)
     if behind_on is None:
         return None
     done_on = _done_on(standing, result, cycle, today)
@@ -244,14 +315,33 @@ def _done_on(standing: Standing, result: Result, cycle: Cycle, today: date) -> d
     return today + timedelta(days=days_left) if days_left < (date.max - today).days else None
 
 
-def _behind_on(result: Result, cycle: Cycle) -> date | None:
-    """The first day on which one requirement is behind an even pace; None if it has no pace."""
+def _behind_on(standing: Standing, result: Result, cycle: Cycle) -> date | None:
+    """The first day on which one requirement is behind an even pace; None if it has no pace.
+
+    Hours that are required in proportion are due in the days that are not away.
+    """
     # Hours about a topic come with the right training, not with the months. What can be attested
     # need not be logged.
     requirement = result.requirement
     is_logged = requirement.is_hours and requirement.rule.attested_by is None
     if not is_logged or requirement.topic or result.outcome is not Outcome.SHORT:
         return None
+    away = _list_days_away(standing, cycle) if result.notes else []
     days = (cycle.ends_on - cycle.starts_on).days + 1
+    days -= sum((span.ends_on - span.starts_on).days + 1 for span in away)
     reached = result.counted * days // result.required
-    return cycle.starts_on + timedelta(days=reached + days // _SLACK)
+    behind_on = cycle.starts_on + timedelta(days=reached + days // _SLACK)
+    for span in away:
+        if span.starts_on <= behind_on:
+            behind_on += span.ends_on - span.starts_on + _DAY
+    return behind_on
+
+
+def _list_days_away(standing: Standing, cycle: Cycle) -> list[Span]:
+    """The days of leave and inactive status in a cycle, in order."""
+    spans = []
+    for absence in list_counted(standing.plan.rulebook, standing.facts.leaves):
+        first, last = max(absence.starts_on, cycle.starts_on), min(absence.ends_on, cycle.ends_on)
+        if first <= last:
+            spans.append(Span(first, last))
+    return merge_spans(spans)

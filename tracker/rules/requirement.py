@@ -58,6 +58,13 @@ Purpose = Literal["renewal", "application"]
 PURPOSES: tuple[Purpose, ...] = get_args(Purpose)
 # What is counted in hours.
 HOURS = ("training", "rsc")
+# Whom a renewal asks: with the last two, those whose leave or inactive status ended in the cycle.
+AskedOf = Literal[
+    "everyone",
+    "those who provide RSC",
+    "those who return from leave",
+    "those who return from inactive status",
+]
 # Keys that change nothing unless this is counted.
 _GOES_WITH = {
     "each_year": "membership",
@@ -222,7 +229,7 @@ class Requirement(StrictModel):
     unit: Text | None = None
     topic: Key | None = None
     besides: tuple[Key, ...] = ()
-    asked_of: Literal["everyone", "those who provide RSC"] = "everyone"
+    asked_of: AskedOf = "everyone"
     providers: Key | None = None
     membership: Key | None = None
     each_year: StrictBool = False

@@ -11,6 +11,8 @@ from itertools import zip_longest
 from typing import NamedTuple
 
 from tracker.formatting import format_count, format_list
+from tracker.rules.absence_description import format_absence_rule
+from tracker.rules.absence_rules import AbsenceRule
 from tracker.rules.cycles import Cycle, cycle_containing
 from tracker.rules.description import (
     describe_accepted,
@@ -85,6 +87,7 @@ class Topic(StrEnum):
 
     REQUIREMENT = "requirement"
     CYCLE = "cycle"
+    ABSENCE = "absence"
     PROVIDERS = "providers"
     REFERENCES = "references"
     RATING = "rating"
@@ -114,6 +117,7 @@ def list_changes_ahead(rulebook: Rulebook, today: date) -> list[RuleChange]:
     changes = [
         *_changes_of_requirements(rulebook),
         *_changes_of_cycles(rulebook),
+        *_changes_of_absences(rulebook),
         *_changes_of_providers(rulebook),
         *_changes_of_ratings(rulebook),
     ]
@@ -191,6 +195,20 @@ def _changes_of_cycles(rulebook: Rulebook) -> Iterator[RuleChange]:
         )
 
 
+def _changes_of_absences(rulebook: Rulebook) -> Iterator[RuleChange]:
+    renewed = tuple(c for c in rulebook.categories if rulebook.requirements_of(c))
+    for rule in rulebook.absences:
+        yield RuleChange(
+            rule.starts_from,
+            Topic.ABSENCE,
+            format_absence_rule(rulebook, rule),
+            renewed,
+            ("renewal",),
+            (rule.source,) if rule.source else (),
+            interpretations=_named(rule.interpretation),
+        )
+
+
 def _changes_of_providers(rulebook: Rulebook) -> Iterator[RuleChange]:
     for name, rule in rulebook.providers.items():
         using = list_users(rulebook, name)
@@ -255,6 +273,29 @@ def list_accepted_spans(rule: ProviderRule, today: date) -> list[AcceptedSpan]:
         )
         for accepted in rule.accepts
     ]
+
+
+class AbsenceSpan(NamedTuple):
+    """What leave, or inactive status, excuses from one day to another, in words."""
+
+    says: str
+    starts_on: date
+    ends_on: date | None
+    period: Period
+    rule: AbsenceRule
+
+
+def list_absence_spans(rulebook: Rulebook, today: date) -> list[AbsenceSpan]:
+    """What leave and inactive status excused, excuse, and will excuse, in the rulebook's order."""
+    spans = []
+    for rule in rulebook.absences:
+        later = [r.starts_from for r in rulebook.absences if r.kind == rule.kind]
+        following = min((day for day in later if day > rule.starts_from), default=None)
+        ends_on = following - _DAY if following else None
+        period = period_of(rule.starts_from, ends_on, today)
+        says = format_absence_rule(rulebook, rule)
+        spans.append(AbsenceSpan(says, rule.starts_from, ends_on, period, rule))
+    return spans
 
 
 class SchemeSpan(NamedTuple):

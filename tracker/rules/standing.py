@@ -6,6 +6,7 @@ from datetime import date
 from enum import StrEnum
 from typing import NamedTuple
 
+from tracker.rules.absence_rules import AbsenceKind
 from tracker.rules.application.candidate import Candidate
 from tracker.rules.plan import ApplicationPlan, Plan, PlannedRequirement, RenewalPlan
 from tracker.rules.reasons import Reason, because
@@ -52,6 +53,14 @@ class Span(NamedTuple):
     ends_on: date
 
 
+class Absence(NamedTuple):
+    """Days on which an endorsee is on leave, or the endorsement inactive; both ends included."""
+
+    starts_on: date
+    ends_on: date
+    kind: AbsenceKind = "leave"
+
+
 @dataclass(frozen=True, slots=True)
 class SettledResult:
     """One requirement of a settled cycle, by its id; the amounts are as in `Result`."""
@@ -80,7 +89,7 @@ class CycleSettlement:
     results: tuple[SettledResult, ...]
     minutes: Mapping[str, int]
     memberships: tuple[Span, ...]
-    leaves: tuple[Span, ...]
+    leaves: tuple[Absence, ...]
     waived: tuple[str, ...]
 
 
@@ -112,7 +121,7 @@ class Facts(NamedTuple):
     provides_rsc: bool
     minutes: dict[str, int]
     memberships: tuple[Span, ...] = ()
-    leaves: tuple[Span, ...] = ()
+    leaves: tuple[Absence, ...] = ()
     waived: tuple[str, ...] = ()
     extended_due_on: date | None = None
     next_entry_on: date | None = None
@@ -165,8 +174,9 @@ class CountedItem(NamedTuple):
 class Result(NamedTuple):
     """One requirement's outcome, in the measure of `PlannedRequirement.amount`.
 
-    For a membership the amounts are numbers of days checked. An application's result also has
-    ``notes`` on what the counted amount rests, ``counted_items`` with the positions or sessions in
+    For a membership the amounts are numbers of days checked. ``notes`` say why a renewal requires
+    less than usual, or why it is excused. An application's result also has ``notes`` on what the
+    counted amount rests, ``counted_items`` with the positions or sessions in
     it, ``remarks`` on what did not count, and in ``closes_on`` the last day of a window that is
     still open.
     """
@@ -257,6 +267,8 @@ def list_exemptions(plan: Plan, standing: AnyStanding | None) -> dict[str, Reaso
     for result in standing.results:
         if result.outcome is Outcome.WAIVED:
             exemptions[result.requirement.id] = because("waived")
-        elif standing.status is Status.EXCUSED and result.outcome is Outcome.EXCUSED:
-            exemptions.setdefault(result.requirement.id, because("on_leave"))
+        elif result.outcome is Outcome.EXCUSED and not result.requirement.is_exempt:
+            # A settled cycle keeps no notes.
+            note = result.notes[0] if result.notes else because("on_leave", status="on leave")
+            exemptions[result.requirement.id] = note
     return exemptions

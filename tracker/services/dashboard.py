@@ -9,17 +9,19 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 
 from sqlalchemy import ColumnElement, case
-from sqlmodel import Session, and_, col, func, or_, select
+from sqlmodel import Session, and_, col, exists, func, or_, select
 
 from tracker.db.ledgers import StandingRow
 from tracker.db.log import Entry
-from tracker.db.people import Endorsement, Person
+from tracker.db.people import Endorsement, Leave, Person
 from tracker.plain_text import plain_name
 from tracker.services.declined_providers import list_declined_keys
 from tracker.services.evaluation import parse_results
 
-# Worst first. "behind" is an open renewal that an even pace no longer completes in time.
-STATES = ("lapsed", "overdue", "behind", "open", "excused", "met", "no rules")
+# Worst first. "behind" is an open renewal that an even pace no longer completes in time; "inactive"
+# is one of today's cycle whose endorsement is inactive today.
+STATES = ("lapsed", "overdue", "behind", "open", "excused", "inactive", "met", "no rules")
+_PAST_DUE = ("lapsed", "overdue")
 UNSETTLED = ("lapsed", "overdue", "open")
 _NEED_ATTENTION = ("lapsed", "overdue", "behind")
 
@@ -191,7 +193,22 @@ def needs_attention(today: date) -> ColumnElement[bool]:
 def state_on(today: date) -> ColumnElement[str]:
     """The state of a standing on a day: one of STATES."""
     is_behind = and_(StandingRow.status == "open", col(StandingRow.falls_behind_on) <= today)
-    return case((is_behind, "behind"), else_=StandingRow.status)
+    is_inactive = exists().where(
+        col(Leave.endorsement_id) == StandingRow.endorsement_id,
+        col(Leave.kind) == "inactive",
+        col(Leave.starts_on) <= today,
+        or_(col(Leave.ends_on).is_(None), col(Leave.ends_on) >= today),
+    )
+    is_current = or_(
+        col(StandingRow.cycle_ends_on).is_(None), col(StandingRow.cycle_ends_on) >= today
+    )
+    # What has lapsed, or is overdue, was due before; and leave is rare.
+    can_be_inactive = and_(col(StandingRow.status).not_in(_PAST_DUE), is_current)
+    return case(
+        (and_(can_be_inactive, is_inactive), "inactive"),
+        (is_behind, "behind"),
+        else_=StandingRow.status,
+    )
 
 
 def is_listed(association: str, today: date) -> ColumnElement[bool]:

@@ -29,7 +29,7 @@ from tracker.rules.history import (
     scheme_of,
 )
 from tracker.rules.plan import RenewalPlan
-from tracker.rules.standing import CycleSettlement, Facts, Span
+from tracker.rules.standing import Absence, CycleSettlement, Facts, Span
 from tracker.services.submission_facts import find_submitted, read_submissions
 
 # SQLite allows 32,766 values in one statement, and a window has about a dozen.
@@ -346,8 +346,8 @@ def facts_sql(query: FactsQuery, *, for_postgresql: bool) -> str:
             || m.organization, ',') FROM membership m
             WHERE m.person_id = en.person_id
                 AND (m.ends_on >= w.memberships_from OR m.ends_on IS NULL)),
-        (SELECT {join}(l.starts_on || '/' || COALESCE(CAST(l.ends_on AS VARCHAR), '9999-12-31'),
-            ',') FROM leave l WHERE l.endorsement_id = en.id),
+        (SELECT {join}(l.starts_on || '/' || COALESCE(CAST(l.ends_on AS VARCHAR), '9999-12-31')
+            || '/' || l.kind, ',') FROM leave l WHERE l.endorsement_id = en.id),
         (SELECT {join}(v.requirement, ',') FROM waiver v
             WHERE v.endorsement_id = en.id AND v.cycle_starts_on = w.starts_on),
         (SELECT r.extended_due_on FROM renewal r
@@ -469,10 +469,11 @@ def _memberships(text: str, accepted: frozenset[str]) -> tuple[Span, ...]:
 
 
 @lru_cache(maxsize=4_096)
-def _leaves(text: str) -> tuple[Span, ...]:
-    """The spans of ``<first day>/<last day>``, comma-separated."""
-    spans = []
+def _leaves(text: str) -> tuple[Absence, ...]:
+    """The days of ``<first day>/<last day>/<kind>``, comma-separated."""
+    leaves = []
     for item in text.split(","):
-        starts_on, ends_on = item.split("/")
-        spans.append(Span(date.fromisoformat(starts_on), date.fromisoformat(ends_on)))
-    return tuple(spans)
+        starts_on, ends_on, kind = item.split("/")
+        days = (date.fromisoformat(starts_on), date.fromisoformat(ends_on))
+        leaves.append(Absence(*days, "inactive" if kind == "inactive" else "leave"))
+    return tuple(leaves)

@@ -14,8 +14,11 @@ from sqlmodel import col, func, select
 
 from tracker.db.ledgers import SettledCycle
 from tracker.db.people import Endorsement, Leave, Renewal, Waiver
+from tracker.rules.absence_rules import AbsenceKind
 from tracker.rules.application.work import PLAUSIBLE_YEARS
 from tracker.rules.plan import RenewalPlan
+from tracker.rules.standing import Absence
+from tracker.services.absence_limits import check_limits, list_absences, read_absence
 from tracker.services.context import (
     NotFound,
     Refusal,
@@ -32,7 +35,7 @@ from tracker.services.time_requests import Grant, RequestedDays
 # Reasons are personal, so the audit log does not repeat them.
 _WAIVER_AUDITED = {"endorsement_id", "cycle_starts_on", "requirement"}
 _EXTENSION_AUDITED = {"endorsement_id", "cycle_starts_on", "extended_due_on"}
-_LEAVE_AUDITED = {"endorsement_id", "starts_on", "ends_on"}
+_LEAVE_AUDITED = {"endorsement_id", "kind", "starts_on", "ends_on"}
 
 
 class HeldRenewal(NamedTuple):
@@ -117,26 +120,32 @@ def grant_extension(
 
 
 def add_leave(
-    context: ServiceContext, endorsement_id: int, days: RequestedDays, reason: str
+    context: ServiceContext,
+    endorsement_id: int,
+    days: RequestedDays,
+    reason: str,
+    kind: AbsenceKind = "leave",
 ) -> Grant:
-    """Record leave; without a last day it lasts until one is set.
+    """Record leave, or inactive status; without a last day it lasts until one is set.
 
-    Raises NotFound as `grant_waiver`. Raises Refused for leave that overlaps another one, ends
-    before the endorsement began, or ends in a closed cycle.
+    Raises NotFound as `grant_waiver`. Raises Refused for one that overlaps another one, ends
+    before the endorsement began or in a closed cycle, or that the rulebook does not allow.
     """
     endorsed = _get_endorsed(context, endorsement_id)
-    refusals = check_text("reason", reason) + _check_leave(context, endorsed, days, other_than=0)
+    refusals = check_text("reason", reason)
+    refusals += _check_leave(context, endorsed, days, kind, other_than=0)
     if refusals:
         raise Refused(*refusals)
     leave = Leave(
         endorsement_id=endorsement_id,
+        kind=kind,
         starts_on=days.starts_on,
         ends_on=days.ends_on,
         reason=reason,
     )
     context.create_row(leave, _LEAVE_AUDITED)
     _evaluate(context, endorsed)
-    return Grant(endorsement_id, *days, occasion=_occasion(context))
+    return Grant(endorsement_id, *days, occasion=_occasion(context), kind=kind)
 
 
 def change_leave(context: ServiceContext, leave_id: int, days: RequestedDays, reason: str) -> Grant:
@@ -144,14 +153,15 @@ def change_leave(context: ServiceContext, leave_id: int, days: RequestedDays, re
     leave = _get_leave(context, leave_id)
     endorsed = _get_endorsed(context, leave.endorsement_id)
     refusals = check_text("reason", reason)
-    refusals += _check_leave(context, endorsed, days, other_than=leave_id)
+    kind = read_absence(leave).kind
+    refusals += _check_leave(context, endorsed, days, kind, other_than=leave_id)
     if refusals:
         raise Refused(*refusals)
     context.update_row(
         leave, _LEAVE_AUDITED, starts_on=days.starts_on, ends_on=days.ends_on, reason=reason
     )
     _evaluate(context, endorsed)
-    return Grant(leave.endorsement_id, *days, occasion=_occasion(context))
+    return Grant(leave.endorsement_id, *days, occasion=_occasion(context), kind=kind)
 
 
 def _occasion(context: ServiceContext) -> str:
@@ -208,7 +218,12 @@ def _get_renewal(
 
 
 def _check_leave(
-    context: ServiceContext, endorsed: Endorsed, days: RequestedDays, *, other_than: int
+    context: ServiceContext,
+    endorsed: Endorsed,
+    days: RequestedDays,
+    kind: AbsenceKind,
+    *,
+    other_than: int,
 ) -> list[Refusal]:
     """Why leave on these days can't be recorded beside the others (than the one that changes)."""
     starts_on, ends_on = days
@@ -225,6 +240,11 @@ def _check_leave(
     )
     if (other := context.session.exec(others).first()) is not None:
         return [Refusal("starts_on", "leave-overlaps", {"starts_on": other.starts_on})]
+    recorded = list_absences(context.session, endorsed.id, other_than)
+    absence = Absence(starts_on, ends_on or date.max, kind)
+    rulebook = context.rulebooks.associations[endorsed.association]
+    if refusals := check_limits(rulebook, endorsed, absence, recorded):
+        return refusals
     return _check_leave_counts(context, endorsed, ends_on) if ends_on else []
 
 

@@ -17,8 +17,11 @@ from tracker.db.ledgers import Notice, SettledCycle
 from tracker.db.log import Entry
 from tracker.db.people import Endorsement, Leave, Person, Renewal, TimeRequest, Waiver
 from tracker.rulebooks import Rulebooks
+from tracker.rules.absence_rules import AbsenceKind
+from tracker.rules.absences import read_terms
 from tracker.rules.cycles import Cycle
-from tracker.rules.standing import Standing, Status
+from tracker.rules.standing import Absence, Standing, Status
+from tracker.services.absence_limits import check_limits, is_ever_offered, list_absences
 from tracker.services.context import (
     NotFound,
     Refusal,
@@ -30,6 +33,7 @@ from tracker.services.context import (
 )
 from tracker.services.endorsements import (
     Endorsed,
+    endorsement_within,
     endorsements_of,
     load_person_locks,
     refusal_of_lock,
@@ -47,7 +51,7 @@ from tracker.services.undo import (
     undoable,
 )
 
-LEAVE, EXTENSION = "leave", "extension"
+LEAVE, INACTIVE, EXTENSION = "leave", "inactive", "extension"
 PENDING, GRANTED, DECLINED, WITHDRAWN = "asked", "granted", "declined", "withdrawn"
 _Row = TypeVar("_Row", Leave, Renewal)
 _EXTENDABLE = (Status.OVERDUE, Status.OPEN, Status.LAPSED)
@@ -112,8 +116,9 @@ class DecidedRequest(NamedTuple):
 class Grant:
     """A waiver (of ``requirement``), an extension (to ``ends_on``), or else leave.
 
-    ``starts_on`` is the first day of the cycle or of the leave; ``ends_on`` is the new due date or
-    the last day of the leave (None: not known yet). ``occasion`` tells it from the same grant at
+    Leave is of a ``kind``: inactive status is recorded like leave. ``starts_on`` is the first day
+    of the cycle or of the leave; ``ends_on`` is the new due date or the last day of the leave
+    (None: not known yet). ``occasion`` tells it from the same grant at
     another time; empty: there is one letter about it, ever.
     """
 
@@ -123,11 +128,12 @@ class Grant:
     requirement: str = ""
     is_extension: bool = False
     occasion: str = ""
+    kind: AbsenceKind = "leave"
 
     @property
     def key(self) -> str:
         """Names the occasion of the letter."""
-        what = self.requirement or ("extension" if self.is_extension else "leave")
+        what = self.requirement or ("extension" if self.is_extension else self.kind)
         key = f"granted:{self.endorsement_id}:{what}:{self.starts_on}:{self.ends_on}"
         return f"{key}:{self.occasion}" if self.occasion else key
 
@@ -195,7 +201,10 @@ def get_request(
 def list_current_endorsements(
     session: Session, rulebooks: Rulebooks, person_id: int, now: datetime
 ) -> list[Endorsed]:
-    """A person's endorsements that have not ended: those for which they can request leave."""
+    """A person's endorsements that have not ended: those for which they can request leave.
+
+    For inactive status see `list_with_inactive_status`.
+    """
     today_at = days_at(rulebooks, now)
     return [
         one
@@ -203,6 +212,19 @@ def list_current_endorsements(
         if one.association in rulebooks.associations
         and (one.ends_on is None or one.ends_on >= today_at(one.association))
     ]
+
+
+def list_with_inactive_status(
+    session: Session, rulebooks: Rulebooks, person_id: int, now: datetime
+) -> list[Endorsed]:
+    """A person's endorsements for which inactive status can be requested."""
+    today_at = days_at(rulebooks, now)
+    offered = []
+    for held in list_current_endorsements(session, rulebooks, person_id, now):
+        rulebook = rulebooks.associations[held.association]
+        if is_ever_offered(rulebook, "inactive", today_at(held.association)):
+            offered.append(held)
+    return offered
 
 
 def list_extendable_renewals(
@@ -241,19 +263,19 @@ def find_extended_standing(
     return None
 
 
-def request_leave(context: ServiceContext, new: NewTimeRequest) -> int:
-    """Submit a request for leave and return its id."""
+def request_leave(context: ServiceContext, new: NewTimeRequest, kind: AbsenceKind = "leave") -> int:
+    """Submit a request for leave, or for inactive status, and return its id."""
     lock_person(context.session, context.person_id)
     refusals = check_text("reason", new.reason)
     for endorsement in list_current_endorsements(
         context.session, context.rulebooks, context.person_id, context.now
     ):
         if endorsement.id == new.endorsement_id:
-            refusals += _check_leave(context, endorsement, new.days)
+            refusals += _check_leave(context, endorsement, new.days, kind)
             break
     else:
         refusals.append(Refusal("endorsement_id", "endorsement-not-yours"))
-    return _submit(context, LEAVE, new, refusals)
+    return _submit(context, kind, new, refusals)
 
 
 def request_extension(context: ServiceContext, new: NewTimeRequest) -> int:
@@ -295,8 +317,8 @@ def grant_request(
     standing = find_extended_standing(context.session, context.rulebooks, submitted, context.now)
     refusals = check_text("answer", answer, required=False)
     hours_until = None
-    if request.kind == LEAVE:
-        refusals += _check_order(days)
+    if request.kind != EXTENSION:
+        refusals += _check_order(days) or _check_limits_again(context, submitted, days)
     else:
         days = RequestedDays(request.starts_on, days.ends_on)
         if standing is not None and standing.due_on is not None and standing.plan.cycle is not None:
@@ -314,9 +336,10 @@ def _grant(context: ServiceContext, request: TimeRequest, days: RequestedDays, a
     request.starts_on, request.ends_on = days
     _close(context, request, GRANTED, answer or None)
     key: dict[str, Any] = {"endorsement_id": request.endorsement_id}
-    if request.kind == LEAVE:
+    if request.kind != EXTENSION:
         key["starts_on"] = days.starts_on
-        _store(context, Leave, key, ends_on=days.ends_on, reason=request.reason)
+        values = {"kind": request.kind, "ends_on": days.ends_on}
+        _store(context, Leave, key, **values, reason=request.reason)
     else:
         key["cycle_starts_on"] = days.starts_on
         _store(context, Renewal, key, extended_due_on=days.ends_on, reason=request.reason)
@@ -331,10 +354,27 @@ def _reopen_settled(context: ServiceContext, request: TimeRequest) -> None:
         if request.kind == EXTENSION:
             is_meant = settled.cycle_starts_on == request.starts_on
         else:
-            is_meant = request.starts_on <= due_on <= (request.ends_on or date.max)
+            is_meant = _may_excuse(context, request, settled, due_on)
         if is_meant:
             key = (request.endorsement_id, settled.cycle_starts_on)
             reopen_cycle(context, *key, f"{request.kind} granted")
+
+
+def _may_excuse(
+    context: ServiceContext, request: TimeRequest, settled: SettledCycle, due_on: date
+) -> bool:
+    """Whether the days of a granted leave can change what a settled cycle requires."""
+    last_day = request.ends_on or date.max
+    if request.starts_on <= due_on <= last_day:
+        return True
+    endorsement = context.session.get_one(Endorsement, request.endorsement_id)
+    triple = (endorsement.association, endorsement.category, endorsement.starts_on)
+    plan = context.rulebooks.plan(*triple, settled.cycle_starts_on)
+    if plan is None or plan.cycle is None:
+        return False
+    terms = read_terms(plan, plan.cycle, absence_kind(request.kind))
+    is_within = request.starts_on <= plan.cycle.ends_on and last_day >= plan.cycle.starts_on
+    return is_within and terms.excuses == "hours in proportion"
 
 
 def decline_request(context: ServiceContext, request_id: int, answer: str) -> DecidedRequest:
@@ -404,7 +444,7 @@ def _require_open_days(context: ServiceContext, removal: Removal) -> None:
 def _decision(submitted: SubmittedRequest, state: str) -> UndoableDecision:
     """A decision about a request, for `undoable`."""
     request, endorsement_id = submitted.request, submitted.endorsement.id
-    granted: type[Leave | Renewal] = Leave if request.kind == LEAVE else Renewal
+    granted: type[Leave | Renewal] = Renewal if request.kind == EXTENSION else Leave
     same_kind = (col(TimeRequest.endorsement_id) == endorsement_id) & (
         col(TimeRequest.kind) == request.kind
     )
@@ -430,10 +470,15 @@ def _check_order(days: RequestedDays) -> list[Refusal]:
 
 
 def _check_leave(
-    context: ServiceContext, endorsement: Endorsed, days: RequestedDays
+    context: ServiceContext, endorsement: Endorsed, days: RequestedDays, kind: AbsenceKind
 ) -> list[Refusal]:
     """Why a leave cannot be taken, or can no longer excuse a renewal."""
     if refusals := _check_order(days):
+        return refusals
+    others = list_absences(context.session, endorsement.id)
+    absence = Absence(days.starts_on, days.ends_on or date.max, kind)
+    rulebook = context.rulebooks.associations[endorsement.association]
+    if refusals := check_limits(rulebook, endorsement, absence, others):
         return refusals
     if days.ends_on is None:
         return []
@@ -446,6 +491,25 @@ def _check_leave(
         return []
     refusal = refusal_of_lock("ends_on", lock)
     return [Refusal("ends_on", "leave-in-closed-cycle", refusal.facts)]
+
+
+def _check_limits_again(
+    context: ServiceContext, submitted: SubmittedRequest, days: RequestedDays
+) -> list[Refusal]:
+    """Why the days that a coordinator grants are not possible; a leave on the first is replaced."""
+    request, _, endorsement = submitted
+    held = endorsement_within(context.session, endorsement.id, {endorsement.association})
+    if held is None or held.association not in context.rulebooks.associations:
+        return []
+    others = list_absences(context.session, endorsement.id)
+    others = [each for each in others if each.starts_on != days.starts_on]
+    absence = Absence(days.starts_on, days.ends_on or date.max, absence_kind(request.kind))
+    return check_limits(context.rulebooks.associations[held.association], held, absence, others)
+
+
+def absence_kind(kind: str) -> AbsenceKind:
+    """The kind of days away that a request for leave or inactive status is about."""
+    return "inactive" if kind == INACTIVE else "leave"
 
 
 def _check_due_date(days: RequestedDays, due_on: date) -> list[Refusal]:

@@ -193,3 +193,30 @@ def test_a_filter_is_its_address() -> None:
     )
     assert chosen.sorted_by(Sort.DUE).query().endswith("&sort=due")
     assert chosen.sorted_by(Sort.NAME).query().endswith("&sort=name")
+
+
+@pytest.mark.parametrize(
+    ("starts_on", "ends_on", "status"),
+    [
+        (date(2026, 11, 22), None, "inactive"),
+        (date(2026, 11, 1), date(2026, 11, 22), "inactive"),
+        (date(2026, 11, 1), date(2026, 11, 21), "behind"),
+        (date(2026, 11, 23), None, "behind"),
+    ],
+)
+def test_an_inactive_endorsement_has_a_status_of_its_own(
+    session: Session, cast: Cast, starts_on: date, ends_on: date | None, status: str
+) -> None:
+    days = {"starts_on": starts_on, "ends_on": ends_on}
+    add(session, "leave", endorsement_id=cast.endorsements[ALICE], kind="inactive", **days)
+    assert ("Alice Moreno", status) in names(session)
+    is_listed = ("Alice Moreno", "inactive") in names(session, "status=inactive")
+    assert is_listed == (status == "inactive")
+    assert count_renewals(session, "NCIMHA", TODAY)["inactive"] == is_listed
+
+
+def test_an_overdue_renewal_stays_so_while_inactive(session: Session, cast: Cast) -> None:
+    inactive = {"kind": "inactive", "starts_on": date(2026, 1, 1)}
+    add(session, "leave", endorsement_id=cast.endorsements[BOB], **inactive)
+    assert ("Bob Osei", "lapsed") in names(session)
+    assert ("Bob Osei", "inactive") in names(session)

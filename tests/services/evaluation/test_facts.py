@@ -12,7 +12,7 @@ from tests.rules.case_data import REAL, populate
 from tracker.db.engine import open_engine
 from tracker.db.people import Endorsement
 from tracker.db.tables import METADATA
-from tracker.rules.standing import Facts, Span
+from tracker.rules.standing import Absence, Facts, Span
 from tracker.services.facts import Triple, Window, read_facts
 
 TODAY = date(2026, 6, 1)
@@ -118,7 +118,8 @@ def test_several_memberships_and_entries_multiply_nothing(session: Session) -> N
         endorsed=["CT-AIMH IMHS 2015-03-01"],
         members=["CT-AIMH 2026-01-01..2026-12-31", "WAIMH 2026-01-01..2026-06-30"],
         entries=["training 2h RSC 1h 2026-02-01", "training 3h RSC 1h 2026-02-02"],
-        leave=["CT-AIMH IMHS 2026-01-01..2026-01-31", "CT-AIMH IMHS 2026-03-01"],
+        leave=["CT-AIMH IMHS 2026-01-01..2026-01-31"],
+        inactive=["CT-AIMH IMHS 2026-03-01"],
     )
     assert facts.minutes == {"training": 300, "topic:RSC": 120}
     assert sorted(facts.memberships) == [
@@ -126,8 +127,8 @@ def test_several_memberships_and_entries_multiply_nothing(session: Session) -> N
         Span(date(2026, 1, 1), date(2026, 12, 31)),
     ]
     assert sorted(facts.leaves) == [
-        Span(date(2026, 1, 1), date(2026, 1, 31)),
-        Span(date(2026, 3, 1), date(9999, 12, 31)),
+        Absence(date(2026, 1, 1), date(2026, 1, 31)),
+        Absence(date(2026, 3, 1), date(9999, 12, 31), "inactive"),
     ]
 
 

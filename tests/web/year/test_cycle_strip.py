@@ -6,11 +6,11 @@ from typing import Any
 import pytest
 
 from tests.support.cast import BOOKS
-from tracker.rules.standing import Facts, Span, Standing, Status
+from tracker.rules.standing import Absence, Facts, Standing, Status
 from tracker.web.pages.renewal_view import view_strip
 
 
-def strip(today: date, *, leaves: tuple[Span, ...] = ()) -> dict[str, Any]:
+def strip(today: date, *, leaves: tuple[Absence, ...] = ()) -> dict[str, Any]:
     plan = BOOKS.plan("NCIMHA", "IFS", date(2024, 3, 1), date(2026, 5, 1))
     assert plan is not None
     assert plan.cycle is not None
@@ -60,8 +60,8 @@ def test_today_is_off_the_strip_once_it_ends() -> None:
 
 
 def test_leaves_are_clipped_to_the_strip() -> None:
-    long_ago = Span(date(2025, 1, 1), date(2025, 2, 1))
-    found = strip(date(2026, 7, 1), leaves=(Span(date(2026, 12, 1), date.max), long_ago))
+    long_ago = Absence(date(2025, 1, 1), date(2025, 2, 1))
+    found = strip(date(2026, 7, 1), leaves=(Absence(date(2026, 12, 1), date.max), long_ago))
     assert found["leaves"] == [(84.6, 15.4)]
     assert found["title"].endswith("with a leave")
     assert "leave" not in strip(date(2026, 7, 1), leaves=(long_ago,))["title"]

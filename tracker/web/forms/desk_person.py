@@ -121,7 +121,7 @@ class TermForm(ReasonForm, PeriodForm):
 class DaysForm(TermForm):
     """The days alone of what somebody holds."""
 
-    parts = (("day", "starts"), ("day", "ends"))
+    parts: ClassVar[tuple[Part, ...]] = (("day", "starts"), ("day", "ends"))
     first_field = "starts_day"
 
 
@@ -134,6 +134,18 @@ class LeaveForm(DaysForm):
         """The days; None if one is wrong, which its problem explains."""
         term = self.parse_term(today)
         return None if term is None else RequestedDays(*term)
+
+
+class AbsenceForm(LeaveForm):
+    """The days of a leave or of inactive status."""
+
+    parts = (("select", "what"), ("day", "starts"), ("day", "ends"))
+    first_field = "what"
+    what = SelectField(
+        "What to record",
+        validate_choice=False,
+        choices=[SelectChoice("leave", "Leave"), SelectChoice("inactive", "Inactive status")],
+    )
 
 
 class ExtensionForm(ReasonForm, PeriodForm):

@@ -10,12 +10,17 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query
 from fastapi.responses import HTMLResponse, Response
+from starlette.datastructures import FormData
 from wtforms import SelectChoice
 
 from tracker.db.people import Leave
 from tracker.formatting import capitalize_first, format_date, lowercase_first
 from tracker.notifications.grant_mail import notify_grants
+from tracker.rules.absence_description import describe_for_coordinator
+from tracker.rules.absence_rules import ABSENCE_NOUNS, AbsenceKind
+from tracker.rules.absences import KINDS
 from tracker.rules.plan import RenewalPlan
+from tracker.services.absence_limits import is_ever_offered, read_absence
 from tracker.services.context import ServiceContext
 from tracker.services.desk_changes import ChangePlan
 from tracker.services.endorsements import Endorsed
@@ -23,7 +28,13 @@ from tracker.services.grants import add_leave, change_leave, grant_extension, gr
 from tracker.services.person_record import Granted, PersonRecord
 from tracker.services.time_requests import Grant
 from tracker.web.forms.body import RowId, Typed, parse_cycle_start, parse_id
-from tracker.web.forms.desk_person import ExtensionForm, LeaveForm, ReasonForm, WaiverForm
+from tracker.web.forms.desk_person import (
+    AbsenceForm,
+    ExtensionForm,
+    LeaveForm,
+    ReasonForm,
+    WaiverForm,
+)
 from tracker.web.forms.fields import format_date_fields
 from tracker.web.page_request import ChangePage, PageRequest, require
 from tracker.web.pages.desk_forms import DeskForm, answer_form, fit_title, show_form
@@ -151,16 +162,18 @@ def save_extension(
 def open_new_leave(page: ChangePage, person_id: RowId, endorsement: EndorsementId) -> HTMLResponse:
     """The empty form for leave."""
     record, endorsed = _read_endorsed(page, person_id, endorsement)
-    return show_form(page, _new_leave_form_of(page, record, endorsed, LeaveForm()))
+    form = _make_leave_form(page, endorsed, None)
+    return show_form(page, _new_leave_form_of(page, record, endorsed, form))
 
 
 @router.post("/coordinator/person/{person_id}/add/leave")
 def save_new_leave(
     page: ChangePage, person_id: RowId, endorsement: EndorsementId, typed: Typed
 ) -> Response:
-    """Preview or save leave."""
+    """Preview or save leave, or inactive status."""
     record, endorsed = _read_endorsed(page, person_id, endorsement)
-    form = LeaveForm(typed)
+    form = _make_leave_form(page, endorsed, typed)
+    kind: AbsenceKind = "inactive" if form.what.data == "inactive" else "leave"
     shown = _new_leave_form_of(page, record, endorsed, form)
     days = form.parse_days(page.day_of(endorsed.association))
     plan = None
@@ -169,9 +182,10 @@ def save_new_leave(
             page,
             shown,
             record,
-            f"Record leave of {record.person.name} from {format_date(days.starts_on)}",
+            f"Record {ABSENCE_NOUNS[kind]} of {record.person.name} "
+            f"from {format_date(days.starts_on)}",
             "leave",
-            lambda context: add_leave(context, endorsement, days, form.reason.data),
+            lambda context: add_leave(context, endorsement, days, form.reason.data, kind),
         )
     return answer_form(page, shown, typed, plan)
 
@@ -201,7 +215,7 @@ def save_leave(page: ChangePage, person_id: RowId, leave_id: RowId, typed: Typed
             page,
             shown,
             record,
-            f"Change the leave of {record.person.name}",
+            f"Change the {ABSENCE_NOUNS[read_absence(granted.row).kind]} of {record.person.name}",
             "leave",
             lambda context: change_leave(context, leave_id, days, form.reason.data),
         )
@@ -302,20 +316,32 @@ def _form_of(renewal: _Renewal, kind: str, title: str, form: ReasonForm, note: s
     )
 
 
+def _make_leave_form(page: PageRequest, endorsed: Endorsed, typed: FormData | None) -> LeaveForm:
+    """The form for leave; with a choice where the rulebook has inactive status too."""
+    rulebook = page.rulebooks.associations.get(endorsed.association)
+    today = page.day_of(endorsed.association)
+    if rulebook is not None and is_ever_offered(rulebook, "inactive", today):
+        return AbsenceForm(typed)
+    return LeaveForm(typed)
+
+
 def _new_leave_form_of(
     page: PageRequest, record: PersonRecord, endorsed: Endorsed, form: LeaveForm
 ) -> DeskForm:
     form.today = page.day_of(endorsed.association)
     path = person_path(record.person.id)
+    plan = page.rulebooks.plan(*endorsed.triple, max(form.today, endorsed.starts_on))
+    kinds: tuple[AbsenceKind, ...] = KINDS if isinstance(form, AbsenceForm) else ("leave",)
+    excuses = " ".join(describe_for_coordinator(plan, kind) for kind in kinds)
     return DeskForm(
         association=endorsed.association,
-        title="Add leave",
+        title="Add leave or inactive status" if len(kinds) > 1 else "Add leave",
         action=f"{path}/add/leave?endorsement={endorsed.id}",
         back=path,
         back_name=record.person.name,
         form=form,
         facts=[("Endorsement", _name(endorsed))],
-        note=f"A renewal that is due during leave needs nothing. {_MAILED}",
+        note=f"{excuses} {_MAILED}",
     )
 
 
@@ -325,7 +351,7 @@ def _leave_form_of(record: PersonRecord, granted: Granted, form: LeaveForm) -> D
     until = format_date(leave.ends_on) if leave.ends_on else "no last day yet"
     return DeskForm(
         association=granted.endorsement.association,
-        title="Change or end leave",
+        title=f"Change or end {ABSENCE_NOUNS[read_absence(leave).kind]}",
         action=f"{path}/change/leave/{leave.id}",
         back=path,
         back_name=record.person.name,

@@ -141,13 +141,20 @@ def _judge_for_endorsement(
         return None
     exemptions = list_exemptions(standing.plan if standing else plan, standing)
     verdict = data.explain(plan, entry)
-    line = _make_line(data, plan, entry, verdict, exemptions)
+    line = _make_line(data, plan, entry, verdict, exemptions, _list_required(standing))
     if shown is not None:
         line.anchor = _find_anchor(shown, entry)
     elif plan.cycle is not None and plan.cycle.ends_on < today:
         cycle = f" for {format_cycle(plan.cycle)}"
         line.text = _format_verdict(plan, verdict, exemptions, cycle)
     return line
+
+
+def _list_required(standing: Standing | None) -> dict[str, int]:
+    """What a renewal requires, by requirement id: less than usual for people who were away."""
+    if standing is None:
+        return {}
+    return {result.requirement.id: result.required for result in standing.results}
 
 
 def _find_plan(data: YearData, endorsement: Endorsed, day: date, today: date) -> RenewalPlan | None:
@@ -184,7 +191,7 @@ def _judge_for_application(
         verdict = Verdict((), excluded[verdict.requirement_ids[0]])
     else:
         verdict = verdict._replace(requirement_ids=left)
-    line = _make_line(data, standing.plan, entry, verdict, {})
+    line = _make_line(data, standing.plan, entry, verdict, {}, {})
     line.endorsement += " application"
     return line
 
@@ -195,6 +202,7 @@ def _make_line(
     entry: LoggedEntry,
     verdict: Verdict,
     exemptions: Mapping[str, Reason],
+    required: Mapping[str, int],
 ) -> VerdictLine:
     tone: Tone = "good"
     if not verdict.counts:
@@ -210,7 +218,7 @@ def _make_line(
         reason=format_reason(verdict.reason) if verdict.reason else "",
         anchor="",
         tone=tone,
-        background=describe_background(entry, plan, provider, verdict, exemptions),
+        background=describe_background(entry, plan, provider, verdict, exemptions, required),
         remedy=f"{format_reason(remedy.what)}." if remedy else "",
         by_association=remedy is not None and remedy.by_association,
         is_tracked=verdict.reason is None or verdict.reason.code != "not_tracked",

@@ -11,6 +11,8 @@ from tracker.db.applications import Application
 from tracker.db.engine import reading
 from tracker.formatting import format_date, format_list
 from tracker.rulebooks import Rulebooks
+from tracker.rules.absence_description import format_absence_rule
+from tracker.rules.absences import KINDS
 from tracker.rules.description import (
     describe_accepted,
     describe_ends,
@@ -89,6 +91,7 @@ def describe_rulebook(
         "requirements": [
             _describe_requirement(rulebook, each, category, today) for each in requirements
         ],
+        "absences": _describe_absences(rulebook, today),
         "provider_rules": _describe_provider_rules(rulebook, requirements, today),
         "memberships": _describe_memberships(rulebooks, rulebook, requirements),
         "interpretations": _list_interpretations(rulebook, category, requirements),
@@ -108,6 +111,16 @@ def _describe_cycles(rulebook: Rulebook, today: date) -> list[str]:
             f"Starting {format_date(scheme.starts_from)}: {format_scheme(scheme, rulebook)}"
         )
     return sentences
+
+
+def _describe_absences(rulebook: Rulebook, today: date) -> list[str]:
+    """What leave and inactive status excuse; empty if it is the usual."""
+    in_force = [rule for kind in KINDS if (rule := rulebook.absence_rule(kind, today))]
+    if all(rule.excuses is None for rule in in_force) and all(
+        scheme.years == 1 for scheme in rulebook.cycles
+    ):
+        return []
+    return [format_absence_rule(rulebook, rule) for rule in in_force]
 
 
 def _describe_requirement(

@@ -13,6 +13,8 @@ from tracker.formatting import (
     format_month_day,
 )
 from tracker.notifications.attention_text import format_missing
+from tracker.rules.absence_rules import ABSENCE_NOUNS, ABSENCE_WORDS
+from tracker.rules.absences import find_absence
 from tracker.rules.category_ends import explain_ends
 from tracker.rules.cycles import Cycle
 from tracker.rules.explain import list_held_years
@@ -21,7 +23,7 @@ from tracker.rules.plan import RenewalPlan
 from tracker.rules.reasons import Reason, because, format_reason
 from tracker.rules.renewal import Pace, forecast
 from tracker.rules.requirement import HOURS
-from tracker.rules.standing import Outcome, Span, Standing, Status
+from tracker.rules.standing import Absence, Outcome, Standing, Status
 from tracker.services.dashboard import ShortRequirement
 from tracker.web.rendering import format_cycle
 
@@ -66,14 +68,15 @@ def format_lead(standing: Standing, today: date, *, is_own: bool = True) -> str:
         return "Your logged hours are kept." if is_own else "Their logged hours are kept."
     grace_ends_on = format_date(cycle.grace_ends_on(due_on))
     unrecorded = _format_unrecorded(standing, is_own=is_own)
+    away = _format_away(standing, today, is_own=is_own)
     if standing.status is Status.OVERDUE:
         return (
-            f"It was due on {format_date(due_on)}. Sessions on or before "
+            f"{away}It was due on {format_date(due_on)}. Sessions on or before "
             f"{format_date(cycle.ends_on)} can still be logged through {grace_ends_on}.{unrecorded}"
         )
     if standing.status is Status.LAPSED:
         ask = " Your coordinator can tell you what to do." if is_own else ""
-        return f"The grace period ended on {grace_ends_on}.{unrecorded}{ask}"
+        return f"{away}The grace period ended on {grace_ends_on}.{unrecorded}{ask}"
     sentences = _format_exemptions(standing)
     if standing.status is Status.EXCUSED:
         sentences.insert(0, _format_leave_end(standing, due_on, is_own=is_own))
@@ -83,7 +86,7 @@ def format_lead(standing: Standing, today: date, *, is_own: bool = True) -> str:
     elif cycle.ends_on >= today:
         next_starts_on = cycle.ends_on + timedelta(days=1)
         sentences.append(f"The next cycle begins on {format_date(next_starts_on)}.")
-    return " ".join(sentences) + unrecorded
+    return away + " ".join(sentences) + unrecorded
 
 
 # What is said of a requirement that is short and not about hours.
@@ -168,27 +171,51 @@ def _format_due(due_on: date, today: date) -> str:
 
 def _format_leave(standing: Standing, today: date, *, is_own: bool) -> str:
     who, due_on = "you" if is_own else "they", standing.due_on
-    if due_on is None or _leave_on(standing, due_on).starts_on <= today <= due_on:
-        text = f"{who} don't need to submit anything while {who} are on leave."
+    absence = None if due_on is None else find_absence(standing.facts.leaves, due_on)
+    if absence is None or due_on is None:
+        cycle = standing.plan.cycle
+        return (
+            f"Nothing is required for {format_cycle(cycle)}." if cycle else "Nothing is required."
+        )
+    if absence.starts_on <= today <= due_on:
+        text = f"{who} don't need to submit anything while {_format_state(absence, is_own=is_own)}."
     elif today < due_on:
-        text = f"{who} will be on leave on the due date, so {who} don't need to submit anything."
+        state = _format_state(absence, is_own=is_own, verb="will be")
+        text = f"{state} on the due date, so {who} don't need to submit anything."
     else:
-        text = f"{who} were on leave on the due date, so {who} didn't need to submit anything."
+        state = _format_state(absence, is_own=is_own, verb="were")
+        text = f"{state} on the due date, so {who} didn't need to submit anything."
     return capitalize_first(text)
 
 
-def _leave_on(standing: Standing, day: date) -> Span:
-    """The leave that contains ``day``; of several, the one that ends last."""
-    leaves = [s for s in standing.facts.leaves if s.starts_on <= day <= s.ends_on]
-    return max(leaves, key=lambda leave: leave.ends_on)
+def _format_state(absence: Absence, *, is_own: bool, verb: str = "are") -> str:
+    """``you are on leave``, ``your endorsement is inactive``."""
+    if absence.kind == "leave":
+        return f"{'you' if is_own else 'they'} {verb} on leave"
+    verb = {"are": "is", "were": "was"}.get(verb, verb)
+    return f"{'your' if is_own else 'their'} endorsement {verb} {ABSENCE_WORDS[absence.kind]}"
 
 
 def _format_leave_end(standing: Standing, due_on: date, *, is_own: bool) -> str:
-    leave = _leave_on(standing, due_on)
-    if leave.ends_on == date.max:
+    absence = find_absence(standing.facts.leaves, due_on)
+    if absence is None:
+        return ""
+    if absence.ends_on == date.max:
         ask = " Tell your coordinator when it ends." if is_own else ""
-        return f"The leave has no end date yet.{ask}"
-    return f"The leave ends on {format_date(leave.ends_on)}."
+        return f"The {ABSENCE_NOUNS[absence.kind]} has no end date yet.{ask}"
+    return f"The {ABSENCE_NOUNS[absence.kind]} ends on {format_date(absence.ends_on)}."
+
+
+def _format_away(standing: Standing, today: date, *, is_own: bool) -> str:
+    """That the endorsement is inactive, or its endorsee on leave, today; else empty."""
+    absence = find_absence(standing.facts.leaves, today)
+    # The headline of an excused renewal says so already.
+    if absence is None or standing.status is Status.EXCUSED:
+        return ""
+    state = capitalize_first(_format_state(absence, is_own=is_own))
+    if absence.ends_on == date.max:
+        return f"{state}; it has no end date yet. "
+    return f"{state} through {format_date(absence.ends_on)}. "
 
 
 def _format_extension(standing: Standing, cycle: Cycle, due_on: date) -> list[str]:

@@ -6,6 +6,7 @@ from functools import partial
 from typing import Any, Literal
 
 from tracker.formatting import (
+    capitalize_first,
     format_date,
     format_hours,
     format_hours_with_unit,
@@ -13,9 +14,19 @@ from tracker.formatting import (
     format_short_date,
     format_short_month_day,
 )
+from tracker.rules.absence_rules import ABSENCE_NOUNS
 from tracker.rules.providers import find_ending, format_ending, qualified_spans
+from tracker.rules.reasons import format_reason
 from tracker.rules.renewal import Pace, forecast
-from tracker.rules.standing import Outcome, Result, Span, Standing, Status, lasts_for_life
+from tracker.rules.standing import (
+    Outcome,
+    Result,
+    Span,
+    Standing,
+    Status,
+    lasts_for_life,
+    list_exemptions,
+)
 from tracker.services.endorsements import Endorsed
 from tracker.web.pages.renewal_stage import view_stage
 from tracker.web.pages.renewal_text import (
@@ -125,6 +136,8 @@ def _view_requirement(standing: Standing, result: Result, today: date) -> dict[s
         about += ", for life"
     elif standing.covered_until:
         about += f", paid to {format_date(standing.covered_until)}"
+    if result.notes and result.outcome in _REQUIRED:
+        about += f". {capitalize_first(format_reason(result.notes[0]))}"
     state, tone = _format_state(standing, result, today)
     return {
         "requirement": requirement,
@@ -146,9 +159,10 @@ def _format_state(standing: Standing, result: Result, today: date) -> tuple[str,
     if result.outcome is Outcome.WAIVED:
         return "Waived by the association", "plain"
     if result.outcome is Outcome.EXCUSED:
-        if standing.status is Status.EXCUSED:
-            return "Excused while on leave", "plain"
-        return "Not required in the first cycle", "plain"
+        if result.requirement.is_exempt:
+            return "Not required in the first cycle", "plain"
+        reason = list_exemptions(standing.plan, standing)[result.requirement.id]
+        return capitalize_first(format_reason(reason)), "plain"
     return _format_short_state(standing, result, today)
 
 
@@ -178,12 +192,7 @@ def view_strip(standing: Standing, today: date) -> dict[str, Any] | None:
         return None
     first, last = cycle.starts_on, cycle.grace_ends_on(due_on)
     place = partial(_place, Span(first, last))
-    leaves, with_leave = [], ""
-    for leave in standing.facts.leaves:
-        if leave.ends_on >= first and leave.starts_on <= last:
-            start = place(leave.starts_on)
-            leaves.append((start, round(place(leave.ends_on) - start, 1)))
-            with_leave = ", with a leave"
+    leaves, with_leave = _place_leaves(standing, Span(first, last))
     now, label, grace, grace_title = "", None, "", ""
     if first <= today <= last:
         now, label = f"today is {format_date(today)}, ", _label_today(place(today), today)
@@ -201,6 +210,17 @@ def view_strip(standing: Standing, today: date) -> dict[str, Any] | None:
         "due_words": f"due {format_short_date(due_on)}",
         "leaves": leaves,
     }
+
+
+def _place_leaves(standing: Standing, strip: Span) -> tuple[list[tuple[float, float]], str]:
+    """The place and width of each leave and inactive status, and the words for the title."""
+    leaves, words = [], ""
+    for leave in standing.facts.leaves:
+        if leave.ends_on >= strip.starts_on and leave.starts_on <= strip.ends_on:
+            start = _place(strip, leave.starts_on)
+            leaves.append((start, round(_place(strip, leave.ends_on) - start, 1)))
+            words = ", with a leave" if leave.kind == "leave" else ", with inactive status"
+    return leaves, words
 
 
 def _place(span: Span, day: date) -> float:
@@ -266,17 +286,18 @@ def _leave_dates(standing: Standing, today: date) -> list[DatedItem]:
     """Each leave within the cycle or still to come."""
     cycle = standing.plan.cycle
     items = []
-    for starts_on, ends_on in standing.facts.leaves:
+    for starts_on, ends_on, kind in standing.facts.leaves:
+        noun = capitalize_first(ABSENCE_NOUNS[kind])
         has_end = ends_on != date.max
         if starts_on > today:
             detail = f"through {format_date(ends_on)}" if has_end else "no end date yet"
-            items.append((starts_on, "Leave begins", detail))
+            items.append((starts_on, f"{noun} begins", detail))
         elif not has_end:
-            items.append((starts_on, "Leave began", "no end date yet"))
+            items.append((starts_on, f"{noun} began", "no end date yet"))
         elif ends_on >= today:
-            items.append((ends_on, "Leave ends", "the last day of it"))
+            items.append((ends_on, f"{noun} ends", "the last day of it"))
         elif cycle is not None and ends_on >= cycle.starts_on:
-            items.append((ends_on, "Leave ended", f"it began on {format_date(starts_on)}"))
+            items.append((ends_on, f"{noun} ended", f"it began on {format_date(starts_on)}"))
     return items
 
 

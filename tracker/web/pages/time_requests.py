@@ -16,14 +16,22 @@ from tracker.formatting import format_date
 from tracker.notifications.request_mail import notify_coordinators, notify_decision
 from tracker.notifications.undo_mail import undo_decision
 from tracker.refusal_text import format_refusal
+from tracker.rules.absence_description import (
+    describe_excuse,
+    describe_for_coordinator,
+    excuses_everything,
+)
 from tracker.rules.standing import Standing
 from tracker.services.context import NotFound, Refusal, Refused, ServiceContext
+from tracker.services.endorsements import Endorsed
 from tracker.services.time_requests import (
     EXTENSION,
+    INACTIVE,
     LEAVE,
     NewTimeRequest,
     RequestedDays,
     SubmittedRequest,
+    absence_kind,
     count_requests,
     decline_request,
     find_extended_standing,
@@ -34,6 +42,7 @@ from tracker.services.time_requests import (
     list_extendable_renewals,
     list_own_requests,
     list_requests,
+    list_with_inactive_status,
     request_extension,
     request_leave,
     withdraw_request,
@@ -111,7 +120,7 @@ class NewRequestForm(TimeRequestForm):
         self.validate()
         option = next((one for one in options if one.value == self.subject.data), None)
         if option is None:
-            code = "endorsement-not-yours" if kind == LEAVE else "renewal-not-yours"
+            code = "renewal-not-yours" if kind == EXTENSION else "endorsement-not-yours"
             add_problem(self.subject, format_refusal(code, {}))
         days = self.parse_days(kind, option.starts_on if option else today, today)
         if self.errors or option is None or days is None:
@@ -133,12 +142,28 @@ def show_requests(page: PersonPage) -> HTMLResponse:
     with page.reading() as session:
         requests = list_own_requests(session, page.person_id)
         zone = page.zone(session)
+        held = (session, page.rulebooks, page.person_id, page.now)
+        excuses = _list_unusual_excuses(page, list_current_endorsements(*held))
+        offers_inactive = bool(list_with_inactive_status(*held))
     return page.render(
         "requests.html",
         here="profile",
         requests=requests,
+        excuses=excuses,
+        offers_inactive=offers_inactive,
         format_instant=lambda instant: format_instant(instant, zone),
     )
+
+
+def _list_unusual_excuses(page: PageRequest, held: Sequence[Endorsed]) -> list[str]:
+    """What leave excuses of each endorsement; empty if of all of them everything."""
+    sentences, is_unusual = [], False
+    for one in held:
+        today = max(page.day_of(one.association), one.starts_on)
+        plan = page.rulebooks.plan(*one.triple, today)
+        is_unusual |= not excuses_everything(plan, "leave")
+        sentences.append(describe_excuse(plan, f"{one.association} {one.category}", "leave"))
+    return sentences if is_unusual else []
 
 
 @router.get("/requests/leave")
@@ -151,6 +176,18 @@ def open_leave(page: PersonPage) -> Response:
 def submit_leave(page: PersonPage, typed: Typed) -> Response:
     """Send a request for leave to the coordinators, or show what is wrong."""
     return _handle_form(page, LEAVE, typed)
+
+
+@router.get("/requests/inactive")
+def open_inactive(page: PersonPage) -> Response:
+    """The empty form for inactive status."""
+    return _handle_form(page, INACTIVE)
+
+
+@router.post("/requests/inactive")
+def submit_inactive(page: PersonPage, typed: Typed) -> Response:
+    """Send a request for inactive status to the coordinators, or show what is wrong."""
+    return _handle_form(page, INACTIVE, typed)
 
 
 @router.get("/requests/extension")
@@ -183,10 +220,13 @@ def _handle_form(page: PageRequest, kind: str, typed: FormData | None = None) ->
     form.subject.choices = [SelectChoice(option.value, option.label) for option in options]
     form.today = today
     if typed is not None and (new := form.parse_request(kind, options, today)) is not None:
-        create = request_leave if kind == LEAVE else request_extension
 
         def save(context: ServiceContext) -> None:
-            notify_coordinators(page.site, context, create(context, new))
+            if kind == EXTENSION:
+                request_id = request_extension(context, new)
+            else:
+                request_id = request_leave(context, new, absence_kind(kind))
+            notify_coordinators(page.site, context, request_id)
 
         try:
             page.write(save)
@@ -198,8 +238,9 @@ def _handle_form(page: PageRequest, kind: str, typed: FormData | None = None) ->
 
 def _list_options(page: PageRequest, session: Session, kind: str) -> list[RequestOption]:
     rulebooks, options = page.rulebooks, []
-    if kind == LEAVE:
-        for one in list_current_endorsements(session, rulebooks, page.person_id, page.now):
+    if kind != EXTENSION:
+        list_held = list_current_endorsements if kind == LEAVE else list_with_inactive_status
+        for one in list_held(session, rulebooks, page.person_id, page.now):
             label = f"{one.association} {one.category}"
             options.append(RequestOption(str(one.id), label, one.id, one.starts_on))
     else:
@@ -332,7 +373,10 @@ def _render_decision(
 ) -> HTMLResponse:
     with page.reading() as session:
         undo = find_undoable_decision(session, submitted, page.now)
-    zone = page.rulebooks.associations[submitted.endorsement.association].time_zone
+    endorsement, kind = submitted.endorsement, absence_kind(submitted.request.kind)
+    zone = page.rulebooks.associations[endorsement.association].time_zone
+    triple = (endorsement.association, endorsement.category, endorsement.starts_on)
+    plan = page.rulebooks.plan(*triple, max(submitted.request.starts_on, endorsement.starts_on))
     names = page.site.settings.coordinator_names
     decided_by = submitted.request.decided_by
     return page.render(
@@ -341,6 +385,8 @@ def _render_decision(
         submitted=submitted,
         format_instant=lambda instant: format_instant(instant, zone),
         due_on=standing and standing.due_on,
+        excuses_everything=excuses_everything(plan, kind),
+        excuse=describe_for_coordinator(plan, kind),
         form=form,
         problems=problems,
         undo=undo,

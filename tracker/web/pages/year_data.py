@@ -82,13 +82,21 @@ class YearData:
         declined = self.declined.reason(plan.association, entry.provider_name)
         verdict = explain(entry, plan, self.provider_of(entry), today, declined)
         # Requirements for RSC providers alone are not what other people's hours count toward.
-        of_providers = {r.id for r in plan.requirements if r.only_rsc_providers}
-        if not of_providers or any(
-            s.facts.provides_rsc for s in (*self.standings, *self.other_standings)
-        ):
-            return verdict
-        others = tuple(i for i in verdict.requirement_ids if i not in of_providers)
+        not_asked = self._list_not_asked(plan)
+        others = tuple(i for i in verdict.requirement_ids if i not in not_asked)
         return verdict._replace(requirement_ids=others) if others else verdict
+
+    def _list_not_asked(self, plan: Plan) -> set[str]:
+        """The requirements for RSC providers, or for people who return, that are not asked here."""
+        standings = (*self.standings, *self.other_standings)
+        provides_rsc = any(standing.facts.provides_rsc for standing in standings)
+        asked = {r.requirement.id for s in standings if s.plan is plan for r in s.results}
+        not_asked = set()
+        for requirement in plan.requirements:
+            is_for_return = requirement.returns_from and requirement.id not in asked
+            if is_for_return or (requirement.only_rsc_providers and not provides_rsc):
+                not_asked.add(requirement.id)
+        return not_asked
 
 
 def find_standing(standings: Iterable[Standing], endorsement_id: int, day: date) -> Standing | None:
