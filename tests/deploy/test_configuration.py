@@ -260,6 +260,15 @@ def test_categories_end_by_a_rule(folder: Path) -> None:
     assert load_rulebooks(folder).ending_categories == {"NCIMHA": {"MIT", "EIFS"}}
 
 
+def test_leave_and_inactive_status_are_limited(folder: Path) -> None:
+    rulebook, organization = blocks("Add an association")
+    (absences,) = blocks("Leave and inactive status in a three-year cycle")
+    (folder / "rulebooks" / "example.toml").write_text(f"{rulebook}\n{absences}")
+    add(folder / "organizations.toml", organization)
+    found = load_rulebooks(folder).associations["EXAMPLE"]
+    assert [rule.kind for rule in found.absences] == ["leave", "inactive"]
+
+
 def test_every_worked_example_is_tried() -> None:
     tried = re.findall(r'blocks\(\s*"([^"]+)"', Path(__file__).read_text(encoding="utf-8"))
     assert {title for title, _ in EXAMPLES} == set(tried)

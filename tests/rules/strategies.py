@@ -28,6 +28,7 @@ HOLDINGS = {
     ],
     IMAGINED: [
         *("TRIENNIAL IFRS", "TRIENNIAL IMHS", "TRIENNIAL-Y IMHS", "vetted TRIENNIAL"),
+        "HISTORY IMHM",
         *("PROVIDING IMHM-C", "PROVIDING IMHM-P", "TRIENNIAL IMHM-P", "vetted PROVIDING"),
     ],
 }

@@ -252,19 +252,22 @@ class ApplicationStanding(NamedTuple):
 AnyStanding = Standing | ApplicationStanding
 
 
+def _list_first_cycle_exemptions(plan: Plan) -> dict[str, Reason]:
+    exemptions = {r.id: because("first_cycle") for r in plan.requirements if r.is_exempt}
+    if isinstance(plan, RenewalPlan) and plan.cycle is not None:
+        named = exemptions.keys() & {*plan.cycle.exempts}
+        exemptions |= dict.fromkeys(named, because("first_cycle_exempt"))
+    return exemptions
+
+
 def list_exemptions(plan: Plan, standing: AnyStanding | None) -> dict[str, Reason]:
     """Why requirements are exempt, by requirement id; only of those that are.
 
     ``standing`` is that of the same renewal. If it is None, only the plan's own exemptions are
     listed.
     """
-    exemptions = {r.id: because("first_cycle") for r in plan.requirements if r.is_exempt}
-    if isinstance(plan, RenewalPlan) and plan.cycle is not None:
-        named = exemptions.keys() & {*plan.cycle.exempts}
-        exemptions |= dict.fromkeys(named, because("first_cycle_exempt"))
-    if standing is None:
-        return exemptions
-    for result in standing.results:
+    exemptions = _list_first_cycle_exemptions(plan)
+    for result in standing.results if standing else ():
         if result.outcome is Outcome.WAIVED:
             exemptions[result.requirement.id] = because("waived")
         elif result.outcome is Outcome.EXCUSED and not result.requirement.is_exempt:

@@ -87,8 +87,7 @@ def _read_batch(
     windows = _list_windows(session, windows_of, ids)
     if not windows:
         return
-    has_submissions = any(window.plan.is_submitted for window in windows)
-    submissions = read_submissions(session, ids) if has_submissions else {}
+    submissions = _read_submissions(session, windows, ids)
     sql, values = _prepare_query(session, rulebooks, windows, ids)
     recounted: defaultdict[Window, list[int]] = defaultdict(list)
     for row in stream_rows(session, sql, values):
@@ -104,6 +103,14 @@ def _read_batch(
         sql, values = _prepare_query(session, rulebooks, [window], few)
         for row in stream_rows(session, sql, values):
             yield window, _read_row(rulebooks, row, window, submissions)
+
+
+def _read_submissions(
+    session: Session, windows: Sequence[Window], ids: Sequence[int] | None
+) -> Mapping[int, Sequence[Any]]:
+    if any(window.plan.is_submitted for window in windows):
+        return read_submissions(session, ids)
+    return {}
 
 
 def _list_windows(
