@@ -53,6 +53,8 @@ from tracker.web.rendering import category_name, format_cycle
 from tracker.web.time_zones import format_instant
 
 router = APIRouter()
+# What an endorsee completes by submitting.
+_DONE_HERE = {"signed", "submitted"}
 _ACCEPT, _RETURN = "accept", "return"
 # What a decision may touch, referred tables first.
 _TABLES = ("waiver", "submission", "settled_cycle")
@@ -166,7 +168,11 @@ def _render_own(page: PageRequest, renewal: _OwnRenewal, form: SubmitForm) -> HT
         cycle=format_cycle(cycle),
         headline=format_headline(standing, today),
         stage=stage,
-        rows=[_view_result(result) for result in standing.results],
+        rows=[
+            _view_result(result)
+            for result in standing.results
+            if result.requirement.counts not in _DONE_HERE
+        ],
         statements=_list_statements(standing),
     )
 
