@@ -53,7 +53,9 @@ def test_all_six_files_are_stored(importer: Importer) -> None:
     assert importer.rows("membership", "organization", "starts_on", "ends_on") == [
         ("MI-AIMH", date(2024, 1, 1), date(2024, 12, 31)),
     ]
-    assert importer.rows("leave") == [(1, 2, date(2024, 3, 1), date(2024, 5, 31), "A child")]
+    assert importer.rows("leave", "kind", "starts_on", "ends_on", "reason") == [
+        ("leave", date(2024, 3, 1), date(2024, 5, 31), "A child")
+    ]
     assert importer.rows("entry", "activity", "held_on", "minutes", "title", "provider_id") == [
         ("training", date(2024, 2, 1), 360, "Attachment", None),
         ("rsc", date(2024, 2, 2), 90, "Supervision", 2),
