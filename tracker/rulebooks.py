@@ -12,6 +12,7 @@ from tracker.rules.model import MembershipRule, Organization, ProviderRule, Rule
 from tracker.rules.notice_config import NoticeConfig
 from tracker.rules.parse import RulebookProblem, parse, parse_organizations, parse_rulebook
 from tracker.rules.plan import ApplicationPlan, RenewalPlan, plan_application, plan_renewal
+from tracker.rules.similar_names import suggest
 from tracker.rules.toml_lines import TomlLines
 
 
@@ -213,7 +214,9 @@ def _list_unknown_organizations(
     for key, ids in named.items():
         for organization in ids:
             if organization not in organizations:
-                reason = f"{organization!r} is not in organizations.toml"
+                suggestion = suggest(organization, sorted(organizations))
+                advice = suggestion or "add it there, or write another"
+                reason = f"{organization!r} is not in organizations.toml: {advice}"
                 line = lines.find(key)
                 place = f"line {line}" if line else ""
                 problems.append(RulebookProblem(file, key, reason, place))
