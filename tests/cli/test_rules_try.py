@@ -188,3 +188,10 @@ def test_every_error_in_a_person_is_listed(tmp_path: Path) -> None:
 def test_an_unknown_rulebook_file_is_an_error() -> None:
     message = message_of(try_person(file=Path("nowhere.toml")))
     assert "nowhere.toml: the whole file: No such file or directory" in message
+
+
+def test_a_part_of_the_hours_says_why() -> None:
+    words = ("--category", "IFS", "--endorsed", "2028-04-01", "--as-of", "2029-09-01")
+    assert (
+        "5/6 of the cycle's hours, because the endorsement began in it" in try_person(*words).stdout
+    )

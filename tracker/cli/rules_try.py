@@ -23,7 +23,7 @@ from tracker.formatting import (
     format_hours_with_unit,
     use_locale,
 )
-from tracker.notifications.comparison_text import format_kind, format_notice
+from tracker.notifications.comparison_text import format_notice
 from tracker.rulebooks import load_notice_config, read_rulebook_file
 from tracker.rules.made_up_person import (
     MadeUpMembership,
@@ -31,11 +31,11 @@ from tracker.rules.made_up_person import (
     MadeUpSession,
     MadeUpSubmission,
 )
-from tracker.rules.notices import Decision
+from tracker.rules.notices import Decision, Kind
 from tracker.rules.parse import RulebookProblem, parse
 from tracker.rules.reasons import format_reason
 from tracker.rules.stages import find_window
-from tracker.rules.standing import Outcome, Result, list_exemptions
+from tracker.rules.standing import Outcome, Result, Standing, list_exemptions
 from tracker.services.rule_trials import Trial, TrialError, try_rulebook
 from tracker.services.rules_comparison import DueNotice, Effect
 from tracker.settings import configuration_folder
@@ -46,6 +46,11 @@ _OUTCOMES = {
     Outcome.ATTESTED: "met by the signed statement",
     Outcome.WAIVED: "waived",
     Outcome.EXCUSED: "not required",
+}
+_MAIL = {
+    Kind.RENEWAL: "reminder",
+    Kind.LAPSE: "notice of the lapse",
+    Kind.MEMBERSHIP: "notice about the membership",
 }
 
 
@@ -160,13 +165,7 @@ def _describe(trial: Trial) -> Iterator[str]:
     yield f"{plan.association} {plan.category} as of {format_date(trial.as_of)}: {standing.status}"
     yield from _describe_cycle(trial)
     yield ""
-    exemptions = list_exemptions(plan, standing)
-    for result in standing.results:
-        requirement = result.requirement
-        yield f"{requirement.label} ({requirement.id}): {_format_result(result)}"
-        if reason := exemptions.get(requirement.id):
-            yield f"  because {format_reason(reason)}"
-        yield f"  {requirement.source_document}, {requirement.source_section}"
+    yield from _describe_requirements(standing)
     if trial.not_counted:
         yield ""
         yield "Sessions that don't count"
@@ -182,6 +181,20 @@ def _describe(trial: Trial) -> Iterator[str]:
     if standing.next_change_on:
         yield f"The outcome could change by itself on {format_date(standing.next_change_on)}."
     yield "Nothing was stored or sent."
+
+
+def _describe_requirements(standing: Standing) -> Iterator[str]:
+    plan = standing.plan
+    exemptions = list_exemptions(plan, standing)
+    for result in standing.results:
+        requirement = result.requirement
+        yield f"{requirement.label} ({requirement.id}): {_format_result(result)}"
+        if reason := exemptions.get(requirement.id):
+            yield f"  because {format_reason(reason)}"
+        elif requirement.is_hours and plan.cycle and plan.cycle.share not in (0, 1):
+            why = "the endorsement began in it" if plan.cycle.is_first else "it is cut short"
+            yield f"  {plan.cycle.share} of the cycle's hours, because {why}"
+        yield f"  {requirement.source_document}, {requirement.source_section}"
 
 
 def _describe_cycle(trial: Trial) -> Iterator[str]:
@@ -215,7 +228,7 @@ def _format_result(result: Result) -> str:
 def _format_decision(decision: Decision) -> str:
     key = decision.key
     notice = DueNotice(Effect.ADDED, key.kind, key.step, key.due_on, 0, 0, "", "", "", "")
-    return f"{format_kind(key.kind)}: {format_notice(notice)}"
+    return f"{_MAIL.get(key.kind, key.kind.value)}, {format_notice(notice)}"
 
 
 def _to_json(trial: Trial) -> dict[str, Any]:
