@@ -536,3 +536,11 @@ def test_a_shortened_cycle_can_say_what_it_requires() -> None:
     short = CYCLES.replace("grace_days", 'short_cycle = "fraction by month"\ngrace_days')
     june = CYCLES.replace("2000-01-01", "2026-07-01").replace("2000-12-31", "2027-06-30")
     assert problems((CYCLES, short + june)) == []
+
+
+def test_problems_of_several_requirements_name_their_lines() -> None:
+    (found,) = lines(('id = "rsc"\nlabel', 'id = "training"\nlabel'))
+    assert found == (
+        "ex.toml: renewal requirements of IFS: 'training' is given more than once "
+        "(requirement 'training' in line 33, requirement 'training' in line 45)"
+    )

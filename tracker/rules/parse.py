@@ -246,6 +246,24 @@ def _name_requirement(key: str, data: Mapping[str, Any]) -> list[str]:
 
 
 _REQUIREMENT = re.compile(r"requirements\[(\d+)\]")
+# Problems of several requirements of one category together.
+_TOGETHER = re.compile(r"(renewal|application) requirements of [^:]+(?:: (\S+))?")
+
+
+def _list_together(key: str, reason: str, data: Mapping[str, Any]) -> Iterable[tuple[str, int]]:
+    """Ids and numbers of the requirements that a problem of several of them names."""
+    match = _TOGETHER.fullmatch(key)
+    if match is None:
+        return
+    numbered = [
+        (each["id"], number)
+        for number, each in enumerate(data["requirements"], 1)
+        if isinstance(each, dict) and "id" in each and each.get("of", "renewal") == match[1]
+    ]
+    # In the key of a problem, a requirement's id can be followed by a key of it.
+    first = match[2] if match[2] in dict(numbered) else (match[2] or "").rpartition(".")[0]
+    named = {first, *re.findall(r"'([^']+)'", reason)}
+    yield from (each for each in numbered if each[0] in named)
 
 
 def _locate(
@@ -258,5 +276,8 @@ def _locate(
         places = _name_requirement(key, data)
         if line := lines.find(key):
             places.append(f"line {line}")
+        for name, number in _list_together(key, reason, data):
+            line = lines.find(f"requirements[{number}]")
+            places.append(f"requirement {name!r} in line {line}")
         problems.append(RulebookProblem(file, key, reason, ", ".join(places)))
     return problems
