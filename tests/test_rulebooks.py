@@ -30,6 +30,27 @@ time_zone = "America/New_York"
 [categories]
 "IFS" = { name = "Infant Family Specialist" }
 """
+DOCUMENT = 'ifs = { file = "000", title = "IFS" }'
+
+
+def require(counts: str, rule: str) -> str:
+    """A requirement of an application, with the document that it cites."""
+    hours = "hours = 1, " if counts == "rsc" else ""
+    return f"""
+[documents]
+{DOCUMENT}
+[[requirements]]
+of = "application"
+id = "{counts}"
+label = "It"
+about = "It"
+categories = ["IFS"]
+counts = "{counts}"
+{rule}
+values = [{{ from = 2026-01-01, {hours}source = {{ document = "ifs", section = "It" }} }}]
+"""
+
+
 # What the sources leave open, and the reading that each rulebook must state.
 AMBIGUITIES = {
     "CT-AIMH": {
@@ -133,15 +154,22 @@ def test_two_rulebooks_of_one_association_are_an_error(folder: Path) -> None:
 def test_association_missing_from_organizations_is_an_error(folder: Path) -> None:
     other = RULEBOOK.replace('id = "EX"', 'id = "OTHER"')
     (folder / "rulebooks" / "other.toml").write_text(other, "utf-8")
-    assert problems(folder) == ["organizations.toml: organizations: lacks the association 'OTHER'"]
+    (found,) = problems(folder)
+    assert found == (
+        "organizations.toml: organizations: lacks the association 'OTHER': add [[organizations]] "
+        "with its id and name"
+    )
 
 
 def test_unknown_accepted_organization_is_an_error(folder: Path) -> None:
     rule = '\n[memberships.own]\nsays = "own"\norganizations = ["EX", "WAIMH"]\n'
+    rule += require("membership", 'membership = "own"')
     (folder / "rulebooks" / "ex.toml").write_text(RULEBOOK + rule, "utf-8")
-    assert problems(folder) == [
-        "ex.toml: memberships.own.organizations: 'WAIMH' is not in organizations.toml (line 11)"
-    ]
+    (found,) = problems(folder)
+    assert found == (
+        "ex.toml: memberships.own.organizations: 'WAIMH' is not in organizations.toml: "
+        "add it there, or write another (line 11)"
+    )
 
 
 def test_unknown_provider_association_is_an_error(folder: Path) -> None:
@@ -154,10 +182,12 @@ def test_unknown_provider_association_is_an_error(folder: Path) -> None:
     categories = ["IFS"]
     associations = ["OH-AIMH"]
     source = { document = "ifs", section = "RSC" }
-    """
+    """ + require("rsc", 'providers = "rsc"').replace("[documents]", "").replace(DOCUMENT, "")
     (folder / "rulebooks" / "ex.toml").write_text(RULEBOOK + rule, "utf-8")
     place = "ex.toml: providers.rsc.accepts[1].associations"
-    assert problems(folder) == [f"{place}: 'OH-AIMH' is not in organizations.toml (line 15)"]
+    assert problems(folder) == [
+        f"{place}: 'OH-AIMH' is not in organizations.toml: add it there, or write another (line 15)"
+    ]
 
 
 def test_errors_in_all_files_are_reported_together(folder: Path) -> None:

@@ -16,8 +16,11 @@ from tracker.rules.model import MembershipRule, Organization, ProviderRule, Rule
 from tracker.rules.notice_config import NoticeConfigs, NoticesFile
 from tracker.rules.parse import RulebookProblem, parse, parse_organizations, parse_rulebook
 from tracker.rules.plan import ApplicationPlan, RenewalPlan, plan_application, plan_renewal
+from tracker.rules.similar_names import suggest
 from tracker.rules.toml_lines import TomlLines
 from tracker.settings import Settings, SettingsError
+
+_ORGANIZATIONS = "organizations.toml"
 
 
 class RulebookError(UserError):
@@ -159,7 +162,7 @@ def load_rulebooks(folder: Path) -> Rulebooks:
     files = sorted((folder / "rulebooks").glob("*.toml"))
     if not files:
         problems.append(RulebookProblem(str(folder / "rulebooks"), "*.toml", "has no rulebook"))
-    organizations = _load_organizations(folder / "organizations.toml", problems, digest)
+    organizations = _load_organizations(folder / _ORGANIZATIONS, problems, digest)
     associations: dict[str, Rulebook] = {}
     for file in files:
         text = _read(file, problems, digest)
@@ -193,6 +196,29 @@ def read_changed_rulebook(
     else:
         problems += _list_unknown_organizations(rulebook, file, rulebooks.organizations, text)
     return (None, problems) if problems else (rulebook, [])
+
+
+def read_rulebook_file(file: Path, folder: Path) -> Rulebooks:
+    """One rulebook by itself, wherever it is, checked like those in a configuration folder.
+
+    Organizations are those of the file ``organizations.toml`` beside it or in the folder above,
+    otherwise of the configuration ``folder``. Raises RulebookError with every error.
+    """
+    digest = hashlib.sha256()
+    problems: list[RulebookProblem] = []
+    text = _read(file, problems, digest)
+    if text is None:
+        raise RulebookError(problems)
+    folders = [f for f in (file.parent, file.parent.parent) if (f / _ORGANIZATIONS).is_file()]
+    of_file = (*folders, folder)[0] / _ORGANIZATIONS
+    organizations = _load_organizations(of_file, problems, digest)
+    rulebook, wrong = parse_rulebook(text, file.name)
+    problems += wrong
+    if rulebook and organizations:
+        problems += _list_unknown_organizations(rulebook, file.name, organizations, text)
+    if problems or rulebook is None:
+        raise RulebookError(problems)
+    return Rulebooks({rulebook.id: rulebook}, organizations, digest.hexdigest())
 
 
 def with_rulebook(rulebooks: Rulebooks, changed: Rulebook) -> Rulebooks:
@@ -291,8 +317,10 @@ def _list_unknown_organizations(
     lines = TomlLines(text)
     problems = []
     if rulebook.id not in organizations:
-        reason = f"lacks the association {rulebook.id!r}"
-        problems.append(RulebookProblem("organizations.toml", "organizations", reason))
+        reason = (
+            f"lacks the association {rulebook.id!r}: add [[organizations]] with its id and name"
+        )
+        problems.append(RulebookProblem(_ORGANIZATIONS, "organizations", reason))
     named = {
         f"memberships.{name}.organizations": rule.organizations
         for name, rule in rulebook.memberships.items()
@@ -303,7 +331,9 @@ def _list_unknown_organizations(
     for key, ids in named.items():
         for organization in ids:
             if organization not in organizations:
-                reason = f"{organization!r} is not in organizations.toml"
+                suggestion = suggest(organization, sorted(organizations))
+                advice = suggestion or "add it there, or write another"
+                reason = f"{organization!r} is not in organizations.toml: {advice}"
                 line = lines.find(key)
                 place = f"line {line}" if line else ""
                 problems.append(RulebookProblem(file, key, reason, place))

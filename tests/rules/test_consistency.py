@@ -116,6 +116,12 @@ categories = ["IFS"]
 says = "More is better."
 source = { document = "older", section = "Anywhere" }
 
+[[advice]]
+requirement = "rsc"
+categories = ["IFS"]
+says = "Each month."
+source = { document = "older", section = "Anywhere" }
+
 [[interpretations]]
 id = "which-degree"
 document = "ifs"
@@ -172,13 +178,13 @@ def test_the_example_is_without_problems() -> None:
         pytest.param(
             'categories = ["IFS"]\nsays = "A degree."',
             'categories = ["ISF"]\nsays = "A degree."',
-            "interpretations[1].categories: 'ISF' is not in this file; it has IFS, IMHS",
+            "interpretations[1].categories: 'ISF' is not in this file: did you mean IFS?",
             id="category of an interpretation",
         ),
         pytest.param(
             'categories = ["IFS"]\nsays = "More',
             'categories = ["ISF"]\nsays = "More',
-            "advice[1].categories: 'ISF' is not in this file; it has IFS, IMHS",
+            "advice[1].categories: 'ISF' is not in this file: did you mean IFS?",
             id="category of advice",
         ),
         pytest.param(
@@ -190,53 +196,54 @@ def test_the_example_is_without_problems() -> None:
         pytest.param(
             'services = ["prevention"]',
             'services = ["prevntion"]',
-            "requirements[2].work.services: 'prevntion' is not in this file; it has prevention",
+            "requirements[2].work.services: 'prevntion' is not in this file: "
+            "did you mean prevention?",
             id="service without words",
         ),
         pytest.param(
             'supervisors = ["IMHS"]',
             'supervisors = ["IMSH"]',
-            "requirements[2].work.internship.supervisors: 'IMSH' is not in this file; "
-            "it has IFS, IMHS",
+            "requirements[2].work.internship.supervisors: 'IMSH' is not in this file: "
+            "did you mean IMHS?",
             id="category of an internship's supervisor",
         ),
         pytest.param(
             'slots = [["supervisor"], ["supervisor", "colleague"]]',
             'slots = [["supervisor"], ["supervisor", "coleague"]]',
-            "requirements[5].references.slots[2]: 'coleague' is not in this file; "
-            "it has colleague, supervisor",
+            "requirements[5].references.slots[2]: 'coleague' is not in this file: "
+            "did you mean colleague?",
             id="role without words",
         ),
         pytest.param(
             'instead = [[["colleague"],',
             'instead = [[["coleague"],',
-            "requirements[5].references.instead[1][1]: 'coleague' is not in this file; "
-            "it has colleague, supervisor",
+            "requirements[5].references.instead[1][1]: 'coleague' is not in this file: "
+            "did you mean colleague?",
             id="role without words in an alternative",
         ),
         pytest.param(
             'categories = ["IMHS"]\n\n[[requirements]]',
             'categories = ["IMSH"]\n\n[[requirements]]',
-            "requirements[5].references.categories: 'IMSH' is not in this file; it has IFS, IMHS",
+            "requirements[5].references.categories: 'IMSH' is not in this file: did you mean IMHS?",
             id="category of a referee",
         ),
         pytest.param(
             'endorsed_roles = ["colleague"]',
             'endorsed_roles = ["coleague"]',
-            "requirements[5].references.endorsed_roles: 'coleague' is not in this file; "
-            "it has colleague, supervisor",
+            "requirements[5].references.endorsed_roles: 'coleague' is not in this file: "
+            "did you mean colleague?",
             id="role of an endorsed referee without words",
         ),
         pytest.param(
             'signed = ["ethics"]',
             'signed = ["ethic"]',
-            "requirements[6].signed: 'ethic' is not in this file; it has ethics",
+            "requirements[6].signed: 'ethic' is not in this file: did you mean ethics?",
             id="signature without words",
         ),
         pytest.param(
             'topic = "RSC-GIVEN"',
             'topic = "RSC-GIFT"',
-            "requirements[4].topic: 'RSC-GIFT' is not in this file; it has RSC-GIVEN",
+            "requirements[4].topic: 'RSC-GIFT' is not in this file: did you mean RSC-GIVEN?",
             id="part of RSC without words",
         ),
         pytest.param(
@@ -343,7 +350,7 @@ def test_a_rulebook_with_leave_is_consistent() -> None:
         ),
         (
             'excuses = "hours in proportion"\nrequirements = ["trainin"]',
-            "absences[1].requirements: 'trainin' is not in this file; it has ",
+            "absences[1].requirements: 'trainin' is not in this file: did you mean training?",
         ),
         (
             'excuses = "hours in proportion"\nrequirements = ["membership"]',

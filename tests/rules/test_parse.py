@@ -270,8 +270,8 @@ def test_toml_error_names_the_line() -> None:
         pytest.param(
             'interpretation = "calendar-year"',
             'interpretation = "calender-year"',
-            "ex.toml: cycles[1].interpretation: 'calender-year' is not in this file; "
-            "it has calendar-year",
+            "ex.toml: cycles[1].interpretation: 'calender-year' is not in this file: "
+            "did you mean calendar-year?",
             id="dangling interpretation of a cycle",
         ),
         pytest.param(
@@ -284,8 +284,8 @@ def test_toml_error_names_the_line() -> None:
         pytest.param(
             '  categories = ["IFRS"]',
             '  categories = ["IFSR"]',
-            "ex.toml: providers.rsc.accepts[1].categories: 'IFSR' is not in this file; "
-            "it has IFRS, IFS",
+            "ex.toml: providers.rsc.accepts[1].categories: 'IFSR' is not in this file: "
+            "did you mean IFS or IFRS?",
             id="misspelt category of a provider rule",
         ),
         pytest.param(
@@ -298,13 +298,13 @@ def test_toml_error_names_the_line() -> None:
         pytest.param(
             'categories = ["IFS"]\ncounts = "training"',
             'categories = ["ISF"]\ncounts = "training"',
-            "ex.toml: requirements[1].categories: 'ISF' is not in this file; it has IFRS, IFS",
+            "ex.toml: requirements[1].categories: 'ISF' is not in this file: did you mean IFS?",
             id="dangling category",
         ),
         pytest.param(
             'providers = "rsc"',
             'providers = "ifs-rsc"',
-            "ex.toml: requirements[2].providers: 'ifs-rsc' is not in this file; it has rsc",
+            "ex.toml: requirements[2].providers: 'ifs-rsc' is not in this file: did you mean rsc?",
             id="dangling provider rule",
         ),
         pytest.param(
@@ -449,8 +449,8 @@ def test_errors_of_form_and_of_names_come_together() -> None:
             "(found 15) (requirement 'training', line 42)"
         ),
         (
-            "ex.toml: providers.rsc.accepts[1].categories: 'IFSR' is not in this file; "
-            "it has IFRS, IFS (line 25)"
+            "ex.toml: providers.rsc.accepts[1].categories: 'IFSR' is not in this file: "
+            "did you mean IFS or IFRS? (line 25)"
         ),
         (
             "ex.toml: requirements[3].membership: 'own' is not in this file; it has any "
@@ -552,3 +552,11 @@ def test_a_shortened_cycle_can_say_what_it_requires() -> None:
     short = CYCLES.replace("grace_days", 'short_cycle = "fraction by month"\ngrace_days')
     june = CYCLES.replace("2000-01-01", "2026-07-01").replace("2000-12-31", "2027-06-30")
     assert problems((CYCLES, short + june)) == []
+
+
+def test_problems_of_several_requirements_name_their_lines() -> None:
+    (found,) = lines(('id = "rsc"\nlabel', 'id = "training"\nlabel'))
+    assert found == (
+        "ex.toml: renewal requirements of IFS: 'training' is given more than once "
+        "(requirement 'training' in line 33, requirement 'training' in line 45)"
+    )

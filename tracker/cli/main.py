@@ -9,27 +9,17 @@ from typing import Annotated
 
 import typer
 
+from tracker.cli.options import AsOf, Association, Json, create_group, parse_day
+from tracker.cli.rules_commands import rules_app
 
-def _create_group(help_text: str) -> typer.Typer:
-    # Plain help: drawing boxes takes longer than everything else that --help does.
-    return typer.Typer(
-        help=help_text,
-        no_args_is_help=True,
-        pretty_exceptions_enable=False,
-        add_completion=False,
-        rich_markup_mode=None,
-    )
-
-
-app = _create_group("Endorsement renewals: hours, deadlines, reminders, and digests.")
-rules_app = _create_group("Check and print the rulebooks.")
-token_app = _create_group("Create, list, and revoke tokens of the JSON API.")
-provider_app = _create_group("Say who an RSC provider is that endorsees named.")
-person_app = _create_group("Change the address of a person, or merge two records.")
-remove_app = _create_group("Remove wrong rows, and undo that.")
-sessions_app = _create_group("End signed-in sessions.")
-team_app = _create_group("Who works for an association.")
-first_day_app = _create_group("Since when an association keeps its records in this system.")
+app = create_group("Endorsement renewals: hours, deadlines, reminders, and digests.")
+token_app = create_group("Create, list, and revoke tokens of the JSON API.")
+provider_app = create_group("Say who an RSC provider is that endorsees named.")
+person_app = create_group("Change the address of a person, or merge two records.")
+remove_app = create_group("Remove wrong rows, and undo that.")
+sessions_app = create_group("End signed-in sessions.")
+team_app = create_group("Who works for an association.")
+first_day_app = create_group("Since when an association keeps its records in this system.")
 app.add_typer(rules_app, name="rules")
 app.add_typer(person_app, name="person")
 app.add_typer(provider_app, name="provider")
@@ -38,14 +28,6 @@ app.add_typer(token_app, name="token")
 app.add_typer(sessions_app, name="sessions")
 app.add_typer(team_app, name="team")
 app.add_typer(first_day_app, name="first-day")
-
-
-def parse_day(text: str) -> date:
-    """An ISO date. Raises BadParameter."""
-    try:
-        return date.fromisoformat(text)
-    except ValueError as error:
-        raise typer.BadParameter(f"{text!r} is not a date. Write it as YYYY-MM-DD") from error
 
 
 def parse_instant(text: str) -> datetime:
@@ -67,18 +49,11 @@ def parse_instant(text: str) -> datetime:
         raise typer.BadParameter(message) from error
 
 
-Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-AsOf = Annotated[
-    date | None, typer.Option(parser=parse_day, metavar="DATE", help="Evaluate as of this day.")
-]
 Now = Annotated[
     datetime | None,
     typer.Option(
         "--as-of", parser=parse_instant, metavar="INSTANT", help="Act as if it were this instant."
     ),
-]
-Association = Annotated[
-    str | None, typer.Option(help="Only this association (its id in the rulebook).")
 ]
 Email = Annotated[str | None, typer.Option(help="Only this person.")]
 
@@ -264,45 +239,6 @@ def migrate() -> None:
     from tracker.cli import admin
 
     admin.migrate_database()
-
-
-@rules_app.command("check")
-def rules_check() -> None:
-    """Check every rulebook and list each error with its file, key, and reason."""
-    from tracker.cli import rules
-
-    rules.check()
-
-
-@rules_app.command("show")
-def rules_show(association: Association = None) -> None:
-    """Print the rulebooks: requirements, sources, and interpretations."""
-    from tracker.cli import rules
-
-    rules.show(association)
-
-
-@rules_app.command("diff")
-def rules_diff(
-    new: Annotated[
-        Path | None, typer.Argument(help="A changed rulebook (a TOML file).", show_default=False)
-    ] = None,
-    as_of: AsOf = None,
-    association: Association = None,
-    reading: Annotated[
-        str | None,
-        typer.Option(
-            metavar="ID=NUMBER",
-            help="Instead of a file: another reading of an interpretation of the association.",
-        ),
-    ] = None,
-    json: Json = False,
-) -> None:
-    """Show who would flip, and what mail would follow, by a changed rulebook. Changes nothing."""
-    from tracker.cli import rules_diff
-
-    change = rules_diff.RulesChange(new, association, reading)
-    rules_diff.run(change, as_of, as_json=json)
 
 
 @token_app.command("make")

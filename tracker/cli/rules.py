@@ -11,7 +11,7 @@ import typer
 from tracker import clock
 from tracker.clock import local_day
 from tracker.formatting import format_count, format_date, use_locale
-from tracker.rulebooks import RulebookError, Rulebooks, load_rulebooks
+from tracker.rulebooks import RulebookError, Rulebooks, load_rulebooks, read_rulebook_file
 from tracker.rules.description import describe_rulebook
 from tracker.rules.model import Rulebook
 from tracker.rules.parse import RulebookProblem
@@ -23,20 +23,34 @@ from tracker.settings import configuration_folder
 _WIDTH = 100
 
 
-def check() -> None:
-    """Print what each rulebook holds, or every error in every file; exit code 1 on any."""
+def check(file: Path | None) -> None:
+    """Print what each rulebook holds, or every error in every file; exit code 1 on any.
+
+    ``file`` is one rulebook instead, in the configuration folder or elsewhere.
+    """
     folder = configuration_folder()
+    place = file or folder
     try:
-        rulebooks = load_rulebooks(folder)
+        rulebooks = read_rulebook_file(file, folder) if file else load_rulebooks(folder)
     except RulebookError as error:
-        _print_problems(error.problems, folder)
+        _print_problems(error.problems, place)
         raise typer.Exit(1) from None
     problems: list[RulebookProblem] = []
     for rulebook in rulebooks.associations.values():
         problems += list_reading_problems(rulebook, rulebook.id)
     if problems:
-        _print_problems(problems, folder)
+        _print_problems(problems, place)
         raise typer.Exit(1)
+    _print_summary(rulebooks)
+    if file is None:
+        organizations = format_count(len(rulebooks.organizations), "organization")
+        sys.stdout.write(f"organizations.toml: {organizations}\n")
+        sys.stdout.write(f"All rulebooks in {folder} are valid.\n")
+    else:
+        sys.stdout.write(f"{file} is valid.\n")
+
+
+def _print_summary(rulebooks: Rulebooks) -> None:
     for rulebook in rulebooks.associations.values():
         parts = [format_count(len(rulebook.categories), "category", "categories")]
         for purpose in PURPOSES:
@@ -44,15 +58,12 @@ def check() -> None:
             parts.append(f"{purpose} rules for {', '.join(ruled) or 'none'}")
         parts.append(format_count(len(rulebook.interpretations), "interpretation"))
         sys.stdout.write(f"{rulebook.id}: {'; '.join(parts)}\n")
-    organizations = format_count(len(rulebooks.organizations), "organization")
-    sys.stdout.write(f"organizations.toml: {organizations}\n")
-    sys.stdout.write(f"All rulebooks in {folder} are valid.\n")
 
 
-def _print_problems(problems: Sequence[RulebookProblem], folder: Path) -> None:
+def _print_problems(problems: Sequence[RulebookProblem], place: Path) -> None:
     for problem in problems:
         sys.stderr.write(f"{problem}\n")
-    sys.stderr.write(f"{format_count(len(problems), 'problem')} in {folder}.\n")
+    sys.stderr.write(f"{format_count(len(problems), 'problem')} in {place}.\n")
 
 
 def show(association: str | None) -> None:

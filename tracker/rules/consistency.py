@@ -13,6 +13,7 @@ from tracker.rules.absence_rules import AbsenceRule
 from tracker.rules.cycles import end_of_years, whole_cycle
 from tracker.rules.model import CycleScheme, Interpretation, Rulebook
 from tracker.rules.requirement import HOURS, PURPOSES, Purpose, Requirement, Source, Value
+from tracker.rules.similar_names import describe_known
 
 _DAY = timedelta(days=1)
 
@@ -135,8 +136,7 @@ class ConsistencyCheck:
                 is_group = isinstance(name, tuple)
                 self._require(f"{key}[{number}]" if is_group else key, name, known)
         elif names is not None and names not in known:
-            listed = ", ".join(sorted(known)) or "none"
-            self._add(key, f"{names!r} is not in this file; it has {listed}")
+            self._add(key, f"{names!r} is not in this file{describe_known(str(names), known)}")
 
     def _check_category(self, category: str, purpose: Purpose) -> None:
         """What one category may have only once, and what it must have beside it."""

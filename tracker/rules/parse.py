@@ -5,15 +5,15 @@ import tomllib
 from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
-from difflib import get_close_matches
 from typing import Any, TypeVar, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from tracker.formatting import format_alternatives
 from tracker.rules.consistency import ConsistencyCheck, list_repetitions
 from tracker.rules.model import Organizations, Rulebook
+from tracker.rules.silent_errors import list_silent_errors
+from tracker.rules.similar_names import suggest
 from tracker.rules.toml_lines import TomlLines
 
 ConfigModel = TypeVar("ConfigModel", bound=BaseModel)
@@ -55,7 +55,10 @@ def parse_rulebook(text: str, file: str) -> tuple[Rulebook | None, list[Rulebook
 def check_rulebook(
     data: Mapping[str, Any], file: str, text: str = ""
 ) -> tuple[Rulebook | None, list[RulebookProblem]]:
-    """The rulebook that a file holds as ``data``; ``text`` gives problems their lines."""
+    """The rulebook that a file holds as ``data``; ``text`` gives problems their lines.
+
+    Without ``text`` it is another reading of a file, which may leave unused what the file has.
+    """
     rulebook, errors = _validate(Rulebook, data)
     found = list(_describe(Rulebook, errors))
     rest, numbers = rulebook, dict[str, list[int]]()
@@ -66,6 +69,8 @@ def check_rulebook(
         check = ConsistencyCheck(rest, data, numbers)
         check.run()
         found += check.problems
+        if text:
+            found += list_silent_errors(rest, data, numbers)
     problems = _locate(found, data, text, file)
     return (None, problems) if problems else (rulebook, [])
 
@@ -92,12 +97,31 @@ def parse(
 
 def _read_toml(text: str, file: str) -> tuple[dict[str, Any] | None, list[RulebookProblem]]:
     try:
-        return tomllib.loads(text), []
+        data = tomllib.loads(text)
+        if not _is_nested_too_deeply(data):
+            return data, []
+        reason = _TOO_DEEP
     except RecursionError:
-        reason = "is nested too deeply: a rulebook has lists within lists at most three deep"
+        reason = _TOO_DEEP
     except ValueError as error:  # Also numbers with thousands of digits, not only wrong TOML.
         reason = f"is not TOML: {error}"
     return None, [RulebookProblem(file, "the whole file", reason)]
+
+
+_TOO_DEEP = "is nested too deeply: write lists within lists at most three deep"
+# Tables and lists within each other. The deepest key of a rulebook is in half as many.
+_DEEPEST = 20
+
+
+def _is_nested_too_deeply(data: object) -> bool:
+    level = [data]
+    for _ in range(_DEEPEST):
+        below: list[object] = []
+        for value in level:
+            if isinstance(value, dict | list):
+                below += value.values() if isinstance(value, dict) else value
+        level = below
+    return bool(level)
 
 
 def _validate(
@@ -139,9 +163,8 @@ def _format_found(value: object) -> str:
 
 def _describe_unknown_key(model: type[BaseModel], location: Sequence[int | str]) -> str:
     keys = _list_keys(model, location[:-1])
-    similar = get_close_matches(str(location[-1]), keys)
-    if similar:
-        return f"is not a key here: did you mean {format_alternatives(similar)}?"
+    if suggestion := suggest(str(location[-1]), keys):
+        return f"is not a key here: {suggestion}"
     return f"is not a key here; the keys are {', '.join(keys)}"
 
 
@@ -223,6 +246,24 @@ def _name_requirement(key: str, data: Mapping[str, Any]) -> list[str]:
 
 
 _REQUIREMENT = re.compile(r"requirements\[(\d+)\]")
+# Problems of several requirements of one category together.
+_TOGETHER = re.compile(r"(renewal|application) requirements of [^:]+(?:: (\S+))?")
+
+
+def _list_together(key: str, reason: str, data: Mapping[str, Any]) -> Iterable[tuple[str, int]]:
+    """Ids and numbers of the requirements that a problem of several of them names."""
+    match = _TOGETHER.fullmatch(key)
+    if match is None:
+        return
+    numbered = [
+        (each["id"], number)
+        for number, each in enumerate(data["requirements"], 1)
+        if isinstance(each, dict) and "id" in each and each.get("of", "renewal") == match[1]
+    ]
+    # In the key of a problem, a requirement's id can be followed by a key of it.
+    first = match[2] if match[2] in dict(numbered) else (match[2] or "").rpartition(".")[0]
+    named = {first, *re.findall(r"'([^']+)'", reason)}
+    yield from (each for each in numbered if each[0] in named)
 
 
 def _locate(
@@ -235,5 +276,8 @@ def _locate(
         places = _name_requirement(key, data)
         if line := lines.find(key):
             places.append(f"line {line}")
+        for name, number in _list_together(key, reason, data):
+            line = lines.find(f"requirements[{number}]")
+            places.append(f"requirement {name!r} in line {line}")
         problems.append(RulebookProblem(file, key, reason, ", ".join(places)))
     return problems

@@ -71,6 +71,7 @@ _GOES_WITH = {
     "besides": "training",
     "inside": "rsc",
     "reviewed": "signed",
+    "unit": "work",
 }
 _RENEWAL_COUNTS = (*HOURS, "membership", "signed", "submitted")
 # What a signed statement can stand for.
@@ -125,6 +126,11 @@ class WorkRule(StrictModel):
     statements: dict[Key, Text] = {}
     internship: InternshipRule | None = None
 
+    @model_validator(mode="after")
+    def _counts_from_a_degree(self) -> Self:
+        require_company("or_after", self.or_after, "after", self.after)
+        return self
+
 
 class ReferenceRule(StrictModel):
     """The references required: one for each slot, which lists the roles that may fill it.
@@ -142,6 +148,21 @@ class ReferenceRule(StrictModel):
     vetted_until: Day | None = None
     endorsed_roles: tuple[Key, ...] = ()
 
+    @model_validator(mode="after")
+    def _says_who_is_endorsed(self) -> Self:
+        accepts = self.categories or self.vetted
+        requires = self.endorsed or self.endorsed_roles
+        require_company("vetted_until", self.vetted_until, "vetted = true", self.vetted)
+        require_company("categories or vetted", accepts, "endorsed or endorsed_roles", requires)
+        require_company("endorsed or endorsed_roles", requires, "categories or vetted", accepts)
+        if self.endorsed > len(self.slots):
+            message = (
+                f"endorsed = {self.endorsed} is more than the {len(self.slots)} references: write "
+                "fewer, or another list in slots"
+            )
+            raise ValueError(message)
+        return self
+
 
 class WindowRule(StrictModel):
     """Which RSC sessions count: those of the best span of ``months``, after a degree.
@@ -154,6 +175,14 @@ class WindowRule(StrictModel):
     after: Degree | None = None
     or_after: tuple[Level, ...] = ()
     while_giving: StrictBool = False
+
+    @model_validator(mode="after")
+    def _limits_something(self) -> Self:
+        require_company("or_after", self.or_after, "after", self.after)
+        if not (self.months or self.after or self.while_giving):
+            message = "limits nothing: write months, after, or while_giving, or remove it"
+            raise ValueError(message)
+        return self
 
 
 class Source(StrictModel):
@@ -244,6 +273,17 @@ class Requirement(StrictModel):
     reviewed: StrictBool = False
     interpretation: Key | None = None
     values: tuple[Value, ...] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _years_have_no_unit(self) -> Self:
+        for value in self.values:
+            if value.years is not None and (value.many is not None or self.unit):
+                message = (
+                    f"the value from {value.starts_from}: years are measured without many and "
+                    "unit: remove those, or years"
+                )
+                raise ValueError(message)
+        return self
 
     @model_validator(mode="after")
     def _fits_what_it_counts(self) -> Self:
@@ -391,6 +431,13 @@ class Requirement(StrictModel):
         for value in self.values:
             groups.setdefault(value.group, []).append(value)
         return groups
+
+
+def require_company(key: str, value: object, other: str, other_value: object) -> None:
+    """Raise ValueError if one key is given without the other that makes it count."""
+    if value and not other_value:
+        message = f"{key} without {other} changes nothing: add {other}, or remove {key}"
+        raise ValueError(message)
 
 
 def require_order(what: str, starts: list[date]) -> None:
