@@ -127,6 +127,7 @@ _LISTED = [
     (BOB, "/requests"),
     (BOB, "/requests/leave", "Send to my coordinator"),
     (BOB, "/requests/inactive"),
+    (FAY, "/requests/inactive", "Send to my coordinator"),
     (BOB, "/requests/extension"),
     (BOB, "/requests/extension", "Send to my coordinator"),
     (EVE, "/requests"),
