@@ -9,6 +9,7 @@
     waived = ["CT-AIMH IFS 2024-01-01 rsc"]        # the day on which the cycle starts
     extended = ["CT-AIMH IFS 2024-01-01 2025-02-28"]
     submitted = ["ATTESTING IFS 2025-01-01 2027-11-15 ethics hours"]  # the day, and what is signed
+    payments = ["PAYING IFS 2026-01-01 renewal 87.50 2026-12-31"]  # the fee, amount, and day
     providers.Bob = ["CT-AIMH IMHS 2015-01-01", "vetted NCIMHA 2020-01-01", "degree master"]
 
 `Bob: ` before any of these makes it Bob's. A session with a name that is not a provider of the
@@ -29,7 +30,7 @@ from sqlalchemy import insert
 from sqlmodel import Session
 
 from tracker.db.tables import METADATA
-from tracker.formatting import format_hours, parse_hours
+from tracker.formatting import format_hours, parse_hours, parse_money
 from tracker.rulebooks import Rulebooks, load_rulebooks
 from tracker.rules.explain import LoggedEntry, Verdict, explain
 from tracker.rules.standing import Standing
@@ -198,6 +199,34 @@ class CasePeople:
             content="{}",
         )
 
+    def pay(self, line: str) -> None:
+        """Store a payment of one fee of one renewal."""
+        endorsement_id, words = self._which(line)
+        starts_on, fee, amount, day = words.split()
+        cents, paid_on = parse_money(amount), date.fromisoformat(day)
+        payment_id = insert_row(
+            self.session,
+            "payment",
+            association=line.split(maxsplit=1)[0],
+            form_key=line,
+            paid_on=paid_on,
+            amount_cents=cents,
+            payer="Alice",
+            reference="",
+            note="",
+            recorded_at=datetime.combine(paid_on, time(22), UTC),
+            recorded_by="alice@example.org",
+        )
+        insert_row(
+            self.session,
+            "payment_share",
+            payment_id=payment_id,
+            endorsement_id=endorsement_id,
+            cycle_starts_on=date.fromisoformat(starts_on),
+            fee=fee,
+            cents=cents,
+        )
+
     def _whose(self, line: str) -> tuple[str, str]:
         name, colon, words = line.partition(": ")
         return (name, words) if colon else (ENDORSEE, line)
@@ -232,6 +261,8 @@ def populate(session: Session, rulebooks: Rulebooks, case: dict[str, Any]) -> Ca
         people.extend(line)
     for line in case.get("submitted", ()):
         people.submit(line)
+    for line in case.get("payments", ()):
+        people.pay(line)
     refresh_provider_spans(session, rulebooks)
     return people
 

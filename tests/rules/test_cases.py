@@ -27,7 +27,7 @@ NO_RENEWAL = "no renewal"
 STANDING_KEYS = {"of", "status", "due_on", "cycle", "next_change_on", "absent", "not_counted"}
 CASE_KEYS = {
     *("name", "rulebooks", "as_of", "at", "cycle", "expect", "who", "providers", "provides_rsc"),
-    *("endorsed", "members", "entries", "leave", "waived", "extended", "submitted"),
+    *("endorsed", "members", "entries", "leave", "waived", "extended", "submitted", "payments"),
 }
 
 

@@ -61,6 +61,7 @@ from tracker.db.log import (
     ImportedRow,
 )
 from tracker.db.mailings import Mailing, MailingRecipient
+from tracker.db.payments import Payment, PaymentShare
 from tracker.db.people import (
     AssociationStart,
     Endorsement,
@@ -118,6 +119,8 @@ __all__ = [
     "Notice",
     "Outbox",
     "OutsideEndorsement",
+    "Payment",
+    "PaymentShare",
     "PeopleSelection",
     "Person",
     "PersonMark",

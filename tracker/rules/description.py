@@ -12,6 +12,7 @@ from tracker.formatting import (
     format_month_day,
 )
 from tracker.rules.cycles import whole_cycle
+from tracker.rules.fees import describe_fee
 from tracker.rules.model import AcceptedProvider, CycleScheme, Interpretation, Rulebook
 from tracker.rules.requirement import (
     PURPOSES,
@@ -181,6 +182,7 @@ def _list_citations(rulebook: Rulebook) -> list[tuple[str | None, str]]:
         sources += [value.source for value in requirement.values]
     for rule in rulebook.providers.values():
         sources += [accepted.source for accepted in rule.accepts]
+    sources += [value.source for fee in rulebook.fees for value in fee.values]
     sources += [question.source for question in rulebook.ratings]
     sources += [advice.source for advice in rulebook.advice]
     sources += rulebook.interpretations
@@ -217,6 +219,8 @@ def _rules_of_category(rulebook: Rulebook, here: Source, category: str) -> Lines
                 if first := find_first_cycle(rulebook, requirement, value):
                     yield f"    starting with the cycle from {format_date(first)}"
             yield from _indent([requirement.about, *describe_terms(rulebook, requirement)])
+    for fee in rulebook.fees_of(category):
+        yield from describe_fee(fee, here, rulebook.currency_code)
     yield from _ratings_for_category(rulebook, here, category)
     yield from _advice_for_category(rulebook, here, category)
 
@@ -296,6 +300,9 @@ def _signed_terms(rulebook: Rulebook, requirement: Requirement) -> Lines:
         yield "the reviewers decide"
     if requirement.counts == "submitted":
         yield "the endorsee submits the renewal"
+    if requirement.fee:
+        labels = [fee.label for fee in rulebook.fees if fee.id == requirement.fee]
+        yield f"paid: {format_list(list(dict.fromkeys(labels)))}"
     if requirement.attested_by:
         words = _words(rulebook.attestations, (requirement.attested_by,))
         yield f"what is not on record is met if this is signed with the renewal: {words}"

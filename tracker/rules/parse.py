@@ -12,7 +12,8 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from tracker.formatting import format_alternatives
-from tracker.rules.consistency import ConsistencyCheck, list_repetitions
+from tracker.rules.consistency import ConsistencyCheck
+from tracker.rules.fee_checks import list_repetitions
 from tracker.rules.model import Organizations, Rulebook
 from tracker.rules.toml_lines import TomlLines
 

@@ -5,9 +5,11 @@ from dataclasses import dataclass, field
 from datetime import date
 from fractions import Fraction
 from functools import cached_property
+from typing import overload
 
 from tracker.formatting import hours_word
 from tracker.rules.cycles import Cycle, end_of_years
+from tracker.rules.fees import Fee, FeeValue, PlannedFee
 from tracker.rules.model import ProviderRule, Rulebook
 from tracker.rules.requirement import HOURS, Requirement, Value
 
@@ -21,6 +23,7 @@ _UNITS = {
     "signed": "signatures",
     "exam": "exam",
     "submitted": "submission",
+    "paid": "payment",
 }
 
 
@@ -127,14 +130,23 @@ class Plan:
 
 @dataclass(frozen=True, eq=False)
 class RenewalPlan(Plan):
-    """What a renewal requires in ``cycle``; None if the category has no renewal rules."""
+    """What a renewal requires in ``cycle``; None if the category has no renewal rules.
+
+    ``fees`` are what it costs, whether paying it is one of the requirements or not.
+    """
 
     cycle: Cycle | None
+    fees: tuple[PlannedFee, ...] = ()
 
     @cached_property
     def is_submitted(self) -> bool:
         """Whether the endorsee has to submit it."""
         return any(r.counts == "submitted" for r in self.requirements)
+
+    @cached_property
+    def needs_payments(self) -> bool:
+        """Whether paying a fee is one of the requirements."""
+        return any(r.counts == "paid" for r in self.requirements)
 
     @cached_property
     def year_ends(self) -> tuple[date, ...]:
@@ -168,7 +180,20 @@ def plan_renewal(rulebook: Rulebook, category: str, cycle: Cycle | None) -> Rene
         value = value_in_force(rule, cycle.starts_on)
         if value and value_in_force(rule, cycle.ends_on):
             planned.append(_plan_requirement(rulebook, rule, value, cycle.share))
-    return RenewalPlan(rulebook, category, tuple(planned), cycle)
+    fees = _plan_fees(rulebook, category, cycle)
+    return RenewalPlan(rulebook, category, tuple(planned), cycle, fees)
+
+
+def _plan_fees(rulebook: Rulebook, category: str, cycle: Cycle) -> tuple[PlannedFee, ...]:
+    planned = []
+    for fee in rulebook.fees_of(category):
+        value = value_in_force(fee, cycle.starts_on)
+        if value and value.amount is not None and value_in_force(fee, cycle.ends_on):
+            document = rulebook.documents[value.source.document].title
+            planned.append(
+                PlannedFee(fee.id, fee.label, fee.how_to_pay, value.amount, value, document)
+            )
+    return tuple(planned)
 
 
 def plan_application(rulebook: Rulebook, category: str, day: date) -> ApplicationPlan:
@@ -180,9 +205,13 @@ def plan_application(rulebook: Rulebook, category: str, day: date) -> Applicatio
     return ApplicationPlan(rulebook, category, tuple(planned))
 
 
-def value_in_force(requirement: Requirement, day: date) -> Value | None:
-    """The value in force on ``day``; None before the first, and after the requirement has ended."""
-    started = [v for v in requirement.values if v.starts_from <= day]
+@overload
+def value_in_force(rule: Requirement, day: date) -> Value | None: ...
+@overload
+def value_in_force(rule: Fee, day: date) -> FeeValue | None: ...
+def value_in_force(rule: Requirement | Fee, day: date) -> Value | FeeValue | None:
+    """The value in force on ``day``; None before the first, and after the rule has ended."""
+    started = [v for v in rule.values if v.starts_from <= day]
     return started[-1] if started and started[-1].asked else None
 
 

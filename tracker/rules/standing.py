@@ -7,6 +7,7 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from tracker.rules.application.candidate import Candidate
+from tracker.rules.fees import PaidShare
 from tracker.rules.plan import ApplicationPlan, Plan, PlannedRequirement, RenewalPlan
 from tracker.rules.reasons import Reason, because
 
@@ -100,7 +101,8 @@ class Facts(NamedTuple):
     the first entry after the as-of date that falls in the cycle. ``settlement`` is set if the
     cycle was settled, and not reopened, by the as-of date. ``first_day`` is the association's
     first day in this system; None if it has all records. ``submitted`` is None if the renewal was
-    not submitted by the as-of date, or was returned since.
+    not submitted by the as-of date, or was returned since. ``payments`` are what was paid of its
+    fees by the as-of date, read only for plans that require a payment.
     """
 
     subject_id: int
@@ -119,6 +121,7 @@ class Facts(NamedTuple):
     settlement: CycleSettlement | None = None
     first_day: date | None = None
     submitted: Submitted | None = None
+    payments: tuple[PaidShare, ...] = ()
 
 
 class ApplicationFacts(NamedTuple):
