@@ -106,6 +106,16 @@ _SENTENCES: dict[str, str | Callable[[Facts], str]] = {
     "signature-missing": "Type your name to sign",
     "renewal-returned-already": "This renewal was returned already",
     "renewal-accepted-already": "This renewal was accepted already",
+    # Fees
+    "payment-of-nothing": "Enter the amount that was paid",
+    "payment-in-future": "The payment date must be today or earlier",
+    "payer-missing": "Enter who paid",
+    "payment-for-nobody": "Enter for each person how much of the payment is for them",
+    "payment-share-twice": "The same fee of the same renewal is listed twice",
+    "payment-shares-exceed": (
+        "The parts come to more than the payment. Correct the amount, or the parts."
+    ),
+    "payment-removed-already": "This payment was removed already",
     # The list of people
     "nobody-selected": "None of the people you chose is in this list anymore. Choose again.",
     "too-many-selected": "Choose at most {limit} rows at one time. Narrow the list down first.",

@@ -21,6 +21,7 @@ from sqlmodel import select as select_rows
 
 from tracker.db.corrections import Removal
 from tracker.db.desk import ChangedRow, DeskChange
+from tracker.db.payments import Payment
 from tracker.db.people import Person
 from tracker.db.statements import in_chunks, insert_rows
 from tracker.db.tables import METADATA
@@ -416,12 +417,22 @@ def _owner_of(table: Table) -> tuple[Any, Any]:
         return table.c.id, table
     if "person_id" in table.c:
         return table.c.person_id, table
+    if table.name == Payment.__tablename__:
+        return _last_payee(table), table
     for column, name in _THROUGH.items():
         if column in table.c:
             parent = METADATA.tables[name]
             return parent.c.person_id, table.join(parent, parent.c.id == table.c[column])
     message = f"no column says to whom a row of {table.name} belongs"
     raise ValueError(message)
+
+
+def _last_payee(table: Table) -> Any:  # noqa: ANN401 - a column, as SQLAlchemy has it
+    """A payment belongs to the last person it is for: when they are undone, nobody else is left."""
+    share, held = METADATA.tables["payment_share"], METADATA.tables["endorsement"]
+    shares = share.join(held, held.c.id == share.c.endorsement_id)
+    last = select(func.max(held.c.person_id)).select_from(shares)
+    return last.where(share.c.payment_id == table.c.id).scalar_subquery()
 
 
 def _read_row(session: Session, key: str) -> dict[str, Any] | None:
