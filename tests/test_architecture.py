@@ -31,6 +31,7 @@ BASE = {
     "formatting",
     "plain_text",
     "refusal_text",
+    "renewal_refusals",
     "rulebooks",
     "spreadsheet_csv",
 }
@@ -38,7 +39,8 @@ LAYERS = {
     "clock": set[str](),
     "formatting": set[str](),
     "plain_text": set[str](),
-    "refusal_text": {"formatting"},
+    "refusal_text": {"formatting", "renewal_refusals"},
+    "renewal_refusals": set[str](),
     "addresses": set[str](),
     "master_key": {"errors"},
     "settings": {"addresses", "errors", "master_key"},

@@ -5,7 +5,7 @@ with a reason, and recorded again if it was only wrong. Each record evaluates wh
 that a submitted renewal that lacked only its fee is accepted by itself.
 """
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
@@ -130,20 +130,14 @@ class PaidFor(NamedTuple):
 def list_fee_lines(
     session: Session, rulebooks: Rulebooks, day_of: DayOf, endorsement_ids: Collection[int]
 ) -> list[FeeLine]:
-    """The fees of these endorsements: of the current cycle, and what is owed of the one before.
-
-    A renewal that lapsed without a payment owes nothing any more.
-    """
+    """The fees of these endorsements: of the current cycle, and what is owed of the one before."""
     payments = read_payments(session, sorted(endorsement_ids))
     lines = []
     for standing in judge_current(session, rulebooks, day_of, endorsement_ids=endorsement_ids):
         today = day_of(standing.plan.association)
         cycle = standing.plan.cycle
         is_current = cycle is not None and today <= cycle.ends_on
-        for line in view_fees(standing, payments, today):
-            is_over = standing.status is Status.LAPSED and not line.account.paid
-            if is_current or (line.owed and not is_over):
-                lines.append(line)
+        lines += [line for line in view_fees(standing, payments, today) if is_current or line.owed]
     return sorted(lines, key=lambda line: (line.name.casefold(), line.person_id, line.due_on))
 
 
@@ -161,7 +155,7 @@ def list_association_fees(
 
 
 def view_fees(standing: Standing, payments: Payments, today: date) -> Iterator[FeeLine]:
-    """The fees of one renewal on a day."""
+    """The fees of one renewal on a day; a renewal that lapsed without a payment has none."""
     plan, cycle, due_on = standing.plan, standing.plan.cycle, standing.due_on
     if cycle is None or due_on is None:
         return
@@ -171,6 +165,8 @@ def view_fees(standing: Standing, payments: Payments, today: date) -> Iterator[F
         through = fee.on_time_through(due_on, cycle.grace_ends_on(cycle.due_on))
         paid = payments.get((facts.subject_id, cycle.starts_on), ())
         account = settle_fee(fee, through, paid, today)
+        if standing.status is Status.LAPSED and not account.paid:
+            continue
         yield FeeLine(
             facts.person_id,
             facts.name,
@@ -325,31 +321,31 @@ def count_payments(session: Session, association: str) -> int:
 
 
 def _find_people(context: ServiceContext, new: PaymentInput) -> set[int]:
-    """Whom a payment is for, each locked. Raises NotFound for a fee that is not asked of them."""
-    people: set[int] = set()
-    owners: Mapping[int, Endorsement] = {
-        held.id: held
-        for held in context.session.exec(
-            select(Endorsement).where(
-                col(Endorsement.id).in_({share.endorsement_id for share in new.shares})
-            )
-        )
-    }
-    for share in new.shares:
-        held = owners.get(share.endorsement_id)
-        if held is None or held.association != new.association:
-            raise NotFound
-        triple = (held.association, held.category, held.starts_on)
-        plan = context.rulebooks.plan(*triple, share.cycle_starts_on)
-        if plan is None or plan.cycle is None or plan.cycle.starts_on != share.cycle_starts_on:
-            raise NotFound
-        if share.fee not in {fee.id for fee in plan.fees}:
-            raise NotFound
-        people.add(held.person_id)
+    """The people a payment is for, each locked. Raises NotFound for a fee that they do not have."""
+    ids = {share.endorsement_id for share in new.shares}
+    query = select(Endorsement).where(
+        col(Endorsement.id).in_(ids), Endorsement.association == new.association
+    )
+    held = {each.id: each for each in context.session.exec(query)}
+    if any(not _has_fee(context, held.get(share.endorsement_id), share) for share in new.shares):
+        raise NotFound
+    people = {each.person_id for each in held.values()}
     for person_id in sorted(people):
         require_other_person(context, person_id)
         lock_person(context.session, person_id)
     return people
+
+
+def _has_fee(context: ServiceContext, held: Endorsement | None, share: ShareInput) -> bool:
+    """Whether a renewal of an endorsement has a fee."""
+    if held is None:
+        return False
+    triple = (held.association, held.category, held.starts_on)
+    plan = context.rulebooks.plan(*triple, share.cycle_starts_on)
+    cycle = plan.cycle if plan else None
+    if plan is None or cycle is None or cycle.starts_on != share.cycle_starts_on:
+        return False
+    return share.fee in {fee.id for fee in plan.fees}
 
 
 def _check_payment(context: ServiceContext, new: PaymentInput) -> list[Refusal]:
