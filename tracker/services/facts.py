@@ -23,7 +23,7 @@ from tracker.rulebooks import Rulebooks
 from tracker.rules.cycles import EarlierTerm, continue_cycle
 from tracker.rules.plan import RenewalPlan
 from tracker.rules.standing import CycleSettlement, Facts, Span
-from tracker.services.payment_facts import find_paid, read_payments
+from tracker.services.payment_facts import Payments, find_paid, read_payments
 from tracker.services.submission_facts import find_submitted, read_submissions
 
 # SQLite allows 32,766 values in one statement, and a window has about a dozen.
@@ -88,8 +88,7 @@ def _read_batch(
     sql, values = _prepare_query(session, windows, ids)
     has_submissions = any(window.plan.is_submitted for window in windows)
     submissions = read_submissions(session, ids) if has_submissions else {}
-    needs_payments = any(window.plan.needs_payments for window in windows)
-    payments = read_payments(session, ids) if needs_payments else {}
+    payments = _read_payments(session, windows, ids)
     for row in stream_rows(session, sql, values):
         window = windows[row[0]]
         if earlier := row[_EARLIER]:
@@ -104,6 +103,14 @@ def _read_batch(
             paid = find_paid(window.plan, window.as_of, facts.subject_id, payments)
             facts = facts._replace(payments=paid)
         yield window, facts
+
+
+def _read_payments(
+    session: Session, windows: Sequence[Window], ids: Sequence[int] | None
+) -> Payments:
+    """What was paid for these endorsements, if a window asks for it."""
+    needs_payments = any(window.plan.needs_payments for window in windows)
+    return read_payments(session, ids) if needs_payments else {}
 
 
 # Where a row of the query has the earlier endorsements of the same person.
