@@ -32,6 +32,7 @@ BASE = {
     "overrides",
     "plain_text",
     "refusal_text",
+    "renewal_refusals",
     "rulebooks",
     "spreadsheet_csv",
 }
@@ -40,7 +41,8 @@ LAYERS = {
     "formatting": set[str](),
     "plain_text": set[str](),
     "absence_text": {"formatting"},
-    "refusal_text": {"absence_text", "formatting"},
+    "refusal_text": {"absence_text", "formatting", "renewal_refusals"},
+    "renewal_refusals": set[str](),
     "addresses": set[str](),
     "master_key": {"errors"},
     "overrides": set[str](),

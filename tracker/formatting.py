@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import date, datetime, time
+from decimal import Decimal
 from functools import cache, lru_cache
 
 from babel import Locale, dates, lists, numbers
@@ -27,6 +28,9 @@ _BOTH = re.compile(
 )
 _FRACTION = re.compile(rf"(?:(\d{{1,3}})\s*)?([¼½¾]){_UNIT}", re.IGNORECASE)
 _WRITTEN_FRACTION = re.compile(rf"(?:(\d{{1,3}})\s+)?(1/4|1/2|2/4|3/4){_UNIT}", re.IGNORECASE)
+_CENTS = 100
+# A comma before three digits groups thousands; before one or two it is a decimal point.
+_MONEY = re.compile(r"[$€£]?\s*(\d{1,3}(?:,\d{3})+|\d{1,7})(?:[.,](\d{1,2}))?", re.ASCII)
 _QUARTERS = {"¼": 15, "½": 30, "¾": 45, "1/4": 15, "1/2": 30, "2/4": 30, "3/4": 45}
 
 
@@ -53,6 +57,24 @@ def parse_hours(text: str) -> int:
 def _read_whole_hours(match: re.Match[str]) -> int:
     """The minutes of the hours that a text begins with, if it begins with any."""
     return int(match[1] or 0) * MINUTES_IN_HOUR
+
+
+def format_money(cents: int, currency: str) -> str:
+    """``$75.00`` for 7500 cents of ``currency``, a code such as USD."""
+    amount = Decimal(cents) / _CENTS
+    return numbers.format_currency(amount, currency, locale=_LOCALE.get())
+
+
+def parse_money(text: str) -> int:
+    """Read ``75``, ``75.5``, ``87,50`` or ``$1,200.00`` as cents.
+
+    Raises ValueError when ``text`` is none of these (a sign is not; zero is read as 0).
+    """
+    match = _MONEY.fullmatch(text.strip())
+    if match is None:
+        message = "money is written like 75 or 87.50"
+        raise ValueError(message)
+    return int(match[1].replace(",", "")) * _CENTS + int((match[2] or "").ljust(2, "0"))
 
 
 def as_hours(minutes: int) -> float:
@@ -226,7 +248,12 @@ def date_field_order() -> tuple[str, ...]:
 
 # The activity whose name is an abbreviation, and can also be the topic of a training.
 _SESSIONS = "rsc"
-_COUNTED = {_SESSIONS: _SESSIONS.upper(), "submitted": "submission", "signed": "signature"}
+_COUNTED = {
+    _SESSIONS: _SESSIONS.upper(),
+    "submitted": "submission",
+    "signed": "signature",
+    "paid": "renewal fee",
+}
 
 
 def hours_word(counts: str, topic: str) -> str:

@@ -269,6 +269,15 @@ def test_leave_and_inactive_status_are_limited(folder: Path) -> None:
     assert [rule.kind for rule in found.absences] == ["leave", "inactive"]
 
 
+def test_a_renewal_fee_is_asked_for(folder: Path) -> None:
+    rulebook, organization = blocks("Add an association")
+    (fee,) = blocks("Ask for a renewal fee")
+    (folder / "rulebooks" / "example.toml").write_text(f"{rulebook}\n{fee}")
+    add(folder / "organizations.toml", organization)
+    [found] = load_rulebooks(folder).associations["EXAMPLE"].fees
+    assert [(value.amount, value.late_amount) for value in found.values] == [(7500, 10_000)]
+
+
 def test_every_worked_example_is_tried() -> None:
     tried = re.findall(r'blocks\(\s*"([^"]+)"', Path(__file__).read_text(encoding="utf-8"))
     assert {title for title, _ in EXAMPLES} == set(tried)

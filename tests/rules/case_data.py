@@ -11,6 +11,7 @@
     extended = ["CT-AIMH IFS 2024-01-01 2025-02-28"]
     submitted = ["ATTESTING IFS 2025-01-01 2027-11-15 ethics hours"]  # the day, and what is signed
     applied = ["CT-AIMH IFS 2020-02-01"]           # the day on which it was submitted
+    payments = ["PAYING IFS 2026-01-01 renewal 87.50 2026-12-31"]  # the fee, amount, and day
     providers.Bob = ["CT-AIMH IMHS 2015-01-01", "vetted NCIMHA 2020-01-01", "degree master"]
 
 `Bob: ` before any of these makes it Bob's. A session with a name that is not a provider of the
@@ -20,7 +21,7 @@ case stores only the name.
 import json
 import re
 import tomllib
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time
 from pathlib import Path
@@ -32,7 +33,7 @@ from sqlmodel import Session
 
 from tracker.db.people import Endorsement
 from tracker.db.tables import METADATA
-from tracker.formatting import format_hours, parse_hours
+from tracker.formatting import format_hours, parse_hours, parse_money
 from tracker.rulebooks import Rulebooks, load_rulebooks
 from tracker.rules.explain import LoggedEntry, Verdict, explain
 from tracker.rules.standing import Standing
@@ -219,6 +220,34 @@ class CasePeople:
             state="endorsed",
         )
 
+    def pay(self, line: str) -> None:
+        """Store a payment of one fee of one renewal."""
+        endorsement_id, words = self._which(line)
+        starts_on, fee, amount, day = words.split()
+        cents, paid_on = parse_money(amount), date.fromisoformat(day)
+        payment_id = insert_row(
+            self.session,
+            "payment",
+            association=line.split(maxsplit=1)[0],
+            form_key=line,
+            paid_on=paid_on,
+            amount_cents=cents,
+            payer="Alice",
+            reference="",
+            note="",
+            recorded_at=datetime.combine(paid_on, time(22), UTC),
+            recorded_by="alice@example.org",
+        )
+        insert_row(
+            self.session,
+            "payment_share",
+            payment_id=payment_id,
+            endorsement_id=endorsement_id,
+            cycle_starts_on=date.fromisoformat(starts_on),
+            fee=fee,
+            cents=cents,
+        )
+
     def _whose(self, line: str) -> tuple[str, str]:
         name, colon, words = line.partition(": ")
         return (name, words) if colon else (ENDORSEE, line)
@@ -241,22 +270,20 @@ def populate(session: Session, rulebooks: Rulebooks, case: dict[str, Any]) -> Ca
     for name, held in case.get("providers", {}).items():
         people.add(name, held, provides_rsc=True)
     people.add(ENDORSEE, case["endorsed"], provides_rsc=case.get("provides_rsc", False))
-    for line in case.get("members", ()):
-        people.join(line)
-    for line in case.get("entries", ()):
-        people.log(line)
-    for line in case.get("leave", ()):
-        people.leave(line)
-    for line in case.get("inactive", ()):
-        people.leave(line, "inactive")
-    for line in case.get("waived", ()):
-        people.waive(line)
-    for line in case.get("extended", ()):
-        people.extend(line)
-    for line in case.get("submitted", ()):
-        people.submit(line)
-    for line in case.get("applied", ()):
-        people.apply(line)
+    stored: dict[str, Callable[[str], object]] = {
+        "members": people.join,
+        "entries": people.log,
+        "leave": people.leave,
+        "inactive": lambda line: people.leave(line, "inactive"),
+        "waived": people.waive,
+        "extended": people.extend,
+        "submitted": people.submit,
+        "applied": people.apply,
+        "payments": people.pay,
+    }
+    for key, store in stored.items():
+        for line in case.get(key, ()):
+            store(line)
     refresh_rule_ends(session, rulebooks)
     refresh_provider_spans(session, rulebooks)
     return people

@@ -21,22 +21,25 @@ NOW = datetime(2026, 11, 22, 17, 0, tzinfo=UTC)
 BASE_URL = "http://testserver"
 CONFIG = Path(__file__).parents[2] / "config"
 REAL_BOOKS: Rulebooks = load_rulebooks(CONFIG)
-ATTESTING = "ATTESTING"
+ATTESTING, PAYING = "ATTESTING", "PAYING"
 _IMAGINED = load_rulebooks(Path(__file__).parents[1] / "rulebooks")
-# The real rulebooks, and an imagined one whose renewals are submitted.
+_TAKEN = (ATTESTING, PAYING)
+# The real rulebooks, and imagined ones whose renewals are submitted, and paid for.
 BOOKS = replace(
     REAL_BOOKS,
-    associations={**REAL_BOOKS.associations, ATTESTING: _IMAGINED.associations[ATTESTING]},
-    organizations={**REAL_BOOKS.organizations, ATTESTING: _IMAGINED.organizations[ATTESTING]},
+    associations={**REAL_BOOKS.associations, **{n: _IMAGINED.associations[n] for n in _TAKEN}},
+    organizations={**REAL_BOOKS.organizations, **{n: _IMAGINED.organizations[n] for n in _TAKEN}},
 )
 
 ALICE, BOB, ERIN = "alice@example.org", "bob@example.org", "erin@example.org"
 DANA, EVE = "dana@example.org", "eve@example.org"
 CAROL, DAN, KAI = "carol@example.org", "dan@example.org", "kai@example.org"
+LEE = "lee@example.org"
 COORDINATORS = (
     Coordinator(email=CAROL, name="Carol Reyes", association="NCIMHA"),
     Coordinator(email=DAN, name="Dan Whitfield", association="CT-AIMH"),
     Coordinator(email=KAI, name="Kai Akana", association=ATTESTING),
+    Coordinator(email=LEE, name="Lee Novak", association=PAYING),
 )
 _FILLED = FilledSqlite()
 

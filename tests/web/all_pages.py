@@ -17,11 +17,13 @@ from tests.support.cast import (
     ERIN,
     EVE,
     KAI,
+    LEE,
     NOW,
     Cast,
     acting,
 )
 from tests.support.held import hold_session, name_supervisee, settle_last_year
+from tests.support.paying import IVY, add_payers, pay_for_both
 from tests.support.questions import ask
 from tests.support.referees import PAT, apply
 from tests.support.submitting import FAY, GIL, add_endorsee, submit_for_gil
@@ -256,18 +258,35 @@ _LISTED = [
     (KAI, "/coordinator"),
     (KAI, "/coordinator/renewals/{submission}"),
     (KAI, "/coordinator/renewals/{submission}", "Continue"),
+    (IVY, "/my-year"),
+    (LEE, "/coordinator/fees"),
+    (LEE, "/coordinator/fees?state=late"),
+    (LEE, "/coordinator/rules"),
+    (LEE, "/coordinator/person/{ivy}"),
+    (LEE, "/coordinator/fees/payment?fee={payer}.2026-01-01.renewal"),
+    (LEE, "/coordinator/fees/payment?fee={payer}.2026-01-01.renewal", "Continue"),
+    (LEE, "/coordinator/fees/payment?corrects={payment}", "Continue"),
+    (LEE, "/coordinator/fees/payments"),
+    (LEE, "/coordinator/fees/payments/{payment}"),
+    (LEE, "/coordinator/fees/payments/{payment}", "Remove the payment"),
     (CAROL, "/second-factor/set-up"),
     (CAROL, "/coordinator/team/new", "Add"),
     (CAROL, "/coordinator/team/end?member=carol@example.org"),
     (CAROL, "/coordinator/team/end?member=carol@example.org", "End the role"),
 ]
 OF_PROVIDERS = ("/sessions", "/profile/rsc-provider")
+# Only where the rulebook has fees.
+OF_FEES = "/coordinator/fees"
 STOPS = [Stop(*one) for one in _LISTED]
 # And every page that has an address of its own, whether or not somebody thought of it here.
 _PLAIN = [
     Stop(CAROL if who == COORDINATOR else DANA if path.startswith(OF_PROVIDERS) else ALICE, path)
     for (method, path), who in KNOWN.items()
-    if method == "GET" and who != ANYBODY and "{" not in path and "." not in path
+    if method == "GET"
+    and who != ANYBODY
+    and "{" not in path
+    and "." not in path
+    and not path.startswith(OF_FEES)
 ]
 STOPS += [stop for stop in _PLAIN if stop not in STOPS]
 
@@ -282,6 +301,9 @@ def furnish(cast: Cast) -> dict[str, Any]:
         found["digest"] = create_unsubscribe_token(session, Subscription(CAROL, "digest", "NCIMHA"))
         found["optional"] = create_choice_token(session, cast.people[BOB], ["early reminders"])
         found |= _submit_renewals(session, cast)
+        add_payers(session, cast)
+        found["payment"] = pay_for_both(session, cast)
+        found |= {"ivy": cast.people[IVY], "payer": cast.endorsements[IVY]}
     path = f"/application/{found['named']}/references"
     web.visit(ALICE).post(path, {**PAT, "role": "program-supervisor"})
     web.settle()

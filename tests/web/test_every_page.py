@@ -37,6 +37,7 @@ NEVER_WRONG = {
     "/coordinator/person/{person_id}/merge/{other_id}",
     "/coordinator/person/{person_id}/entries/{entry_id}",
     "/coordinator/renewals/{submission_id}",
+    "/coordinator/fees/payments/{payment_id}",
     "/questions/{question_id}",
 }
 

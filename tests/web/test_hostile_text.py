@@ -15,8 +15,9 @@ from email import message_from_bytes, policy
 from httpx2 import Response
 from sqlmodel import Session
 
-from tests.support.cast import ALICE, BASE_URL, BOB, CAROL, CONFIG, DANA, KAI, Cast
+from tests.support.cast import ALICE, BASE_URL, BOB, CAROL, CONFIG, DANA, KAI, LEE, Cast
 from tests.support.held import settle_last_year
+from tests.support.paying import add_payers
 from tests.support.questions import ask
 from tests.support.submitting import FAY, add_endorsee, submit_for_gil
 from tests.web.applicants import IDA, NORA, OLIVE
@@ -201,6 +202,7 @@ def test_hostile_text_is_harmless_in_every_field(sqlite_applicant_web: WebClient
         make_portfolios(session, sqlite_applicant_web.cast)
         submit_for_gil(session, sqlite_applicant_web.cast)
         add_endorsee(session, sqlite_applicant_web.cast, FAY, "Fay Lani")
+        add_payers(session, sqlite_applicant_web.cast)
         ask(session, sqlite_applicant_web.cast.entries["unknown"], "Who is Jo Hart?")
     upload_hostile_lists(sqlite_applicant_web)
     # Several times: what one of them saved gives another one, or a job, something to answer.
@@ -220,6 +222,7 @@ def test_hostile_text_is_harmless_in_every_field(sqlite_applicant_web: WebClient
         CAROL,
         FAY,
         KAI,
+        LEE,
         "",
     )
     for email in visitors:

@@ -32,6 +32,7 @@ from tests.support.cast import (
 )
 from tests.support.databases import copy_sqlite
 from tests.support.held import hold_session, name_supervisee
+from tests.support.paying import IVY, add_payers, pay_for_both
 from tests.support.questions import ask
 from tests.support.referees import apply
 from tests.support.submitting import GIL, submit_for_gil
@@ -126,6 +127,7 @@ def owners_of(cast: Cast) -> dict[str, dict[int, str]]:
         "session_id": sessions,
         "member_id": asked,
         "submission_id": submissions_of(cast),
+        "payment_id": payments_of(cast),
     }
 
 
@@ -224,6 +226,14 @@ def submissions_of(cast: Cast) -> dict[int, str]:
     copy = replace(cast, people={}, endorsements={}, entries={})
     with writing(cast.engine) as session:
         return {submit_for_gil(session, copy): GIL}
+
+
+def payments_of(cast: Cast) -> dict[int, str]:
+    """A payment at an association of which none of them is; whose, by id."""
+    copy = replace(cast, people={}, endorsements={}, entries={})
+    with writing(cast.engine) as session:
+        add_payers(session, copy)
+        return {pay_for_both(session, copy): IVY}
 
 
 def endorsed_elsewhere(cast: Cast) -> dict[int, str]:
@@ -327,7 +337,7 @@ def test_foreign_ids_answer_like_absent_ids(
               "endorsement", "vetting", "removal",
               "entry_question", "entry_message", "entry_decision",
               "entry_confirmation",
-              "import_plan", "submission")  # fmt: skip
+              "import_plan", "submission", "payment")  # fmt: skip
     before = {table: cast.rows(table) for table in tables}
     for number, owner in owners.items():
         own = owner in SEES[email] if coordinating else owner == email

@@ -216,7 +216,7 @@ def _print_table(table: Table, plural: str, importable: str) -> None:
 def _format_short(result: Result) -> str:
     """What a requirement is short of, in a few words: ``rsc: 2 of 50 h``."""
     requirement = result.requirement
-    if requirement.counts in ("membership", "submitted"):
+    if requirement.counts in ("membership", "submitted", "paid"):
         return hours_word(requirement.counts, "")
     if requirement.unit == "hours":
         short, required = format_hours(result.short), format_hours(result.required)

@@ -62,6 +62,7 @@ from tracker.db.log import (
     ImportedRow,
 )
 from tracker.db.mailings import Mailing, MailingRecipient
+from tracker.db.payments import Payment, PaymentShare
 from tracker.db.people import (
     AssociationStart,
     Endorsement,
@@ -120,6 +121,8 @@ __all__ = [
     "Notice",
     "Outbox",
     "OutsideEndorsement",
+    "Payment",
+    "PaymentShare",
     "PeopleSelection",
     "Person",
     "PersonMark",

@@ -29,6 +29,7 @@ _HEADINGS = {
     "membership": "Professional membership",
     "rsc": "Reflective supervision/consultation (RSC)",
     "submitted": "Submission and statements",
+    "paid": "Fees",
 }
 # Kinds that are listed in the part of another.
 _PART_OF = {"signed": "submitted"}
@@ -40,7 +41,12 @@ _OUTCOMES = {
 }
 
 
-_SHORT = {"membership": "Not current", "submitted": "Not submitted", "signed": "Not signed"}
+_SHORT = {
+    "membership": "Not current",
+    "submitted": "Not submitted",
+    "signed": "Not signed",
+    "paid": "Not paid",
+}
 
 
 class TranscriptSession(NamedTuple):
@@ -247,6 +253,8 @@ def _order_kinds(plan: RenewalPlan) -> list[str]:
                 places[kind] = min(places[kind], place)
     if not plan.is_submitted:
         del places["submitted"]
+    if not plan.needs_payments:
+        del places["paid"]
     return sorted(places, key=lambda kind: places[kind])
 
 

@@ -345,6 +345,7 @@ def render_references(facts: NoticeFacts) -> NoticeText:
 # What a notice says of a requirement that is short and not about hours.
 _MISSING = {
     "membership": "no current membership",
+    "paid": "not paid yet",
     "submitted": "not submitted yet",
     "signed": "not signed yet",
 }

@@ -1,7 +1,7 @@
 """Whether everything that a rulebook names is in it, and nothing contradicts."""
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import date, timedelta
 from itertools import pairwise
 from typing import Any
@@ -11,6 +11,8 @@ from pydantic import BaseModel
 from tracker.formatting import format_list
 from tracker.rules.absence_rules import AbsenceRule
 from tracker.rules.cycles import end_of_years, whole_cycle
+from tracker.rules.fee_checks import list_fee_problems, list_repetitions
+from tracker.rules.fees import Fee, FeeValue
 from tracker.rules.model import CycleScheme, Interpretation, Rulebook
 from tracker.rules.requirement import HOURS, PURPOSES, Purpose, Requirement, Source, Value
 from tracker.rules.similar_names import describe_known
@@ -18,15 +20,10 @@ from tracker.rules.similar_names import describe_known
 _DAY = timedelta(days=1)
 
 
-def list_repetitions(names: Iterable[str]) -> list[str]:
-    """What is wrong with names of which each may be given once."""
-    counts = Counter(names)
-    return [f"{name!r} is given more than once" for name in sorted(counts) if counts[name] > 1]
-
-
 # The parts of a rulebook that name others.
 _NAMING = (
     *("categories", "interpretations", "cycles", "absences", "providers", "requirements"),
+    "fees",
     "ratings",
     "advice",
 )
@@ -83,6 +80,7 @@ class ConsistencyCheck:
                 self._check_category(category, purpose)
             if self.rulebook.requirements_of(category) and "cycles" not in self.data:
                 self._add("cycles", f"{category} has renewal requirements, so it needs cycles")
+            self.problems += list_fee_problems(self.rulebook, category)
         self._check_ends()
         self._check_cycles()
         self._check_years_held()
@@ -92,6 +90,8 @@ class ConsistencyCheck:
             if requirement.of == "renewal":
                 self._check_days(f"requirements[{number}]", requirement)
                 self._check_return(f"requirements[{number}].asked_of", requirement)
+        for number, fee in self._number("fees", self.rulebook.fees):
+            self._check_days(f"fees[{number}]", fee)
 
     def _check_all_names(self) -> None:
         for field in _NAMING:
@@ -346,15 +346,16 @@ class ConsistencyCheck:
             reason = "nobody is asked: there is no inactive status without absences of that kind"
             self._add(key, reason)
 
-    def _check_days(self, key: str, requirement: Requirement) -> None:
+    def _check_days(self, key: str, rule: Requirement | Fee) -> None:
         """Values that miss a cycle's first or last day by one."""
-        for number, value in enumerate(requirement.values, 1):
+        values: tuple[Value | FeeValue, ...] = rule.values
+        for number, value in enumerate(values, 1):
             schemes = [s for s in self.rulebook.cycles if s.starts_from <= value.starts_from]
             if schemes and schemes[-1].kind == "fixed":
                 cycle = whole_cycle(schemes[-1], value.starts_from)
                 self._check_day(f"{key}.values[{number}].from", value, *cycle)
 
-    def _check_day(self, key: str, value: Value, starts_on: date, ends_on: date) -> None:
+    def _check_day(self, key: str, value: Value | FeeValue, starts_on: date, ends_on: date) -> None:
         day, following = value.starts_from, ends_on + _DAY
         if value.asked and day == starts_on + _DAY:
             missed, right = "second", f"{starts_on}, or {following} for the next cycle"

@@ -15,6 +15,7 @@ from tracker.formatting import (
 from tracker.rules.absence_description import format_absence_rule
 from tracker.rules.category_ends import explain_ends
 from tracker.rules.cycles import whole_cycle
+from tracker.rules.fees import describe_fee
 from tracker.rules.model import AcceptedProvider, CycleScheme, Interpretation, Rulebook
 from tracker.rules.reasons import format_reason
 from tracker.rules.requirement import (
@@ -253,14 +254,10 @@ def _document(rulebook: Rulebook, key: str) -> Lines:
 
 def _list_citations(rulebook: Rulebook) -> list[tuple[str | None, str]]:
     """The document and section of everything in the rulebook that is about one."""
-    sources: list[Source | Interpretation] = []
-    for requirement in rulebook.requirements:
-        sources += [value.source for value in requirement.values]
-    for rule in rulebook.providers.values():
-        sources += [accepted.source for accepted in rule.accepts]
-    sources += [rule.source for rule in rulebook.absences if rule.source]
-    sources += [question.source for question in rulebook.ratings]
-    sources += [advice.source for advice in rulebook.advice]
+    values = [value for r in (*rulebook.requirements, *rulebook.fees) for value in r.values]
+    accepted = [accepted for rule in rulebook.providers.values() for accepted in rule.accepts]
+    cited = (*values, *accepted, *rulebook.absences, *rulebook.ratings, *rulebook.advice)
+    sources: list[Source | Interpretation] = [one.source for one in cited if one.source]
     sources += rulebook.interpretations
     return [(source.document, source.section) for source in sources]
 
@@ -307,6 +304,8 @@ def _rules_of_category(rulebook: Rulebook, here: Source, category: str) -> Lines
                 if first := find_first_cycle(rulebook, requirement, value):
                     yield f"    starting with the cycle from {format_date(first)}"
             yield from _indent([requirement.about, *describe_terms(rulebook, requirement)])
+    for fee in rulebook.fees_of(category):
+        yield from describe_fee(fee, here, rulebook.currency_code)
     yield from _ratings_for_category(rulebook, here, category)
     yield from _advice_for_category(rulebook, here, category)
 
@@ -386,6 +385,9 @@ def _signed_terms(rulebook: Rulebook, requirement: Requirement) -> Lines:
         yield "the reviewers decide"
     if requirement.counts == "submitted":
         yield "the endorsee submits the renewal"
+    if requirement.fee:
+        labels = [fee.label for fee in rulebook.fees if fee.id == requirement.fee]
+        yield f"paid: {format_list(list(dict.fromkeys(labels)))}"
     if requirement.attested_by:
         words = _words(rulebook.attestations, (requirement.attested_by,))
         yield f"what is not on record is met if this is signed with the renewal: {words}"

@@ -9,10 +9,12 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from babel import Locale
 from babel.core import UnknownLocaleError
+from babel.numbers import get_territory_currencies, list_currencies
 from pydantic import Field, StrictBool, field_validator, model_validator
 
 from tracker.formatting import DEFAULT_LOCALE
 from tracker.rules.absence_rules import AbsenceKind, AbsenceRule
+from tracker.rules.fees import Fee
 from tracker.rules.requirement import (
     MONTHS_IN_YEAR,
     Day,
@@ -364,13 +366,15 @@ class Rulebook(StrictModel):
 
     ``services``, ``roles``, ``attestations``, and ``topic_names`` have the words for the keys that
     requirements use: what a position offers, who a referee is, what is signed, and what hours are
-    about. Dates, numbers, and lists are written as in ``locale``.
+    about. Dates, numbers, and lists are written as in ``locale``; fees are in ``currency``, that of
+    the locale's country unless it is given.
     """
 
     id: Key
     name: Text
     time_zone: str
     locale: str = DEFAULT_LOCALE
+    currency: str = ""
     categories: dict[Key, Category] = Field(min_length=1)
     documents: dict[Key, Document] = Field(default_factory=dict)
     cycles: tuple[CycleScheme, ...] = ()
@@ -382,6 +386,7 @@ class Rulebook(StrictModel):
     attestations: dict[Key, Text] = Field(default_factory=dict)
     topic_names: dict[Key, Text] = Field(default_factory=dict)
     requirements: tuple[Requirement, ...] = ()
+    fees: tuple[Fee, ...] = ()
     ratings: tuple[RatingQuestion, ...] = ()
     advice: tuple[Advice, ...] = ()
     interpretations: tuple[Interpretation, ...] = ()
@@ -406,6 +411,21 @@ class Rulebook(StrictModel):
             raise ValueError(message) from error
         return locale
 
+    @field_validator("currency")
+    @classmethod
+    def _currency_exists(cls, currency: str) -> str:
+        if currency and currency not in list_currencies():
+            message = f"{currency!r} is not a currency: use a code of three letters such as USD"
+            raise ValueError(message)
+        return currency
+
+    @model_validator(mode="after")
+    def _has_a_currency_for_fees(self) -> Self:
+        if self.fees and not self.currency_code:
+            message = f"locale {self.locale!r} has no country: write currency, such as USD"
+            raise ValueError(message)
+        return self
+
     @field_validator("cycles")
     @classmethod
     def _cycles_in_order(cls, cycles: tuple[CycleScheme, ...]) -> tuple[CycleScheme, ...]:
@@ -419,6 +439,14 @@ class Rulebook(StrictModel):
             starts = [rule.starts_from for rule in absences if rule.kind == kind]
             require_order(f"absences of kind {kind!r}", starts)
         return absences
+
+    @cached_property
+    def currency_code(self) -> str:
+        """The currency of fees; empty if neither it nor the locale's country is given."""
+        territory = Locale.parse(self.locale).territory
+        if self.currency or territory is None:
+            return self.currency
+        return next(iter(get_territory_currencies(territory)), "")
 
     @cached_property
     def topics(self) -> frozenset[str]:
@@ -456,6 +484,10 @@ class Rulebook(StrictModel):
     ) -> tuple[Requirement, ...]:
         """The requirements of a category's renewal, or application, in the file's order."""
         return tuple(r for r in self.requirements if r.of == purpose and category in r.categories)
+
+    def fees_of(self, category: str) -> tuple[Fee, ...]:
+        """The fees of a category's renewal, in the file's order."""
+        return tuple(fee for fee in self.fees if category in fee.categories)
 
 
 class Organization(StrictModel):

@@ -10,7 +10,8 @@ from typing import Any, TypeVar, get_args, get_origin
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from tracker.rules.consistency import ConsistencyCheck, list_repetitions
+from tracker.rules.consistency import ConsistencyCheck
+from tracker.rules.fee_checks import list_repetitions
 from tracker.rules.model import Organizations, Rulebook
 from tracker.rules.silent_errors import list_silent_errors
 from tracker.rules.similar_names import suggest

@@ -9,6 +9,7 @@ from functools import cached_property
 from tracker.formatting import hours_word
 from tracker.rules.absence_rules import AbsenceKind
 from tracker.rules.cycles import Cycle, end_of_years
+from tracker.rules.fees import PlannedFee
 from tracker.rules.model import ProviderRule, Rulebook
 from tracker.rules.requirement import HOURS, Requirement, Value
 
@@ -22,6 +23,7 @@ _UNITS = {
     "signed": "signatures",
     "exam": "exam",
     "submitted": "submission",
+    "paid": "payment",
 }
 
 
@@ -139,14 +141,23 @@ class Plan:
 
 @dataclass(frozen=True, eq=False)
 class RenewalPlan(Plan):
-    """What a renewal requires in ``cycle``; None if the category has no renewal rules."""
+    """What a renewal requires in ``cycle``; None if the category has no renewal rules.
+
+    ``fees`` are what it costs, whether paying it is one of the requirements or not.
+    """
 
     cycle: Cycle | None
+    fees: tuple[PlannedFee, ...] = ()
 
     @cached_property
     def is_submitted(self) -> bool:
         """Whether the endorsee has to submit it."""
         return any(r.counts == "submitted" for r in self.requirements)
+
+    @cached_property
+    def needs_payments(self) -> bool:
+        """Whether paying a fee is one of the requirements."""
+        return any(r.counts == "paid" for r in self.requirements)
 
     @cached_property
     def year_ends(self) -> tuple[date, ...]:
@@ -186,7 +197,20 @@ def plan_renewal(
             planned.append(_plan_requirement(rulebook, rule, value, share))
             if rule.id in cycle.exempts:
                 planned[-1] = replace(planned[-1], is_exempt=True)
-    return RenewalPlan(rulebook, category, tuple(planned), cycle)
+    fees = _plan_fees(rulebook, category, cycle)
+    return RenewalPlan(rulebook, category, tuple(planned), cycle, fees)
+
+
+def _plan_fees(rulebook: Rulebook, category: str, cycle: Cycle) -> tuple[PlannedFee, ...]:
+    planned = []
+    for fee in rulebook.fees_of(category):
+        value = fee.value_on(cycle.starts_on)
+        if value and value.amount is not None and fee.value_on(cycle.ends_on):
+            document = rulebook.documents[value.source.document].title
+            planned.append(
+                PlannedFee(fee.id, fee.label, fee.how_to_pay, value.amount, value, document)
+            )
+    return tuple(planned)
 
 
 def plan_application(rulebook: Rulebook, category: str, day: date) -> ApplicationPlan:

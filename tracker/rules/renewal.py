@@ -20,10 +20,11 @@ from tracker.rules.absences import (
 )
 from tracker.rules.counting import count_minutes, find_cover_end, is_covered, merge_spans
 from tracker.rules.cycles import Cycle
+from tracker.rules.fees import settle_fee
 from tracker.rules.plan import PlannedRequirement, RenewalPlan
 from tracker.rules.reasons import because
 from tracker.rules.settlement import settled_standing
-from tracker.rules.standing import Facts, Outcome, Result, Span, Standing, Status, Submitted
+from tracker.rules.standing import Facts, Outcome, Result, Span, Standing, Status
 
 _DAY = timedelta(days=1)
 # An even pace needs the same amount each day. Nobody logs evenly, so a requirement is behind only
@@ -128,7 +129,7 @@ def _judge_requirements(
             if away := effect.without_membership:
                 required, counted = _skip_days([*days, checked_on], away, facts.memberships)
         else:
-            counted = _count_submitted(requirement, facts.submitted)
+            counted = _count_other(plan, requirement, facts)
         is_waived = requirement.id in facts.waived
         is_attested = requirement.rule.attested_by in signed
         result = _compare(requirement, required, counted, is_waived, is_attested)
@@ -160,13 +161,31 @@ def _skip_days(
     return len(left), sum(is_covered(memberships, day) for day in left)
 
 
-def _count_submitted(requirement: PlannedRequirement, submitted: Submitted | None) -> int:
-    """Whether the renewal was submitted, or how many of the statements were signed with it."""
-    if submitted is None:
+def _count_other(plan: RenewalPlan, requirement: PlannedRequirement, facts: Facts) -> int:
+    """Whether the renewal was submitted or its fee paid, or how many statements were signed."""
+    if requirement.counts == "paid":
+        return int(_is_paid(plan, requirement, facts))
+    if facts.submitted is None:
         return 0
     if requirement.counts == "submitted":
         return 1
-    return len(submitted.signed.intersection(requirement.rule.signed))
+    return len(facts.submitted.signed.intersection(requirement.rule.signed))
+
+
+def _is_paid(plan: RenewalPlan, requirement: PlannedRequirement, facts: Facts) -> bool:
+    """Whether enough of a fee was paid, by all payments that are known.
+
+    Only a payment changes that: too little that is paid stays too little after the late date.
+    """
+    cycle = plan.cycle
+    if cycle is None:
+        return False
+    due_on = facts.extended_due_on or cycle.due_on
+    for fee in plan.fees:
+        if fee.id == requirement.rule.fee:
+            on_time_through = fee.on_time_through(due_on, cycle.grace_ends_on(cycle.due_on))
+            return settle_fee(fee, on_time_through, facts.payments, date.max).is_paid
+    return True
 
 
 @lru_cache(maxsize=8_192)

@@ -1,5 +1,6 @@
 """The form of a requirement in a rulebook: what it counts, from when on, and by which terms."""
 
+from calendar import isleap
 from datetime import date, timedelta
 from itertools import pairwise
 from typing import Annotated, Literal, Self, get_args
@@ -35,6 +36,50 @@ def _check_nearness(day: date) -> date:
 
 
 Day = Annotated[date, Strict(), AfterValidator(_check_nearness)]
+
+_LEAP_DAY = "02-29"
+# Days of the year are checked and named by a year that has all of them.
+ANY_LEAP_YEAR = 4
+
+
+def check_month_day(text: str) -> str:
+    """Refuse what is no day of any year."""
+    try:
+        date.fromisoformat(f"{ANY_LEAP_YEAR:04}-{text}")
+    except ValueError as error:
+        message = 'is no day of a year: write the month and the day in quotes, such as "03-31"'
+        raise ValueError(message) from error
+    return text
+
+
+# A day of every year: "03-31". "02-29" is February 28 in a year without February 29.
+MonthDay = Annotated[str, Strict(), AfterValidator(check_month_day)]
+
+
+def month_day_in(year: int, month_day: str) -> date:
+    """The day of one year that a `MonthDay` names."""
+    month, day = int(month_day[:2]), int(month_day[3:])
+    if month_day == _LEAP_DAY and not isleap(year):
+        day -= 1
+    return date(year, month, day)
+
+
+def is_leap_day(day: date) -> bool:
+    """Whether a day is February 29."""
+    return f"{day:%m-%d}" == _LEAP_DAY
+
+
+def first_month_day_after(month_day: str, day: date) -> date:
+    """The first day of that name after ``day``; the day itself is not meant."""
+    found = month_day_in(day.year, month_day)
+    return found if found > day else month_day_in(day.year + 1, month_day)
+
+
+def last_month_day_until(month_day: str, day: date) -> date:
+    """The last day of that name on or before ``day``."""
+    found = month_day_in(day.year, month_day)
+    return found if found <= day else month_day_in(day.year - 1, month_day)
+
 
 # What an education may have led to. Only the middle four are degrees, in rising order.
 Level = Literal[
@@ -73,7 +118,11 @@ _GOES_WITH = {
     "reviewed": "signed",
     "unit": "work",
 }
-_RENEWAL_COUNTS = (*HOURS, "membership", "signed", "submitted")
+_RENEWAL_COUNTS = (*HOURS, "membership", "signed", "submitted", "paid")
+_ONLY_RENEWALS = {
+    "submitted": "an application is submitted anyway",
+    "paid": "fees are those of renewals",
+}
 # What a signed statement can stand for.
 _ATTESTABLE = (*HOURS, "membership")
 
@@ -237,6 +286,7 @@ class Requirement(StrictModel):
     ``either`` names a group of requirements of which one is enough. ``inside`` names the RSC
     requirement whose hours include these. ``besides`` names topics whose hours do not count here.
     ``attested_by`` is the statement that, signed with the renewal, stands for what is missing.
+    ``fee`` is the fee that has to be paid.
     """
 
     id: Key
@@ -254,6 +304,7 @@ class Requirement(StrictModel):
         "signed",
         "exam",
         "submitted",
+        "paid",
     ]
     unit: Text | None = None
     topic: Key | None = None
@@ -270,6 +321,7 @@ class Requirement(StrictModel):
     work: WorkRule | None = None
     references: ReferenceRule | None = None
     signed: tuple[Key, ...] = ()
+    fee: Key | None = None
     reviewed: StrictBool = False
     interpretation: Key | None = None
     values: tuple[Value, ...] = Field(min_length=1)
@@ -294,6 +346,7 @@ class Requirement(StrictModel):
             "work": "work",
             "references": "references",
             "signed": "signed",
+            "paid": "fee",
         }
         for counts, key in needed.items():
             if (self.counts == counts) != bool(getattr(self, key)):
@@ -314,8 +367,8 @@ class Requirement(StrictModel):
         if self.of == "renewal" and (self.counts not in _RENEWAL_COUNTS or only_applications):
             message = 'only an application can require this: write of = "application"'
             raise ValueError(message)
-        if self.of == "application" and self.counts == "submitted":
-            message = "only a renewal can require this: an application is submitted anyway"
+        if self.of == "application" and self.counts in _ONLY_RENEWALS:
+            message = f"only a renewal can require this: {_ONLY_RENEWALS[self.counts]}"
             raise ValueError(message)
         return self
 

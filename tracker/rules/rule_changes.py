@@ -21,6 +21,7 @@ from tracker.rules.description import (
     format_for_whom,
     format_scheme,
 )
+from tracker.rules.fees import Fee, format_fee
 from tracker.rules.model import CycleScheme, ProviderRule, Rulebook
 from tracker.rules.notice_config import NoticeConfig
 from tracker.rules.requirement import Purpose, Requirement, Source, Value
@@ -82,10 +83,31 @@ def list_value_spans(rulebook: Rulebook, requirement: Requirement, today: date) 
     return spans
 
 
+def list_fee_spans(rulebook: Rulebook, fee: Fee, today: date) -> list[ValueSpan]:
+    """A fee's values over time, the oldest first."""
+    spans = []
+    for value, following in zip_longest(fee.values, fee.values[1:]):
+        ends_on = following.starts_from - _DAY if following else None
+        spans.append(
+            ValueSpan(
+                format_fee(value, rulebook.currency_code),
+                "",
+                value.starts_from,
+                ends_on,
+                period_of(value.starts_from, ends_on, today),
+                value.asked,
+                value.source,
+                None,
+            )
+        )
+    return spans
+
+
 class Topic(StrEnum):
     """What a change is about."""
 
     REQUIREMENT = "requirement"
+    FEE = "fee"
     CYCLE = "cycle"
     ABSENCE = "absence"
     PROVIDERS = "providers"
@@ -116,6 +138,7 @@ def list_changes_ahead(rulebook: Rulebook, today: date) -> list[RuleChange]:
     """Everything that changes after ``today``, the next change first."""
     changes = [
         *_changes_of_requirements(rulebook),
+        *_changes_of_fees(rulebook),
         *_changes_of_cycles(rulebook),
         *_changes_of_absences(rulebook),
         *_changes_of_providers(rulebook),
@@ -179,6 +202,14 @@ def _changes_of_values(
             _named(requirement.interpretation),
         )
         before = value
+
+
+def _changes_of_fees(rulebook: Rulebook) -> Iterator[RuleChange]:
+    for fee in rulebook.fees:
+        for value in fee.values:
+            says = f"{fee.label}: {format_fee(value, rulebook.currency_code)}"
+            about = (fee.categories, (fee.of,), (value.source,), _named(fee.interpretation))
+            yield RuleChange(value.starts_from, Topic.FEE, says, *about)
 
 
 def _changes_of_cycles(rulebook: Rulebook) -> Iterator[RuleChange]:

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from tracker.rules.absence_rules import AbsenceKind
 from tracker.rules.application.candidate import Candidate
+from tracker.rules.fees import PaidShare
 from tracker.rules.plan import ApplicationPlan, Plan, PlannedRequirement, RenewalPlan
 from tracker.rules.reasons import Reason, because
 
@@ -109,7 +110,8 @@ class Facts(NamedTuple):
     the first entry after the as-of date that falls in the cycle. ``settlement`` is set if the
     cycle was settled, and not reopened, by the as-of date. ``first_day`` is the association's
     first day in this system; None if it has all records. ``submitted`` is None if the renewal was
-    not submitted by the as-of date, or was returned since.
+    not submitted by the as-of date, or was returned since. ``payments`` are what was paid of its
+    fees by the as-of date, read only for plans that require a payment.
     """
 
     subject_id: int
@@ -128,6 +130,7 @@ class Facts(NamedTuple):
     settlement: CycleSettlement | None = None
     first_day: date | None = None
     submitted: Submitted | None = None
+    payments: tuple[PaidShare, ...] = ()
 
 
 class ApplicationFacts(NamedTuple):

@@ -32,14 +32,13 @@ from tracker.services.evaluation import evaluate_people
 from tracker.services.message_subjects import mark_outdated
 from tracker.services.removals import audited_values, from_json, to_plain
 from tracker.services.row_links import LinksInUse
+from tracker.services.row_owners import find_owner
 from tracker.services.undo import DERIVED_COLUMNS
 from tracker.services.unmerging import reverse_removal_or_merge
 
 MAY_UNDO_FOR = timedelta(days=30)
 REVERSED, CHANGED, REFUSED = "reversed", "changed", "refused"
 _HIDDEN = {**DERIVED_COLUMNS, "person": {"email_refused_at"}}
-# A row belongs to the person of the row that it refers to.
-_THROUGH = {"endorsement_id": "endorsement", "application_id": "application", "entry_id": "entry"}
 # What is worked out or sent because of a row, and goes with it.
 _GOES_ALONG = {
     "notice",
@@ -401,7 +400,7 @@ def read_rows(session: Session, tables: Iterable[str], people: Collection[int]) 
     rows: Rows = {}
     for name in tables:
         table = METADATA.tables[name]
-        owner, joined = _owner_of(table)
+        owner, joined = find_owner(table)
         for ids in in_chunks(sorted(people), _MANY):
             query = select(table, owner.label("owner")).select_from(joined)
             found = session.connection().execute(query.where(owner.in_(ids))).mappings()
@@ -409,20 +408,6 @@ def read_rows(session: Session, tables: Iterable[str], people: Collection[int]) 
                 values = {column.name: row[column.name] for column in table.columns}
                 rows[_key_of(table, values)] = OwnedRow(row["owner"], _plain(table, values))
     return rows
-
-
-def _owner_of(table: Table) -> tuple[Any, Any]:
-    """The column with the id of the person to whom a row belongs, and what to select it from."""
-    if table.name == Person.__tablename__:
-        return table.c.id, table
-    if "person_id" in table.c:
-        return table.c.person_id, table
-    for column, name in _THROUGH.items():
-        if column in table.c:
-            parent = METADATA.tables[name]
-            return parent.c.person_id, table.join(parent, parent.c.id == table.c[column])
-    message = f"no column says to whom a row of {table.name} belongs"
-    raise ValueError(message)
 
 
 def _read_row(session: Session, key: str) -> dict[str, Any] | None:

@@ -30,6 +30,7 @@ from tracker.rules.history import (
 )
 from tracker.rules.plan import RenewalPlan
 from tracker.rules.standing import Absence, CycleSettlement, Facts, Span
+from tracker.services.payment_facts import Payments, find_paid, read_payments
 from tracker.services.submission_facts import find_submitted, read_submissions
 
 # SQLite allows 32,766 values in one statement, and a window has about a dozen.
@@ -87,7 +88,7 @@ def _read_batch(
     windows = _list_windows(session, windows_of, ids)
     if not windows:
         return
-    submissions = _read_submissions(session, windows, ids)
+    filed = _read_filed(session, windows, ids)
     sql, values = _prepare_query(session, rulebooks, windows, ids)
     recounted: defaultdict[Window, list[int]] = defaultdict(list)
     for row in stream_rows(session, sql, values):
@@ -98,19 +99,26 @@ def _read_batch(
             if _counts_from(window) != _counts_from(planned):
                 recounted[window].append(row[1])
                 continue
-        yield window, _read_row(rulebooks, row, window, submissions)
+        yield window, _read_row(rulebooks, row, window, filed)
     for window, few in _in_few(recounted):
         sql, values = _prepare_query(session, rulebooks, [window], few)
         for row in stream_rows(session, sql, values):
-            yield window, _read_row(rulebooks, row, window, submissions)
+            yield window, _read_row(rulebooks, row, window, filed)
 
 
-def _read_submissions(
-    session: Session, windows: Sequence[Window], ids: Sequence[int] | None
-) -> Mapping[int, Sequence[Any]]:
-    if any(window.plan.is_submitted for window in windows):
-        return read_submissions(session, ids)
-    return {}
+class _Filed(NamedTuple):
+    """What was submitted and paid for endorsements, by endorsement."""
+
+    submissions: Mapping[int, Sequence[Any]]
+    payments: Payments
+
+
+def _read_filed(session: Session, windows: Sequence[Window], ids: Sequence[int] | None) -> _Filed:
+    """Read what was submitted and paid, if a window asks for it."""
+    is_submitted = any(window.plan.is_submitted for window in windows)
+    needs_payments = any(window.plan.needs_payments for window in windows)
+    submissions = read_submissions(session, ids) if is_submitted else {}
+    return _Filed(submissions, read_payments(session, ids) if needs_payments else {})
 
 
 def _list_windows(
@@ -142,13 +150,16 @@ def _read_row(
     rulebooks: Rulebooks,
     row: Sequence[Any],
     window: Window,
-    submissions: Mapping[int, Sequence[Any]],
+    filed: _Filed,
 ) -> Facts:
     accepted = accepted_organizations(rulebooks, window.plan.membership_rule)
     facts = _facts((*row[:_OTHERS], *row[_APPLIED_ON + 1 :]), window, accepted)
-    if facts.subject_id in submissions:
-        own = submissions[facts.subject_id]
+    if facts.subject_id in filed.submissions:
+        own = filed.submissions[facts.subject_id]
         facts = facts._replace(submitted=find_submitted(window.plan, window.as_of, own))
+    if filed.payments:
+        paid = find_paid(window.plan, window.as_of, facts.subject_id, filed.payments)
+        facts = facts._replace(payments=paid)
     return facts
 
 

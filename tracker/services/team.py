@@ -46,23 +46,24 @@ class Role(StrEnum):
 
 
 class Area(StrEnum):
-    """A part of the desk: applications with their portfolios, or everything else."""
+    """A part of the desk: applications with their portfolios, fees, or everything else."""
 
     APPLICATIONS = "applications"
     DESK = "desk"
+    FEES = "fees"
 
 
 # In which areas a role may look, and in which it may change something.
 _READS = {
     Role.COORDINATOR: {*Area},
     Role.REVIEWER: {Area.APPLICATIONS},
-    Role.TREASURER: {Area.DESK},
+    Role.TREASURER: {Area.DESK, Area.FEES},
     Role.VIEWER: {*Area},
 }
 _WRITES = {
     Role.COORDINATOR: {*Area},
     Role.REVIEWER: {Area.APPLICATIONS},
-    Role.TREASURER: set[Area](),
+    Role.TREASURER: {Area.FEES},
     Role.VIEWER: set[Area](),
 }
 

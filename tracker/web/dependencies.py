@@ -41,6 +41,7 @@ T = TypeVar("T")
 _FIRST_PAGE = "/"
 # Where the files of applications are opened, too.
 _APPLICATIONS = ("/coordinator/applicants", "/evidence/")
+_FEES = "/coordinator/fees"
 _LONGEST_PATH = 2000
 
 
@@ -202,6 +203,11 @@ class Viewer:
         )
 
     @property
+    def records_payments(self) -> bool:
+        """Whether the viewer may record payments of fees."""
+        return bool(list_permitted(self.roles, self.email, Area.FEES, writes=True))
+
+    @property
     def logs_hours(self) -> bool:
         """Whether the viewer has an endorsement or application that hours can count for."""
         return self.is_endorsed or self.has_applied
@@ -345,6 +351,8 @@ def _viewer_of(site: Site, signed_in: SignedIn, request: Request) -> Viewer | No
 
 def area_of(path: str) -> Area:
     """The part of the desk to which an address belongs."""
+    if path.startswith(_FEES):
+        return Area.FEES
     return Area.APPLICATIONS if path.startswith(_APPLICATIONS) else Area.DESK
 
 

@@ -102,6 +102,7 @@ class PageRequest:
             problems=problems,
             flash=self.flash,
             team_names=self.site.settings.coordinator_names,
+            with_fees=[each.id for each in self.rulebooks.associations.values() if each.fees],
             **values,
         )
         return clear_flash(page, self.site, self.flash)

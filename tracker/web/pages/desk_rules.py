@@ -12,6 +12,7 @@ from tracker.formatting import format_list
 from tracker.rulebooks import Rulebooks
 from tracker.rules.cycles import Cycle
 from tracker.rules.description import describe_ends, describe_terms
+from tracker.rules.fees import Fee
 from tracker.rules.model import Interpretation, Rulebook
 from tracker.rules.notice_config import NoticeConfig
 from tracker.rules.requirement import Purpose, Requirement, Source
@@ -24,6 +25,7 @@ from tracker.rules.rule_changes import (
     list_absence_spans,
     list_accepted_spans,
     list_changes_ahead,
+    list_fee_spans,
     list_renewal_days,
     list_scheme_spans,
     list_users,
@@ -109,6 +111,20 @@ class RulebookView:
             "interpretation": requirement.interpretation,
         }
 
+    def describe_fee(self, fee: Fee) -> dict[str, Any]:
+        """A fee with its amounts over time, in the form of a requirement."""
+        values = list_fee_spans(self.rulebook, fee, self.today)
+        sources = dict.fromkeys(value.source for value in values)
+        return {
+            "label": fee.label,
+            "about": self.name_categories(fee.categories),
+            "terms": [fee.how_to_pay],
+            "values": values,
+            "changes": len(values) > 1,
+            "sources": [self.cite(source) for source in sources],
+            "interpretation": fee.interpretation,
+        }
+
     def describe_groups(self, purpose: Purpose, sizes: CategorySizes) -> list[dict[str, Any]]:
         """Categories with the same requirements, and how many people they concern."""
         groups = []
@@ -164,6 +180,7 @@ def _show_renewals(page: PageRequest, view: RulebookView) -> dict[str, Any]:
     return {
         "changes": changes,
         "groups": view.describe_groups("renewal", sizes),
+        "fees": [view.describe_fee(fee) for fee in rulebook.fees],
         "schemes": list_scheme_spans(rulebook, view.today),
         "category_ends": list(describe_ends(rulebook, rulebook.categories)),
         "absences": list_absence_spans(rulebook, view.today),

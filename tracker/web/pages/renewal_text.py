@@ -56,6 +56,8 @@ def _format_to_go(short: Sequence[ShortRequirement], membership: str) -> str:
     kinds = {item.counts for item in short}
     if kinds <= {"submitted", "signed"}:
         return "Ready to submit"
+    if kinds == {"paid"}:
+        return "Only the renewal fee to pay"
     if kinds <= {"membership"}:
         return f"Only {membership} to renew"
     return f"{capitalize_first(format_missing(short, membership=membership))} to go"
@@ -92,6 +94,7 @@ def format_lead(standing: Standing, today: date, *, is_own: bool = True) -> str:
 # What is said of a requirement that is short and not about hours.
 MISSING_STATES = {
     "membership": "Not current",
+    "paid": "Not paid",
     "submitted": "Not submitted",
     "signed": "Not signed",
 }

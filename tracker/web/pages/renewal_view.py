@@ -28,6 +28,7 @@ from tracker.rules.standing import (
     list_exemptions,
 )
 from tracker.services.endorsements import Endorsed
+from tracker.web.pages.renewal_fees import list_renewal_fees
 from tracker.web.pages.renewal_stage import view_stage
 from tracker.web.pages.renewal_text import (
     MISSING_STATES,
@@ -71,6 +72,7 @@ def view_renewal(data: YearData, standing: Standing) -> dict[str, Any]:
         "stage": view_stage(standing, data.submissions, today, is_own=data.is_own),
         "effect": format_effect(standing),
         "requirements": _format_requirements_title(standing, today),
+        "fees": list_renewal_fees(standing, data.payments, today),
         "rows": [_view_requirement(standing, result, today) for result in standing.results],
         "dates": list_dates(data, standing, today),
         "strip": view_strip(standing, today),

@@ -29,6 +29,7 @@ from tracker.services.entries import list_entries
 from tracker.services.evaluation import DayOf, judge_all, judge_current
 from tracker.services.evidence import EntryFile, list_entry_files
 from tracker.services.first_days import list_first_days
+from tracker.services.payment_facts import Payments, read_payments
 from tracker.services.rsc_providers import load_providers
 from tracker.services.submissions import list_last_submissions
 from tracker.web.page_request import PageRequest
@@ -45,7 +46,8 @@ class YearData:
     explain entries. ``entries`` are newest first; ``files`` prove them, by entry. ``is_own``:
     the person reads the page, not a coordinator. ``first_days`` are the associations' first days in
     this system. ``submissions`` are the last ones of renewals, by endorsement and first day of the
-    cycle. ``declined`` are the provider names that associations declined.
+    cycle, ``payments`` what was paid of their fees by the same. ``declined`` are the provider names
+    that associations declined.
     """
 
     rulebooks: Rulebooks
@@ -61,6 +63,7 @@ class YearData:
     is_own: bool = True
     first_days: Mapping[str, date] = field(default_factory=dict)
     submissions: Mapping[tuple[int, date], Submission] = field(default_factory=dict)
+    payments: Payments = field(default_factory=dict)
     declined: DeclinedNames = DeclinedNames({})  # noqa: RUF009 - nothing changes it
 
     def has_records(self, endorsement: Endorsed, cycle: Cycle) -> bool:
@@ -150,6 +153,7 @@ def read_year_data(
         locks_of(rulebooks, page.now, own, applies=bool(undecided)),
         standings=standings,
         submissions=_read_submissions(session, standings),
+        payments=_read_payments(session, standings),
         application_standings=applying.values(),
         first_days=list_first_days(session),
         declined=load_declined_for(session, entries),
@@ -177,6 +181,7 @@ def read_cycle_data(
         load_person_locks(session, rulebooks, person_id, page.now),
         standings=judged,
         submissions=_read_submissions(session, judged),
+        payments=_read_payments(session, judged),
         first_days=list_first_days(session),
         declined=load_declined_for(session, entries),
     )
@@ -187,6 +192,11 @@ def _read_submissions(
 ) -> Mapping[tuple[int, date], Submission]:
     ids = {s.facts.subject_id for s in standings if s.plan.is_submitted}
     return list_last_submissions(session, ids) if ids else {}
+
+
+def _read_payments(session: Session, standings: Iterable[Standing]) -> Payments:
+    ids = {s.facts.subject_id for s in standings if s.plan.fees}
+    return read_payments(session, sorted(ids)) if ids else {}
 
 
 def read_entry_data(session: Session, page: PageRequest, entry: LoggedEntry) -> YearData:

@@ -1,0 +1,128 @@
+"""Fees in a rulebook: what is refused, what is due on which day, and how it is said."""
+
+from datetime import date
+from pathlib import Path
+
+import pytest
+
+from tests.rules.case_data import IMAGINED
+from tracker.formatting import format_money, parse_money
+from tracker.rules.description import describe_rulebook
+from tracker.rules.fees import FeeAccount, PaidShare, settle_fee
+from tracker.rules.parse import parse_rulebook
+from tracker.rules.rule_changes import list_changes_ahead
+
+PAYING = Path(__file__).parents[1] / "rulebooks/rulebooks/paying.toml"
+TEXT = PAYING.read_text("utf-8")
+DUE = date(2026, 12, 31)
+
+
+def problems(old: str, new: str) -> list[str]:
+    """What is wrong with the rulebook after a change."""
+    assert old in TEXT
+    _, wrong = parse_rulebook(TEXT.replace(old, new, 1), "paying.toml")
+    return [f"{problem.key}: {problem.reason}" for problem in wrong]
+
+
+def account(paid: list[tuple[date, int]], day: date) -> FeeAccount:
+    """What is due of the fee of IFS: $75, and $100 after the due date."""
+    plan = IMAGINED.plan("PAYING", "IFS", date(2020, 1, 1), date(2026, 6, 1))
+    assert plan is not None
+    assert plan.cycle is not None
+    fee = plan.fees[0]
+    through = fee.on_time_through(DUE, plan.cycle.grace_ends_on(DUE))
+    return settle_fee(fee, through, [PaidShare("renewal", *one) for one in paid], day)
+
+
+@pytest.mark.parametrize(
+    ("day", "due"),
+    [(date(2026, 12, 30), 7500), (DUE, 7500), (date(2027, 1, 1), 10000)],
+)
+def test_late_amount_is_due_from_the_day_after_the_due_date(day: date, due: int) -> None:
+    assert account([], day).due == due
+
+
+def test_amount_paid_in_part_on_time_becomes_the_late_amount() -> None:
+    assert account([(DUE, 7000)], date(2027, 1, 1)).owed == 3000
+
+
+def test_amount_paid_on_time_stays_enough() -> None:
+    assert account([(DUE, 7500)], date(2027, 6, 1)) == FeeAccount(7500, 7500, DUE, is_late=False)
+
+
+def test_payment_after_the_day_does_not_count_yet() -> None:
+    assert account([(DUE, 7500)], date(2026, 12, 30)).owed == 7500
+
+
+def test_day_of_the_year_is_the_last_one_within_the_grace_period() -> None:
+    plan = IMAGINED.plan("PAYING", "IMHS", date(2020, 1, 1), date(2026, 6, 1))
+    assert plan is not None
+    assert plan.cycle is not None
+    grace_ends_on = plan.cycle.grace_ends_on(DUE)
+    assert plan.fees[0].on_time_through(date(2027, 3, 1), grace_ends_on) == date(2026, 11, 30)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "expected"),
+    [
+        pytest.param("amount = 75\n", "amount = 75.005\n", "has a part of a cent", id="part"),
+        pytest.param("amount = 75\n", 'amount = "75"\n', "is an amount of money", id="text"),
+        pytest.param("amount = 75\n", "", "an amount goes with a fee", id="no amount"),
+        pytest.param("late_amount = 80", "late_amount = 60", "must be more than", id="not more"),
+        pytest.param("  late_amount = 80\n", "", "add it", id="late without an amount"),
+        pytest.param('"11-30"', '"11-31"', "is no day of a year", id="no day"),
+        pytest.param('fee = "renewal"', 'fee = "renewel"', "it has renewal", id="unknown fee"),
+        pytest.param('fee = "renewal"', "", "fee goes with counts = 'paid'", id="no fee"),
+        pytest.param(
+            "from = 2024-01-01\n  amount = 50", "from = 2025-01-01\n  amount = 50",
+            "the fee 'renewal' is not asked on 2024-01-01", id="payment before the fee",
+        ),
+        pytest.param(
+            "from = 2026-01-01\n  amount = 75", "from = 2026-01-02\n  amount = 75",
+            "is the second day of the cycle", id="second day of a cycle",
+        ),
+        pytest.param(
+            'categories = ["IMHS"]\nhow', 'categories = ["IFS"]\nhow',
+            "'renewal' is given more than once", id="same id twice",
+        ),
+        pytest.param(
+            'time_zone = "America/Chicago"', 'time_zone = "America/Chicago"\ncurrency = "USX"',
+            "is not a currency", id="unknown currency",
+        ),
+    ],
+)  # fmt: skip
+def test_wrong_fee_is_refused(old: str, new: str, expected: str) -> None:
+    assert any(expected in problem for problem in problems(old, new))
+
+
+def test_rulebook_in_words_says_what_is_due_and_how_it_is_paid() -> None:
+    words = "\n".join(describe_rulebook(IMAGINED.associations["PAYING"], {}))
+    assert "from January 1, 2026: $75.00; $100.00 if paid after the due date" in words
+    assert "$100.00 if paid after the day 15 days after the due date" in words
+    assert "$80.00 if paid after November 30" in words
+    assert "how to pay: Mail a check" in words
+
+
+def test_coming_amount_is_a_change_ahead() -> None:
+    changes = list_changes_ahead(IMAGINED.associations["PAYING"], date(2025, 6, 1))
+    assert [change.says for change in changes] == [
+        "Renewal fee: $75.00; $100.00 if paid after the due date"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "cents"),
+    [("75", 7500), ("75.5", 7550), ("87,50", 8750), ("$1,200.00", 120000), ("1,200", 120000)],
+)
+def test_money_is_read_as_it_is_written(text: str, cents: int) -> None:
+    assert parse_money(text) == cents
+
+
+@pytest.mark.parametrize("text", ["", "-5", "7.555", "five", "1,20,0"])
+def test_what_is_no_money_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="money"):
+        parse_money(text)
+
+
+def test_money_is_written_in_its_currency() -> None:
+    assert format_money(123450, "USD") == "$1,234.50"

@@ -1,0 +1,102 @@
+"""Fees on the desk: who owes what, one payment for many, and what a treasurer may do."""
+
+from collections.abc import Iterator
+from datetime import date
+
+import pytest
+
+from tests.support.cast import CAROL, LEE, NOW
+from tests.support.paying import IVY, JON, fill_with_ivy, pay_for_both
+from tests.web.client import Visitor, WebClient, text_of
+from tests.web.coordinator.test_entries import save, undo_last
+from tracker.db.desk import TeamRole
+from tracker.db.engine import writing
+
+PATH = "/coordinator/fees"
+
+
+@pytest.fixture
+def web(sqlite_url: str) -> Iterator[WebClient]:
+    cast = fill_with_ivy(sqlite_url)
+    yield WebClient(cast, NOW)
+    cast.engine.dispose()
+
+
+@pytest.fixture
+def lee(web: WebClient) -> Visitor:
+    return web.visit(LEE)
+
+
+def typed(web: WebClient, *emails: str, **changes: str) -> dict[str, str]:
+    """The form of a payment of $75 for each."""
+    parts = {f"part.{web.cast.endorsements[each]}.2026-01-01.renewal": "75" for each in emails}
+    when = {"day": "18", "month": "11", "year": "2026"}
+    return {"association": "PAYING", "payer": "Family Agency", "form_key": "a" * 32, **when,
+            **parts, **changes}  # fmt: skip
+
+
+def test_desk_shows_who_owes_what_with_totals(lee: Visitor) -> None:
+    page = text_of(lee.get(PATH))
+    assert "Ivy Okafor IFS 2026 Renewal fee" in page
+    assert "Total of 2 fees $150.00 $0.00 $150.00" in page
+
+
+def test_one_payment_for_many_is_previewed_saved_and_undone(web: WebClient, lee: Visitor) -> None:
+    preview = save(lee, f"{PATH}/payment", **typed(web, IVY, JON))
+    assert "Record a payment of $150.00 for 2 people" in preview
+    assert "Total of 2 fees $150.00 $150.00 $0.00" in text_of(lee.get(PATH))
+    undo_last(lee)
+    assert web.cast.rows("payment") == []
+    assert "Total of 2 fees $150.00 $0.00 $150.00" in text_of(lee.get(PATH))
+
+
+def test_form_says_what_is_wrong(web: WebClient, lee: Visitor) -> None:
+    page = lee.post(f"{PATH}/payment", typed(web, IVY, amount="fifty", payer=""))
+    assert page.status_code == 422
+    assert "Enter an amount like 75 or 87.50" in text_of(page)
+    page = lee.post(f"{PATH}/payment", typed(web, IVY, JON, amount="100"))
+    assert "The parts come to more than the payment" in text_of(page)
+
+
+def test_file_has_exactly_what_the_filter_shows(web: WebClient, lee: Visitor) -> None:
+    save(lee, f"{PATH}/payment", **typed(web, IVY))
+    lines = lee.get(f"{PATH}.csv?association=PAYING&state=open").text.splitlines()
+    assert [line.split(",")[0].strip('"\ufeff') for line in lines] == ["Name", "Jon Petersen"]
+    assert lines[1].endswith("75,0,75,Open")
+
+
+def test_payment_is_corrected_and_removed(web: WebClient, lee: Visitor) -> None:
+    with writing(web.cast.engine) as session:
+        first = pay_for_both(session, web.cast)
+    form = text_of(lee.get(f"{PATH}/payment?association=PAYING&corrects={first}"))
+    assert "Correct a payment" in form
+    save(lee, f"{PATH}/payment", **typed(web, IVY, corrects=str(first), reason="Only Ivy"))
+    removed, second = web.cast.rows("payment")
+    assert removed["removed_because"] == "Only Ivy"
+    assert second["amount_cents"] == 7500
+    save(lee, f"{PATH}/payments/{second['id']}", reason="Bounced")
+    assert "Total of 2 fees $150.00 $0.00 $150.00" in text_of(lee.get(PATH))
+    assert "Bounced" in text_of(lee.get(f"{PATH}/payments/{second['id']}"))
+
+
+def test_treasurer_records_payments_and_changes_nothing_else(web: WebClient) -> None:
+    tess = "tess@example.org"
+    with writing(web.cast.engine) as session:
+        session.add(
+            TeamRole(association="PAYING", email=tess, name="Tess Roy", role="treasurer",
+                     starts_on=date(2026, 1, 1), added_at=NOW, added_by=LEE)
+        )  # fmt: skip
+    treasurer = web.visit(tess)
+    assert "Record a payment for the checked" in text_of(treasurer.get(PATH))
+    save(treasurer, f"{PATH}/payment", **typed(web, IVY))
+    assert len(web.cast.rows("payment")) == 1
+    person = web.cast.people[IVY]
+    refused = treasurer.post(f"/coordinator/person/{person}/change/name", {"name": "Eve"})
+    assert refused.status_code == 403
+
+
+def test_menu_has_fees_only_where_the_rulebook_does(web: WebClient, lee: Visitor) -> None:
+    assert "Fees" in text_of(lee.get("/coordinator"))
+    carol = web.visit(CAROL)
+    assert f'href="{PATH}' not in carol.get("/coordinator").text
+    assert carol.get(PATH).status_code == 404

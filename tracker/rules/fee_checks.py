@@ -1,0 +1,62 @@
+"""Whether the fees of a rulebook fit its requirements."""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+
+from tracker.rules.fees import Fee, FeeValue
+from tracker.rules.model import Rulebook
+from tracker.rules.plan import value_in_force
+from tracker.rules.requirement import Requirement, Value
+
+
+def list_repetitions(names: Iterable[str]) -> list[str]:
+    """What is wrong with names of which each may be given once."""
+    counts = Counter(names)
+    return [f"{name!r} is given more than once" for name in sorted(counts) if counts[name] > 1]
+
+
+def list_fee_problems(rulebook: Rulebook, category: str) -> list[tuple[str, str]]:
+    """What is wrong with the fees of one category, each with its key.
+
+    An id names one fee of a category, a fee is due with a renewal, and a payment is required only
+    while there is a fee to pay.
+    """
+    fees = rulebook.fees_of(category)
+    requirements = rulebook.requirements_of(category)
+    key = f"fees of {category}"
+    problems = [(key, reason) for reason in list_repetitions(fee.id for fee in fees)]
+    if fees and not requirements:
+        problems.append(
+            (key, f"{category} has no renewal requirements, so that no fee is ever due")
+        )
+    key = f"renewal requirements of {category}"
+    return problems + [
+        (f"{key}{name}", reason) for name, reason in _check_paid(requirements, fees, category)
+    ]
+
+
+def _check_paid(
+    requirements: Iterable[Requirement], fees: Iterable[Fee], category: str
+) -> Iterator[tuple[str, str]]:
+    """What is wrong with requirements that a fee is paid, after the rest of each key."""
+    paid = [requirement for requirement in requirements if requirement.fee is not None]
+    for reason in list_repetitions(str(requirement.fee) for requirement in paid):
+        yield "", f"the fee {reason}"
+    by_id = {fee.id: fee for fee in fees}
+    for requirement in paid:
+        for reason in _list_unpayable(requirement, by_id, category):
+            yield f": {requirement.id}.fee", reason
+
+
+def _list_unpayable(requirement: Requirement, fees: dict[str, Fee], category: str) -> list[str]:
+    """The days on which a payment is required of a category, and its fee is not asked."""
+    fee = fees.get(requirement.fee or "")
+    if fee is None:
+        listed = ", ".join(sorted(fees)) or "none"
+        return [f"{requirement.fee!r} is no fee of this category; it has {listed}"]
+    values: tuple[Value | FeeValue, ...] = (*requirement.values, *fee.values)
+    return [
+        f"the fee {fee.id!r} is not asked on {day}, when its payment is required"
+        for day in sorted({value.starts_from for value in values})
+        if value_in_force(requirement, day, category) and not fee.value_on(day)
+    ]

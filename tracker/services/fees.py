@@ -1,0 +1,375 @@
+"""Fees of renewals: who owes what by when, and payments, which are recorded and never charged.
+
+A payment is for one person or, like that of an agency, for many. It is not changed: it is removed
+with a reason, and recorded again if it was only wrong. Each record evaluates whom it touches, so
+that a submitted renewal that lacked only its fee is accepted by itself.
+"""
+
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import date
+from enum import StrEnum
+from typing import NamedTuple
+
+from sqlmodel import Session, col, func, select
+
+from tracker.db.payments import Payment, PaymentShare
+from tracker.db.people import Endorsement, Person
+from tracker.rulebooks import Rulebooks
+from tracker.rules.fees import FeeAccount, PlannedFee, settle_fee
+from tracker.rules.standing import Outcome, Standing, Status
+from tracker.services.context import (
+    MAX_NAME_LENGTH,
+    MAX_TEXT_LENGTH,
+    NotFound,
+    Refusal,
+    Refused,
+    ServiceContext,
+    check_text,
+    lock_person,
+    require_other_person,
+)
+from tracker.services.desk_access import check_association
+from tracker.services.evaluation import DayOf, days_at, evaluate_people, judge_current
+from tracker.services.payment_facts import Payments, read_payments
+
+_AUDITED = {"association", "paid_on", "amount_cents", "payer", "reference", "removed_because"}
+_AUDITED_SHARE = {"payment_id", "endorsement_id", "cycle_starts_on", "fee", "cents"}
+_FREED = {Outcome.WAIVED, Outcome.EXCUSED}
+
+
+class FeeState(StrEnum):
+    """Where one fee stands: nothing is late yet, or it is late, paid, or waived."""
+
+    OPEN = "open"
+    LATE = "late"
+    PAID = "paid"
+    WAIVED = "waived"
+
+
+class FeeLine(NamedTuple):
+    """One fee of one renewal, and what was paid of it; amounts are in cents.
+
+    ``due_on`` is the due date of the renewal in force, ``owed`` what is left to pay.
+    """
+
+    person_id: int
+    name: str
+    endorsement_id: int
+    association: str
+    category: str
+    cycle_starts_on: date
+    cycle_ends_on: date
+    due_on: date
+    fee: PlannedFee
+    account: FeeAccount
+    state: FeeState
+    currency: str
+
+    @property
+    def due(self) -> int:
+        """What has to be paid in all; 0 if the fee was waived."""
+        return 0 if self.state is FeeState.WAIVED else self.account.due
+
+    @property
+    def owed(self) -> int:
+        """What is left to pay."""
+        return 0 if self.state is FeeState.WAIVED else self.account.owed
+
+    @property
+    def key(self) -> str:
+        """Names the renewal and the fee in a form."""
+        return f"{self.endorsement_id}.{self.cycle_starts_on}.{self.fee.id}"
+
+
+class FeeTotals(NamedTuple):
+    """The sums of lines, in cents: ``due + overpaid == paid + owed``."""
+
+    due: int
+    paid: int
+    owed: int
+
+    @property
+    def overpaid(self) -> int:
+        """What was paid beyond what was due."""
+        return self.paid + self.owed - self.due
+
+
+@dataclass(frozen=True, slots=True)
+class ShareInput:
+    """How many cents of a payment are for one fee of one renewal."""
+
+    endorsement_id: int
+    cycle_starts_on: date
+    fee: str
+    cents: int
+
+
+@dataclass(frozen=True, slots=True)
+class PaymentInput:
+    """A payment as it is recorded; a form that is sent twice has the same ``form_key``."""
+
+    association: str
+    paid_on: date
+    amount_cents: int
+    payer: str
+    reference: str
+    note: str
+    shares: tuple[ShareInput, ...]
+    form_key: str
+
+
+class PaidFor(NamedTuple):
+    """One share of a payment, and whose it is."""
+
+    share: PaymentShare
+    person: Person
+    category: str
+
+
+def list_fee_lines(
+    session: Session, rulebooks: Rulebooks, day_of: DayOf, endorsement_ids: Collection[int]
+) -> list[FeeLine]:
+    """The fees of these endorsements: of the current cycle, and what is owed of the one before."""
+    payments = read_payments(session, sorted(endorsement_ids))
+    lines = []
+    for standing in judge_current(session, rulebooks, day_of, endorsement_ids=endorsement_ids):
+        today = day_of(standing.plan.association)
+        cycle = standing.plan.cycle
+        is_current = cycle is not None and today <= cycle.ends_on
+        lines += [line for line in view_fees(standing, payments, today) if is_current or line.owed]
+    return sorted(lines, key=lambda line: (line.name.casefold(), line.person_id, line.due_on))
+
+
+def list_association_fees(
+    session: Session, rulebooks: Rulebooks, association: str, day_of: DayOf
+) -> list[FeeLine]:
+    """`list_fee_lines` of an association; none if its rulebook has no fees."""
+    rulebook = rulebooks.associations[association]
+    categories = {category for fee in rulebook.fees for category in fee.categories}
+    query = select(Endorsement.id).where(
+        Endorsement.association == association, col(Endorsement.category).in_(categories)
+    )
+    ids = session.exec(query).all() if categories else []
+    return list_fee_lines(session, rulebooks, day_of, ids) if ids else []
+
+
+def view_fees(standing: Standing, payments: Payments, today: date) -> Iterator[FeeLine]:
+    """The fees of one renewal on a day; a renewal that lapsed without a payment has none."""
+    plan, cycle, due_on = standing.plan, standing.plan.cycle, standing.due_on
+    if cycle is None or due_on is None:
+        return
+    facts = standing.facts
+    freed = {r.requirement.rule.fee for r in standing.results if r.outcome in _FREED}
+    for fee in plan.fees:
+        through = fee.on_time_through(due_on, cycle.grace_ends_on(cycle.due_on))
+        paid = payments.get((facts.subject_id, cycle.starts_on), ())
+        account = settle_fee(fee, through, paid, today)
+        if standing.status is Status.LAPSED and not account.paid:
+            continue
+        yield FeeLine(
+            facts.person_id,
+            facts.name,
+            facts.subject_id,
+            plan.association,
+            plan.category,
+            cycle.starts_on,
+            cycle.ends_on,
+            due_on,
+            fee,
+            account,
+            _find_state(account, is_freed=fee.id in freed),
+            plan.rulebook.currency_code,
+        )
+
+
+def _find_state(account: FeeAccount, *, is_freed: bool) -> FeeState:
+    if account.is_paid:
+        return FeeState.PAID
+    if is_freed:
+        return FeeState.WAIVED
+    return FeeState.LATE if account.is_late else FeeState.OPEN
+
+
+def add_up(lines: Sequence[FeeLine]) -> FeeTotals:
+    """The sums of lines."""
+    return FeeTotals(
+        sum(line.due for line in lines),
+        sum(line.account.paid for line in lines),
+        sum(line.owed for line in lines),
+    )
+
+
+def record_payment(context: ServiceContext, new: PaymentInput) -> int:
+    """Record a payment and return its id; the same form gives the same payment.
+
+    Raises NotFound for another association or a renewal that has no such fee, and Refused with
+    every reason why it can't be recorded.
+    """
+    check_association(context.actor, new.association)
+    session = context.session
+    saved = session.exec(
+        select(Payment.id).where(
+            Payment.association == new.association, Payment.form_key == new.form_key
+        )
+    ).first()
+    if saved is not None:
+        return saved
+    people = _find_people(context, new)
+    if refusals := _check_payment(context, new):
+        raise Refused(*refusals)
+    payment = Payment(
+        association=new.association,
+        form_key=new.form_key,
+        paid_on=new.paid_on,
+        amount_cents=new.amount_cents,
+        payer=new.payer,
+        reference=new.reference,
+        note=new.note,
+        recorded_at=context.now,
+        recorded_by=context.actor.label,
+    )
+    context.create_row(payment, _AUDITED)
+    for share in new.shares:
+        row = PaymentShare(
+            payment_id=payment.id,
+            endorsement_id=share.endorsement_id,
+            cycle_starts_on=share.cycle_starts_on,
+            fee=share.fee,
+            cents=share.cents,
+        )
+        context.create_row(row, _AUDITED_SHARE)
+    evaluate_people(session, context.rulebooks, people, context.now)
+    return payment.id
+
+
+def remove_payment(context: ServiceContext, payment_id: int, reason: str) -> None:
+    """Remove a payment: it counts for nobody any more, and stays readable with the reason.
+
+    Raises NotFound for another association's, and Refused without a reason or if it was removed.
+    """
+    payment = get_payment(context.session, payment_id, context.associations)
+    people = {each.person.id for each in list_paid_for(context.session, payment_id)}
+    for person_id in sorted(people):
+        require_other_person(context, person_id)
+        lock_person(context.session, person_id)
+    context.session.refresh(payment)
+    refusals = check_text("reason", reason)
+    if payment.removed_at is not None:
+        refusals.append(Refusal("reason", "payment-removed-already"))
+    if refusals:
+        raise Refused(*refusals)
+    context.update_row(
+        payment,
+        _AUDITED,
+        removed_at=context.now,
+        removed_by=context.actor.label,
+        removed_because=reason,
+    )
+    evaluate_people(context.session, context.rulebooks, people, context.now)
+
+
+def correct_payment(
+    context: ServiceContext, payment_id: int, new: PaymentInput, reason: str
+) -> int:
+    """Remove a payment and record it as it should be; the new id. Raises as both do."""
+    remove_payment(context, payment_id, reason)
+    return record_payment(context, new)
+
+
+def get_payment(session: Session, payment_id: int, associations: Collection[str]) -> Payment:
+    """A payment of one of ``associations``. Raises NotFound for any other."""
+    payment = session.get(Payment, payment_id)
+    if payment is None or payment.association not in associations:
+        raise NotFound
+    return payment
+
+
+def list_paid_for(session: Session, payment_id: int) -> list[PaidFor]:
+    """The shares of a payment by name."""
+    query = (
+        select(PaymentShare, Person, Endorsement.category)
+        .join(Endorsement, col(Endorsement.id) == PaymentShare.endorsement_id)
+        .join(Person, col(Person.id) == Endorsement.person_id)
+        .where(PaymentShare.payment_id == payment_id)
+        .order_by(Person.name, col(PaymentShare.id))
+    )
+    return [PaidFor(*row) for row in session.exec(query)]
+
+
+def list_payments(
+    session: Session, association: str, *, skip: int = 0, limit: int
+) -> Sequence[tuple[Payment, int, int]]:
+    """Payments, the last one first: each with what its shares come to, and how many they are."""
+    query = (
+        select(
+            Payment,
+            func.coalesce(func.sum(PaymentShare.cents), 0),
+            func.count(col(PaymentShare.id)),
+        )
+        .outerjoin(PaymentShare, col(PaymentShare.payment_id) == col(Payment.id))
+        .where(Payment.association == association)
+        .group_by(col(Payment.id))
+        .order_by(col(Payment.paid_on).desc(), col(Payment.id).desc())
+    )
+    return session.exec(query.offset(skip).limit(limit)).all()
+
+
+def count_payments(session: Session, association: str) -> int:
+    """How many payments `list_payments` has in all."""
+    return session.exec(select(func.count()).where(Payment.association == association)).one()
+
+
+def _find_people(context: ServiceContext, new: PaymentInput) -> set[int]:
+    """The people a payment is for, each locked. Raises NotFound for a fee that they do not have."""
+    ids = {share.endorsement_id for share in new.shares}
+    query = select(Endorsement).where(
+        col(Endorsement.id).in_(ids), Endorsement.association == new.association
+    )
+    held = {each.id: each for each in context.session.exec(query)}
+    if any(not _has_fee(context, held.get(share.endorsement_id), share) for share in new.shares):
+        raise NotFound
+    people = {each.person_id for each in held.values()}
+    for person_id in sorted(people):
+        require_other_person(context, person_id)
+        lock_person(context.session, person_id)
+    return people
+
+
+def _has_fee(context: ServiceContext, held: Endorsement | None, share: ShareInput) -> bool:
+    """Whether a renewal of an endorsement has a fee."""
+    if held is None:
+        return False
+    triple = (held.association, held.category, held.starts_on)
+    plan = context.rulebooks.plan(*triple, share.cycle_starts_on)
+    cycle = plan.cycle if plan else None
+    if plan is None or cycle is None or cycle.starts_on != share.cycle_starts_on:
+        return False
+    return share.fee in {fee.id for fee in plan.fees}
+
+
+def _check_payment(context: ServiceContext, new: PaymentInput) -> list[Refusal]:
+    """Every reason why a payment can't be recorded."""
+    refusals = []
+    if new.amount_cents <= 0:
+        refusals.append(Refusal("amount", "payment-of-nothing"))
+    if new.paid_on > days_at(context.rulebooks, context.now)(new.association):
+        refusals.append(Refusal("paid_on", "payment-in-future"))
+    if not new.payer:
+        refusals.append(Refusal("payer", "payer-missing"))
+    lengths = {"payer": MAX_NAME_LENGTH, "reference": MAX_NAME_LENGTH, "note": MAX_TEXT_LENGTH}
+    for field, limit in lengths.items():
+        if len(getattr(new, field)) > limit:
+            refusals.append(Refusal(field, "text-too-long", {"limit": limit}))
+    return refusals + _check_shares(new)
+
+
+def _check_shares(new: PaymentInput) -> list[Refusal]:
+    if not new.shares or any(share.cents <= 0 for share in new.shares):
+        return [Refusal("shares", "payment-for-nobody")]
+    keys = {(one.endorsement_id, one.cycle_starts_on, one.fee) for one in new.shares}
+    if len(keys) < len(new.shares):
+        return [Refusal("shares", "payment-share-twice")]
+    if sum(share.cents for share in new.shares) > new.amount_cents:
+        return [Refusal("amount", "payment-shares-exceed")]
+    return []

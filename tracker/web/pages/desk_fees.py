@@ -1,0 +1,168 @@
+"""Fees on the desk: who owes what by when, with totals of what is shown, and as a file."""
+
+from typing import Annotated, NamedTuple
+from urllib.parse import urlencode
+
+from fastapi import APIRouter, Query
+from fastapi.responses import HTMLResponse, Response
+
+from tracker.exports.workbooks import XLSX, Column, ExportTable, Value, table_csv, table_workbook
+from tracker.formatting import format_cycle_span, format_money
+from tracker.rules.fees import CENTS
+from tracker.services.fees import (
+    FeeLine,
+    FeeState,
+    add_up,
+    list_association_fees,
+)
+from tracker.web.page_request import (
+    PAGE_SIZE,
+    CoordinatorPage,
+    PageNumber,
+    PageRequest,
+    count_pages,
+    require,
+)
+from tracker.web.pages.desk import choose_association
+from tracker.web.rendering import category_name
+
+router = APIRouter()
+FEES_PATH = "/coordinator/fees"
+_COLUMNS = (
+    Column("Name", 28),
+    Column("Category", 12),
+    Column("Renewal", 16),
+    Column("Fee", 24),
+    Column("Renewal due", 14),
+    Column("Plain amount through", 20),
+    Column("Due", 10),
+    Column("Paid", 10),
+    Column("Owed", 10),
+    Column("Status", 10),
+)
+_STATES = {
+    FeeState.OPEN: ("Open", "plain"),
+    FeeState.LATE: ("Late", "warm"),
+    FeeState.PAID: ("Paid", "good"),
+    FeeState.WAIVED: ("Waived", "plain"),
+}
+
+
+class FeeView(NamedTuple):
+    """A line with its words: the renewal, the status, and the tone of that."""
+
+    line: FeeLine
+    renewal: str
+    state: str
+    tone: str
+    typed: str = ""
+
+
+class _Shown(NamedTuple):
+    """The lines that an address asks for, and the filter."""
+
+    association: str
+    state: str
+    category: str
+    lines: list[FeeLine]
+
+    def path(self, ending: str = "", **changes: str | int) -> str:
+        """The address of these lines, or of others that differ by ``changes``."""
+        query: dict[str, str | int] = {
+            "association": self.association,
+            "state": self.state,
+            "category": self.category,
+        }
+        kept = {name: text for name, text in {**query, **changes}.items() if text}
+        return f"{FEES_PATH}{ending}?{urlencode(kept)}"
+
+
+def _read(page: PageRequest, association: str, state: str, category: str) -> _Shown:
+    """The lines of an address; 404 for a foreign association, and for what no page links to."""
+    association = choose_association(page.viewer, association)
+    rulebook = page.rulebooks.associations[association]
+    require(rulebook.fees)
+    require(not state or state in set(FeeState))
+    require(not category or category in rulebook.categories)
+    with page.reading() as session:
+        lines = list_association_fees(session, page.rulebooks, association, page.day_of)
+    shown = [line for line in lines if state in ("", line.state)]
+    shown = [line for line in shown if category in ("", line.category)]
+    return _Shown(association, state, category, shown)
+
+
+Chosen = Annotated[str, Query()]
+
+
+@router.get(FEES_PATH)
+def show_fees(
+    page: CoordinatorPage,
+    association: Chosen = "",
+    state: Chosen = "",
+    category: Chosen = "",
+    number: PageNumber = 1,
+) -> HTMLResponse:
+    """Who owes what by when, with totals of exactly what is shown."""
+    shown = _read(page, association, state, category)
+    rulebook = page.rulebooks.associations[shown.association]
+    categories = dict.fromkeys(category for fee in rulebook.fees for category in fee.categories)
+    first = (number - 1) * PAGE_SIZE
+    return page.render(
+        "desk_fees.html",
+        here="coordinator",
+        desk="fees",
+        association=shown.association,
+        views=[view_line(line) for line in shown.lines[first : first + PAGE_SIZE]],
+        count=len(shown.lines),
+        page=number,
+        pages=count_pages(len(shown.lines)),
+        totals=add_up(shown.lines),
+        shown=shown,
+        states=[(each.value, _STATES[each][0]) for each in FeeState],
+        categories={each: category_name(rulebook, each) for each in categories},
+        money=lambda cents: format_money(cents, rulebook.currency_code),
+    )
+
+
+@router.get(f"{FEES_PATH}.csv")
+def send_csv(
+    page: CoordinatorPage, association: Chosen = "", state: Chosen = "", category: Chosen = ""
+) -> Response:
+    """Send exactly the lines that the filter shows, for a spreadsheet."""
+    shown = _read(page, association, state, category)
+    headers = {"content-disposition": f'attachment; filename="{_name_file(page, shown)}.csv"'}
+    content = b"".join(table_csv(_tabulate(shown)))
+    return Response(content, media_type="text/csv; charset=utf-8", headers=headers)
+
+
+@router.get(f"{FEES_PATH}.xlsx")
+def send_workbook(
+    page: CoordinatorPage, association: Chosen = "", state: Chosen = "", category: Chosen = ""
+) -> Response:
+    """Send exactly the lines that the filter shows, as a workbook."""
+    shown = _read(page, association, state, category)
+    name = _name_file(page, shown)
+    with table_workbook(_tabulate(shown), name) as file:
+        headers = {"content-disposition": f'attachment; filename="{name}.xlsx"'}
+        return Response(file.read(), media_type=XLSX, headers=headers)
+
+
+def _name_file(page: PageRequest, shown: _Shown) -> str:
+    return f"{shown.association}-fees-{page.day_of(shown.association)}"
+
+
+def _tabulate(shown: _Shown) -> ExportTable:
+    rows: list[list[Value]] = []
+    for line in shown.lines:
+        view = view_line(line)
+        row: list[Value] = [line.name, line.category, view.renewal, line.fee.label]
+        row += [line.due_on, line.account.on_time_through]
+        row += [cents / CENTS for cents in (line.due, line.account.paid, line.owed)]
+        rows.append([*row, view.state])
+    return ExportTable(_COLUMNS, rows)
+
+
+def view_line(line: FeeLine, typed: str = "") -> FeeView:
+    """A line with its words, and what was typed for it in a form."""
+    renewal = format_cycle_span(line.cycle_starts_on, line.cycle_ends_on)
+    return FeeView(line, renewal, *_STATES[line.state], typed)

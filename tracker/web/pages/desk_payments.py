@@ -1,0 +1,317 @@
+"""Payments of fees on the desk: recording one for checked people, correcting, and removing it."""
+
+from collections.abc import Mapping, Sequence
+from datetime import date
+from typing import Annotated, NamedTuple
+from urllib.parse import urlencode
+
+from fastapi import APIRouter, HTTPException, Query
+from fastapi.responses import HTMLResponse, Response
+from starlette.datastructures import FormData
+
+from tracker.db.payments import Payment
+from tracker.formatting import format_count, format_money
+from tracker.rules.fees import CENTS
+from tracker.services.context import Refused, ServiceContext
+from tracker.services.desk_changes import ChangePlan
+from tracker.services.fees import (
+    PaymentInput,
+    ShareInput,
+    correct_payment,
+    count_payments,
+    get_payment,
+    list_association_fees,
+    list_paid_for,
+    list_payments,
+    record_payment,
+    remove_payment,
+)
+from tracker.web.forms.body import LARGEST_ID, RowId, Typed, clean, text_of
+from tracker.web.forms.fields import format_date_fields
+from tracker.web.forms.payment import ENTER_AMOUNT, PaymentForm, parse_part
+from tracker.web.page_request import (
+    PAGE_SIZE,
+    CoordinatorPage,
+    PageNumber,
+    PageRequest,
+    count_pages,
+    format_problems,
+    require,
+)
+from tracker.web.pages.desk import answer_change, choose_association
+from tracker.web.pages.desk_fees import FEES_PATH, Chosen, FeeView, view_line
+from tracker.web.time_zones import format_instant
+
+router = APIRouter()
+# What a payment may touch, referred tables first: it can complete a submitted renewal.
+_TABLES = ("payment", "payment_share", "submission", "settled_cycle")
+# The name of a field with a part of a payment begins so.
+_PART = "part."
+# Fields of the service that the form has under another name.
+_FIELDS = {"paid_on": "day", "shares": "parts"}
+
+
+class _Sent(NamedTuple):
+    """A form as it was sent: the parts by key, what is wrong, and the payment if nothing is.
+
+    ``corrects`` is the payment in whose place it is recorded; 0 if there is none.
+    """
+
+    association: str
+    form: PaymentForm
+    parts: Mapping[str, str]
+    problems: Sequence[tuple[str, str]] = ()
+    corrects: int = 0
+    payment: PaymentInput | None = None
+
+
+@router.get(f"{FEES_PATH}/payment")
+def show_payment_form(
+    page: CoordinatorPage,
+    association: Chosen = "",
+    fee: Annotated[tuple[str, ...], Query()] = (),
+    corrects: Annotated[int, Query(ge=0)] = 0,
+) -> HTMLResponse:
+    """The form of a payment for the checked fees, each with what is owed of it."""
+    require(page.viewer.records_payments)
+    association = choose_association(page.viewer, association)
+    if corrects:
+        return _show_correction(page, corrects)
+    parts = dict.fromkeys(fee, "")
+    views = _list_views(page, association, parts)
+    parts = {view.line.key: _plain(view.line.owed) for view in views}
+    only = views[0].line.name if len(views) == 1 else ""
+    form = PaymentForm(
+        data={"payer": only, "form_key": None, **format_date_fields(page.day_of(association))}
+    )
+    return _render_form(page, _Sent(association, form, parts))
+
+
+def _show_correction(page: PageRequest, payment_id: int) -> HTMLResponse:
+    """The form with what was recorded of a payment that was wrong."""
+    with page.reading() as session:
+        payment = get_payment(session, payment_id, page.viewer.coordinates)
+        shares = [each.share for each in list_paid_for(session, payment_id)]
+    parts = {
+        f"{one.endorsement_id}.{one.cycle_starts_on}.{one.fee}": _plain(one.cents) for one in shares
+    }
+    form = PaymentForm(
+        data={
+            "payer": payment.payer,
+            "amount": _plain(payment.amount_cents),
+            "reference": payment.reference,
+            "note": payment.note,
+            "form_key": None,
+            **format_date_fields(payment.paid_on),
+        }
+    )
+    return _render_form(page, _Sent(payment.association, form, parts, (), payment_id))
+
+
+def _plain(cents: int) -> str:
+    """An amount as it is typed: ``75.00``."""
+    return f"{cents // CENTS}.{cents % CENTS:02}"
+
+
+def _list_views(page: PageRequest, association: str, parts: Mapping[str, str]) -> list[FeeView]:
+    """The lines of these keys, each with what was typed for it; others are left out."""
+    with page.reading() as session:
+        lines = list_association_fees(session, page.rulebooks, association, page.day_of)
+    return [view_line(line, parts[line.key]) for line in lines if line.key in parts]
+
+
+def _render_form(page: PageRequest, sent: _Sent) -> HTMLResponse:
+    association, form, parts, corrects = sent.association, sent.form, sent.parts, sent.corrects
+    rulebook = page.rulebooks.associations[association]
+    views = _list_views(page, association, parts)
+    listed = {view.line.key for view in views}
+    return page.render(
+        "desk_payment.html",
+        here="coordinator",
+        desk="fees",
+        association=association,
+        form=form,
+        problems=[*form.problems(), *sent.problems],
+        views=views,
+        hidden={key: text for key, text in parts.items() if key not in listed} if corrects else {},
+        corrects=corrects,
+        back=f"{FEES_PATH}?{urlencode({'association': association})}",
+        money=lambda cents: format_money(cents, rulebook.currency_code),
+    )
+
+
+@router.post(f"{FEES_PATH}/payment")
+def save_payment(page: CoordinatorPage, typed: Typed) -> Response:
+    """Record a payment, or one in place of another: previewed, then done."""
+    sent = _read_sent(page, typed)
+    association = sent.association
+    if sent.payment is None:
+        return _render_form(page, sent)
+    plan = _plan_payment(page, sent.payment, sent.corrects, sent.form.reason.data or "")
+    back = f"{FEES_PATH}?{urlencode({'association': association})}"
+    try:
+        return answer_change(page, typed, plan, action=f"{FEES_PATH}/payment", back=back)
+    except Refused as refused:
+        named = [(_FIELDS.get(field, field), words) for field, words in format_problems(refused)]
+        return _render_form(page, sent._replace(problems=named))
+
+
+def _read_sent(page: PageRequest, typed: FormData) -> _Sent:
+    """What a form has sent; without a payment if something is wrong with it."""
+    association = choose_association(page.viewer, text_of(typed, "association"))
+    parts = {
+        name.removeprefix(_PART): clean(str(text))
+        for name, text in typed.multi_items()
+        if name.startswith(_PART)
+    }
+    form = PaymentForm(typed)
+    shares, problems = _parse_shares(parts)
+    paid_on = form.parse_past_day(page.day_of(association), named="payment")
+    amount = form.parse_amount([share.cents for share in shares])
+    sent = _Sent(association, form, parts, problems, _read_number(typed, "corrects"))
+    if paid_on is None or problems or form.problems():
+        return sent
+    payment = PaymentInput(
+        association,
+        paid_on,
+        amount,
+        form.payer.data or "",
+        form.reference.data or "",
+        form.note.data or "",
+        tuple(shares),
+        form.form_key.data,
+    )
+    return sent._replace(payment=payment)
+
+
+def _read_number(typed: FormData, name: str) -> int:
+    """An id that a form sends; 0 for anything else."""
+    text = text_of(typed, name)
+    is_id = text.isascii() and text.isdigit() and len(text) <= len(str(LARGEST_ID))
+    return int(text) if is_id and int(text) <= LARGEST_ID else 0
+
+
+def _parse_shares(parts: Mapping[str, str]) -> tuple[list[ShareInput], list[tuple[str, str]]]:
+    """The parts that are not blank or zero, and what is wrong with the others."""
+    shares, problems = [], []
+    for key, text in parts.items():
+        cents = parse_part(text)
+        if cents is None:
+            problems.append((f"{_PART}{key}", ENTER_AMOUNT))
+        elif cents:
+            shares.append(_name_share(key, cents))
+    return shares, problems
+
+
+def _name_share(key: str, cents: int) -> ShareInput:
+    """The part of the renewal and fee that a key names. 404 for what is none."""
+    endorsement_id, _, rest = key.partition(".")
+    starts_on, _, fee = rest.partition(".")
+    try:
+        return ShareInput(int(endorsement_id), date.fromisoformat(starts_on), fee, cents)
+    except ValueError:
+        raise HTTPException(404) from None
+
+
+def _plan_payment(page: PageRequest, new: PaymentInput, corrects: int, reason: str) -> ChangePlan:
+    currency = page.rulebooks.associations[new.association].currency_code
+    held = {share.endorsement_id for share in new.shares}
+    with page.reading() as session:
+        lines = list_association_fees(session, page.rulebooks, new.association, page.day_of)
+        people = {line.person_id for line in lines if line.endorsement_id in held}
+        if corrects:
+            get_payment(session, corrects, page.viewer.coordinates)
+            people |= {each.person.id for each in list_paid_for(session, corrects)}
+    names = {line.name for line in lines if line.endorsement_id in held}
+    whom = min(names) if len(names) == 1 else format_count(len(names), "person", "people")
+    amount = format_money(new.amount_cents, currency)
+    title = f"Record a payment of {amount} for {whom}"
+    if corrects:
+        title = f"Correct a payment to {amount} for {whom}"
+
+    def work(context: ServiceContext) -> None:
+        if corrects:
+            correct_payment(context, corrects, new, reason)
+        else:
+            record_payment(context, new)
+
+    return ChangePlan(new.association, title, frozenset(people), _TABLES, work, reason)
+
+
+@router.get(f"{FEES_PATH}/payments")
+def show_payments(
+    page: CoordinatorPage, association: Chosen = "", number: PageNumber = 1
+) -> HTMLResponse:
+    """What was recorded, the last payment first."""
+    association = choose_association(page.viewer, association)
+    rulebook = page.rulebooks.associations[association]
+    with page.reading() as session:
+        skip = (number - 1) * PAGE_SIZE
+        payments = list_payments(session, association, skip=skip, limit=PAGE_SIZE)
+        pages = count_pages(count_payments(session, association))
+    return page.render(
+        "desk_payments.html",
+        here="coordinator",
+        desk="fees",
+        association=association,
+        payments=payments,
+        page=number,
+        pages=pages,
+        money=lambda cents: format_money(cents, rulebook.currency_code),
+    )
+
+
+@router.get(f"{FEES_PATH}/payments/{{payment_id}}")
+def show_payment(page: CoordinatorPage, payment_id: RowId) -> HTMLResponse:
+    """One payment: for whom it is, who recorded it, and removing it."""
+    with page.reading() as session:
+        payment = get_payment(session, payment_id, page.viewer.coordinates)
+    return _render_payment(page, payment)
+
+
+@router.post(f"{FEES_PATH}/payments/{{payment_id}}")
+def remove(page: CoordinatorPage, payment_id: RowId, typed: Typed) -> Response:
+    """Remove a payment: previewed, then done."""
+    with page.reading() as session:
+        payment = get_payment(session, payment_id, page.viewer.coordinates)
+        people = frozenset(each.person.id for each in list_paid_for(session, payment_id))
+    reason = clean(text_of(typed, "reason"))
+    currency = page.rulebooks.associations[payment.association].currency_code
+    title = f"Remove a payment of {format_money(payment.amount_cents, currency)}"
+
+    def work(context: ServiceContext) -> None:
+        remove_payment(context, payment_id, reason)
+
+    plan = ChangePlan(payment.association, title, people, _TABLES, work, reason)
+    path = f"{FEES_PATH}/payments/{payment_id}"
+    try:
+        return answer_change(page, typed, plan, action=path, back=path)
+    except Refused as refused:
+        return _render_payment(page, payment, reason, format_problems(refused))
+
+
+def _render_payment(
+    page: PageRequest,
+    payment: Payment,
+    reason: str = "",
+    problems: Sequence[tuple[str, str]] = (),
+) -> HTMLResponse:
+    rulebook = page.rulebooks.associations[payment.association]
+    with page.reading() as session:
+        paid_for = list_paid_for(session, payment.id)
+    labels = {fee.id: fee.label for fee in rulebook.fees}
+    return page.render(
+        "desk_payment_one.html",
+        here="coordinator",
+        desk="fees",
+        association=payment.association,
+        payment=payment,
+        paid_for=paid_for,
+        labels=labels,
+        reason=reason,
+        problems=problems,
+        names=page.site.settings.coordinator_names,
+        format_instant=lambda instant: format_instant(instant, rulebook.time_zone),
+        money=lambda cents: format_money(cents, rulebook.currency_code),
+        left=payment.amount_cents - sum(each.share.cents for each in paid_for),
+    )
