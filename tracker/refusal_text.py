@@ -15,6 +15,7 @@ from tracker.formatting import (
     format_list,
     format_size,
 )
+from tracker.renewal_refusals import RENEWAL_SENTENCES
 
 Facts = Mapping[str, Any]
 
@@ -98,14 +99,7 @@ _SENTENCES: dict[str, str | Callable[[Facts], str]] = {
         "the renewal to you."
     ),
     "entry-of-submitted": "This session belongs to a submitted renewal. Return the renewal first.",
-    "renewal-submitted-already": "This renewal was submitted on {day}",
-    "renewal-settled": "This renewal was settled on {settled_on}. Contact your coordinator.",
-    "renewal-not-open": "You can submit this renewal from {day} on",
-    "renewal-closed": "This renewal could be submitted through {day}. Contact your coordinator.",
-    "statement-not-signed": "Check “{statement}” to sign it",
-    "signature-missing": "Type your name to sign",
-    "renewal-returned-already": "This renewal was returned already",
-    "renewal-accepted-already": "This renewal was accepted already",
+    **RENEWAL_SENTENCES,
     # The list of people
     "nobody-selected": "None of the people you chose is in this list anymore. Choose again.",
     "too-many-selected": "Choose at most {limit} rows at one time. Narrow the list down first.",

@@ -27,7 +27,10 @@ _WITH_ASSOCIATION = {
     "entry_decision",
     "entry_question",
 }
-_OF_ENDORSEMENT = {"leave", "waiver", "renewal", "time_request", "settled_cycle", "submission"}
+_OF_ENDORSEMENT = {
+    *("leave", "waiver", "renewal", "time_request"),
+    *("settled_cycle", "submission", "audit_case"),
+}
 _OF_APPLICATION = {"review", "reference", "attestation", "exam_result"}
 # What an applicant enters for any application.
 _PORTFOLIO = {"degree", "position"}

@@ -1,0 +1,46 @@
+"""Audits of accepted renewals, for tests: who submitted, and draws of them."""
+
+from datetime import date, datetime
+
+from sqlmodel import Session
+
+from tests.support.cast import ATTESTING, BOOKS, KAI, Cast
+from tests.support.submitting import ALL_SIGNED, CYCLE
+from tracker.db.audits import AuditDraw
+from tracker.rules.audit_sampling import Quota
+from tracker.services.audit_decisions import ask_for_documents
+from tracker.services.audit_draws import DrawInput, draw_renewals, freeze_frame
+from tracker.services.audits import list_cases
+from tracker.services.context import Actor, ServiceContext
+from tracker.services.submissions import SubmissionInput, submit_renewal
+
+CYCLE_ENDS = date(2027, 12, 31)
+SEED = "4 2 6 1 5"
+
+
+def acts(session: Session, cast: Cast, email: str, now: datetime) -> ServiceContext:
+    """The context in which a person, or the association's coordinator, acts."""
+    person_id = cast.people.get(email)
+    return ServiceContext(
+        session, BOOKS, Actor(email, person_id, () if person_id else (ATTESTING,)), now
+    )
+
+
+def submit(session: Session, cast: Cast, email: str, now: datetime) -> int:
+    """Submit a renewal that attests to everything; the id of the submission."""
+    signed = SubmissionInput(cast.endorsements[email], CYCLE, "A Name", ALL_SIGNED, "a" * 32)
+    return submit_renewal(acts(session, cast, email, now), signed).id
+
+
+def freeze(session: Session, cast: Cast, now: datetime, *, amount: int = 100) -> AuditDraw:
+    """Fix a draw of a share of the accepted renewals."""
+    wanted = DrawInput(ATTESTING, CYCLE_ENDS, CYCLE_ENDS, Quota.SHARE, amount, SEED)
+    return freeze_frame(acts(session, cast, KAI, now), wanted)
+
+
+def ask_everyone(session: Session, cast: Cast, now: datetime, due_on: date) -> list[int]:
+    """Draw all accepted renewals, and ask for documents; the ids of the cases."""
+    kai, fixed = acts(session, cast, KAI, now), freeze(session, cast, now)
+    draw_renewals(kai, fixed.id)
+    ask_for_documents(kai, fixed.id, due_on)
+    return [one.case.id for one in list_cases(session, fixed.id)]

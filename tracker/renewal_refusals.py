@@ -1,0 +1,29 @@
+"""The sentences of `tracker.refusal_text` about submitted renewals and audits."""
+
+RENEWAL_SENTENCES = {
+    "renewal-submitted-already": "This renewal was submitted on {day}",
+    "renewal-settled": "This renewal was settled on {settled_on}. Contact your coordinator.",
+    "renewal-not-open": "You can submit this renewal from {day} on",
+    "renewal-closed": "This renewal could be submitted through {day}. Contact your coordinator.",
+    "statement-not-signed": "Check “{statement}” to sign it",
+    "signature-missing": "Type your name to sign",
+    "renewal-returned-already": "This renewal was returned already",
+    "renewal-accepted-already": "This renewal was accepted already",
+    "audit-nobody": "No accepted renewal can be drawn: choose other days, or wait",
+    "audit-days": "The last day can't be before the first one",
+    "audit-amount": "Enter a whole number, at least 1",
+    "audit-share": "Enter a percentage from 1 to 100",
+    "audit-drawn": "This draw was made already",
+    "audit-state": "This was decided or sent meanwhile. Look at the page again.",
+    "audit-due": "Enter a day after today ({today})",
+    "audit-not-sent": "The documents can still be sent through {due_on}",
+    "audit-verdict-missing": "Decide about “{title}” first, in the table above",
+    "audit-reason-missing": "Write why “{title}” is not supported",
+    "audit-short": (
+        "Without the sessions that are not supported, the renewal does not meet every requirement. "
+        "Choose not passed, or waive what is missing first."
+    ),
+    "audit-nothing-sent": "Add a document to a session, or write a note",
+    "appeal-missing": "Write why you disagree",
+    "audit-appealed": "You appealed already. Contact your coordinator.",
+}
