@@ -52,7 +52,7 @@ def as_kai(session: object, now: datetime) -> ServiceContext:
 
 
 def reminders(jobs: JobHarness) -> list[str]:
-    return [mail.subject for mail in jobs.mails() if mail.subject.startswith(REMINDER)]
+    return [mail.subject for mail in jobs.mails("request") if mail.subject.startswith(REMINDER)]
 
 
 def test_a_reminder_leaves_a_week_before_and_once(jobs: JobHarness) -> None:

@@ -1,19 +1,21 @@
 """Audits of accepted renewals, for tests: who submitted, and draws of them."""
 
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 
 from sqlmodel import Session
 
 from tests.support.cast import ATTESTING, BOOKS, KAI, Cast
-from tests.support.submitting import ALL_SIGNED, CYCLE
+from tests.support.submitting import ALL_SIGNED, CYCLE, add_endorsee
 from tracker.db.audits import AuditDraw
 from tracker.rules.audit_sampling import Quota
 from tracker.services.audit_decisions import ask_for_documents
 from tracker.services.audit_draws import DrawInput, draw_renewals, freeze_frame
-from tracker.services.audits import list_cases
+from tracker.services.audits import get_case, list_cases
 from tracker.services.context import Actor, ServiceContext
+from tracker.services.evaluation import evaluate_people
 from tracker.services.submissions import SubmissionInput, submit_renewal
 
+HAL, IVY = "hal@example.org", "ivy@example.org"
 CYCLE_ENDS = date(2027, 12, 31)
 SEED = "4 2 6 1 5"
 
@@ -44,3 +46,23 @@ def ask_everyone(session: Session, cast: Cast, now: datetime, due_on: date) -> l
     draw_renewals(kai, fixed.id)
     ask_for_documents(kai, fixed.id, due_on)
     return [one.case.id for one in list_cases(session, fixed.id)]
+
+
+def audit_hal(session: Session, cast: Cast, now: datetime) -> dict[str, int]:
+    """Store Hal, whose accepted renewal is audited, and Ivy, whose is drawn and nobody asked yet.
+
+    Returns the ids of Hal's draw and case, and of Ivy's draw ("drawn").
+    """
+    _accept(session, cast, HAL, "Hal Keawe", now)
+    [case_id] = ask_everyone(session, cast, now, now.date() + timedelta(days=20))
+    _accept(session, cast, IVY, "Ivy Nalu", now)
+    drawn = freeze(session, cast, now)
+    draw_renewals(acts(session, cast, KAI, now), drawn.id)
+    draw_id = get_case(session, case_id, {ATTESTING}).case.draw_id
+    return {"case": case_id, "draw": draw_id, "drawn": drawn.id}
+
+
+def _accept(session: Session, cast: Cast, email: str, name: str, now: datetime) -> None:
+    add_endorsee(session, cast, email, name)
+    evaluate_people(session, BOOKS, {cast.people[email]}, now)
+    submit(session, cast, email, now)

@@ -15,7 +15,8 @@ from email import message_from_bytes, policy
 from httpx2 import Response
 from sqlmodel import Session
 
-from tests.support.cast import ALICE, BASE_URL, BOB, CAROL, CONFIG, DANA, KAI, Cast
+from tests.support.auditing import HAL, audit_hal
+from tests.support.cast import ALICE, BASE_URL, BOB, CAROL, CONFIG, DANA, KAI, NOW, Cast
 from tests.support.held import settle_last_year
 from tests.support.questions import ask
 from tests.support.submitting import FAY, add_endorsee, submit_for_gil
@@ -201,6 +202,7 @@ def test_hostile_text_is_harmless_in_every_field(sqlite_applicant_web: WebClient
         make_portfolios(session, sqlite_applicant_web.cast)
         submit_for_gil(session, sqlite_applicant_web.cast)
         add_endorsee(session, sqlite_applicant_web.cast, FAY, "Fay Lani")
+        audit_hal(session, sqlite_applicant_web.cast, NOW)
         ask(session, sqlite_applicant_web.cast.entries["unknown"], "Who is Jo Hart?")
     upload_hostile_lists(sqlite_applicant_web)
     # Several times: what one of them saved gives another one, or a job, something to answer.
@@ -219,7 +221,9 @@ def test_hostile_text_is_harmless_in_every_field(sqlite_applicant_web: WebClient
         NORA,
         CAROL,
         FAY,
+        HAL,
         KAI,
+        HAL,
         "",
     )
     for email in visitors:
