@@ -24,7 +24,7 @@ def announce_audit(
     rulebook = context.rulebooks.associations[audited.endorsement.association]
     with use_locale(rulebook.locale):
         if audited.case.state == AuditState.ASKED:
-            mail = _write_request(context, audited)
+            mail = _write_request(context, audited, by)
         else:
             mail = _write_decision(context, audited, by)
     key = f"{change_prefix(audited.person.id, now)}audit:{audited.case.id}:{audited.case.state}"
@@ -57,7 +57,7 @@ def _queue(
 
 
 def _write_request(
-    context: MailContext, audited: AuditedRenewal, *, is_reminder: bool = False
+    context: MailContext, audited: AuditedRenewal, by: str = "", *, is_reminder: bool = False
 ) -> RequestMail:
     """Documents are asked for, or due soon; with the reason if the due date was moved."""
     case, association = audited.case, audited.endorsement.association
@@ -85,7 +85,7 @@ def _write_request(
         action=Action("Send documents", _url(context, audited)),
         why=_why(association),
         answer="" if is_reminder else case.extended_because or "",
-        answered_by="Your coordinator",
+        answered_by=by or "Your coordinator",
     )
 
 
@@ -101,7 +101,9 @@ def _write_decision(context: MailContext, audited: AuditedRenewal, by: str) -> R
             "Your renewal did not pass the audit",
             "Your renewal did not pass the audit.",
         )
-        intro = f"{association} returned your renewal to you: correct it, and submit it again."
+        intro = (
+            f"{association} returned it to you. My year shows until when you can submit it again."
+        )
         if audited.may_appeal:
             intro += " If you disagree, you can appeal once: open the audit, and write why."
         action = Action("Open the audit", _url(context, audited))

@@ -9,7 +9,7 @@ from datetime import date
 from typing import NamedTuple
 
 from tracker.db.audits import AuditItem
-from tracker.rules.audit_stages import MAY_ASK, MAY_DECIDE, MAY_EXTEND, AuditState, AuditVerdict
+from tracker.rules.audit_stages import MAY_ASK, MAY_EXTEND, AuditState, AuditVerdict, may_decide
 from tracker.rules.explain import LoggedEntry
 from tracker.services.audit_draws import get_draw
 from tracker.services.audits import (
@@ -77,10 +77,9 @@ def record_verdicts(
 ) -> None:
     """Note what a coordinator found about entries, by entry; the standing does not move yet."""
     audited = _lock(context, case_id)
-    if audited.case.state not in MAY_DECIDE:
-        raise Refused(Refusal("verdict", "audit-state"))
+    if refusals := _check_state(context, audited, "verdict"):
+        raise Refused(*refusals)
     entries = list_audited_entries(context.session, audited)
-    refusals: list[Refusal] = []
     for entry, _ in entries:
         found = verdicts.get(entry.id)
         if found is None or found.verdict is AuditVerdict.SUPPORTED:
@@ -133,14 +132,9 @@ def _check_decision(
     passed: bool,
     reason: str,
 ) -> list[Refusal]:
-    case = audited.case
     refusals = check_text("reason", reason, required=not passed)
-    if case.state not in MAY_DECIDE:
-        refusals.append(Refusal("reason", "audit-state"))
-    today = days_at(context.rulebooks, context.now)(audited.endorsement.association)
-    is_waiting = case.state == AuditState.ASKED
-    if is_waiting and case.due_on is not None and case.due_on >= today:
-        refusals.append(Refusal("reason", "audit-not-sent", {"due_on": case.due_on}))
+    refusals += _check_state(context, audited, "reason")
+    is_waiting = audited.case.state == AuditState.ASKED
     # Someone who sent nothing does not pass, whatever the log says.
     if not is_waiting or passed:
         missing = [entry.title for entry, item in entries if item is None]
@@ -148,6 +142,17 @@ def _check_decision(
             Refusal("reason", "audit-verdict-missing", {"title": title}) for title in missing[:1]
         ]
     return refusals
+
+
+def _check_state(context: ServiceContext, audited: AuditedRenewal, field: str) -> list[Refusal]:
+    """Why it can't be decided now: it was, or documents can still be sent."""
+    case = audited.case
+    today = days_at(context.rulebooks, context.now)(audited.endorsement.association)
+    if may_decide(case.state, case.due_on, today):
+        return []
+    if case.state == AuditState.ASKED:
+        return [Refusal(field, "audit-not-sent", {"due_on": case.due_on})]
+    return [Refusal(field, "audit-state")]
 
 
 def _apply_verdicts(

@@ -273,6 +273,7 @@ def test_an_audit_passes_with_every_session_supported(
 
 
 def test_a_session_without_support_needs_a_reason(act: Act, cast: Cast, asked: int) -> None:
+    send(act(FAY), asked, cast.entries["fay"])
     no = ItemVerdict(AuditVerdict.NOT_SUPPORTED)
     with pytest.raises(Refused) as refused:
         record_verdicts(act(KAI), asked, {cast.entries["fay"]: no})

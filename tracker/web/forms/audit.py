@@ -28,7 +28,7 @@ class DrawForm(OwnForm):
 
     association = HiddenField(filters=[clean])
     ends_from = SelectField("Cycles that end from", validate_choice=False)
-    ends_through = SelectField("through", validate_choice=False)
+    ends_through = SelectField("Through", validate_choice=False)
     category = SelectField("Category", validate_choice=False)
     quota = RadioField(
         "How many?",

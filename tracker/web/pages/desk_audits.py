@@ -12,7 +12,7 @@ from tracker.db.audits import AuditDraw
 from tracker.exports.audit_file import REDO, pack_audit
 from tracker.formatting import format_cycle_span, format_date
 from tracker.notifications.audit_mail import announce_audit
-from tracker.rules.audit_stages import MAY_ASK, MAY_DECIDE, MAY_EXTEND, AuditState, AuditVerdict
+from tracker.rules.audit_stages import MAY_ASK, MAY_EXTEND, AuditState, AuditVerdict, may_decide
 from tracker.services.audit_decisions import (
     ItemVerdict,
     ask_for_documents,
@@ -287,6 +287,7 @@ def _render_case(
     with page.reading() as session:
         entries = list_audited_entries(session, audited)
         files = list_entry_files(session, audited.person.id)
+    case, today = audited.case, page.day_of(association)
     sent = {name: str(text) for name, text in typed.items()} if typed is not None else {}
     return page.render(
         "desk_audit_case.html",
@@ -300,9 +301,8 @@ def _render_case(
         files=files,
         cycle=_format_cycle(audited),
         category=category_name(rulebook, audited.endorsement.category),
-        may_extend=audited.case.state in MAY_EXTEND,
-        may_decide=audited.case.state in MAY_DECIDE,
-        today=page.day_of(association),
+        may_extend=case.state in MAY_EXTEND,
+        may_decide=may_decide(case.state, case.due_on, today),
         sent=sent,
         names=page.site.settings.coordinator_names | {audited.person.email: audited.person.name},
         format_instant=lambda instant: format_instant(instant, rulebook.time_zone),
