@@ -53,16 +53,17 @@ def audit_hal(session: Session, cast: Cast, now: datetime) -> dict[str, int]:
 
     Returns the ids of Hal's draw and case, and of Ivy's draw ("drawn").
     """
-    _accept(session, cast, HAL, "Hal Keawe", now)
+    accept(session, cast, HAL, "Hal Keawe", now)
     [case_id] = ask_everyone(session, cast, now, now.date() + timedelta(days=20))
-    _accept(session, cast, IVY, "Ivy Nalu", now)
+    accept(session, cast, IVY, "Ivy Nalu", now)
     drawn = freeze(session, cast, now)
     draw_renewals(acts(session, cast, KAI, now), drawn.id)
     draw_id = get_case(session, case_id, {ATTESTING}).case.draw_id
     return {"case": case_id, "draw": draw_id, "drawn": drawn.id}
 
 
-def _accept(session: Session, cast: Cast, email: str, name: str, now: datetime) -> None:
+def accept(session: Session, cast: Cast, email: str, name: str, now: datetime) -> None:
+    """Store an endorsee whose renewal is accepted by itself."""
     add_endorsee(session, cast, email, name)
     evaluate_people(session, BOOKS, {cast.people[email]}, now)
     submit(session, cast, email, now)
