@@ -84,7 +84,11 @@ class AuditCase(SQLModel, table=True):
 
 
 class AuditItem(SQLModel, table=True):
-    """The verdict about one entry of an audited renewal; one without support has a reason."""
+    """The verdict about one entry of an audited renewal; one without support has a reason.
+
+    ``title``, ``held_on``, and ``minutes`` say what the entry was, also once the person deleted it
+    (``entry_id`` is None then): the verdict stays in the audit file.
+    """
 
     __tablename__ = "audit_item"
     __table_args__ = (
@@ -95,7 +99,13 @@ class AuditItem(SQLModel, table=True):
     )
     id: int = Field(default=None, primary_key=True)
     case_id: int = Field(index=True, foreign_key="audit_case.id", ondelete="CASCADE")
-    entry_id: int = Field(index=True, foreign_key="entry.id", ondelete="CASCADE")
+    endorsement_id: int = Field(index=True, foreign_key="endorsement.id", ondelete="CASCADE")
+    entry_id: int | None = Field(
+        default=None, index=True, foreign_key="entry.id", ondelete="SET NULL"
+    )
+    title: str = Field(max_length=300)
+    held_on: date
+    minutes: int
     verdict: str = Field(max_length=13)
     reason: str = Field(default="", max_length=500)
     decided_at: datetime = Field(sa_type=Instant)

@@ -8,7 +8,12 @@ from sqlmodel import Session
 
 from tracker.db.audits import AuditDraw
 from tracker.services.audit_draws import list_drawn, parse_strata
-from tracker.services.audits import AuditedRenewal, list_audited_entries, list_cases
+from tracker.services.audits import (
+    AuditedRenewal,
+    list_audited_entries,
+    list_cases,
+    list_deleted_items,
+)
 from tracker.services.evidence import list_entry_files
 from tracker.spreadsheet_csv import csv_lines
 
@@ -102,4 +107,8 @@ def _list_sessions(session: Session, audited: AuditedRenewal) -> Iterator[list[o
         found: list[object] = ["", "", "", ""]
         if item is not None:
             found = [item.verdict, item.reason, item.decided_at, item.decided_by]
+        yield [audited.case.position, audited.person.name, *about, *found]
+    for item in list_deleted_items(session, audited):
+        about = [item.held_on, "", item.title, item.minutes, "the session was deleted since"]
+        found = [item.verdict, item.reason, item.decided_at, item.decided_by]
         yield [audited.case.position, audited.person.name, *about, *found]

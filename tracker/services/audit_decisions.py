@@ -202,7 +202,11 @@ def _record(
     reason = found.reason if found.verdict is AuditVerdict.NOT_SUPPORTED else ""
     new = AuditItem(
         case_id=audited.case.id,
+        endorsement_id=audited.endorsement.id,
         entry_id=entry.id,
+        title=entry.title,
+        held_on=entry.held_on,
+        minutes=entry.minutes,
         verdict=found.verdict.value,
         reason=reason,
         decided_at=context.now,

@@ -164,6 +164,14 @@ def list_audited_entries(session: Session, audited: AuditedRenewal) -> list[Audi
     ]
 
 
+def list_deleted_items(session: Session, audited: AuditedRenewal) -> Sequence[AuditItem]:
+    """The verdicts about entries that their person deleted since, oldest first."""
+    query = select(AuditItem).where(
+        AuditItem.case_id == audited.case.id, col(AuditItem.entry_id).is_(None)
+    )
+    return session.exec(query.order_by(col(AuditItem.id))).all()
+
+
 def add_documents(
     context: ServiceContext,
     case_id: int,

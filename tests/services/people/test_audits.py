@@ -13,6 +13,7 @@ from tests.support.auditing import SEED, acts, ask_everyone, freeze, submit
 from tests.support.cast import ATTESTING, KAI, Cast
 from tests.support.submitting import CYCLE, FAY, GIL, SUBMITTED_AT, add_endorsee, fill_with_fay
 from tracker.db.audits import AuditDraw
+from tracker.db.corrections import Removal
 from tracker.db.engine import writing
 from tracker.db.entry_reviews import EntryDecision
 from tracker.db.ledgers import SettledCycle, StandingRow
@@ -41,12 +42,15 @@ from tracker.services.audits import (
     get_case,
     list_audited_entries,
     list_cases,
+    list_deleted_items,
     list_own_cases,
     list_to_remind,
     list_waiting,
     send_documents,
 )
 from tracker.services.context import NotFound, Refused, ServiceContext
+from tracker.services.entries import delete_entry
+from tracker.services.entry_undo import undo_deletion
 from tracker.services.evaluation import evaluate_people
 from tracker.services.evidence import ReceivedFile
 from tracker.services.submissions import return_renewal
@@ -376,3 +380,22 @@ def test_sessions_of_another_cycle_are_not_audited(
                   minutes=60, title="Next cycle")  # fmt: skip
     session.add(other)
     assert len(list_audited_entries(session, audited)) == 1
+
+
+def test_a_verdict_outlives_its_session_and_finds_it_again(
+    session: Session, cast: Cast, act: Act, asked: int
+) -> None:
+    send(act(FAY), asked, cast.entries["fay"])
+    record_verdicts(act(KAI), asked, {cast.entries["fay"]: NO})
+    decide_audit(act(KAI), asked, passed=False, reason="Nothing fits")
+    delete_entry(act(FAY), cast.entries["fay"])
+    session.expire_all()
+    audited = get_case(session, asked, [ATTESTING])
+    [item] = list_deleted_items(session, audited)
+    assert (item.title, item.minutes, item.reason) == ("Infancy week", 1200, "No certificate")
+    [deletion] = session.exec(select(Removal)).all()
+    undo_deletion(act(FAY), deletion.id)
+    session.expire_all()
+    assert list_deleted_items(session, audited) == []
+    [again] = list_audited_entries(session, audited)
+    assert again.item is not None

@@ -83,7 +83,11 @@ def upgrade() -> None:
         "audit_item",
         sa.Column("id", sa.Integer(), nullable=False),
         sa.Column("case_id", sa.Integer(), nullable=False),
-        sa.Column("entry_id", sa.Integer(), nullable=False),
+        sa.Column("endorsement_id", sa.Integer(), nullable=False),
+        sa.Column("entry_id", sa.Integer(), nullable=True),
+        sa.Column("title", sa.String(length=300), nullable=False),
+        sa.Column("held_on", sa.Date(), nullable=False),
+        sa.Column("minutes", sa.Integer(), nullable=False),
         sa.Column("verdict", sa.String(length=13), nullable=False),
         sa.Column("reason", sa.String(length=500), nullable=False),
         sa.Column("decided_at", sa.DateTime(timezone=True), nullable=False),
@@ -91,12 +95,14 @@ def upgrade() -> None:
         sa.CheckConstraint("verdict IN ('supported', 'not supported')", name="audit_item_verdict"),
         sa.CheckConstraint("verdict = 'supported' OR reason <> ''", name="audit_item_reason"),
         sa.ForeignKeyConstraint(["case_id"], ["audit_case.id"], ondelete="CASCADE"),
-        sa.ForeignKeyConstraint(["entry_id"], ["entry.id"], ondelete="CASCADE"),
+        sa.ForeignKeyConstraint(["endorsement_id"], ["endorsement.id"], ondelete="CASCADE"),
+        sa.ForeignKeyConstraint(["entry_id"], ["entry.id"], ondelete="SET NULL"),
         sa.PrimaryKeyConstraint("id"),
         sa.UniqueConstraint("case_id", "entry_id", name="audit_item_once"),
         sqlite_autoincrement=True,
     )
     op.create_index("ix_audit_item_case_id", "audit_item", ["case_id"])
+    op.create_index("ix_audit_item_endorsement_id", "audit_item", ["endorsement_id"])
     op.create_index("ix_audit_item_entry_id", "audit_item", ["entry_id"])
     _create_triggers(op.get_bind())
 
