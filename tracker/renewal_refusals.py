@@ -1,4 +1,4 @@
-"""Why a renewal can't be submitted or decided, or a payment recorded, in sentences, by code."""
+"""Why a renewal can't be submitted, decided, audited, or paid for, in sentences, by code."""
 
 RENEWAL_REFUSALS = {
     # Submitting a renewal
@@ -20,4 +20,21 @@ RENEWAL_REFUSALS = {
         "The parts come to more than the payment. Correct the amount, or the parts."
     ),
     "payment-removed-already": "This payment was removed already",
+    "audit-nobody": "No accepted renewal can be drawn: choose other days, or wait",
+    "audit-days": "The last day can't be before the first one",
+    "audit-amount": "Enter a whole number, at least 1",
+    "audit-share": "Enter a percentage from 1 to 100",
+    "audit-drawn": "This draw was made already",
+    "audit-state": "This was decided or sent meanwhile. Look at the page again.",
+    "audit-due": "Enter a day after today ({today})",
+    "audit-not-sent": "The documents can still be sent through {due_on}",
+    "audit-verdict-missing": "Decide about “{title}” first, in the table above",
+    "audit-reason-missing": "Write why “{title}” is not supported",
+    "audit-short": (
+        "Without the sessions that are not supported, the renewal does not meet every requirement. "
+        "Choose not passed, or waive what is missing first."
+    ),
+    "audit-nothing-sent": "Add a document to a session, or write a note",
+    "appeal-missing": "Write why you disagree",
+    "audit-appealed": "You appealed already. Contact your coordinator.",
 }

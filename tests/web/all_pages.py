@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import insert
 from sqlmodel import Session
 
+from tests.support.auditing import HAL, audit_hal
 from tests.support.cast import (
     ALICE,
     BOB,
@@ -269,6 +270,15 @@ _LISTED = [
     (LEE, "/coordinator/fees/payments"),
     (LEE, "/coordinator/fees/payments/{payment}"),
     (LEE, "/coordinator/fees/payments/{payment}", "Remove the payment"),
+    (HAL, "/my-year"),
+    (HAL, "/audits/{case}"),
+    (HAL, "/audits/{case}", "Send"),
+    (KAI, "/coordinator/audits"),
+    (KAI, "/coordinator/audits", "Fix list and seed"),
+    (KAI, "/coordinator/audits/{draw}"),
+    (KAI, "/coordinator/audits/{drawn}", "Continue"),
+    (KAI, "/coordinator/audits/cases/{case}"),
+    (KAI, "/coordinator/audits/cases/{case}", "Continue"),
     (CAROL, "/second-factor/set-up"),
     (CAROL, "/coordinator/team/new", "Add"),
     (CAROL, "/coordinator/team/end?member=carol@example.org"),
@@ -318,12 +328,13 @@ def furnish(cast: Cast) -> dict[str, Any]:
 
 
 def _submit_renewals(session: Session, cast: Cast) -> dict[str, int]:
-    """Fay can submit her renewal; Gil has submitted his, which lacks hours."""
+    """Fay can submit her renewal; Gil's lacks hours, and Hal's is audited."""
     submission = submit_for_gil(session, cast)
     add_endorsee(session, cast, FAY, "Fay Lani")
     evaluate_people(session, BOOKS, {cast.people[FAY]}, NOW)
-    held = cast.endorsements
-    return {"held": held[FAY], "submitted_by": held[GIL], "submission": submission}
+    held, audit = cast.endorsements, audit_hal(session, cast, NOW)
+    ids = {"held": held[FAY], "submitted_by": held[GIL], "submission": submission}
+    return ids | audit
 
 
 def _send_question(web: WebClient) -> int:

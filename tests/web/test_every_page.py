@@ -38,6 +38,9 @@ NEVER_WRONG = {
     "/coordinator/person/{person_id}/entries/{entry_id}",
     "/coordinator/renewals/{submission_id}",
     "/coordinator/fees/payments/{payment_id}",
+    "/coordinator/audits/cases/{case_id}",
+    "/audits/{case_id}",
+    "/audits/{case_id}/documents",
     "/questions/{question_id}",
 }
 

@@ -15,7 +15,8 @@ from email import message_from_bytes, policy
 from httpx2 import Response
 from sqlmodel import Session
 
-from tests.support.cast import ALICE, BASE_URL, BOB, CAROL, CONFIG, DANA, KAI, LEE, Cast
+from tests.support.auditing import HAL, audit_hal
+from tests.support.cast import ALICE, BASE_URL, BOB, CAROL, CONFIG, DANA, KAI, LEE, NOW, Cast
 from tests.support.held import settle_last_year
 from tests.support.paying import add_payers
 from tests.support.questions import ask
@@ -203,6 +204,7 @@ def test_hostile_text_is_harmless_in_every_field(sqlite_applicant_web: WebClient
         submit_for_gil(session, sqlite_applicant_web.cast)
         add_endorsee(session, sqlite_applicant_web.cast, FAY, "Fay Lani")
         add_payers(session, sqlite_applicant_web.cast)
+        audit_hal(session, sqlite_applicant_web.cast, NOW)
         ask(session, sqlite_applicant_web.cast.entries["unknown"], "Who is Jo Hart?")
     upload_hostile_lists(sqlite_applicant_web)
     # Several times: what one of them saved gives another one, or a job, something to answer.
@@ -221,8 +223,10 @@ def test_hostile_text_is_harmless_in_every_field(sqlite_applicant_web: WebClient
         NORA,
         CAROL,
         FAY,
+        HAL,
         KAI,
         LEE,
+        HAL,
         "",
     )
     for email in visitors:

@@ -16,6 +16,7 @@ from sqlalchemy import insert, select
 from sqlmodel import Session
 from starlette.routing import Mount, Route
 
+from tests.support.auditing import HAL, audit_hal
 from tests.support.cast import (
     ALICE,
     BOB,
@@ -128,6 +129,7 @@ def owners_of(cast: Cast) -> dict[str, dict[int, str]]:
         "member_id": asked,
         "submission_id": submissions_of(cast),
         "payment_id": payments_of(cast),
+        **audits_of(cast),
     }
 
 
@@ -236,6 +238,14 @@ def payments_of(cast: Cast) -> dict[int, str]:
         return {pay_for_both(session, copy): IVY}
 
 
+def audits_of(cast: Cast) -> dict[str, dict[int, str]]:
+    """An audit, and its draw, at an association of which none of them is; whose, by id."""
+    copy = replace(cast, people={}, endorsements={}, entries={})
+    with writing(cast.engine) as session:
+        audit = audit_hal(session, copy, NOW)
+    return {"case_id": {audit["case"]: HAL}, "draw_id": {audit["draw"]: HAL}}
+
+
 def endorsed_elsewhere(cast: Cast) -> dict[int, str]:
     """An endorsement elsewhere of one person of each association, as it knows of it; by id."""
     table = METADATA.tables["outside_endorsement"]
@@ -337,7 +347,8 @@ def test_foreign_ids_answer_like_absent_ids(
               "endorsement", "vetting", "removal",
               "entry_question", "entry_message", "entry_decision",
               "entry_confirmation",
-              "import_plan", "submission", "payment")  # fmt: skip
+              "import_plan", "submission", "payment",
+              "audit_draw", "audit_case", "audit_item")  # fmt: skip
     before = {table: cast.rows(table) for table in tables}
     for number, owner in owners.items():
         own = owner in SEES[email] if coordinating else owner == email

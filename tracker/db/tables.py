@@ -24,6 +24,7 @@ from tracker.db.applications import (
     Review,
     WithdrawnReference,
 )
+from tracker.db.audits import AuditCase, AuditDraw, AuditItem
 from tracker.db.corrections import FormerEmail, Removal
 from tracker.db.desk import (
     ChangedRow,
@@ -88,7 +89,10 @@ __all__ = [
     "Application",
     "AssociationStart",
     "Attestation",
+    "AuditCase",
+    "AuditDraw",
     "AuditEvent",
+    "AuditItem",
     "BrowserSession",
     "CalendarFeed",
     "ChangedRow",

@@ -10,6 +10,7 @@ from sqlmodel import Session
 
 from tracker.formatting import use_locale
 from tracker.importer.plan_records import forget_old_imports
+from tracker.jobs.audits import run_audits
 from tracker.jobs.digest import run_digest
 from tracker.jobs.isolation import isolate
 from tracker.jobs.notices import retry_notices, run_notices
@@ -156,7 +157,8 @@ class _Task:
         sessions = run_session_reminders(context, session, association, self.now)
         questions = run_questions(context, session, association, self.now)
         renewals = run_renewals(context, session, association, self.now)
-        parts = (references, sessions, questions, renewals)
+        audits = run_audits(context, session, association, self.now)
+        parts = (references, sessions, questions, renewals, audits)
         report = {name: count for part in parts for name, count in part.report.items()}
         return JobResult(report, [failure for part in parts for failure in part.failures])
 

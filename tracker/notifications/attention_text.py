@@ -23,6 +23,7 @@ from tracker.formatting import (
 from tracker.rulebooks import Rulebooks
 from tracker.rules.absence_rules import ABSENCE_NOUNS
 from tracker.rules.application.wording import labels, review_results
+from tracker.rules.audit_stages import AuditState
 from tracker.rules.requirement import HOURS
 from tracker.rules.standing import ApplicationStanding, Status
 from tracker.services.attention import (
@@ -31,6 +32,7 @@ from tracker.services.attention import (
     BouncedAddress,
     list_attention,
 )
+from tracker.services.audits import AuditedRenewal
 from tracker.services.dashboard import NamedProvider, RenewalLine, ShortRequirement
 from tracker.services.entry_questions import OpenQuestion
 from tracker.services.facts import parse_settlement
@@ -55,6 +57,7 @@ KIND_LABELS = {
     AttentionKind.REQUEST: "Requests",
     AttentionKind.ANSWER: "Answers",
     AttentionKind.SUBMISSION: "Submitted",
+    AttentionKind.AUDIT: "Audits",
     AttentionKind.APPLICANT: "Applicants",
     AttentionKind.RECORDS_CHANGED: "Changed records",
     AttentionKind.UNCONFIRMED: "Providers to confirm",
@@ -69,7 +72,7 @@ _TEMPLATES = {
 }
 _MOST_NAMES = 3
 # What people send to their association.
-Sent = SubmittedRequest | OpenQuestion | SubmittedRenewal | ApplicationStanding
+Sent = SubmittedRequest | OpenQuestion | SubmittedRenewal | AuditedRenewal | ApplicationStanding
 
 
 class AttentionText(NamedTuple):
@@ -130,6 +133,10 @@ def _describe_sent(name: str, sent: Sent, association: str) -> AttentionText:
             reason, todo = _describe_submission(renewal), "review renewal"
             path = f"/coordinator/renewals/{renewal.submission.id}"
             consequence = "They are not renewed until you decide."
+        case AuditedRenewal() as audited:
+            reason, todo = _describe_audit(audited), "review audit"
+            path = f"/coordinator/audits/cases/{audited.case.id}"
+            consequence = "The audit stays open until you decide."
         case ApplicationStanding() as application:
             reason, todo = _describe_application(application)
             path = f"/coordinator/applicants/{application.facts.subject_id}"
@@ -243,6 +250,17 @@ def _describe_answer(question: OpenQuestion) -> str:
 def _describe_submission(renewal: SubmittedRenewal) -> str:
     cycle = format_cycle_span(renewal.submission.cycle_starts_on, renewal.submission.cycle_ends_on)
     return f"submitted the {cycle} renewal, which does not meet every requirement"
+
+
+def _describe_audit(audited: AuditedRenewal) -> str:
+    submission, case = audited.submission, audited.case
+    cycle = format_cycle_span(submission.cycle_starts_on, submission.cycle_ends_on)
+    if case.state == AuditState.APPEALED:
+        return f"appealed against the audit of the {cycle} renewal"
+    if case.state == AuditState.SENT:
+        return f"sent documents for the audit of the {cycle} renewal"
+    due = format_date(case.due_on) if case.due_on else ""
+    return f"sent no documents for the audit of the {cycle} renewal by {due}"
 
 
 def _describe_provider(provider: NamedProvider) -> tuple[str, str]:

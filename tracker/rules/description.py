@@ -254,12 +254,21 @@ def _document(rulebook: Rulebook, key: str) -> Lines:
 
 def _list_citations(rulebook: Rulebook) -> list[tuple[str | None, str]]:
     """The document and section of everything in the rulebook that is about one."""
-    values = [value for r in (*rulebook.requirements, *rulebook.fees) for value in r.values]
-    accepted = [accepted for rule in rulebook.providers.values() for accepted in rule.accepts]
-    cited = (*values, *accepted, *rulebook.absences, *rulebook.ratings, *rulebook.advice)
-    sources: list[Source | Interpretation] = [one.source for one in cited if one.source]
+    sources: list[Source | Interpretation] = [*_list_sources_of_values(rulebook)]
+    sources += [absence.source for absence in rulebook.absences if absence.source]
+    sources += [question.source for question in rulebook.ratings]
+    sources += [advice.source for advice in rulebook.advice]
     sources += rulebook.interpretations
     return [(source.document, source.section) for source in sources]
+
+
+def _list_sources_of_values(rulebook: Rulebook) -> Iterator[Source]:
+    for requirement in rulebook.requirements:
+        yield from (value.source for value in requirement.values)
+    for rule in rulebook.providers.values():
+        yield from (accepted.source for accepted in rule.accepts)
+    for fee in rulebook.fees:
+        yield from (value.source for value in fee.values)
 
 
 def _document_section(rulebook: Rulebook, here: Source) -> Lines:

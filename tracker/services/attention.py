@@ -24,6 +24,7 @@ from tracker.rulebooks import Rulebooks
 from tracker.rules.cycles import cycle_containing
 from tracker.rules.standing import ApplicationStanding, Status
 from tracker.services.applications import list_applicants
+from tracker.services.audits import AuditedRenewal, list_waiting
 from tracker.services.dashboard import (
     ListedStanding,
     NamedProvider,
@@ -61,6 +62,7 @@ class AttentionKind(StrEnum):
     REQUEST = "request"
     ANSWER = "answer"
     SUBMISSION = "submitted renewal"
+    AUDIT = "audit"
     APPLICANT = "applicant"
     RECORDS_CHANGED = "records changed"
     UNCONFIRMED = "unconfirmed provider"
@@ -90,6 +92,7 @@ About = (
     | SubmittedRequest
     | OpenQuestion
     | SubmittedRenewal
+    | AuditedRenewal
     | NamedProvider
     | SettledCycle
     | ApplicationStanding
@@ -311,6 +314,25 @@ def _find_submissions(scope: _Scope) -> Iterator[Attention]:
         )
 
 
+def _find_audits(scope: _Scope) -> Iterator[Attention]:
+    """Audits for which documents or an appeal came, or nothing by the due date."""
+    for audited in list_waiting(scope.session, scope.association, scope.today):
+        case = audited.case
+        came_at = case.appealed_at or case.sent_at
+        since = local_day(came_at, scope.zone) if came_at else case.due_on
+        yield Attention(
+            AttentionKind.AUDIT,
+            f"audit-{case.id}",
+            audited.person.name,
+            audited,
+            category=audited.endorsement.category,
+            person_id=audited.person.id,
+            endorsement_id=audited.endorsement.id,
+            since=since + _DAY if since and not came_at else since,
+            gravity=int(case.appealed_at is not None),
+        )
+
+
 def _find_applicants(scope: _Scope) -> Iterator[Attention]:
     """Applications that only the association keeps from a decision."""
     for standing in list_applicants(scope.session, scope.rulebooks, scope.association, scope.today):
@@ -365,6 +387,7 @@ _FINDERS: tuple[Callable[[_Scope], Iterator[Attention]], ...] = (
     _find_requests,
     _find_answers,
     _find_submissions,
+    _find_audits,
     _find_applicants,
     _find_changed_records,
     _find_unconfirmed_providers,

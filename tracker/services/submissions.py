@@ -206,6 +206,27 @@ def return_renewal(context: ServiceContext, submission_id: int, reason: str) -> 
     evaluate_people(session, context.rulebooks, {submitted.person.id}, now)
 
 
+def restore_renewal(context: ServiceContext, submission_id: int) -> bool:
+    """Put a returned renewal in force again, as accepted; False if another one is in force by now.
+
+    Its cycle settles again if it meets every requirement. Raises NotFound.
+    """
+    session = context.session
+    submitted = _lock(context, submission_id)
+    submission = submitted.submission
+    in_force = select(Submission.id).where(
+        Submission.endorsement_id == submission.endorsement_id,
+        Submission.cycle_starts_on == submission.cycle_starts_on,
+        col(Submission.returned_at).is_(None),
+    )
+    if session.exec(in_force).first() is not None:
+        return False
+    restored = {"returned_at": None, "returned_by": None, "returned_because": None}
+    context.update_row(submission, _AUDITED, state=Stage.ACCEPTED.value, **restored)
+    evaluate_people(session, context.rulebooks, {submitted.person.id}, context.now)
+    return True
+
+
 def find_renewed_through(
     rulebooks: Rulebooks, endorsement: Endorsement, cycle_starts_on: date
 ) -> date | None:

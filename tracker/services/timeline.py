@@ -40,7 +40,7 @@ _DECIDED = {
     "application": {"endorsed", "declined"},
 }
 _DECISIONS = {
-    *("review", "settled_cycle", "submission"),
+    *("review", "settled_cycle", "submission", "audit_case"),
     *("entry_confirmation", "entry_decision", "entry_question"),
 }
 

@@ -194,7 +194,8 @@ _LONGEST_CONTENT_LENGTH = 12
 _LONGEST_ORIGIN = 200
 # The forms that may bring files, which go to the disk as they come, up to this size in all.
 _FORMS_WITH_FILES = re.compile(
-    r"/log|/entries/[0-9]{1,10}/edit|/coordinator/(import|rules/what-if)"
+    r"/log|/entries/[0-9]{1,10}/edit|/audits/[0-9]{1,10}/documents"
+    r"|/coordinator/(import|rules/what-if)"
 )
 LARGEST_UPLOAD = 32 * 1024 * 1024
 # This many uploads at once bound the space on the disk, so nobody may take all of the places. An

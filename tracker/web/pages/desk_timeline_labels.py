@@ -24,6 +24,7 @@ NOUNS = {
     "waiver": "Waiver",
     "submission": "Renewal",
     "payment_share": "Payment",
+    "audit_case": "Audit of a renewal",
     "renewal": "Later due date",
     "time_request": "Request",
     "settled_cycle": "Closed cycle",
@@ -137,6 +138,13 @@ SESSION_EVENTS = {
     ("submission", "changed", "accepted"): "Renewal accepted",
     ("submission", "changed", "returned"): "Renewal returned",
     ("submission", "changed", "submitted"): "Decision about a renewal undone",
+    ("audit_case", "added", "drawn"): "Renewal drawn for an audit",
+    ("audit_case", "changed", "drawn"): "Request for documents undone",
+    ("audit_case", "changed", "asked"): "Documents requested for an audit",
+    ("audit_case", "changed", "sent"): "Documents sent for an audit",
+    ("audit_case", "changed", "passed"): "Audit passed",
+    ("audit_case", "changed", "not passed"): "Audit not passed",
+    ("audit_case", "changed", "appealed"): "Appeal against an audit",
 }
 # The columns that tell a row from others of its kind.
 IDENTITY = {
@@ -148,6 +156,7 @@ IDENTITY = {
     "waiver": ("requirement",),
     "submission": ("cycle_starts_on",),
     "payment_share": ("fee", "cycle_starts_on"),
+    "audit_case": ("state",),
     "renewal": ("extended_due_on",),
     "time_request": ("kind", "state"),
     "application": ("association", "category", "state"),

@@ -17,6 +17,7 @@ from tracker.rules.description import describe_ends
 from tracker.rules.explain import LoggedEntry
 from tracker.rules.reasons import because, format_reason
 from tracker.rules.standing import Status
+from tracker.services.audits import list_open_audits
 from tracker.services.coordinator_access import access_windows, sees_entry
 from tracker.services.endorsements import Endorsed, endorsement_within, endorsements_of, own_of
 from tracker.services.entry_questions import list_own_questions
@@ -52,7 +53,7 @@ async def show_year(page: ViewerPage) -> Response:
     def read(session: Session) -> dict[str, Any]:
         if viewer.person_id is None:
             nothing: dict[str, Any] = {"applications": (), "to_answer": (), "questions": ()}
-            return {**nothing, "year": None, "bounced": None, "removed": None}
+            return {**nothing, "audits": (), "year": None, "bounced": None, "removed": None}
         views = read_applications(session, page) if viewer.has_applied else []
         removed = None
         if page.flash == "deleted":
@@ -63,6 +64,7 @@ async def show_year(page: ViewerPage) -> Response:
             "applications": views,
             "to_answer": list_confirmation_requests(session, viewer.person_id),
             "questions": list_own_questions(session, viewer.person_id),
+            "audits": list_open_audits(session, viewer.person_id),
             "bounced": get_bounce_banner(session, page),
             "removed": removed,
         }

@@ -1,0 +1,88 @@
+"""An audit from the draw to the decision, with a keyboard alone and without a script."""
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.browser.conftest import LiveServer
+from tests.browser.keyboard import Keys
+from tests.support.auditing import HAL, accept
+from tests.support.cast import KAI, NOW
+from tests.support.files import PDF
+from tracker.db.engine import writing
+
+pytestmark = pytest.mark.browser
+Open = Callable[[str, str], Keys]
+
+
+def test_a_renewal_is_drawn_shown_not_passed_and_appealed(
+    keys: Open, server: LiveServer, tmp_path: Path
+) -> None:
+    with writing(server.cast.engine) as session:
+        accept(session, server.cast, HAL, "Hal Keawe", NOW)
+    certificate = tmp_path / "certificate.pdf"
+    certificate.write_bytes(PDF)
+    kai, hal = keys(KAI, "/coordinator"), keys(HAL, "/my-year")
+    draw_and_ask(kai)
+    hal.page.reload()
+    send_document(hal, certificate)
+    refuse_to_pass(kai)
+    hal.page.reload()
+    hal.see_heading("Your renewal did not pass the audit")
+    hal.type("Why do you disagree?", "It is my name before I married")
+    hal.press("Appeal")
+    hal.see_heading("Your appeal is sent")
+    kai.page.reload()
+    kai.see("It is my name before I married")
+    kai.choose("Supported")
+    kai.press("Save the verdicts")
+    kai.press("Continue")
+    kai.press("Save")
+    hal.page.reload()
+    hal.see_heading("Your renewal passed the audit")
+
+
+def draw_and_ask(kai: Keys) -> None:
+    kai.follow("Audits")
+    kai.press("Fix list and seed")
+    kai.see_problem("Enter a percentage from 1 to 100")
+    kai.page.keyboard.type("10")
+    kai.type("Seed", "4 2 6 1 5")
+    kai.press("Fix list and seed")
+    kai.see("List and seed are fixed. Publish them, then draw.")
+    kai.press("Draw now")
+    kai.see("Hal Keawe")
+    kai.type_day("12 dec 2026", legend="Last day to send them")
+    kai.press("Continue")
+    kai.see("To hal@example.org")
+    kai.press("Save")
+
+
+def send_document(hal: Keys, certificate: Path) -> None:
+    hal.follow("Send documents")
+    hal.see_heading("Send documents for your renewal")
+    hal.press("Send")
+    hal.see_problem("Add a document to a session, or write a note")
+    hal.upload(re.compile("^Add documents"), certificate)
+    hal.press(re.compile("^Upload"))
+    hal.see("certificate.pdf")
+    hal.press("Send")
+    hal.see_heading("Your documents are sent")
+
+
+def refuse_to_pass(kai: Keys) -> None:
+    kai.follow("Today")
+    kai.follow("Review audit")
+    kai.choose("Not supported")
+    kai.press("Save the verdicts")
+    kai.see_problem("Write why “Infancy week” is not supported")
+    kai.page.keyboard.type("Another name")
+    kai.press("Save the verdicts")
+    kai.choose(kai.page.get_by_label("Not passed"))
+    kai.type("Reason", "It shows another name")
+    kai.press("Continue")
+    kai.see("Open, ")
+    kai.press("Save")
+    kai.see("not passed")

@@ -1,0 +1,401 @@
+"""Audits: a draw that is fixed before it is made, documents, verdicts, decisions, and appeals."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from datetime import date, datetime, timedelta
+
+import pytest
+from sqlalchemy import delete, update
+from sqlalchemy.exc import IntegrityError
+from sqlmodel import Session, col, select
+
+from tests.support.auditing import SEED, acts, ask_everyone, freeze, submit
+from tests.support.cast import ATTESTING, KAI, Cast
+from tests.support.submitting import CYCLE, FAY, GIL, SUBMITTED_AT, add_endorsee, fill_with_fay
+from tracker.db.audits import AuditDraw
+from tracker.db.corrections import Removal
+from tracker.db.engine import writing
+from tracker.db.entry_reviews import EntryDecision
+from tracker.db.ledgers import SettledCycle, StandingRow
+from tracker.db.log import AuditEvent, Entry, Evidence
+from tracker.db.submissions import Submission
+from tracker.rules.audit_sampling import Quota, hash_frame
+from tracker.rules.audit_stages import AuditVerdict
+from tracker.services.audit_decisions import (
+    ItemVerdict,
+    ask_for_documents,
+    decide_audit,
+    extend_audit,
+    record_verdicts,
+)
+from tracker.services.audit_draws import (
+    DrawInput,
+    draw_renewals,
+    freeze_frame,
+    list_drawn,
+    list_frame,
+    parse_strata,
+)
+from tracker.services.audits import (
+    add_documents,
+    appeal,
+    get_case,
+    list_audited_entries,
+    list_cases,
+    list_deleted_items,
+    list_own_cases,
+    list_to_remind,
+    list_waiting,
+    send_documents,
+)
+from tracker.services.context import NotFound, Refused, ServiceContext
+from tracker.services.entries import delete_entry
+from tracker.services.entry_undo import undo_deletion
+from tracker.services.evaluation import evaluate_people
+from tracker.services.evidence import ReceivedFile
+from tracker.services.submissions import return_renewal
+
+Act = Callable[[str], ServiceContext]
+DUE = date(2027, 12, 15)
+ENDS = date(2027, 12, 31)
+QUOTA = 1_000_000
+NO, YES = (
+    ItemVerdict(AuditVerdict.NOT_SUPPORTED, "No certificate"),
+    ItemVerdict(AuditVerdict.SUPPORTED),
+)
+
+
+@pytest.fixture
+def cast(database_url: str) -> Iterator[Cast]:
+    filled = fill_with_fay(database_url)
+    yield filled
+    filled.engine.dispose()
+
+
+@pytest.fixture
+def session(cast: Cast) -> Iterator[Session]:
+    """Fay and Gil have submitted, and were accepted by themselves."""
+    with writing(cast.engine) as session:
+        add_endorsee(session, cast, GIL, "Gil Mahoe")
+        for email in (FAY, GIL):
+            context = acts(session, cast, email, SUBMITTED_AT)
+            evaluate_people(session, context.rulebooks, {cast.people[email]}, SUBMITTED_AT)
+            submit(session, cast, email, SUBMITTED_AT)
+        yield session
+
+
+@pytest.fixture
+def act(cast: Cast, session: Session) -> Act:
+    return lambda email: acts(session, cast, email, SUBMITTED_AT)
+
+
+@pytest.fixture
+def asked(cast: Cast, session: Session) -> int:
+    """Fay's audit, for which documents were asked."""
+    case_ids = ask_everyone(session, cast, SUBMITTED_AT, DUE)
+    return next(n for n in case_ids if get_case(session, n, [ATTESTING]).person.email == FAY)
+
+
+def codes(refused: pytest.ExceptionInfo[Refused]) -> list[str]:
+    return [refusal.code for refusal in refused.value.refusals]
+
+
+def later(context: ServiceContext, days: int) -> ServiceContext:
+    return replace(context, now=context.now + timedelta(days=days))
+
+
+def status(session: Session, cast: Cast) -> str:
+    held = {"endorsement_id": cast.endorsements[FAY], "cycle_starts_on": CYCLE}
+    return session.exec(select(StandingRow.status).filter_by(**held)).one()
+
+
+def state(session: Session, case_id: int) -> str:
+    return get_case(session, case_id, [ATTESTING]).case.state
+
+
+def paper(name: str) -> ReceivedFile:
+    return ReceivedFile(f"{name}.pdf", "application/pdf", 10, name, f"stored-{name}")
+
+
+def send(context: ServiceContext, case_id: int, entry_id: int) -> None:
+    add_documents(context, case_id, entry_id, [paper("certificate")], QUOTA)
+    send_documents(context, case_id, "")
+
+
+def test_what_is_accepted_by_itself_is_in_the_frame(session: Session, cast: Cast) -> None:
+    lines = list_frame(session, ATTESTING, ENDS, ENDS)
+    assert [line.endorsement_id for line in lines] == [
+        cast.endorsements[FAY],
+        cast.endorsements[GIL],
+    ]
+    assert list_frame(session, ATTESTING, ENDS, ENDS, "IFRS") == []
+    assert list_frame(session, ATTESTING, date(2026, 1, 1), date(2027, 12, 30)) == []
+    assert list_frame(session, "NCIMHA", ENDS, ENDS) == []
+
+
+def test_frame_and_seed_are_fixed_before_the_draw(session: Session, cast: Cast) -> None:
+    fixed = freeze(session, cast, SUBMITTED_AT, amount=50)
+    assert fixed.frame_hash == hash_frame(fixed.frame)
+    assert (fixed.seed, fixed.drawn_at) == (SEED, None)
+    assert [tuple(one) for one in parse_strata(fixed)] == [("IFS", 2, 1)]
+    assert list_cases(session, fixed.id) == []
+    for change in (
+        update(AuditDraw).values(seed="another"),
+        update(AuditDraw).values(frame=""),
+        delete(AuditDraw),
+    ):
+        with pytest.raises(IntegrityError), session.connection().begin_nested():
+            session.connection().execute(change)
+
+
+def test_a_draw_is_made_once_and_as_anyone_can_redo_it(
+    session: Session, cast: Cast, act: Act
+) -> None:
+    fixed = freeze(session, cast, SUBMITTED_AT, amount=50)
+    draw_renewals(act(KAI), fixed.id)
+    [drawn] = list_cases(session, fixed.id)
+    assert drawn.endorsement.id == list_drawn(fixed)[0].endorsement_id
+    assert fixed.drawn_by == KAI
+    with pytest.raises(Refused) as refused:
+        draw_renewals(act(KAI), fixed.id)
+    assert codes(refused) == ["audit-drawn"]
+    others = list_frame(session, ATTESTING, ENDS, ENDS)
+    assert [line.endorsement_id for line in others] != [drawn.endorsement.id]
+    assert len(others) == 1
+
+
+def test_a_seed_is_generated_if_there_is_none(act: Act) -> None:
+    wanted = DrawInput(ATTESTING, ENDS, ENDS, Quota.NUMBER, 1, "")
+    first, second = freeze_frame(act(KAI), wanted), freeze_frame(act(KAI), wanted)
+    assert len(first.seed) == 32
+    assert first.seed != second.seed
+
+
+@pytest.mark.parametrize(
+    ("changes", "code"),
+    [
+        ({"amount": 101}, "audit-share"),
+        ({"amount": 0, "quota": Quota.NUMBER}, "audit-amount"),
+        ({"ends_through": date(2027, 12, 30)}, "audit-days"),
+        ({"category": "IFRS"}, "audit-nobody"),
+        ({"seed": "9" * 201}, "text-too-long"),
+    ],
+)
+def test_a_draw_that_makes_no_sense_is_refused(
+    act: Act, changes: dict[str, object], code: str
+) -> None:
+    wanted = DrawInput(ATTESTING, ENDS, ENDS, Quota.SHARE, 10, "")
+    with pytest.raises(Refused) as refused:
+        freeze_frame(act(KAI), replace(wanted, **changes))  # type: ignore[arg-type]
+    assert codes(refused) == [code]
+
+
+def test_others_neither_draw_nor_decide(session: Session, act: Act, asked: int) -> None:
+    stranger = replace(act(KAI), actor=replace(act(KAI).actor, coordinates=("NCIMHA",)))
+    fixed = session.exec(select(AuditDraw)).one()
+    for work in (
+        lambda: draw_renewals(stranger, fixed.id),
+        lambda: ask_for_documents(stranger, fixed.id, DUE),
+        lambda: decide_audit(stranger, asked, passed=True, reason=""),
+        lambda: send_documents(act(GIL), asked, "Mine"),
+        lambda: add_documents(act(FAY), asked, 999, [paper("x")], QUOTA),
+    ):
+        with pytest.raises((NotFound, Refused)):
+            work()
+
+
+def test_the_endorsee_knows_of_it_once_asked(session: Session, cast: Cast, act: Act) -> None:
+    fixed = freeze(session, cast, SUBMITTED_AT)
+    draw_renewals(act(KAI), fixed.id)
+    assert list_own_cases(session, cast.people[FAY]) == []
+    ask_for_documents(act(KAI), fixed.id, DUE)
+    [own] = list_own_cases(session, cast.people[FAY])
+    assert (own.case.state, own.case.due_on) == ("asked", DUE)
+    with pytest.raises(Refused) as refused:
+        ask_for_documents(act(KAI), fixed.id, DUE)
+    assert codes(refused) == ["audit-state"]
+
+
+def test_documents_are_added_to_a_session_that_is_frozen(
+    session: Session, cast: Cast, act: Act, asked: int
+) -> None:
+    send(act(FAY), asked, cast.entries["fay"])
+    assert state(session, asked) == "sent"
+    assert session.exec(select(Evidence.entry_id)).all() == [cast.entries["fay"]]
+    with pytest.raises(Refused) as refused:
+        add_documents(act(FAY), asked, cast.entries["fay"], [paper("late")], QUOTA)
+    assert codes(refused) == ["audit-state"]
+
+
+def test_something_must_be_sent(act: Act, asked: int) -> None:
+    with pytest.raises(Refused) as refused:
+        send_documents(act(FAY), asked, "")
+    assert codes(refused) == ["audit-nothing-sent"]
+    send_documents(act(FAY), asked, "My papers burned")
+
+
+@pytest.mark.parametrize(
+    ("day", "waits"), [("2027-12-15T23:59:00-10:00", False), ("2027-12-16T00:00:00-10:00", True)]
+)
+def test_an_audit_waits_once_its_due_date_is_over(
+    session: Session, asked: int, day: str, *, waits: bool
+) -> None:
+    today = datetime.fromisoformat(day).date()
+    found = [one.case.id for one in list_waiting(session, ATTESTING, today)]
+    assert (asked in found) is waits
+
+
+def test_what_was_sent_waits_at_once(session: Session, cast: Cast, act: Act, asked: int) -> None:
+    send(act(FAY), asked, cast.entries["fay"])
+    assert [one.case.id for one in list_waiting(session, ATTESTING, DUE)] == [asked]
+
+
+def test_a_later_due_date_is_reminded_of_again(session: Session, act: Act, asked: int) -> None:
+    last = DUE + timedelta(days=7)
+    assert asked in [one.case.id for one in list_to_remind(session, ATTESTING, DUE, last)]
+    get_case(session, asked, [ATTESTING]).case.reminded_at = SUBMITTED_AT
+    assert asked not in [one.case.id for one in list_to_remind(session, ATTESTING, DUE, last)]
+    extend_audit(act(KAI), asked, last, "A flood")
+    assert asked in [one.case.id for one in list_to_remind(session, ATTESTING, DUE, last)]
+    with pytest.raises(Refused) as refused:
+        extend_audit(act(KAI), asked, SUBMITTED_AT.date(), "Too late")
+    assert codes(refused) == ["audit-due"]
+
+
+def test_an_audit_passes_with_every_session_supported(
+    session: Session, cast: Cast, act: Act, asked: int
+) -> None:
+    send(act(FAY), asked, cast.entries["fay"])
+    with pytest.raises(Refused) as refused:
+        decide_audit(act(KAI), asked, passed=True, reason="")
+    assert codes(refused) == ["audit-verdict-missing"]
+    record_verdicts(act(KAI), asked, {cast.entries["fay"]: YES})
+    decide_audit(act(KAI), asked, passed=True, reason="")
+    assert (state(session, asked), status(session, cast)) == ("passed", "met")
+    events = session.exec(select(AuditEvent.who).filter_by(table_name="audit_case")).all()
+    assert (FAY in events, KAI in events) == (True, True)
+
+
+def test_a_session_without_support_needs_a_reason(act: Act, cast: Cast, asked: int) -> None:
+    send(act(FAY), asked, cast.entries["fay"])
+    no = ItemVerdict(AuditVerdict.NOT_SUPPORTED)
+    with pytest.raises(Refused) as refused:
+        record_verdicts(act(KAI), asked, {cast.entries["fay"]: no})
+    assert codes(refused) == ["audit-reason-missing"]
+
+
+def test_a_renewal_that_does_not_pass_is_returned(
+    session: Session, cast: Cast, act: Act, asked: int
+) -> None:
+    send(act(FAY), asked, cast.entries["fay"])
+    record_verdicts(act(KAI), asked, {cast.entries["fay"]: NO})
+    assert status(session, cast) == "met"
+    decide_audit(act(KAI), asked, passed=False, reason="Nothing fits")
+    assert (state(session, asked), status(session, cast)) == ("not passed", "open")
+    submission = get_case(session, asked, [ATTESTING]).submission
+    assert (submission.state, submission.returned_because) == ("returned", "Nothing fits")
+    assert submission.announced_at == SUBMITTED_AT
+    [decision] = session.exec(select(EntryDecision)).all()
+    assert (decision.kind, decision.reason) == ("excluded", "No certificate")
+
+
+def test_a_renewal_that_passes_without_a_session_is_judged_anew(
+    session: Session, cast: Cast, act: Act, asked: int
+) -> None:
+    send(act(FAY), asked, cast.entries["fay"])
+    record_verdicts(act(KAI), asked, {cast.entries["fay"]: NO})
+    held = {"endorsement_id": cast.endorsements[FAY]}
+    before = session.exec(select(SettledCycle.content).filter_by(**held)).one()
+    decide_audit(act(KAI), asked, passed=True, reason="The rest is enough")
+    session.expire_all()
+    settled = session.exec(select(SettledCycle).filter_by(**held)).one()
+    assert (status(session, cast), settled.reopened_at) == ("met", None)
+    assert settled.content != before
+
+
+def test_a_renewal_that_lacks_hours_now_does_not_pass(
+    session: Session, cast: Cast, act: Act, asked: int
+) -> None:
+    send(act(FAY), asked, cast.entries["fay"])
+    record_verdicts(act(KAI), asked, {cast.entries["fay"]: NO})
+    session.exec(
+        update(Submission)
+        .where(col(Submission.endorsement_id) == cast.endorsements[FAY])
+        .values(statements='{"ethics": "x"}')
+    )
+    with pytest.raises(Refused) as refused:
+        decide_audit(act(KAI), asked, passed=True, reason="Fine")
+    assert codes(refused) == ["audit-short"]
+
+
+def test_nobody_fails_before_the_due_date_is_over(session: Session, act: Act, asked: int) -> None:
+    with pytest.raises(Refused) as refused:
+        decide_audit(act(KAI), asked, passed=False, reason="Nothing came")
+    assert codes(refused) == ["audit-not-sent"]
+    decide_audit(later(act(KAI), 31), asked, passed=False, reason="Nothing came")
+    assert state(session, asked) == "not passed"
+
+
+def test_an_appeal_can_restore_the_renewal(
+    session: Session, cast: Cast, act: Act, asked: int
+) -> None:
+    send(act(FAY), asked, cast.entries["fay"])
+    record_verdicts(act(KAI), asked, {cast.entries["fay"]: NO})
+    decide_audit(act(KAI), asked, passed=False, reason="Nothing fits")
+    add_documents(act(FAY), asked, cast.entries["fay"], [paper("found")], QUOTA)
+    appeal(act(FAY), asked, "I found the certificate")
+    assert [one.case.id for one in list_waiting(session, ATTESTING, DUE)] == [asked]
+    record_verdicts(act(KAI), asked, {cast.entries["fay"]: YES})
+    decide_audit(act(KAI), asked, passed=True, reason="It is there")
+    assert (state(session, asked), status(session, cast)) == ("passed", "met")
+    assert session.exec(select(EntryDecision)).all() == []
+    assert get_case(session, asked, [ATTESTING]).submission.state == "accepted"
+
+
+def test_a_decision_is_appealed_once(cast: Cast, act: Act, asked: int) -> None:
+    send(act(FAY), asked, cast.entries["fay"])
+    record_verdicts(act(KAI), asked, {cast.entries["fay"]: NO})
+    for attempt in ("not fair", "still not fair"):
+        decide_audit(act(KAI), asked, passed=False, reason="Nothing fits")
+        if attempt == "not fair":
+            appeal(act(FAY), asked, attempt)
+    with pytest.raises(Refused) as refused:
+        appeal(act(FAY), asked, "Again")
+    assert codes(refused) == ["audit-appealed"]
+
+
+def test_a_returned_renewal_is_not_drawn(session: Session, act: Act) -> None:
+    first = session.exec(select(Submission.id).order_by(col(Submission.id))).first()
+    assert first is not None
+    return_renewal(act(KAI), first, "A wrong date")
+    assert len(list_frame(session, ATTESTING, ENDS, ENDS)) == 1
+
+
+def test_sessions_of_another_cycle_are_not_audited(
+    session: Session, cast: Cast, asked: int
+) -> None:
+    audited = get_case(session, asked, [ATTESTING])
+    assert [one.entry.id for one in list_audited_entries(session, audited)] == [cast.entries["fay"]]
+    other = Entry(person_id=cast.people[FAY], activity="training", held_on=date(2028, 1, 1),
+                  minutes=60, title="Next cycle")  # fmt: skip
+    session.add(other)
+    assert len(list_audited_entries(session, audited)) == 1
+
+
+def test_a_verdict_outlives_its_session_and_finds_it_again(
+    session: Session, cast: Cast, act: Act, asked: int
+) -> None:
+    send(act(FAY), asked, cast.entries["fay"])
+    record_verdicts(act(KAI), asked, {cast.entries["fay"]: NO})
+    decide_audit(act(KAI), asked, passed=False, reason="Nothing fits")
+    delete_entry(act(FAY), cast.entries["fay"])
+    session.expire_all()
+    audited = get_case(session, asked, [ATTESTING])
+    [item] = list_deleted_items(session, audited)
+    assert (item.title, item.minutes, item.reason) == ("Infancy week", 1200, "No certificate")
+    [deletion] = session.exec(select(Removal)).all()
+    undo_deletion(act(FAY), deletion.id)
+    session.expire_all()
+    assert list_deleted_items(session, audited) == []
+    [again] = list_audited_entries(session, audited)
+    assert again.item is not None

@@ -1,0 +1,69 @@
+"""Audits of accepted renewals, for tests: who submitted, and draws of them."""
+
+from datetime import date, datetime, timedelta
+
+from sqlmodel import Session
+
+from tests.support.cast import ATTESTING, BOOKS, KAI, Cast
+from tests.support.submitting import ALL_SIGNED, CYCLE, add_endorsee
+from tracker.db.audits import AuditDraw
+from tracker.rules.audit_sampling import Quota
+from tracker.services.audit_decisions import ask_for_documents
+from tracker.services.audit_draws import DrawInput, draw_renewals, freeze_frame
+from tracker.services.audits import get_case, list_cases
+from tracker.services.context import Actor, ServiceContext
+from tracker.services.evaluation import evaluate_people
+from tracker.services.submissions import SubmissionInput, submit_renewal
+
+HAL, MAY = "hal@example.org", "may@example.org"
+CYCLE_ENDS = date(2027, 12, 31)
+SEED = "4 2 6 1 5"
+
+
+def acts(session: Session, cast: Cast, email: str, now: datetime) -> ServiceContext:
+    """The context in which a person, or the association's coordinator, acts."""
+    person_id = cast.people.get(email)
+    return ServiceContext(
+        session, BOOKS, Actor(email, person_id, () if person_id else (ATTESTING,)), now
+    )
+
+
+def submit(session: Session, cast: Cast, email: str, now: datetime) -> int:
+    """Submit a renewal that attests to everything; the id of the submission."""
+    signed = SubmissionInput(cast.endorsements[email], CYCLE, "A Name", ALL_SIGNED, "a" * 32)
+    return submit_renewal(acts(session, cast, email, now), signed).id
+
+
+def freeze(session: Session, cast: Cast, now: datetime, *, amount: int = 100) -> AuditDraw:
+    """Fix a draw of a share of the accepted renewals."""
+    wanted = DrawInput(ATTESTING, CYCLE_ENDS, CYCLE_ENDS, Quota.SHARE, amount, SEED)
+    return freeze_frame(acts(session, cast, KAI, now), wanted)
+
+
+def ask_everyone(session: Session, cast: Cast, now: datetime, due_on: date) -> list[int]:
+    """Draw all accepted renewals, and ask for documents; the ids of the cases."""
+    kai, fixed = acts(session, cast, KAI, now), freeze(session, cast, now)
+    draw_renewals(kai, fixed.id)
+    ask_for_documents(kai, fixed.id, due_on)
+    return [one.case.id for one in list_cases(session, fixed.id)]
+
+
+def audit_hal(session: Session, cast: Cast, now: datetime) -> dict[str, int]:
+    """Store Hal, whose accepted renewal is audited, and May, whose is drawn and nobody asked yet.
+
+    Returns the ids of Hal's draw and case, and of May's draw ("drawn").
+    """
+    accept(session, cast, HAL, "Hal Keawe", now)
+    [case_id] = ask_everyone(session, cast, now, now.date() + timedelta(days=20))
+    accept(session, cast, MAY, "May Nalu", now)
+    drawn = freeze(session, cast, now)
+    draw_renewals(acts(session, cast, KAI, now), drawn.id)
+    draw_id = get_case(session, case_id, {ATTESTING}).case.draw_id
+    return {"case": case_id, "draw": draw_id, "drawn": drawn.id}
+
+
+def accept(session: Session, cast: Cast, email: str, name: str, now: datetime) -> None:
+    """Store an endorsee whose renewal is accepted by itself."""
+    add_endorsee(session, cast, email, name)
+    evaluate_people(session, BOOKS, {cast.people[email]}, now)
+    submit(session, cast, email, now)

@@ -1,0 +1,246 @@
+"""Audits in the browser: the draw on the desk, the endorsee's documents, and the decision."""
+
+import hashlib
+import io
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from datetime import date
+from pathlib import Path
+from zipfile import ZipFile
+
+import pytest
+
+from tests.support.auditing import SEED, ask_everyone, submit
+from tests.support.cast import ATTESTING, BASE_URL, KAI
+from tests.support.files import PDF
+from tests.support.submitting import FAY, SUBMITTED_AT, fill_with_fay
+from tests.web.client import Visitor, WebClient, problems, text_of
+from tests.web.coordinator.test_entries import save, undo_last
+from tracker.db.engine import writing
+
+DRAW = {
+    "association": ATTESTING,
+    "ends_from": "2027-12-31",
+    "ends_through": "2027-12-31",
+    "quota": "share",
+    "amount": "10",
+    "seed": SEED,
+}
+DUE = {"ends_day": "15", "ends_month": "12", "ends_year": "2027"}
+
+
+@pytest.fixture
+def web(sqlite_url: str) -> Iterator[WebClient]:
+    """Fay has submitted, and was accepted by herself."""
+    cast = fill_with_fay(sqlite_url)
+    with writing(cast.engine) as session:
+        submit(session, cast, FAY, SUBMITTED_AT)
+    yield WebClient(cast, SUBMITTED_AT)
+    cast.engine.dispose()
+
+
+@pytest.fixture
+def kai(web: WebClient) -> Visitor:
+    return web.visit(KAI)
+
+
+@pytest.fixture
+def fay(web: WebClient) -> Visitor:
+    return web.visit(FAY)
+
+
+@pytest.fixture
+def case_id(web: WebClient) -> int:
+    """Fay's audit, for which documents were asked."""
+    with writing(web.cast.engine) as session:
+        return ask_everyone(session, web.cast, SUBMITTED_AT, date(2027, 12, 15))[0]
+
+
+def upload(visitor: Visitor, case_id: int, entry_id: int, content: bytes = PDF) -> int:
+    answer = visitor.client.post(
+        f"/audits/{case_id}/documents",
+        data={"entry": str(entry_id)},
+        files=[("files", ("certificate.pdf", content))],
+        headers={"Origin": BASE_URL},
+    )
+    return answer.status_code
+
+
+def case_of(web: WebClient) -> dict[str, object]:
+    [case] = web.cast.rows("audit_case")
+    return dict(case)
+
+
+def judge(kai: Visitor, web: WebClient, verdict: str, reason: str = "") -> None:
+    entry, case = web.cast.entries["fay"], case_of(web)["id"]
+    form = {f"verdict-{entry}": verdict, f"reason-{entry}": reason, "action": "verdicts"}
+    assert kai.post(f"/coordinator/audits/cases/{case}", form).status_code == 303
+
+
+def test_a_draw_is_fixed_then_drawn_then_asked(web: WebClient, kai: Visitor) -> None:
+    fixed = kai.post("/coordinator/audits", DRAW)
+    path = fixed.headers["location"]
+    page = text_of(kai.get(path))
+    [row] = web.cast.rows("audit_draw")
+    assert row["frame_hash"] in page
+    assert SEED in page
+    assert "Fay Lani" not in page
+    assert "1 of 1 renewal" in page
+    kai.post(path, {"action": "draw"})
+    assert "Fay Lani IFS 2025 to 2027 Not asked yet" in text_of(kai.get(path))
+    assert web.mails() == []
+    preview = save(kai, path, action="ask", **DUE)
+    assert "documents for your renewal by December 15, 2027" in preview
+    assert "asks for documents that support your renewal" in web.mails()[-1]
+    assert case_of(web)["state"] == "asked"
+    undo_last(kai)
+    assert case_of(web)["state"] == "drawn"
+    assert {row["state"] for row in web.cast.rows("outbox", kind="request")} == {"dropped"}
+
+
+def test_a_draw_is_made_once(web: WebClient, kai: Visitor) -> None:
+    path = kai.post("/coordinator/audits", DRAW).headers["location"]
+    for _ in range(2):
+        kai.post(path, {"action": "draw"})
+    assert len(web.cast.rows("audit_case")) == 1
+
+
+def test_wrong_numbers_and_days_are_explained(kai: Visitor, case_id: int) -> None:
+    answer = kai.post("/coordinator/audits", DRAW | {"amount": "all"})
+    assert problems(answer)[0] == ("amount", "Enter a percentage from 1 to 100")
+    answer = kai.post("/coordinator/audits", DRAW | {"ends_from": "soon"})
+    assert answer.status_code == 422
+    path = f"/coordinator/audits/cases/{case_id}"
+    answer = kai.post(path, {"action": "extend", "reason": "A flood", **DUE, "ends_year": "2026"})
+    assert problems(answer) == [("ends_day", "Enter a day after today (November 15, 2027)")]
+
+
+def test_anyone_can_redo_the_draw_with_the_audit_file(
+    kai: Visitor, case_id: int, tmp_path: Path
+) -> None:
+    with ZipFile(io.BytesIO(kai.get("/coordinator/audits/1.zip").content)) as archive:
+        archive.extractall(tmp_path)
+    frame = (tmp_path / "frame.txt").read_bytes()
+    command = [sys.executable, "redo.py", SEED, "IFS", "1"]
+    redone = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert redone.stdout.splitlines() == [
+        f"SHA-256 of the frame: {hashlib.sha256(frame).hexdigest()}",
+        f"1 {frame.decode().strip()}",
+    ]
+    assert SEED in (tmp_path / "draw.csv").read_text()
+    assert f"{case_id},Fay Lani,IFS" in (tmp_path / "renewals.csv").read_text()
+    assert "Infancy week" in (tmp_path / "sessions.csv").read_text()
+
+
+def test_my_year_leads_to_the_documents(web: WebClient, fay: Visitor, case_id: int) -> None:
+    assert "send documents for your renewal by December 15, 2027" in text_of(fay.get("/my-year"))
+    page = fay.get(f"/audits/{case_id}")
+    assert "Infancy week , 20 hours, March 2, 2026" in text_of(page)
+    assert upload(fay, case_id, web.cast.entries["fay"]) == 303
+    assert "certificate.pdf" in text_of(fay.get(f"/audits/{case_id}"))
+    assert fay.post(f"/audits/{case_id}", {"action": "send"}).status_code == 303
+    assert "Your documents are sent" in text_of(fay.get(f"/audits/{case_id}"))
+
+
+def test_a_file_that_is_not_accepted_leaves_nothing(
+    web: WebClient, fay: Visitor, case_id: int
+) -> None:
+    assert upload(fay, case_id, web.cast.entries["fay"], b"no document") == 422
+    assert upload(fay, case_id, 999) == 404
+    assert web.cast.rows("evidence") == []
+    folder = web.cast.settings.evidence_folder
+    assert folder is not None
+    assert [path for path in folder.rglob("*") if path.is_file()] == []
+
+
+def test_sending_nothing_is_refused(fay: Visitor, case_id: int) -> None:
+    answer = fay.post(f"/audits/{case_id}", {"action": "send"})
+    assert problems(answer) == [("note", "Add a document to a session, or write a note")]
+
+
+def test_sent_documents_are_on_today_until_decided(
+    web: WebClient, kai: Visitor, fay: Visitor, case_id: int
+) -> None:
+    assert "Review audit" not in text_of(kai.get("/coordinator"))
+    upload(fay, case_id, web.cast.entries["fay"])
+    fay.post(f"/audits/{case_id}", {"action": "send"})
+    today = text_of(kai.get("/coordinator"))
+    assert "sent documents for the audit of the 2025 to 2027 renewal" in today
+    path = f"/coordinator/audits/cases/{case_id}"
+    link = re.search(r"/evidence/\d+", kai.get(path).text)
+    assert link is not None
+    assert kai.get(link[0]).status_code == 200
+    judge(kai, web, "supported")
+    preview = save(kai, path, action="decide", outcome="passed")
+    assert "No standing changes." in preview
+    assert "Your renewal passed the audit" in web.mails()[-1]
+    assert "Review audit" not in text_of(kai.get("/coordinator"))
+    assert "audit" not in text_of(fay.get("/my-year")).lower()
+
+
+def test_an_overdue_audit_is_on_today(web: WebClient, case_id: int) -> None:
+    web.pass_time(days=31)
+    assert "sent no documents for the audit" in text_of(web.visit(KAI).get("/coordinator"))
+    assert "Overdue" in text_of(web.visit(KAI).get("/coordinator/audits/1"))
+    assert case_id
+
+
+def test_the_preview_shows_what_not_passing_does(
+    web: WebClient, kai: Visitor, fay: Visitor, case_id: int
+) -> None:
+    fay.post(f"/audits/{case_id}", {"action": "send", "note": "All burned"})
+    path = f"/coordinator/audits/cases/{case_id}"
+    assert "All burned" in text_of(kai.get(path))
+    judge(kai, web, "not supported", "No certificate")
+    before = web.cast.rows("settled_cycle")
+    preview = save(kai, path, action="decide", outcome="not passed", reason="Nothing to show")
+    assert "Met" in preview
+    assert "Open, " in preview
+    assert "your renewal did not pass the audit" in preview
+    assert len(web.mails()) == 1
+    [decision] = web.cast.rows("entry_decision")
+    assert (decision["kind"], decision["reason"]) == ("excluded", "No certificate")
+    page = text_of(fay.get(f"/audits/{case_id}"))
+    assert "Not supported No certificate" in page
+    assert "Why do you disagree?" in page
+    undo_last(kai)
+    assert web.cast.rows("entry_decision") == []
+    assert web.cast.rows("settled_cycle") == before
+    assert case_of(web)["state"] == "sent"
+
+
+def test_an_appeal_comes_back_to_the_desk(
+    web: WebClient, kai: Visitor, fay: Visitor, case_id: int
+) -> None:
+    fay.post(f"/audits/{case_id}", {"action": "send", "note": "All burned"})
+    judge(kai, web, "not supported", "No certificate")
+    path = f"/coordinator/audits/cases/{case_id}"
+    save(kai, path, action="decide", outcome="not passed", reason="Nothing to show")
+    answer = fay.post(f"/audits/{case_id}", {"action": "appeal", "appeal": ""})
+    assert problems(answer) == [("appeal", "Write why you disagree")]
+    fay.post(f"/audits/{case_id}", {"action": "appeal", "appeal": "My employer wrote a letter"})
+    assert "appealed against the audit" in text_of(kai.get("/coordinator"))
+    judge(kai, web, "supported")
+    assert "Met" in save(kai, path, action="decide", outcome="passed", reason="The letter is there")
+    rows = web.cast.rows("standing", endorsement_id=web.cast.endorsements[FAY])
+    assert rows[-1]["status"] == "met"
+
+
+def test_more_time_is_mailed(web: WebClient, kai: Visitor, case_id: int) -> None:
+    path = f"/coordinator/audits/cases/{case_id}"
+    later = {**DUE, "ends_day": "22"}
+    save(kai, path, action="extend", reason="A flood", **later)
+    assert "You have until December 22, 2027 to send your documents" in web.mails()[-1]
+    assert case_of(web)["due_on"] == date(2027, 12, 22)
+
+
+def test_others_see_nothing(web: WebClient, case_id: int) -> None:
+    carol, alice = web.visit("carol@example.org"), web.visit("alice@example.org")
+    for path in ("/coordinator/audits/1", "/coordinator/audits/1.zip",
+                 f"/coordinator/audits/cases/{case_id}"):  # fmt: skip
+        assert carol.get(path).status_code == 404
+    assert alice.get(f"/audits/{case_id}").status_code == 404
+    assert upload(alice, case_id, web.cast.entries["fay"]) == 404
+    assert carol.post("/coordinator/audits", DRAW).status_code == 404

@@ -1,0 +1,309 @@
+"""Audits on the desk: draws that anyone can redo, and the decision about each drawn renewal."""
+
+from collections.abc import Callable, Sequence
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Request
+from fastapi.responses import HTMLResponse, Response
+from starlette.datastructures import FormData
+from wtforms import SelectChoice
+
+from tracker.db.audits import AuditDraw
+from tracker.exports.audit_file import REDO, pack_audit
+from tracker.formatting import format_cycle_span, format_date
+from tracker.notifications.audit_mail import announce_audit
+from tracker.rules.audit_stages import MAY_ASK, MAY_EXTEND, AuditState, AuditVerdict, may_decide
+from tracker.services.audit_decisions import (
+    ItemVerdict,
+    ask_for_documents,
+    decide_audit,
+    extend_audit,
+    record_verdicts,
+)
+from tracker.services.audit_draws import (
+    draw_renewals,
+    freeze_frame,
+    get_draw,
+    list_cycle_ends,
+    list_draws,
+    parse_strata,
+)
+from tracker.services.audits import (
+    AuditedRenewal,
+    get_case,
+    list_audited_entries,
+    list_cases,
+)
+from tracker.services.context import Refused, ServiceContext
+from tracker.services.desk_changes import ChangePlan
+from tracker.services.evidence import list_entry_files
+from tracker.services.security_events import DONE, DOWNLOAD, record_event
+from tracker.web.dependencies import client_of
+from tracker.web.forms.audit import AuditDueForm, DrawForm
+from tracker.web.forms.body import RowId, Typed, clean, text_of
+from tracker.web.page_request import (
+    ChangePage,
+    CoordinatorPage,
+    PageRequest,
+    format_problems,
+)
+from tracker.web.pages.desk import answer_change, choose_association, save_change
+from tracker.web.rendering import category_name
+from tracker.web.time_zones import format_instant
+
+router = APIRouter()
+_PATH = "/coordinator/audits"
+# What a decision may touch, referred tables first.
+_TABLES = ("entry_decision", "submission", "settled_cycle", "audit_case", "audit_item")
+_VERDICTS = {verdict.value: verdict for verdict in AuditVerdict}
+
+
+@router.get(_PATH)
+def show_audits(page: CoordinatorPage, association: Annotated[str, Query()] = "") -> HTMLResponse:
+    """The draws of an association, and the form for a new one."""
+    association = choose_association(page.viewer, association)
+    return _render_audits(page, DrawForm(data={"association": association}))
+
+
+@router.post(_PATH)
+def fix_draw(page: ChangePage, typed: Typed) -> Response:
+    """Fix the frame and the seed of a draw; nobody is drawn yet."""
+    form = DrawForm(typed)
+    choose_association(page.viewer, form.association.data or "-")
+    try:
+        draw_id = page.write(lambda context: freeze_frame(context, form.parse()).id)
+    except Refused as refused:
+        form.add_refusals(refused.refusals)
+        return _render_audits(page, form)
+    return page.redirect(f"{_PATH}/{draw_id}", "fixed")
+
+
+def _render_audits(page: PageRequest, form: DrawForm) -> HTMLResponse:
+    association = form.association.data
+    rulebook = page.rulebooks.associations[association]
+    with page.reading() as session:
+        ends = list_cycle_ends(session, association)
+        draws = list_draws(session, association)
+    days = [SelectChoice(day.isoformat(), format_date(day)) for day in ends]
+    form.ends_from.choices = form.ends_through.choices = days
+    if days and not form.ends_from.data:
+        form.ends_from.data = form.ends_through.data = days[-1].value
+    names = [SelectChoice(key, category_name(rulebook, key)) for key in rulebook.categories]
+    form.category.choices = [SelectChoice("", "Each category by itself"), *names]
+    return page.render(
+        "desk_audits.html",
+        form=form,
+        here="coordinator",
+        desk="audits",
+        association=association,
+        draws=draws,
+        format_instant=lambda instant: format_instant(instant, rulebook.time_zone),
+    )
+
+
+@router.get(_PATH + "/{draw_id}.zip")
+def send_audit_file(page: CoordinatorPage, request: Request, draw_id: RowId) -> Response:
+    """The audit file: everything that it takes to redo the draw, and the verdicts."""
+    with page.reading() as session:
+        fixed = get_draw(session, draw_id, page.viewer.coordinates)
+        packed = pack_audit(session, fixed)
+    client = client_of(request)
+
+    def record(context: ServiceContext) -> None:
+        record_event(context.session, page.now, client, DOWNLOAD, DONE, None)
+
+    page.write(record)
+    name = f"audit-{fixed.association.lower()}-{draw_id}.zip"
+    headers = {"content-disposition": f'attachment; filename="{name}"'}
+    return Response(packed, media_type="application/zip", headers=headers)
+
+
+@router.get(_PATH + "/{draw_id}")
+def show_draw(page: CoordinatorPage, draw_id: RowId) -> HTMLResponse:
+    """What is fixed of a draw and how to redo it, and whom it has drawn."""
+    with page.reading() as session:
+        fixed = get_draw(session, draw_id, page.viewer.coordinates)
+    return _render_draw(page, fixed, AuditDueForm())
+
+
+@router.post(_PATH + "/{draw_id}")
+def act_on_draw(page: ChangePage, draw_id: RowId, typed: Typed) -> Response:
+    """Draw from the fixed frame, or ask those who were drawn for documents."""
+    with page.reading() as session:
+        fixed = get_draw(session, draw_id, page.viewer.coordinates)
+        cases = list_cases(session, draw_id)
+    path = f"{_PATH}/{draw_id}"
+    form = AuditDueForm(typed)
+    try:
+        if text_of(typed, "action") != "ask":
+            page.write(lambda context: draw_renewals(context, draw_id))
+            return page.redirect(path, "drawn")
+        due_on = form.parse_due(page.day_of(fixed.association))
+        if due_on is None:
+            return _render_draw(page, fixed, form)
+
+        def work(context: ServiceContext) -> None:
+            for audited in ask_for_documents(context, draw_id, due_on):
+                announce_audit(page.site, context.session, audited, page.now, by=page.viewer.name)
+
+        title = f"Ask for documents by {format_date(due_on)}"
+        people = frozenset(one.person.id for one in cases if one.case.state in MAY_ASK)
+        plan = ChangePlan(fixed.association, title, people, ("audit_case",), work)
+        return answer_change(page, typed, plan, action=path, back=path)
+    except Refused as refused:
+        form.add_refusals([one for one in refused.refusals if one.field != "draw"])
+        return _render_draw(page, fixed, form)
+
+
+def _render_draw(page: PageRequest, fixed: AuditDraw, form: AuditDueForm) -> HTMLResponse:
+    rulebook = page.rulebooks.associations[fixed.association]
+    with page.reading() as session:
+        cases = list_cases(session, fixed.id)
+    return page.render(
+        "desk_audit.html",
+        form=form,
+        here="coordinator",
+        desk="audits",
+        association=fixed.association,
+        fixed=fixed,
+        strata=parse_strata(fixed),
+        names={key: category_name(rulebook, key) for key in rulebook.categories},
+        cases=cases,
+        to_ask=sum(1 for one in cases if one.case.state in MAY_ASK),
+        today=page.day_of(fixed.association),
+        redo=REDO,
+        format_cycle=_format_cycle,
+        format_instant=lambda instant: format_instant(instant, rulebook.time_zone),
+    )
+
+
+@router.get(_PATH + "/cases/{case_id}")
+def show_case(page: CoordinatorPage, case_id: RowId) -> HTMLResponse:
+    """One audited renewal: its sessions with their documents, and the verdicts."""
+    with page.reading() as session:
+        audited = get_case(session, case_id, page.viewer.coordinates)
+    return _render_case(page, audited)
+
+
+@router.post(_PATH + "/cases/{case_id}")
+def act_on_case(page: ChangePage, case_id: RowId, typed: Typed) -> Response:
+    """Save the verdicts, allow more time, or decide: the latter two are previewed."""
+    with page.reading() as session:
+        audited = get_case(session, case_id, page.viewer.coordinates)
+    action = text_of(typed, "action")
+    path = f"{_PATH}/cases/{case_id}"
+    due = AuditDueForm(typed)
+    try:
+        if action == "verdicts":
+            return save_change(page, _plan_verdicts(page, audited, typed), back=path)
+        plan = _plan_decision(page, audited, typed)
+        if action == "extend":
+            extension = _plan_extension(page, audited, due)
+            if extension is None:
+                return _render_case(page, audited, typed, due)
+            plan = extension
+        return answer_change(page, typed, plan, action=path, back=path)
+    except Refused as refused:
+        if action == "extend":
+            due.add_refusals(refused.refusals)
+            return _render_case(page, audited, typed, due)
+        return _render_case(page, audited, typed, problems=format_problems(refused))
+
+
+def _plan_verdicts(page: PageRequest, audited: AuditedRenewal, typed: FormData) -> ChangePlan:
+    with page.reading() as session:
+        entries = [entry for entry, _ in list_audited_entries(session, audited)]
+    found = {}
+    for entry in entries:
+        verdict = _VERDICTS.get(text_of(typed, f"verdict-{entry.id}"))
+        if verdict is not None:
+            reason = clean(text_of(typed, f"reason-{entry.id}"))
+            found[entry.id] = ItemVerdict(verdict, reason)
+
+    def work(context: ServiceContext) -> None:
+        record_verdicts(context, audited.case.id, found)
+
+    return _plan(audited, f"Judge the sessions of {audited.person.name}", work)
+
+
+def _plan_extension(
+    page: PageRequest, audited: AuditedRenewal, form: AuditDueForm
+) -> ChangePlan | None:
+    due_on = form.parse_due(page.day_of(audited.endorsement.association))
+    if due_on is None:
+        return None
+    day, reason = due_on, form.reason.data or ""
+
+    def work(context: ServiceContext) -> None:
+        extend_audit(context, audited.case.id, day, reason)
+        _announce(page, context, audited)
+
+    title = f"Let {audited.person.name} send documents through {format_date(day)}"
+    return _plan(audited, title, work, reason)
+
+
+def _plan_decision(page: PageRequest, audited: AuditedRenewal, typed: FormData) -> ChangePlan:
+    passed = text_of(typed, "outcome") == AuditState.PASSED.value
+    reason = clean(text_of(typed, "reason"))
+
+    def work(context: ServiceContext) -> None:
+        decide_audit(context, audited.case.id, passed=passed, reason=reason)
+        _announce(page, context, audited)
+
+    words = "passed" if passed else "did not pass"
+    title = f"{audited.person.name} {words} the audit of {_format_cycle(audited)}"
+    return _plan(audited, title, work, reason)
+
+
+def _announce(page: PageRequest, context: ServiceContext, audited: AuditedRenewal) -> None:
+    now = get_case(context.session, audited.case.id, context.associations)
+    announce_audit(page.site, context.session, now, page.now, by=page.viewer.name)
+
+
+def _plan(
+    audited: AuditedRenewal,
+    title: str,
+    work: Callable[[ServiceContext], None],
+    reason: str = "",
+) -> ChangePlan:
+    people = frozenset({audited.person.id})
+    return ChangePlan(audited.endorsement.association, title, people, _TABLES, work, reason)
+
+
+def _format_cycle(audited: AuditedRenewal) -> str:
+    submission = audited.submission
+    return format_cycle_span(submission.cycle_starts_on, submission.cycle_ends_on)
+
+
+def _render_case(
+    page: PageRequest,
+    audited: AuditedRenewal,
+    typed: FormData | None = None,
+    due: AuditDueForm | None = None,
+    problems: Sequence[tuple[str, str]] = (),
+) -> HTMLResponse:
+    association = audited.endorsement.association
+    rulebook = page.rulebooks.associations[association]
+    with page.reading() as session:
+        entries = list_audited_entries(session, audited)
+        files = list_entry_files(session, audited.person.id)
+    case, today = audited.case, page.day_of(association)
+    sent = {name: str(text) for name, text in typed.items()} if typed is not None else {}
+    return page.render(
+        "desk_audit_case.html",
+        form=due or AuditDueForm(),
+        problems=problems,
+        here="coordinator",
+        desk="audits",
+        association=association,
+        audited=audited,
+        entries=entries,
+        files=files,
+        cycle=_format_cycle(audited),
+        category=category_name(rulebook, audited.endorsement.category),
+        may_extend=case.state in MAY_EXTEND,
+        may_decide=may_decide(case.state, case.due_on, today),
+        sent=sent,
+        names=page.site.settings.coordinator_names | {audited.person.email: audited.person.name},
+        format_instant=lambda instant: format_instant(instant, rulebook.time_zone),
+    )
