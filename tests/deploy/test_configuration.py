@@ -4,6 +4,7 @@ import re
 import shutil
 import tomllib
 from collections.abc import Iterator
+from datetime import date
 from pathlib import Path
 from typing import get_args
 
@@ -11,6 +12,7 @@ import pytest
 from pydantic import BaseModel
 
 from tracker.rulebooks import load_notice_config, load_rulebooks
+from tracker.rules.cycles import common_cycle
 from tracker.rules.model import Organizations, Rulebook
 from tracker.rules.notice_config import NoticeConfig
 from tracker.settings import Settings
@@ -182,8 +184,30 @@ def test_a_topic_is_added(folder: Path) -> None:
     assert "ETHICS" in load_rulebooks(folder).topics
 
 
+def test_a_renewal_is_due_before_the_cycle_ends(folder: Path) -> None:
+    (cycle,) = blocks("Be due before the cycle ends, with grace to a calendar date")
+    add(folder / "rulebooks" / "ncimha.toml", cycle)
+    found = common_cycle(load_rulebooks(folder).associations["NCIMHA"].cycles, date(2025, 6, 1))
+    assert found
+    assert (found.due_on, found.grace_ends_on(found.due_on)) == (
+        date(2025, 11, 30),
+        date(2026, 3, 31),
+    )
+    assert (found.opens_on, found.closes_on) == (date(2025, 10, 1), date(2026, 3, 31))
+
+
+def test_the_running_cycles_are_lengthened(folder: Path) -> None:
+    (cycle,) = blocks("Lengthen the running cycles")
+    add(folder / "rulebooks" / "ncimha.toml", cycle)
+    found = common_cycle(load_rulebooks(folder).associations["NCIMHA"].cycles, date(2027, 6, 1))
+    assert found
+    assert (found.starts_on, found.ends_on) == (date(2026, 1, 1), date(2027, 12, 31))
+    assert found.share == 1
+
+
 def test_every_worked_example_is_tried() -> None:
-    assert len(EXAMPLES) == 5
+    tests = Path(__file__).read_text(encoding="utf-8")
+    assert [title for title, _ in EXAMPLES if f'blocks("{title}")' not in tests] == []
 
 
 def test_the_notices_that_are_shipped_are_right() -> None:

@@ -9,8 +9,7 @@ from collections import Counter
 from datetime import date, timedelta
 from typing import Any, NamedTuple
 
-from dateutil.relativedelta import relativedelta
-
+from tests.rules.calendar_walk import anniversary_in
 from tests.rules.case_data import span
 from tracker.rulebooks import Rulebooks
 from tracker.rules.model import AcceptedProvider
@@ -170,9 +169,26 @@ def expect(plan: RenewalPlan, facts: Facts, as_of: date) -> Opinion | None:
     if any(leave.starts_on <= due_on <= leave.ends_on for leave in facts.leaves):
         excused = tuple((*r[:3], 0, "excused") if r[4] == "short" else r for r in rows)
         return Opinion("excused", due_on, excused)
-    grace = [due_on + DAY * n for n in range(1, plan.cycle.grace_days + 1)]
+    grace = _grace(plan, due_on)
     status = "open" if as_of <= due_on else "overdue" if as_of in grace else "lapsed"
     return Opinion(status, due_on, rows)
+
+
+def _grace(plan: RenewalPlan, due_on: date) -> list[date]:
+    """The days of grace after the due date in force, one by one."""
+    assert plan.cycle
+    until = plan.cycle.grace_until
+    if until is None:
+        return [due_on + DAY * n for n in range(1, plan.cycle.grace_days + 1)]
+    last = plan.cycle.due_on + DAY
+    while _name(last) != until:
+        last += DAY
+    return [due_on + DAY * n for n in range(1, (last - due_on).days + 1)]
+
+
+def _name(day: date) -> str:
+    """`03-31`; the last day of February is a February 29."""
+    return "02-29" if (day + DAY).day == 1 and day.month == 2 else day.strftime("%m-%d")
 
 
 def _row(requirement: PlannedRequirement, plan: RenewalPlan, facts: Facts, as_of: date) -> Row:
@@ -201,8 +217,8 @@ def _membership_days(
     last = min(as_of, cycle.ends_on)
     day, days = max(cycle.starts_on, facts.starts_on), [last]
     while requirement.each_year and day < last:
-        since = relativedelta(day + DAY, cycle.starts_on)
-        if since.years and not since.months and not since.days:
+        first = cycle.leap_day or cycle.starts_on
+        if day >= cycle.starts_on and day + DAY == anniversary_in(first, (day + DAY).year):
             days.append(day)
         day += DAY
     return days

@@ -16,6 +16,7 @@ ENDORSEMENTS = {
     ],
     IMAGINED: [
         *("TRIENNIAL IFS", "TRIENNIAL-Y IFS", "ANNIVERSARY IFS", "JUNE IFS", "CHANGING IFS"),
+        *("EARLY IFS", "LEAP IFS"),
     ],
 }
 HOLDINGS = {
@@ -28,7 +29,7 @@ HOLDINGS = {
 PROVIDERS = ("Bob", "Carol", "Dora")
 days = st.dates(FIRST, LAST)
 # Days on which something of the rules changes, and their neighbours.
-MILESTONES = ("01-01", "02-01", "02-28", "05-01", "07-01", "12-22")
+MILESTONES = ("01-01", "02-01", "02-28", "04-01", "05-01", "07-01", "12-01", "12-22")
 edges = st.sampled_from(
     [
         date.fromisoformat(f"{year}-{day}") + timedelta(days=off)

@@ -11,9 +11,10 @@ from tracker.formatting import (
     format_list,
     format_month_day,
 )
-from tracker.rules.cycles import whole_cycle
+from tracker.rules.cycles import common_cycle
 from tracker.rules.model import AcceptedProvider, CycleScheme, Interpretation, Rulebook
 from tracker.rules.requirement import (
+    ANY_LEAP_YEAR,
     PURPOSES,
     EducationRule,
     ReferenceRule,
@@ -21,6 +22,8 @@ from tracker.rules.requirement import (
     Source,
     Value,
     WorkRule,
+    is_leap_day,
+    month_day_in,
 )
 
 LEVEL_NAMES = {
@@ -46,6 +49,12 @@ _SHORT_CYCLES = {
     "no hours": "no hours",
     "fraction by month": "hours for each whole month in it",
     "fraction by year": "hours for each whole year in it",
+}
+_LONG_CYCLES = {
+    "all hours": "the hours of other cycles",
+    "no hours": "no hours",
+    "fraction by month": "hours for each whole month in them, more than other cycles",
+    "fraction by year": "hours for each whole year in them, more than other cycles",
 }
 Lines = Iterator[str]
 
@@ -89,18 +98,70 @@ def format_scheme(scheme: CycleScheme) -> str:
         span = f"A cycle lasts {years} and ends on {format_month_day(scheme.ends_on)}"
     else:
         span = f"A cycle lasts {years}; one ends on {format_date(scheme.ends_on)}"
-    due = "It is due on its last day"
-    if scheme.due_days_after_end:
-        due = f"It is due {format_count(scheme.due_days_after_end, 'day')} after its last day"
-    if scheme.grace_days:
-        due += f", followed by a grace period of {format_count(scheme.grace_days, 'day')}"
-    sentences = [span, due, _FIRST_CYCLES[scheme.first_cycle]]
+    sentences = [span, *_describe_due_date(scheme)]
+    if scheme.submission_opens is not None:
+        sentences.append(_describe_window(scheme))
+    sentences.append(_FIRST_CYCLES[scheme.first_cycle])
     if scheme.continues:
         sentences.append(_describe_continued(scheme))
     if scheme.short_cycle:
         hours = _SHORT_CYCLES[scheme.short_cycle]
         sentences.append(f"A cycle that a change cuts short requires {hours}")
+    if scheme.lengthens_on:
+        sentences.append(_describe_lengthened(scheme, scheme.lengthens_on))
     return f"{'. '.join(sentences)}."
+
+
+def _describe_due_date(scheme: CycleScheme) -> Lines:
+    due = "It is due on its last day"
+    if scheme.due_days_after_end:
+        due = f"It is due {format_count(scheme.due_days_after_end, 'day')} after its last day"
+    elif scheme.due_days_before_end:
+        due = f"It is due {format_count(scheme.due_days_before_end, 'day')} before its last day"
+    elif scheme.due_on:
+        due = f"It is due on {_name_month_day(scheme.due_on)}"
+    if scheme.grace_days:
+        due += f", followed by a grace period of {format_count(scheme.grace_days, 'day')}"
+    elif scheme.grace_until:
+        due += f", followed by a grace period through {_name_month_day(scheme.grace_until)}"
+    yield due
+    if scheme.due_days_before_end or scheme.due_on:
+        yield "Hours held after the due date count through the cycle's last day"
+
+
+def _describe_window(scheme: CycleScheme) -> str:
+    says = f"The submission opens {_name_window_day(scheme.submission_opens, 'on ')}"
+    if scheme.submission_closes is None:
+        return says
+    return f"{says}; its last day is {_name_window_day(scheme.submission_closes, '')}"
+
+
+def _name_window_day(day: str | int | None, preposition: str) -> str:
+    """``on October 1``, ``90 days before the due date``, ``on the due date``."""
+    if isinstance(day, str):
+        return preposition + _name_month_day(day)
+    if not day:
+        return f"{preposition}the due date"
+    return f"{format_count(abs(day), 'day')} {'before' if day < 0 else 'after'} the due date"
+
+
+def _name_month_day(month_day: str) -> str:
+    """``March 31``; a February 29 with the day that it is in other years."""
+    day = month_day_in(ANY_LEAP_YEAR, month_day)
+    name = format_month_day(day)
+    if not is_leap_day(day):
+        return name
+    return f"{name} ({format_month_day(day - timedelta(days=1))} in a year without it)"
+
+
+def _describe_lengthened(scheme: CycleScheme, day: date) -> str:
+    last_day = scheme.starts_from - timedelta(days=1)
+    hours = scheme.long_cycle
+    words = _LONG_CYCLES[hours] if isinstance(hours, str) else f"{hours:g} times as many hours"
+    return (
+        f"The change to this lengthens cycles that run on {format_date(day)}: they last through "
+        f"{format_date(last_day)} and require {words}"
+    )
 
 
 def _describe_continued(scheme: CycleScheme) -> str:
@@ -233,13 +294,12 @@ def _ratings_for_category(rulebook: Rulebook, here: Source, category: str) -> Li
 
 def find_first_cycle(rulebook: Rulebook, requirement: Requirement, value: Value) -> date | None:
     """The first day of the first cycle with a value that begins within a cycle; else None."""
-    schemes = [s for s in rulebook.cycles if s.starts_from <= value.starts_from]
-    if requirement.of != "renewal" or not value.asked or not schemes:
+    if requirement.of != "renewal" or not value.asked:
         return None
-    if schemes[-1].kind != "fixed":
+    cycle = common_cycle(rulebook.cycles, value.starts_from)
+    if cycle is None or cycle.starts_on == value.starts_from:
         return None
-    starts_on, ends_on = whole_cycle(schemes[-1], value.starts_from)
-    return None if starts_on == value.starts_from else ends_on + timedelta(days=1)
+    return cycle.ends_on + timedelta(days=1)
 
 
 def _advice_for_category(rulebook: Rulebook, here: Source, category: str) -> Lines:

@@ -186,7 +186,7 @@ def _skip_membership(standing: AnyStanding, until: date) -> str | None:
     cycle = standing.plan.cycle if isinstance(standing, Standing) else None
     if following is None or cycle is None:
         return None
-    is_short = (following.starts_on - until).days - 1 <= cycle.grace_days
+    is_short = (following.starts_on - until).days - 1 <= cycle.count_grace_days(cycle.due_on)
     if not is_short or until < cycle.ends_on < following.starts_on:
         return None
     return _format_next_term(following)
@@ -220,7 +220,7 @@ def decide(
         decisions += _decide_reminders(basis, cycle, due_on, quiet)
         if standing.status is Status.LAPSED and config.lapse.notify:
             about = (Kind.LAPSE, cycle.starts_on.isoformat(), due_on)
-            for key, late in basis.due_steps(about, [cycle.grace_days + 1]):
+            for key, late in basis.due_steps(about, [cycle.count_grace_days(due_on) + 1]):
                 decisions.append(Decision(standing, key, late or quiet))
     # The membership and the providers of an old cycle are also the new cycle's: it has the notice.
     if as_of <= cycle.ends_on:

@@ -7,7 +7,7 @@ from fractions import Fraction
 from functools import cached_property
 
 from tracker.formatting import hours_word
-from tracker.rules.cycles import Cycle, end_of_years
+from tracker.rules.cycles import Cycle, list_year_ends
 from tracker.rules.model import ProviderRule, Rulebook
 from tracker.rules.requirement import HOURS, Requirement, Value
 
@@ -141,12 +141,7 @@ class RenewalPlan(Plan):
         """The last days of the cycle's whole years; none unless something is required each year."""
         if self.cycle is None or not any(r.each_year for r in self.requirements):
             return ()
-        ends = []
-        for number in range(1, self.cycle.ends_on.year - self.cycle.starts_on.year + 2):
-            end = end_of_years(self.cycle.starts_on, number)
-            if end <= self.cycle.ends_on:
-                ends.append(end)
-        return tuple(ends)
+        return tuple(list_year_ends(self.cycle))
 
 
 @dataclass(frozen=True, eq=False)

@@ -213,8 +213,9 @@ def falls_behind_on(standing: Standing) -> date | None:
     cycle = standing.plan.cycle
     if cycle is None or standing.status is not Status.OPEN:
         return None
-    days = [_behind_on(result, cycle) for result in standing.results]
-    return min((day for day in days if day and day <= cycle.ends_on), default=None)
+    deadline = _find_deadline(standing, cycle)
+    days = [_behind_on(result, cycle, deadline) for result in standing.results]
+    return min((day for day in days if day and day <= deadline), default=None)
 
 
 def forecast(standing: Standing, result: Result, today: date) -> Forecast | None:
@@ -225,7 +226,8 @@ def forecast(standing: Standing, result: Result, today: date) -> Forecast | None
     cycle = standing.plan.cycle
     if cycle is None or standing.status is not Status.OPEN or today > cycle.ends_on:
         return None
-    behind_on = _behind_on(result, cycle)
+    deadline = _find_deadline(standing, cycle)
+    behind_on = _behind_on(result, cycle, deadline)
     if behind_on is None:
         return None
     done_on = _done_on(standing, result, cycle, today)
@@ -233,7 +235,7 @@ def forecast(standing: Standing, result: Result, today: date) -> Forecast | None
         return Forecast(Pace.BEHIND, done_on)
     if done_on is None:
         return None
-    return Forecast(Pace.ON if done_on <= cycle.ends_on else Pace.NEARLY, done_on)
+    return Forecast(Pace.ON if done_on <= deadline else Pace.NEARLY, done_on)
 
 
 def _done_on(standing: Standing, result: Result, cycle: Cycle, today: date) -> date | None:
@@ -244,7 +246,12 @@ def _done_on(standing: Standing, result: Result, cycle: Cycle, today: date) -> d
     return today + timedelta(days=days_left) if days_left < (date.max - today).days else None
 
 
-def _behind_on(result: Result, cycle: Cycle) -> date | None:
+def _find_deadline(standing: Standing, cycle: Cycle) -> date:
+    """The last day on which hours are in time: by the due date in force, and in the cycle."""
+    return min(standing.due_on or cycle.ends_on, cycle.ends_on)
+
+
+def _behind_on(result: Result, cycle: Cycle, deadline: date) -> date | None:
     """The first day on which one requirement is behind an even pace; None if it has no pace."""
     # Hours about a topic come with the right training, not with the months. What can be attested
     # need not be logged.
@@ -252,6 +259,6 @@ def _behind_on(result: Result, cycle: Cycle) -> date | None:
     is_logged = requirement.is_hours and requirement.rule.attested_by is None
     if not is_logged or requirement.topic or result.outcome is not Outcome.SHORT:
         return None
-    days = (cycle.ends_on - cycle.starts_on).days + 1
+    days = (deadline - cycle.starts_on).days + 1
     reached = result.counted * days // result.required
     return cycle.starts_on + timedelta(days=reached + days // _SLACK)

@@ -1,5 +1,6 @@
 """The form of a requirement in a rulebook: what it counts, from when on, and by which terms."""
 
+from calendar import isleap
 from datetime import date, timedelta
 from itertools import pairwise
 from typing import Annotated, Literal, Self, get_args
@@ -35,6 +36,49 @@ def _check_nearness(day: date) -> date:
 
 
 Day = Annotated[date, Strict(), AfterValidator(_check_nearness)]
+_LEAP_DAY = "02-29"
+# Days of the year are checked and named by a year that has all of them.
+ANY_LEAP_YEAR = 4
+
+
+def check_month_day(text: str) -> str:
+    """Refuse what is no day of any year."""
+    try:
+        date.fromisoformat(f"{ANY_LEAP_YEAR:04}-{text}")
+    except ValueError as error:
+        message = 'is no day of a year: write the month and the day in quotes, such as "03-31"'
+        raise ValueError(message) from error
+    return text
+
+
+# A day of every year: "03-31". "02-29" is February 28 in a year without February 29.
+MonthDay = Annotated[str, Strict(), AfterValidator(check_month_day)]
+
+
+def month_day_in(year: int, month_day: str) -> date:
+    """The day of one year that a `MonthDay` names."""
+    month, day = int(month_day[:2]), int(month_day[3:])
+    if month_day == _LEAP_DAY and not isleap(year):
+        day -= 1
+    return date(year, month, day)
+
+
+def is_leap_day(day: date) -> bool:
+    """Whether a day is February 29."""
+    return f"{day:%m-%d}" == _LEAP_DAY
+
+
+def first_month_day_after(month_day: str, day: date) -> date:
+    """The first day of that name after ``day``; the day itself is not meant."""
+    found = month_day_in(day.year, month_day)
+    return found if found > day else month_day_in(day.year + 1, month_day)
+
+
+def last_month_day_until(month_day: str, day: date) -> date:
+    """The last day of that name on or before ``day``."""
+    found = month_day_in(day.year, month_day)
+    return found if found <= day else month_day_in(day.year - 1, month_day)
+
 
 # What an education may have led to. Only the middle four are degrees, in rising order.
 Level = Literal[
