@@ -196,6 +196,18 @@ def test_a_renewal_is_due_before_the_cycle_ends(folder: Path) -> None:
     assert (found.opens_on, found.closes_on) == (date(2025, 10, 1), date(2026, 3, 31))
 
 
+def test_a_membership_counts_after_its_last_day(folder: Path) -> None:
+    (membership,) = blocks("Let a membership lapse for a month")
+    rulebook, organization = blocks("Add an association")
+    head, _, tail = rulebook.partition("[memberships.own]")
+    tail = tail[tail.index("[[requirements]]") :]
+    (folder / "rulebooks" / "example.toml").write_text(f"{head}{membership}\n{tail}")
+    add(folder / "organizations.toml", organization)
+    grace = load_rulebooks(folder).associations["EXAMPLE"].memberships["own"].grace
+    assert grace
+    assert grace.ends_on(date(2027, 6, 30)) == date(2027, 7, 30)
+
+
 def test_the_running_cycles_are_lengthened(folder: Path) -> None:
     (cycle,) = blocks("Lengthen the running cycles")
     add(folder / "rulebooks" / "ncimha.toml", cycle)

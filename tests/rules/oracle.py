@@ -195,7 +195,7 @@ def _row(requirement: PlannedRequirement, plan: RenewalPlan, facts: Facts, as_of
     if requirement.counts == "membership":
         days = _membership_days(requirement, plan, facts, as_of)
         required = len(days)
-        counted = sum(any(m.starts_on <= d <= m.ends_on for m in facts.memberships) for d in days)
+        counted = sum(any(_counts(plan, m, d) for m in facts.memberships) for d in days)
     else:
         required = requirement.amount
         counted = facts.minutes.get(
@@ -207,6 +207,21 @@ def _row(requirement: PlannedRequirement, plan: RenewalPlan, facts: Facts, as_of
         return requirement.id, required, counted, 0, "excused"
     short = max(0, required - counted)
     return requirement.id, required, counted, short, "short" if short else "met"
+
+
+def _counts(plan: RenewalPlan, membership: Span, day: date) -> bool:
+    """Whether a membership counts on a day: while it lasts, and in its own grace period."""
+    if membership.starts_on <= day <= membership.ends_on:
+        return True
+    assert plan.membership_rule
+    rule = plan.rulebook.memberships[plan.membership_rule.split("/")[1]]
+    if day < membership.starts_on:
+        return False
+    if rule.grace_until:
+        # No day of that name lies between the last day and this one.
+        after = [membership.ends_on + DAY * n for n in range(1, (day - membership.ends_on).days)]
+        return all(_name(passed) != rule.grace_until for passed in after)
+    return (day - membership.ends_on).days <= (rule.grace_days or 0)
 
 
 def _membership_days(

@@ -16,7 +16,7 @@ ENDORSEMENTS = {
     ],
     IMAGINED: [
         *("TRIENNIAL IFS", "TRIENNIAL-Y IFS", "ANNIVERSARY IFS", "JUNE IFS", "CHANGING IFS"),
-        *("EARLY IFS", "LEAP IFS"),
+        *("EARLY IFS", "LEAP IFS", "GRACE IFS", "GRACE IMHS"),
     ],
 }
 HOLDINGS = {

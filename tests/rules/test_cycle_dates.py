@@ -7,8 +7,9 @@ import pytest
 
 from tests.rules.case_data import IMAGINED
 from tests.rules.test_pace import stand
+from tracker.rules.cycle_text import format_scheme
 from tracker.rules.cycles import common_cycle, cycle_containing, list_year_ends
-from tracker.rules.description import format_scheme
+from tracker.rules.description import describe_membership
 from tracker.rules.notice_config import NoticeConfig
 from tracker.rules.parse import parse_rulebook
 from tracker.rules.renewal import falls_behind_on
@@ -255,6 +256,22 @@ def test_dates_are_worded_as_they_are_written() -> None:
     assert "grace period through February 29 (February 28 in a year without it)" in (
         format_scheme(LEAP[1])
     )
+
+
+def test_a_memberships_grace_is_worded_and_given_once() -> None:
+    rules = IMAGINED.associations["GRACE"].memberships
+    assert [line for rule in rules.values() for line in describe_membership(rule)] == [
+        "a membership counts through the 30 days after its last day",
+        "a membership counts through the first January 31 after its last day",
+    ]
+    membership = """
+[memberships.own]
+says = "own"
+any_infant_mental_health_association = true
+grace_days = 30
+grace_until = "01-31"
+"""
+    assert problems(membership) == ["memberships.own: give only one of grace_days and grace_until"]
 
 
 def test_renewal_days_list_the_submission() -> None:

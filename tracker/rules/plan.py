@@ -8,7 +8,7 @@ from functools import cached_property
 
 from tracker.formatting import hours_word
 from tracker.rules.cycles import Cycle, list_year_ends
-from tracker.rules.model import ProviderRule, Rulebook
+from tracker.rules.model import MembershipGrace, ProviderRule, Rulebook
 from tracker.rules.requirement import HOURS, Requirement, Value
 
 _UNITS = {
@@ -107,6 +107,12 @@ class Plan:
         rules = [requirement.rule for requirement in self.requirements]
         keys = {key for rule in rules for key in (*rule.signed, rule.attested_by)}
         return tuple(key for key in self.rulebook.attestations if key in keys)
+
+    @cached_property
+    def membership_grace(self) -> MembershipGrace | None:
+        """How long a membership counts after its last day; None if it ends with that day."""
+        name = self.membership_rule
+        return self.rulebook.memberships[name.partition("/")[2]].grace if name else None
 
     @cached_property
     def topics(self) -> tuple[str, ...]:

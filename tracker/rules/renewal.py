@@ -8,7 +8,13 @@ from enum import StrEnum
 from functools import lru_cache
 from typing import NamedTuple
 
-from tracker.rules.counting import count_minutes, find_cover_end, is_covered
+from tracker.rules.counting import (
+    count_minutes,
+    find_cover_end,
+    find_membership_end,
+    is_covered,
+    list_counted_spans,
+)
 from tracker.rules.cycles import Cycle
 from tracker.rules.plan import PlannedRequirement, RenewalPlan
 from tracker.rules.settlement import settled_standing
@@ -42,14 +48,16 @@ def judge_renewal(plan: RenewalPlan, facts: Facts, as_of: date) -> Standing | No
     if _ends_before(facts, due_on):
         return None
     checked_on = min(as_of, cycle.ends_on)
-    covered_until = find_cover_end(facts.memberships, checked_on)
-    results = _judge_requirements(plan, facts, checked_on, covered_until)
+    memberships = list_counted_spans(plan, facts.memberships)
+    counted_until = find_cover_end(memberships, checked_on)
+    results = _judge_requirements(plan, facts, checked_on, memberships, counted_until)
     status = _find_status(results, facts, cycle, due_on, as_of)
     if status is Status.EXCUSED:
         results = _excuse(results)
-    change = _find_next_change(plan, status, due_on, as_of, facts.memberships, covered_until)
+    change = _find_next_change(plan, status, due_on, as_of, memberships, counted_until)
     if facts.next_entry_on:
         change = min(facts.next_entry_on, change or date.max)
+    covered_until = find_membership_end(plan, facts.memberships, counted_until)
     return Standing(facts, plan, status, due_on, tuple(results), change, covered_until)
 
 
@@ -87,7 +95,11 @@ def _judge_without_rules(plan: RenewalPlan, facts: Facts, as_of: date) -> Standi
 
 
 def _judge_requirements(
-    plan: RenewalPlan, facts: Facts, checked_on: date, covered_until: date | None
+    plan: RenewalPlan,
+    facts: Facts,
+    checked_on: date,
+    memberships: tuple[Span, ...],
+    counted_until: date | None,
 ) -> list[Result]:
     signed = facts.submitted.signed if facts.submitted else frozenset[str]()
     results = []
@@ -100,8 +112,8 @@ def _judge_requirements(
         elif requirement.counts == "membership":
             days = _list_membership_days(plan, requirement, facts.starts_on, checked_on)
             required += len(days)
-            counted = sum(is_covered(facts.memberships, day) for day in days)
-            counted += covered_until is not None
+            counted = sum(is_covered(memberships, day) for day in days)
+            counted += counted_until is not None
         else:
             counted = _count_submitted(requirement, facts.submitted)
         is_waived = requirement.id in facts.waived
@@ -162,7 +174,7 @@ def _find_next_change(
     due_on: date,
     as_of: date,
     memberships: tuple[Span, ...],
-    covered_until: date | None,
+    counted_until: date | None,
 ) -> date | None:
     """The first day after ``as_of`` on which passing time could change the outcome.
 
@@ -176,17 +188,17 @@ def _find_next_change(
         days.append(due_on + _DAY)
     elif status is Status.OVERDUE:
         days.append(cycle.grace_ends_on(due_on) + _DAY)
-    days += _list_days_of_membership_change(cycle, memberships, covered_until)
+    days += _list_days_of_membership_change(cycle, memberships, counted_until)
     return min([day for day in days if day > as_of], default=None)
 
 
 def _list_days_of_membership_change(
-    cycle: Cycle, memberships: tuple[Span, ...], covered_until: date | None
+    cycle: Cycle, memberships: tuple[Span, ...], counted_until: date | None
 ) -> list[date]:
     days = [span.starts_on for span in memberships if span.starts_on <= cycle.ends_on]
     # After the cycle's last day, the membership checked is always that day's.
-    if covered_until is not None and covered_until < cycle.ends_on:
-        days.append(covered_until + _DAY)
+    if counted_until is not None and counted_until < cycle.ends_on:
+        days.append(counted_until + _DAY)
     return days
 
 

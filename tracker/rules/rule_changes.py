@@ -11,12 +11,12 @@ from itertools import zip_longest
 from typing import NamedTuple
 
 from tracker.formatting import format_count, format_list
+from tracker.rules.cycle_text import format_scheme
 from tracker.rules.cycles import Cycle, common_cycle
 from tracker.rules.description import (
     describe_accepted,
     find_first_cycle,
     format_amount,
-    format_scheme,
 )
 from tracker.rules.model import CycleScheme, ProviderRule, Rulebook
 from tracker.rules.notice_config import NoticeConfig

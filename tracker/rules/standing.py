@@ -193,7 +193,7 @@ class Standing(NamedTuple):
     ``due_on`` is the due date in force (extended, if an extension was given) and includes its
     whole day. ``next_change_on`` is the first day on which the outcome could differ though nobody
     does anything; None if never. ``covered_until`` is the last day of an unbroken membership;
-    ``date.max`` if it is for life.
+    ``date.max`` if it is for life. It has passed while a membership's own grace period runs.
     """
 
     facts: Facts
@@ -208,6 +208,14 @@ class Standing(NamedTuple):
     def settled_on(self) -> date | None:
         """The day on which the cycle was settled; None if it is judged by today's records."""
         return self.facts.settlement.settled_on if self.facts.settlement else None
+
+    @property
+    def membership_counts_until(self) -> date | None:
+        """The last day on which the membership counts, if that is after `covered_until`."""
+        grace, until = self.plan.membership_grace, self.covered_until
+        if grace is None or until is None or lasts_for_life(until):
+            return None
+        return grace.ends_on(until)
 
     @property
     def records_from(self) -> date | None:

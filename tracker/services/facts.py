@@ -34,6 +34,8 @@ _BATCH = 1_000
 # For so many endorsements SQLite needs the windows in a table with an index. PostgreSQL, which then
 # reads all entries, gets a table only for everybody's.
 _MANY = 200
+# The longest grace of a membership, and the day before it.
+_YEAR_AND_DAY = timedelta(days=367)
 # What decides which plan a cycle has: association, category, first day of the endorsement.
 Triple = tuple[str, str, date]
 
@@ -213,8 +215,10 @@ def _window_values(window: Window, topics: int) -> tuple[str | int | None, ...]:
     starts_on = cycle.starts_on if cycle else date.max
     ends_on = cycle.ends_on if cycle else date.min
     # A membership that ended the day before the cycle has just lapsed, which matters. Before the
-    # cycle begins, the membership of the as-of date is the one that matters.
-    memberships_from = min(starts_on, window.as_of) - timedelta(days=1)
+    # cycle begins, the membership of the as-of date is the one that matters. Some count for up to
+    # a year after their last day.
+    reach = _YEAR_AND_DAY if plan.membership_grace else timedelta(days=1)
+    memberships_from = min(starts_on, window.as_of) - reach
     return (
         plan.association,
         plan.category,

@@ -11,7 +11,8 @@ from tracker.db.applications import Application
 from tracker.db.engine import reading
 from tracker.formatting import format_date
 from tracker.rulebooks import Rulebooks
-from tracker.rules.description import describe_accepted, format_amount, format_scheme
+from tracker.rules.cycle_text import format_scheme
+from tracker.rules.description import describe_accepted, describe_membership, format_amount
 from tracker.rules.model import Interpretation, Rulebook
 from tracker.rules.plan import value_in_force
 from tracker.rules.requirement import Requirement, Source
@@ -130,7 +131,8 @@ def _describe_memberships(
     for name in dict.fromkeys(r.membership for r in requirements if r.membership):
         organizations = rulebooks.accepted_organizations(f"{rulebook.id}/{name}")
         accepted = [rulebooks.organizations[each].name for each in organizations]
-        description = rulebook.memberships[name].says
+        rule = rulebook.memberships[name]
+        description = "; ".join([rule.says, *describe_membership(rule)])
         descriptions.append({"description": description, "accepted": accepted})
     return descriptions
 

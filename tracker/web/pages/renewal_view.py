@@ -125,6 +125,8 @@ def _view_requirement(standing: Standing, result: Result, today: date) -> dict[s
         about += ", for life"
     elif standing.covered_until:
         about += f", paid to {format_date(standing.covered_until)}"
+        if standing.membership_counts_until:
+            about += f", counts through {format_date(standing.membership_counts_until)}"
     state, tone = _format_state(standing, result, today)
     return {
         "requirement": requirement,
