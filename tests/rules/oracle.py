@@ -70,9 +70,11 @@ def read_facts(
     """Everything of one endorsement of Alice's that does not depend on the as-of date."""
     association, category, days = endorsement.split()
     starts_on, ends_on = span(days)
-    accepted = (
-        rulebooks.accepted_organizations(plan.membership_rule) if plan.membership_rule else ()
-    )
+    accepted: tuple[str, ...] = ()
+    kinds: tuple[str, ...] = ()
+    if plan.membership_rule:
+        accepted = rulebooks.accepted_organizations(plan.membership_rule)
+        kinds = plan.rulebook.memberships[plan.membership_rule.split("/")[1]].kinds
     memberships = [line.split() for line in case["members"]]
     own = f"{association} {category} "
     cycle_starts_on = str(plan.cycle.starts_on) if plan.cycle else ""
@@ -87,7 +89,11 @@ def read_facts(
         ends_on=ends_on,
         provides_rsc=case["provides_rsc"],
         minutes={},
-        memberships=tuple(_span(days) for name, days in memberships if name in accepted),
+        memberships=tuple(
+            _span(days)
+            for name, *kind, days in memberships
+            if name in accepted and (kind or ["individual"])[0] in kinds
+        ),
         leaves=tuple(_span(days) for days in mine["leave"]),
         waived=tuple(s.split()[1] for s in mine["waived"] if s.startswith(cycle_starts_on)),
         extended_due_on=date.fromisoformat(extended[0]) if extended and plan.cycle else None,

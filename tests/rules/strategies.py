@@ -39,6 +39,7 @@ edges = st.sampled_from(
     ]
 )
 any_day = st.one_of(days, edges)
+kinds = st.sampled_from(["", "", "individual ", "agency "])
 
 
 @st.composite
@@ -85,7 +86,7 @@ def cases(draw: st.DrawFn, rulebooks: Rulebooks) -> dict[str, Any]:
     case: dict[str, Any] = {
         "endorsed": endorsed,
         "provides_rsc": draw(st.booleans()),
-        "members": [f"{name} {draw(spans(open_ended=False))}" for name in members],
+        "members": [f"{name} {draw(kinds)}{draw(spans(open_ended=False))}" for name in members],
         "entries": draw(st.lists(entries(), max_size=5)),
         "providers": {name: draw(holdings(rulebooks)) for name in PROVIDERS},
         "leave": [f"{n} {draw(spans())}" for n in held if draw(st.booleans())],

@@ -19,6 +19,7 @@ from tracker.rules.model import (
     Rulebook,
 )
 from tracker.rules.requirement import (
+    MEMBERSHIP_KINDS,
     PURPOSES,
     EducationRule,
     ReferenceRule,
@@ -72,7 +73,9 @@ def format_amount(requirement: Requirement, value: Value) -> str:
 
 
 def describe_membership(rule: MembershipRule) -> Lines:
-    """How long an accepted membership counts after its last day."""
+    """Of which kinds memberships count, and how long after their last day."""
+    if set(rule.kinds) != set(MEMBERSHIP_KINDS):
+        yield f"only {format_alternatives(rule.kinds)} memberships count"
     if rule.grace_days:
         days = format_count(rule.grace_days, "day")
         yield f"a membership counts through the {days} after its last day"

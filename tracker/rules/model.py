@@ -11,9 +11,11 @@ from pydantic import Field, PlainValidator, StrictBool, field_validator, model_v
 
 from tracker.formatting import DEFAULT_LOCALE
 from tracker.rules.requirement import (
+    MEMBERSHIP_KINDS,
     Day,
     Degree,
     Key,
+    MembershipKind,
     MonthDay,
     Purpose,
     Requirement,
@@ -349,7 +351,7 @@ class MembershipGrace(NamedTuple):
 
 
 class MembershipRule(StrictModel):
-    """Which organizations' membership is accepted.
+    """Which organizations' membership is accepted, and of which kinds.
 
     A membership counts for ``grace_days`` after its last day, or through the first day named
     ``grace_until`` after it, whether it is renewed or not.
@@ -358,6 +360,7 @@ class MembershipRule(StrictModel):
     says: Text
     organizations: tuple[Key, ...] = ()
     any_infant_mental_health_association: StrictBool = False
+    kinds: tuple[MembershipKind, ...] = Field(default=MEMBERSHIP_KINDS, min_length=1)
     grace_days: int | None = Field(strict=True, default=None, ge=1, le=_DAYS_IN_YEAR)
     grace_until: MonthDay | None = None
 

@@ -95,6 +95,10 @@ Ages = Literal["birth to 36 months", "3 up to 6 years"]
 AGES: tuple[Ages, ...] = get_args(Ages)
 # What a position serves: one of the age groups, or both.
 POSITION_AGES = (*AGES, "; ".join(AGES))
+# Who a membership is of: the person, or the agency that they work for.
+MembershipKind = Literal["individual", "agency"]
+MEMBERSHIP_KINDS: tuple[MembershipKind, ...] = get_args(MembershipKind)
+INDIVIDUAL = "individual"
 # The service of a position that provides RSC to others, as every rulebook names it.
 RSC_SERVICE = "rsc"
 # What a rule is about: staying endorsed, or becoming endorsed.

@@ -27,6 +27,7 @@ from tracker.db.submissions import Submission
 from tracker.rulebooks import Rulebooks
 from tracker.rules.cycles import EarlierTerm, continue_cycle
 from tracker.rules.plan import RenewalPlan
+from tracker.rules.requirement import MEMBERSHIP_KINDS
 from tracker.rules.standing import CycleSettlement, Facts, Span, Submitted
 
 # SQLite allows 32,766 values in one statement, and a window has about a dozen.
@@ -96,7 +97,7 @@ def _read_batch(
         window = windows[row[0]]
         if earlier := row[_EARLIER]:
             window = continue_window(rulebooks, window, earlier)
-        accepted = accepted_organizations(rulebooks, window.plan.membership_rule)
+        accepted = list_accepted_memberships(rulebooks, window.plan.membership_rule)
         facts = _facts((*row[:_EARLIER], *row[_EARLIER + 1 :]), window, accepted)
         if facts.subject_id in submissions:
             facts = facts._replace(submitted=_submitted_on(window, submissions[facts.subject_id]))
@@ -290,7 +291,7 @@ def facts_sql(query: FactsQuery, *, for_postgresql: bool) -> str:
         END,
         (SELECT {join}(CAST(m.starts_on AS VARCHAR)
             || COALESCE(CAST(m.ends_on AS VARCHAR), '9999-12-31')
-            || m.organization, ',') FROM membership m
+            || m.organization || '|' || m.kind, ',') FROM membership m
             WHERE m.person_id = en.person_id
                 AND (m.ends_on >= w.memberships_from OR m.ends_on IS NULL)),
         (SELECT {join}(l.starts_on || '/' || COALESCE(CAST(l.ends_on AS VARCHAR), '9999-12-31'),
@@ -391,17 +392,22 @@ def _as_date_or_none(value: date | str | None) -> date | None:
 
 
 @lru_cache(maxsize=256)
-def accepted_organizations(rulebooks: Rulebooks, membership_rule: str | None) -> frozenset[str]:
-    """The organizations whose memberships a rule accepts; without a rule none."""
+def list_accepted_memberships(rulebooks: Rulebooks, membership_rule: str | None) -> frozenset[str]:
+    """The memberships that a rule accepts, as ``<organization>|<kind>``; without a rule none."""
     if membership_rule is None:
         return frozenset()
-    return frozenset(rulebooks.accepted_organizations(membership_rule))
+    return frozenset(
+        f"{organization}|{kind}"
+        for organization in rulebooks.accepted_organizations(membership_rule)
+        for kind in MEMBERSHIP_KINDS
+        if rulebooks.accepts_membership(membership_rule, organization, kind)
+    )
 
 
 # Most people's memberships run the same days, so that few texts are ever read.
 @lru_cache(maxsize=4_096)
 def _memberships(text: str, accepted: frozenset[str]) -> tuple[Span, ...]:
-    """The accepted ones of ``<first day><last day><organization>``, comma-separated."""
+    """The accepted ones of ``<first day><last day><organization>|<kind>``, comma-separated."""
     spans = []
     for item in text.split(","):
         if item[20:] in accepted:
