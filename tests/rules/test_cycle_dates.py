@@ -206,6 +206,23 @@ def test_a_value_within_a_lengthened_cycle_counts_from_the_next_one() -> None:
     assert (cycle.starts_on, cycle.ends_on) == (date(2026, 1, 1), date(2027, 12, 31))
 
 
+def test_a_window_that_had_closed_binds_nobody_who_came_later() -> None:
+    keys = 'due_on = "11-30"\ngrace_days = 31\nsubmission_opens = "10-01"\n'
+    closing = 'submission_closes = "11-30"'
+    rulebook, _ = parse_rulebook(f"{RULEBOOK}{FIXED}{keys}{closing}", "ex.toml")
+    assert rulebook
+    windows = []
+    for endorsed_on in (date(2024, 9, 30), date(2024, 11, 30), date(2024, 12, 1)):
+        cycle = cycle_containing(rulebook.cycles, endorsed_on, endorsed_on)
+        assert cycle
+        windows.append((cycle.opens_on, cycle.closes_on))
+    assert windows == [
+        (date(2024, 10, 1), date(2024, 11, 30)),
+        (date(2024, 11, 30), date(2024, 11, 30)),
+        (None, None),
+    ]
+
+
 def test_february_29_is_february_28_in_other_years() -> None:
     assert month_day_in(2028, "02-29") == date(2028, 2, 29)
     assert month_day_in(2027, "02-29") == date(2027, 2, 28)
@@ -262,6 +279,7 @@ def test_a_memberships_grace_is_worded_and_given_once() -> None:
     rules = IMAGINED.associations["GRACE"].memberships
     assert [line for rule in rules.values() for line in describe_membership(rule)] == [
         "a membership counts through the 30 days after its last day",
+        "only individual memberships count",
         "a membership counts through the first January 31 after its last day",
     ]
     membership = """

@@ -92,7 +92,7 @@ def cycle_containing(schemes: Sequence[CycleScheme], endorsed_on: date, day: dat
     if is_first:
         share = _find_first_share(place, endorsed_on, share)
     due_on = _find_due_date(place, endorsed_on)
-    opens_on, closes_on = _find_window(scheme, place.starts_on, due_on)
+    opens_on, closes_on = _find_window(scheme, max(place.starts_on, endorsed_on), due_on)
     is_from_leap_day = is_leap_day(place.anchor) and place.starts_on == place.whole[0]
     return Cycle(
         place.starts_on,
@@ -173,9 +173,12 @@ def _find_due_date(place: _Place, endorsed_on: date) -> date:
 
 
 def _find_window(
-    scheme: CycleScheme, starts_on: date, due_on: date
+    scheme: CycleScheme, first_day: date, due_on: date
 ) -> tuple[date | None, date | None]:
-    """The first and last day of the submission; a window from before the cycle has neither."""
+    """The first and last day of the submission of a renewal that there is since ``first_day``.
+
+    A window that had closed by then has neither: nobody could use it.
+    """
     opens, closes = scheme.submission_opens, scheme.submission_closes
     if opens is None:
         return None, None
@@ -189,9 +192,9 @@ def _find_window(
         closes_on = first_month_day_after(closes, opens_on - _DAY)
     else:
         closes_on = due_on + timedelta(days=closes)
-    if closes_on is not None and closes_on < starts_on:
+    if closes_on is not None and closes_on < first_day:
         return None, None
-    return max(opens_on, starts_on), closes_on
+    return max(opens_on, first_day), closes_on
 
 
 def grace_days_on(schemes: Sequence[CycleScheme], day: date) -> int:

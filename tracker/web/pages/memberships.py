@@ -11,6 +11,7 @@ from wtforms import RadioField, SelectChoice, SelectField
 from wtforms.validators import InputRequired
 
 from tracker.db.people import Membership
+from tracker.formatting import capitalize_first, format_list
 from tracker.refusal_text import format_refusal
 from tracker.rulebooks import Rulebooks
 from tracker.rules.cycles import end_of_years
@@ -95,6 +96,7 @@ def show_memberships(page: PersonPage) -> HTMLResponse:
         here="profile",
         groups=groups,
         effects=_latest_outcomes(standings),
+        notes={each.id: _explain_kind(rulebooks, standings, each) for each in memberships},
         may_record=bool(accepted),
         removed=removed,
         today=today,
@@ -173,6 +175,23 @@ def _latest_outcomes(standings: Sequence[Standing]) -> list[tuple[Standing, Outc
         for result in standing.results
         if result.requirement.counts == "membership"
     ]
+
+
+def _explain_kind(
+    rulebooks: Rulebooks, standings: Iterable[Standing], membership: Membership
+) -> str:
+    """For whom a membership is of the wrong kind; empty if it is of the right one."""
+    refusing: dict[str, None] = {}
+    for standing in standings:
+        rule = standing.plan.membership_rule
+        if rule is None or membership.organization not in rulebooks.accepted_organizations(rule):
+            continue
+        if not rulebooks.accepts_membership(rule, membership.organization, membership.kind):
+            refusing[standing.plan.association] = None
+    if not refusing:
+        return ""
+    kind = capitalize_first(membership.kind)
+    return f"{kind} memberships do not count for {format_list(list(refusing))}."
 
 
 def _handle_form(

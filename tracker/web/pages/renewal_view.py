@@ -237,14 +237,22 @@ def list_dates(data: YearData, standing: Standing, today: date) -> list[DatedIte
 
 
 def _membership_dates(standing: Standing, today: date) -> list[DatedItem]:
-    cycle, ends_on = standing.plan.cycle, standing.covered_until
+    ends_on, counts_until = standing.covered_until, standing.membership_counts_until
+    if ends_on is None or lasts_for_life(ends_on) or not _needs_membership(standing, today):
+        return []
+    if ends_on >= today:
+        return [(ends_on, "Membership ends", "the last day that it covers")]
+    if counts_until and counts_until >= today:
+        return [(counts_until, "Membership stops counting", f"it ended on {format_date(ends_on)}")]
+    return []
+
+
+def _needs_membership(standing: Standing, today: date) -> bool:
+    """Whether a membership is required in a cycle that is not over."""
+    cycle = standing.plan.cycle
     is_required = any(r.requirement.counts == "membership" for r in standing.results)
     is_over = cycle is not None and cycle.ends_on < today and standing.status is not Status.OPEN
-    if not is_required or is_over or ends_on is None or ends_on < today:
-        return []
-    if lasts_for_life(ends_on):
-        return []
-    return [(ends_on, "Membership ends", "the last day that it covers")]
+    return is_required and not is_over
 
 
 def _due_dates(standing: Standing, today: date) -> list[DatedItem]:
