@@ -13,7 +13,7 @@ from pydantic import BaseModel
 
 from tracker.rulebooks import load_notice_config, load_rulebooks
 from tracker.rules.cycles import common_cycle
-from tracker.rules.model import Organizations, Rulebook
+from tracker.rules.model import MembershipRule, Organizations, Rulebook
 from tracker.rules.notice_config import NoticeConfig
 from tracker.settings import Settings
 
@@ -196,16 +196,39 @@ def test_a_renewal_is_due_before_the_cycle_ends(folder: Path) -> None:
     assert (found.opens_on, found.closes_on) == (date(2025, 10, 1), date(2026, 3, 31))
 
 
-def test_a_membership_counts_after_its_last_day(folder: Path) -> None:
-    (membership,) = blocks("Let a membership lapse for a month")
+def load_with_membership(folder: Path, membership: str) -> MembershipRule:
+    """The membership rule of the example association, with another one in its place."""
     rulebook, organization = blocks("Add an association")
     head, _, tail = rulebook.partition("[memberships.own]")
     tail = tail[tail.index("[[requirements]]") :]
     (folder / "rulebooks" / "example.toml").write_text(f"{head}{membership}\n{tail}")
     add(folder / "organizations.toml", organization)
-    grace = load_rulebooks(folder).associations["EXAMPLE"].memberships["own"].grace
+    return load_rulebooks(folder).associations["EXAMPLE"].memberships["own"]
+
+
+def test_a_membership_counts_after_its_last_day(folder: Path) -> None:
+    (membership,) = blocks("Let a membership lapse for a month")
+    grace = load_with_membership(folder, membership).grace
     assert grace
     assert grace.ends_on(date(2027, 6, 30)) == date(2027, 7, 30)
+
+
+def test_only_individual_memberships_are_accepted(folder: Path) -> None:
+    (membership,) = blocks("Accept only individual memberships")
+    assert load_with_membership(folder, membership).kinds == ("individual",)
+
+
+def test_renewals_are_submitted(folder: Path) -> None:
+    (added,) = blocks("Let endorsees submit their renewals, and attest to hours")
+    rulebook, organization = blocks("Add an association")
+    head, _, _ = rulebook.partition("[[requirements]]")
+    head = head.replace("guide = {", "scheme = {").replace(
+        'document = "guide"', 'document = "scheme"'
+    )
+    (folder / "rulebooks" / "example.toml").write_text(f"{head}\n{added}")
+    add(folder / "organizations.toml", organization)
+    found = load_rulebooks(folder).associations["EXAMPLE"].requirements_of("IFS")
+    assert [requirement.counts for requirement in found] == ["training", "signed", "submitted"]
 
 
 def test_the_running_cycles_are_lengthened(folder: Path) -> None:

@@ -20,6 +20,7 @@ from tracker.rules.requirement import (
 )
 from tracker.rules.rule_changes import list_renewal_days
 from tracker.rules.settlement import settle
+from tracker.rules.stages import Stage, find_stage, find_window
 
 EARLY = IMAGINED.associations["EARLY"].cycles
 LEAP = IMAGINED.associations["LEAP"].cycles
@@ -221,6 +222,31 @@ def test_a_window_that_had_closed_binds_nobody_who_came_later() -> None:
         (date(2024, 11, 30), date(2024, 11, 30)),
         (None, None),
     ]
+
+
+@pytest.mark.parametrize(
+    ("today", "stage"),
+    [
+        (date(2024, 9, 30), Stage.EARLY),
+        (date(2024, 10, 1), Stage.OPEN),
+        (date(2025, 1, 31), Stage.OPEN),
+        (date(2025, 2, 1), Stage.CLOSED),
+    ],
+)
+def test_a_renewal_is_submitted_in_the_window_of_its_cycle(today: date, stage: Stage) -> None:
+    cycle = common_cycle(EARLY, date(2024, 6, 1))
+    assert cycle
+    assert find_stage(find_window(cycle, cycle.due_on), None, today) is stage
+
+
+def test_an_extension_keeps_the_window_open_through_its_due_date() -> None:
+    cycle = common_cycle(EARLY, date(2024, 6, 1))
+    assert cycle
+    for due_on, closes_on in (
+        (date(2025, 1, 31), date(2025, 1, 31)),
+        (date(2025, 2, 1), date(2025, 2, 1)),
+    ):
+        assert find_window(cycle, due_on) == (date(2024, 10, 1), closes_on)
 
 
 def test_february_29_is_february_28_in_other_years() -> None:

@@ -32,8 +32,8 @@ class Cycle:
     count, but are late.
 
     The renewal is submitted from ``opens_on`` through ``closes_on``. Without ``opens_on`` it has
-    no window; without ``closes_on`` the window stays open. ``leap_day`` is the February 29 from
-    which the cycle's years are counted, if they are counted from one.
+    no window; without ``closes_on`` the window closes with the grace period. ``leap_day`` is the
+    February 29 from which the cycle's years are counted, if they are counted from one.
     """
 
     starts_on: date
