@@ -27,6 +27,13 @@ SENTENCES = {
     "{endorsed_on}; all hours held since {starts_on} count",
     "first_cycle_hours": "all hours held since {starts_on} count, also those from before the "
     "endorsement began on {endorsed_on}",
+    # A cycle whose end a change of the rules moved.
+    "changed_cycle": "no hours are required in this cycle, because a change of the rules moved its "
+    "end to {ends_on}",
+    "changed_cycle_less": "a part of the hours is required, because a change of the rules moved "
+    "the end of this cycle to {ends_on}",
+    "changed_cycle_more": "more hours are required than in other cycles, because a change of the "
+    "rules moved the end of this one to {ends_on}",
     "waived": "waived by the association",
     "on_leave": "excused while on leave",
     # What today's records would change about a settled cycle.

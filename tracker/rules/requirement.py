@@ -36,7 +36,7 @@ def _check_nearness(day: date) -> date:
 
 
 Day = Annotated[date, Strict(), AfterValidator(_check_nearness)]
-_LEAP_DAY = "02-29"
+_LEAP_DAY = (2, 29)
 # Days of the year are checked and named by a year that has all of them.
 ANY_LEAP_YEAR = 4
 
@@ -58,14 +58,14 @@ MonthDay = Annotated[str, Strict(), AfterValidator(check_month_day)]
 def month_day_in(year: int, month_day: str) -> date:
     """The day of one year that a `MonthDay` names."""
     month, day = int(month_day[:2]), int(month_day[3:])
-    if month_day == _LEAP_DAY and not isleap(year):
+    if (month, day) == _LEAP_DAY and not isleap(year):
         day -= 1
     return date(year, month, day)
 
 
 def is_leap_day(day: date) -> bool:
     """Whether a day is February 29."""
-    return f"{day:%m-%d}" == _LEAP_DAY
+    return (day.month, day.day) == _LEAP_DAY
 
 
 def first_month_day_after(month_day: str, day: date) -> date:

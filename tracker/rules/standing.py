@@ -7,6 +7,7 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from tracker.rules.application.candidate import Candidate
+from tracker.rules.cycles import Cycle
 from tracker.rules.plan import ApplicationPlan, Plan, PlannedRequirement, RenewalPlan
 from tracker.rules.reasons import Reason, because
 
@@ -250,13 +251,22 @@ class ApplicationStanding(NamedTuple):
 AnyStanding = Standing | ApplicationStanding
 
 
+def explain_no_hours(cycle: Cycle | None) -> Reason:
+    """Why a cycle requires no hours of requirements that are exempt."""
+    if cycle is None or cycle.is_first:
+        return because("first_cycle")
+    return because("changed_cycle", ends_on=cycle.ends_on)
+
+
 def list_exemptions(plan: Plan, standing: AnyStanding | None) -> dict[str, Reason]:
     """Why requirements are exempt, by requirement id; only of those that are.
 
     ``standing`` is that of the same renewal. If it is None, only the plan's own exemptions are
     listed.
     """
-    exemptions = {r.id: because("first_cycle") for r in plan.requirements if r.is_exempt}
+    cycle = plan.cycle if isinstance(plan, RenewalPlan) else None
+    no_hours = explain_no_hours(cycle)
+    exemptions = {r.id: no_hours for r in plan.requirements if r.is_exempt}
     if standing is None:
         return exemptions
     for result in standing.results:

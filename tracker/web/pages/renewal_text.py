@@ -17,7 +17,7 @@ from tracker.rules.cycles import Cycle
 from tracker.rules.reasons import because, format_reason
 from tracker.rules.renewal import Pace, forecast
 from tracker.rules.requirement import HOURS
-from tracker.rules.standing import Outcome, Span, Standing, Status
+from tracker.rules.standing import Outcome, Span, Standing, Status, explain_no_hours
 from tracker.services.dashboard import ShortRequirement
 from tracker.web.rendering import format_cycle
 
@@ -126,15 +126,29 @@ def _format_unrecorded(standing: Standing, *, is_own: bool) -> str:
 
 
 def _format_exemptions(standing: Standing) -> list[str]:
-    """What the cycle of endorsement requires, and from which day on hours count in it."""
+    """What an unusual cycle requires, and from which day on hours count in the first one."""
     cycle, endorsed_on = standing.plan.cycle, standing.facts.starts_on
     if any(result.requirement.is_exempt for result in standing.results):
-        return [f"{capitalize_first(format_reason(because('first_cycle')))}."]
-    if cycle is None or not cycle.is_first or endorsed_on <= cycle.starts_on:
+        return [f"{capitalize_first(format_reason(explain_no_hours(cycle)))}."]
+    if cycle is None:
+        return []
+    if not cycle.is_first:
+        return _format_changed_cycle(cycle)
+    if endorsed_on <= cycle.starts_on:
         return []
     reason = because("first_cycle_hours", starts_on=cycle.starts_on, endorsed_on=endorsed_on)
     if cycle.share < 1:
         reason = because("first_cycle_part", starts_on=cycle.starts_on, endorsed_on=endorsed_on)
+    return [f"{capitalize_first(format_reason(reason))}."]
+
+
+def _format_changed_cycle(cycle: Cycle) -> list[str]:
+    """Why a cycle that a change of the rules shortens or lengthens requires other hours."""
+    if cycle.share == 1:
+        return []
+    reason = because("changed_cycle_less", ends_on=cycle.ends_on)
+    if cycle.share > 1:
+        reason = because("changed_cycle_more", ends_on=cycle.ends_on)
     return [f"{capitalize_first(format_reason(reason))}."]
 
 
