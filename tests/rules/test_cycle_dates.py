@@ -8,7 +8,7 @@ import pytest
 from tests.rules.case_data import IMAGINED
 from tests.rules.test_pace import stand
 from tracker.rules.cycle_text import format_scheme
-from tracker.rules.cycles import common_cycle, cycle_containing, list_year_ends
+from tracker.rules.cycles import common_cycle, cycle_containing, find_grace_end, list_year_ends
 from tracker.rules.description import describe_membership
 from tracker.rules.notice_config import NoticeConfig
 from tracker.rules.parse import parse_rulebook
@@ -222,6 +222,15 @@ def test_a_window_that_had_closed_binds_nobody_who_came_later() -> None:
         (date(2024, 11, 30), date(2024, 11, 30)),
         (None, None),
     ]
+
+
+@pytest.mark.parametrize("day", [date(2024, 6, 1), date(2027, 6, 1), date(2029, 6, 1)])
+def test_reports_find_the_same_grace_period(day: date) -> None:
+    cycle = common_cycle(EARLY, day)
+    assert cycle
+    for due_on in (cycle.due_on, cycle.due_on + timedelta(days=200)):
+        expected = cycle.grace_ends_on(due_on)
+        assert find_grace_end(EARLY, date(2015, 1, 1), day, due_on) == expected
 
 
 @pytest.mark.parametrize(

@@ -197,10 +197,19 @@ def _find_window(
     return max(opens_on, first_day), closes_on
 
 
-def grace_days_on(schemes: Sequence[CycleScheme], day: date) -> int:
-    """The length in days of the grace period of a cycle with ``day``; 0 if there is no cycle."""
+def find_grace_end(
+    schemes: Sequence[CycleScheme], endorsed_on: date, day: date, due_on: date
+) -> date:
+    """The last day of grace of the cycle with ``day``, after ``due_on``, the due date in force.
+
+    It is the due date if there is no cycle. As `Cycle.grace_ends_on`, for reports on thousands of
+    renewals: a grace period of so many days takes no cycle.
+    """
     started = [scheme for scheme in schemes if scheme.starts_from <= day]
-    return started[-1].grace_days if started else 0
+    if started and started[-1].grace_days is not None:
+        return due_on + timedelta(days=started[-1].grace_days)
+    cycle = cycle_containing(schemes, endorsed_on, day)
+    return cycle.grace_ends_on(due_on) if cycle else due_on
 
 
 class EarlierTerm(NamedTuple):
