@@ -8,7 +8,8 @@ from pathlib import Path
 
 from tracker.errors import UserError
 from tracker.rules.cycles import Cycle, cycle_containing
-from tracker.rules.model import MembershipRule, Organization, ProviderRule, Rulebook
+from tracker.rules.membership import MembershipRule
+from tracker.rules.model import Organization, ProviderRule, Rulebook
 from tracker.rules.notice_config import NoticeConfig
 from tracker.rules.parse import RulebookProblem, parse, parse_organizations, parse_rulebook
 from tracker.rules.plan import ApplicationPlan, RenewalPlan, plan_application, plan_renewal

@@ -13,7 +13,8 @@ from pydantic import BaseModel
 
 from tracker.rulebooks import load_notice_config, load_rulebooks
 from tracker.rules.cycles import common_cycle
-from tracker.rules.model import MembershipRule, Organizations, Rulebook
+from tracker.rules.membership import MembershipRule
+from tracker.rules.model import Organizations, Rulebook
 from tracker.rules.notice_config import NoticeConfig
 from tracker.settings import Settings
 

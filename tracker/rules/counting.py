@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 from functools import lru_cache
 
-from tracker.rules.model import MembershipGrace
+from tracker.rules.membership import MembershipGrace
 from tracker.rules.plan import Plan, PlannedRequirement
 from tracker.rules.reasons import Reason
 from tracker.rules.standing import Outcome, Remark, Result, Span

@@ -12,10 +12,10 @@ from tracker.formatting import (
 )
 from tracker.rules.cycle_text import format_scheme, name_month_day
 from tracker.rules.cycles import common_cycle
+from tracker.rules.membership import MembershipRule
 from tracker.rules.model import (
     AcceptedProvider,
     Interpretation,
-    MembershipRule,
     Rulebook,
 )
 from tracker.rules.requirement import (

@@ -1,72 +1,31 @@
 """The form of a rulebook, and of the file of organizations: dated data with sources."""
 
-from datetime import date, timedelta
+from datetime import date
 from functools import cached_property
-from typing import Annotated, Any, Literal, NamedTuple, Self, get_args
+from typing import Any, Literal, Self
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from babel import Locale
 from babel.core import UnknownLocaleError
-from pydantic import Field, PlainValidator, StrictBool, field_validator, model_validator
+from pydantic import Field, StrictBool, field_validator, model_validator
 
 from tracker.formatting import DEFAULT_LOCALE
+from tracker.rules.membership import MembershipRule
 from tracker.rules.requirement import (
-    MEMBERSHIP_KINDS,
     Day,
     Degree,
     Key,
-    MembershipKind,
+    LongHours,
     MonthDay,
+    PartialHours,
     Purpose,
     Requirement,
     Source,
     StrictModel,
     Text,
-    check_month_day,
-    first_month_day_after,
+    WindowDay,
     require_order,
 )
-
-# What a cycle requires that someone is in for a part of it, or that a change cuts short.
-PartialHours = Literal["all hours", "no hours", "fraction by month", "fraction by year"]
-
-_MOST_TIMES = 10
-_DAYS_IN_YEAR = 366
-
-
-def _check_long_cycle(value: object) -> str | float:
-    """What a lengthened cycle requires; checked here, because a union has an error a member."""
-    if value in get_args(PartialHours):
-        return str(value)
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        value = 0
-    if not 0 < value <= _MOST_TIMES:
-        listed = ", ".join(get_args(PartialHours))
-        message = (
-            f"must be one of {listed}, or how many times a full cycle's hours are required, such "
-            f"as 1.5 (at most {_MOST_TIMES})"
-        )
-        raise ValueError(message)
-    return float(value)
-
-
-def _check_window_day(value: object) -> str | int:
-    """A `MonthDay`, or a number of days; checked here, because a union has an error a member."""
-    if isinstance(value, str):
-        return check_month_day(value)
-    if isinstance(value, bool) or not isinstance(value, int) or abs(value) > _DAYS_IN_YEAR:
-        message = (
-            'must be a day of the year, such as "10-01", or days from the due date, at most '
-            f"{_DAYS_IN_YEAR}: -90 is 90 days before it"
-        )
-        raise ValueError(message)
-    return value
-
-
-# A day of the year, or days from the due date: before it if negative.
-WindowDay = Annotated[str | int, PlainValidator(_check_window_day)]
-# `PartialHours`, or how many times a full cycle's hours.
-LongHours = Annotated[str | float, PlainValidator(_check_long_cycle)]
 
 # An earlier endorsement of the same person that a new one continues.
 EarlierEndorsement = Literal["same category", "other category", "other association"]
@@ -332,58 +291,6 @@ class ProviderRule(StrictModel):
 
     says: Text
     accepts: tuple[AcceptedProvider, ...] = Field(min_length=1)
-
-
-class MembershipGrace(NamedTuple):
-    """How long a membership counts after its last day: ``days``, or through the next ``until``."""
-
-    days: int
-    until: str | None
-
-    def ends_on(self, last_day: date) -> date:
-        """The last day on which a membership that ended on ``last_day`` counts."""
-        # One for life, or as good as for life, ends beyond what the calendar can count.
-        if (date.max - last_day).days <= _DAYS_IN_YEAR:
-            return last_day
-        if self.until:
-            return first_month_day_after(self.until, last_day)
-        return last_day + timedelta(days=self.days)
-
-
-class MembershipRule(StrictModel):
-    """Which organizations' membership is accepted, and of which kinds.
-
-    A membership counts for ``grace_days`` after its last day, or through the first day named
-    ``grace_until`` after it, whether it is renewed or not.
-    """
-
-    says: Text
-    organizations: tuple[Key, ...] = ()
-    any_infant_mental_health_association: StrictBool = False
-    kinds: tuple[MembershipKind, ...] = Field(default=MEMBERSHIP_KINDS, min_length=1)
-    grace_days: int | None = Field(strict=True, default=None, ge=1, le=_DAYS_IN_YEAR)
-    grace_until: MonthDay | None = None
-
-    @cached_property
-    def grace(self) -> MembershipGrace | None:
-        """How long a membership counts after its last day; None if it ends with that day."""
-        if self.grace_days is None and self.grace_until is None:
-            return None
-        return MembershipGrace(self.grace_days or 0, self.grace_until)
-
-    @model_validator(mode="after")
-    def _has_one_grace(self) -> Self:
-        if self.grace_days is not None and self.grace_until is not None:
-            message = "give only one of grace_days and grace_until"
-            raise ValueError(message)
-        return self
-
-    @model_validator(mode="after")
-    def _accepts_some(self) -> Self:
-        if not self.organizations and not self.any_infant_mental_health_association:
-            message = "accept at least one organization"
-            raise ValueError(message)
-        return self
 
 
 class Rulebook(StrictModel):

@@ -8,7 +8,8 @@ from functools import cached_property
 
 from tracker.formatting import hours_word
 from tracker.rules.cycles import Cycle, list_year_ends
-from tracker.rules.model import MembershipGrace, ProviderRule, Rulebook
+from tracker.rules.membership import MembershipGrace
+from tracker.rules.model import ProviderRule, Rulebook
 from tracker.rules.requirement import HOURS, Requirement, Value
 
 _UNITS = {

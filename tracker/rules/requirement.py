@@ -10,6 +10,7 @@ from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
+    PlainValidator,
     Strict,
     StrictBool,
     model_validator,
@@ -18,6 +19,8 @@ from pydantic import (
 from tracker.formatting import MINUTES_IN_HOUR
 
 MONTHS_IN_YEAR = 12
+# The longest one.
+DAYS_IN_YEAR = 366
 Text = Annotated[str, Field(min_length=1)]
 Key = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9./-]*$", max_length=40)]
 # TOML has dates, numbers, and booleans of its own: `until = 0` is an error, not January 1, 1970.
@@ -79,6 +82,45 @@ def last_month_day_until(month_day: str, day: date) -> date:
     found = month_day_in(day.year, month_day)
     return found if found <= day else month_day_in(day.year - 1, month_day)
 
+
+# What a cycle requires that someone is in for a part of it, or that a change cuts short.
+PartialHours = Literal["all hours", "no hours", "fraction by month", "fraction by year"]
+_MOST_TIMES = 10
+
+
+def _check_long_cycle(value: object) -> str | float:
+    """What a lengthened cycle requires; checked here, because a union has an error a member."""
+    if value in get_args(PartialHours):
+        return str(value)
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        value = 0
+    if not 0 < value <= _MOST_TIMES:
+        listed = ", ".join(get_args(PartialHours))
+        message = (
+            f"must be one of {listed}, or how many times a full cycle's hours are required, such "
+            f"as 1.5 (at most {_MOST_TIMES})"
+        )
+        raise ValueError(message)
+    return float(value)
+
+
+def _check_window_day(value: object) -> str | int:
+    """A `MonthDay`, or a number of days; checked here, because a union has an error a member."""
+    if isinstance(value, str):
+        return check_month_day(value)
+    if isinstance(value, bool) or not isinstance(value, int) or abs(value) > DAYS_IN_YEAR:
+        message = (
+            'must be a day of the year, such as "10-01", or days from the due date, at most '
+            f"{DAYS_IN_YEAR}: -90 is 90 days before it"
+        )
+        raise ValueError(message)
+    return value
+
+
+# A day of the year, or days from the due date: before it if negative.
+WindowDay = Annotated[str | int, PlainValidator(_check_window_day)]
+# `PartialHours`, or how many times a full cycle's hours.
+LongHours = Annotated[str | float, PlainValidator(_check_long_cycle)]
 
 # What an education may have led to. Only the middle four are degrees, in rising order.
 Level = Literal[
