@@ -3,7 +3,7 @@
 `Alice` is the endorsee of a case; `providers` are the people whom her entries name.
 
     endorsed = ["CT-AIMH IFS 2020-05-01"]          # association, category, first day[..last day]
-    members = ["CT-AIMH 2024-01-01..2024-12-31"]   # organization, first day..last day
+    members = ["CT-AIMH 2024-01-01..2024-12-31"]   # organization, [kind,] first day..last day
     entries = ["training 6h DEIA 1h 2024-03-02", "rsc 12h 2024-04-30 with Bob"]
     leave = ["CT-AIMH IFS 2024-12-31..2025-01-31"]
     inactive = ["CT-AIMH IFS 2024-06-01"]
@@ -111,7 +111,7 @@ class CasePeople:
     def join(self, line: str) -> None:
         """Store a membership."""
         name, words = self._whose(line)
-        organization, days = words.split()
+        organization, *kinds, days = words.split()
         starts_on, ends_on = span(days)
         dates = {"starts_on": starts_on, "ends_on": ends_on}
         insert_row(
@@ -119,6 +119,7 @@ class CasePeople:
             "membership",
             person_id=self.ids[name],
             organization=organization,
+            kind=kinds[0] if kinds else "individual",
             **dates,
         )
 

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 from dateutil.relativedelta import relativedelta
 
+from tests.rules.calendar_walk import anniversary_in
 from tests.rules.case_data import span
 from tracker.rulebooks import Rulebooks
 from tracker.rules.absence_rules import AbsenceRule
@@ -75,9 +76,11 @@ def read_facts(
     """Everything of one endorsement of Alice's that does not depend on the as-of date."""
     association, category, days = endorsement.split()
     starts_on, ends_on = span(days)
-    accepted = (
-        rulebooks.accepted_organizations(plan.membership_rule) if plan.membership_rule else ()
-    )
+    accepted: tuple[str, ...] = ()
+    kinds: tuple[str, ...] = ()
+    if plan.membership_rule:
+        accepted = rulebooks.accepted_organizations(plan.membership_rule)
+        kinds = plan.rulebook.memberships[plan.membership_rule.split("/")[1]].kinds
     memberships = [line.split() for line in case["members"]]
     own = f"{association} {category} "
     cycle_starts_on = str(plan.cycle.starts_on) if plan.cycle else ""
@@ -92,7 +95,11 @@ def read_facts(
         ends_on=ends_on,
         provides_rsc=case["provides_rsc"],
         minutes={},
-        memberships=tuple(_span(days) for name, days in memberships if name in accepted),
+        memberships=tuple(
+            _span(days)
+            for name, *kind, days in memberships
+            if name in accepted and (kind or ["individual"])[0] in kinds
+        ),
         leaves=tuple(
             Absence(*_span(days), kind) for kind in ("leave", "inactive") for days in mine[kind]
         ),
@@ -208,7 +215,7 @@ def expect(plan: RenewalPlan, facts: Facts, as_of: date) -> Opinion | None:
     if all(row[4] in OUTCOMES for row in rows):
         is_excused = any(r[4] == "excused" and r[0] not in exempt and r[1] for r in rows)
         return Opinion("excused" if is_excused else "met", due_on, rows)
-    grace = [due_on + DAY * n for n in range(1, plan.cycle.grace_days + 1)]
+    grace = _grace(plan, due_on)
     status = "open" if as_of <= due_on else "overdue" if as_of in grace else "lapsed"
     return Opinion(status, due_on, rows)
 
@@ -336,6 +343,23 @@ def _excuse_missing(row: Row, plan: RenewalPlan, away: list[Away], due_on: date)
     return row
 
 
+def _grace(plan: RenewalPlan, due_on: date) -> list[date]:
+    """The days of grace after the due date in force, one by one."""
+    assert plan.cycle
+    until = plan.cycle.grace_until
+    if until is None:
+        return [due_on + DAY * n for n in range(1, plan.cycle.grace_days + 1)]
+    last = plan.cycle.due_on + DAY
+    while _name(last) != until:
+        last += DAY
+    return [due_on + DAY * n for n in range(1, (last - due_on).days + 1)]
+
+
+def _name(day: date) -> str:
+    """`03-31`; the last day of February is a February 29."""
+    return "02-29" if (day + DAY).day == 1 and day.month == 2 else day.strftime("%m-%d")
+
+
 def _row(
     requirement: PlannedRequirement,
     plan: RenewalPlan,
@@ -354,7 +378,7 @@ def _row(
         )
         days = [d for d in _membership_days(requirement, plan, facts, as_of) if d not in without]
         required = len(days)
-        counted = sum(any(m.starts_on <= d <= m.ends_on for m in facts.memberships) for d in days)
+        counted = sum(any(_counts(plan, m, d) for m in facts.memberships) for d in days)
     else:
         required = requirement.amount
         counted = facts.minutes.get(
@@ -375,6 +399,21 @@ def _row(
     return requirement.id, required, counted, short, "short" if short else "met"
 
 
+def _counts(plan: RenewalPlan, membership: Span, day: date) -> bool:
+    """Whether a membership counts on a day: while it lasts, and in its own grace period."""
+    if membership.starts_on <= day <= membership.ends_on:
+        return True
+    assert plan.membership_rule
+    rule = plan.rulebook.memberships[plan.membership_rule.split("/")[1]]
+    if day < membership.starts_on:
+        return False
+    if rule.grace_until:
+        # No day of that name lies between the last day and this one.
+        after = [membership.ends_on + DAY * n for n in range(1, (day - membership.ends_on).days)]
+        return all(_name(passed) != rule.grace_until for passed in after)
+    return (day - membership.ends_on).days <= (rule.grace_days or 0)
+
+
 def _membership_days(
     requirement: PlannedRequirement, plan: RenewalPlan, facts: Facts, as_of: date
 ) -> list[date]:
@@ -383,8 +422,8 @@ def _membership_days(
     last = min(as_of, cycle.ends_on)
     day, days = max(cycle.starts_on, facts.starts_on), [last]
     while requirement.each_year and day < last:
-        since = relativedelta(day + DAY, cycle.starts_on)
-        if since.years and not since.months and not since.days:
+        first = cycle.leap_day or cycle.starts_on
+        if day >= cycle.starts_on and day + DAY == anniversary_in(first, (day + DAY).year):
             days.append(day)
         day += DAY
     return days

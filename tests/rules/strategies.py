@@ -19,6 +19,7 @@ ENDORSEMENTS = {
         *("HISTORY IFS", "HISTORY IMHM", "FIRST IFS", "ADDING IFS", "ADDING EIFS", "ADDING ERS"),
         "PROVIDING IFS",
         "RESTING IFS",
+        *("EARLY IFS", "LEAP IFS", "GRACE IFS", "GRACE IMHS"),
     ],
 }
 HOLDINGS = {
@@ -29,12 +30,13 @@ HOLDINGS = {
     IMAGINED: [
         *("TRIENNIAL IFRS", "TRIENNIAL IMHS", "TRIENNIAL-Y IMHS", "vetted TRIENNIAL"),
         *("PROVIDING IMHM-C", "PROVIDING IMHM-P", "TRIENNIAL IMHM-P", "vetted PROVIDING"),
+        "HISTORY IMHM",
     ],
 }
 PROVIDERS = ("Bob", "Carol", "Dora")
 days = st.dates(FIRST, LAST)
 # Days on which something of the rules changes, and their neighbours.
-MILESTONES = ("01-01", "02-01", "02-28", "05-01", "07-01", "12-22")
+MILESTONES = ("01-01", "02-01", "02-28", "04-01", "05-01", "07-01", "12-01", "12-22")
 edges = st.sampled_from(
     [
         date.fromisoformat(f"{year}-{day}") + timedelta(days=off)
@@ -44,6 +46,7 @@ edges = st.sampled_from(
     ]
 )
 any_day = st.one_of(days, edges)
+kinds = st.sampled_from(["", "", "individual ", "agency "])
 
 
 @st.composite
@@ -90,7 +93,7 @@ def cases(draw: st.DrawFn, rulebooks: Rulebooks) -> dict[str, Any]:
     case: dict[str, Any] = {
         "endorsed": endorsed,
         "provides_rsc": draw(st.booleans()),
-        "members": [f"{name} {draw(spans(open_ended=False))}" for name in members],
+        "members": [f"{name} {draw(kinds)}{draw(spans(open_ended=False))}" for name in members],
         "entries": draw(st.lists(entries(), max_size=5)),
         "providers": {name: draw(holdings(rulebooks)) for name in PROVIDERS},
         "leave": [f"{n} {draw(spans())}" for n in held if draw(st.booleans())],

@@ -100,8 +100,18 @@ def describe(standing: Standing) -> dict[str, Any]:
         "due_on": standing.due_on,
         "cycle": f"{cycle.starts_on}..{cycle.ends_on}" if cycle else None,
         "next_change_on": standing.next_change_on,
+        **describe_dates(standing),
         **dict.fromkeys(absent, "not asked"),
     }
+
+
+def describe_dates(standing: Standing) -> dict[str, Any]:
+    """The end of the grace period, and the days on which the renewal can be submitted."""
+    cycle, due_on = standing.plan.cycle, standing.due_on
+    if cycle is None or due_on is None:
+        return {}
+    window = f"{cycle.opens_on}..{cycle.closes_on or ''}" if cycle.opens_on else "none"
+    return {"grace_ends_on": cycle.grace_ends_on(due_on), "window": window}
 
 
 def read_expectation(expected: dict[str, Any]) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from tracker.rules.cycles import Cycle
 from tracker.rules.explain import LoggedEntry, explain
 from tracker.rules.plan import PlannedRequirement, RenewalPlan
 from tracker.rules.reasons import because, format_reason
+from tracker.rules.requirement import INDIVIDUAL
 from tracker.rules.standing import Outcome, Result, Standing, Status
 from tracker.services.declined_providers import load_declined_for
 from tracker.services.endorsements import Endorsed, cycles_held, standing_in
@@ -311,12 +312,15 @@ def _list_terms(
         .order_by(col(Membership.starts_on), col(Membership.organization))
     )
     rule = plan.membership_rule
-    accepted = rulebooks.accepted_organizations(rule) if rule else ()
     terms = []
     for term in session.exec(query):
         known = rulebooks.organizations.get(term.organization)
         name = f"{known.name} ({term.organization})" if known else term.organization
-        counts = term.organization in accepted
+        if term.kind != INDIVIDUAL:
+            name += f", {term.kind} membership"
+        counts = rule is not None and rulebooks.accepts_membership(
+            rule, term.organization, term.kind
+        )
         reason = "" if counts else f"{plan.association} does not accept this membership"
         terms.append(TranscriptTerm(term.starts_on, term.ends_on, name, counts, reason))
     return terms

@@ -36,7 +36,7 @@ from tracker.importer.course_days import DAY_COLUMNS, split_course
 from tracker.importer.csv_row import CsvRow
 from tracker.importer.problems import ImportProblem
 from tracker.plain_text import plain_name
-from tracker.rules.requirement import LEVELS, PAY, RSC_SERVICE
+from tracker.rules.requirement import INDIVIDUAL, LEVELS, MEMBERSHIP_KINDS, PAY, RSC_SERVICE
 
 SHARED_ADDRESS = "shared-address"
 
@@ -118,6 +118,7 @@ class MembershipRow(CsvRow):
     organization: cells.Organization
     starts_on: cells.Day
     ends_on: cells.MembershipEnd
+    kind: Annotated[str, cells.one_of(*MEMBERSHIP_KINDS)] = INDIVIDUAL
 
 
 class ApplicationRow(CategoryRow):

@@ -221,7 +221,7 @@ def render_membership(facts: NoticeFacts) -> NoticeText:
     requirement = next(
         r.requirement for r in facts.standing.results if r.requirement.counts == "membership"
     )
-    todo = f"Please renew it. Accepted: {requirement.about}."
+    todo = f"Please renew it. Accepted: {requirement.about}.{_format_membership_grace(facts)}"
     following = find_next_membership(facts.standing, facts.due_on)
     if following:
         todo = (
@@ -240,6 +240,14 @@ def render_membership(facts: NoticeFacts) -> NoticeText:
         section=Section(facts.title("Membership"), f"{headline} {todo}"),
         actions=tuple(actions),
     )
+
+
+def _format_membership_grace(facts: NoticeFacts) -> str:
+    """Through when the membership counts after its last day; empty if it does not."""
+    grace = facts.standing.plan.membership_grace
+    if grace is None:
+        return ""
+    return f" Without a new one, it counts through {format_date(grace.ends_on(facts.due_on))}."
 
 
 def render_cutoff(facts: NoticeFacts) -> NoticeText:

@@ -4,7 +4,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 from functools import lru_cache
 
-from tracker.rules.plan import PlannedRequirement
+from tracker.rules.membership import MembershipGrace
+from tracker.rules.plan import Plan, PlannedRequirement
 from tracker.rules.reasons import Reason
 from tracker.rules.standing import Outcome, Remark, Result, Span
 
@@ -51,6 +52,27 @@ def merge_spans(spans: Iterable[Span]) -> list[Span]:
         else:
             merged.append(span)
     return merged
+
+
+@lru_cache(maxsize=4_096)
+def _grant_grace(spans: tuple[Span, ...], grace: MembershipGrace) -> tuple[Span, ...]:
+    return tuple(Span(span.starts_on, grace.ends_on(span.ends_on)) for span in spans)
+
+
+def list_counted_spans(plan: Plan, memberships: tuple[Span, ...]) -> tuple[Span, ...]:
+    """The days on which each membership counts: it may count for some time after its last day."""
+    grace = plan.membership_grace
+    return memberships if grace is None else _grant_grace(memberships, grace)
+
+
+def find_membership_end(
+    plan: Plan, memberships: tuple[Span, ...], counted_until: date | None
+) -> date | None:
+    """The last day of the membership that counts through ``counted_until``, without its grace."""
+    grace = plan.membership_grace
+    if counted_until is None or grace is None:
+        return counted_until
+    return max(s.ends_on for s in memberships if grace.ends_on(s.ends_on) == counted_until)
 
 
 # Most memberships run for the same days.

@@ -10,14 +10,16 @@ from tracker.formatting import (
     format_date,
     format_hours_with_unit,
     format_list,
-    format_month_day,
 )
 from tracker.rules.absence_description import format_absence_rule
 from tracker.rules.category_ends import explain_ends
-from tracker.rules.cycles import whole_cycle
-from tracker.rules.model import AcceptedProvider, CycleScheme, Interpretation, Rulebook
+from tracker.rules.cycle_text import format_scheme, name_month_day
+from tracker.rules.cycles import common_cycle
+from tracker.rules.membership import MembershipRule
+from tracker.rules.model import AcceptedProvider, Interpretation, Rulebook
 from tracker.rules.reasons import format_reason
 from tracker.rules.requirement import (
+    MEMBERSHIP_KINDS,
     PURPOSES,
     EducationRule,
     ReferenceRule,
@@ -37,23 +39,6 @@ LEVEL_NAMES = {
     "certificate": "a university certificate",
     "other": "another degree or education",
 }
-_FIRST_CYCLES = {
-    "all hours": "All hours are required starting with the first cycle",
-    "no hours": "No hours are required in the cycle in which an endorsement begins",
-    "fraction by month": "In the cycle in which an endorsement begins, hours are required for each "
-    "whole month left in it; hours held in it before that day count",
-    "fraction by year": "In the cycle in which an endorsement begins, hours are required for each "
-    "whole year left in it; hours held in it before that day count",
-    "fraction by table": "In the cycle in which an endorsement begins, a part of the hours is "
-    "required; hours held in it before that day count",
-}
-_SHORT_CYCLES = {
-    "all hours": "all hours",
-    "no hours": "no hours",
-    "fraction by month": "hours for each whole month in it",
-    "fraction by year": "hours for each whole year in it",
-}
-_SHARES = {"1": "all hours", "0": "no hours"}
 _RETURNS = {
     "those who return from leave": "only in the cycle in which a leave ended",
     "those who return from inactive status": "only in the cycle in which inactive status ended",
@@ -108,71 +93,16 @@ def format_for_whom(value: Value) -> str:
     return f"for {whom}"
 
 
-def format_scheme(scheme: CycleScheme, rulebook: Rulebook) -> str:
-    """How long a cycle is, when it is due, and what the first one requires, in sentences."""
-    years = "one year" if scheme.years == 1 else f"{scheme.years} years"
-    if scheme.ends_on is None:
-        span = f"A cycle lasts {years} from the day of endorsement"
-    elif scheme.years == 1:
-        span = f"A cycle lasts {years} and ends on {format_month_day(scheme.ends_on)}"
-    else:
-        span = f"A cycle lasts {years}; one ends on {format_date(scheme.ends_on)}"
-    due = "It is due on its last day"
-    if scheme.due_days_after_end:
-        due = f"It is due {format_count(scheme.due_days_after_end, 'day')} after its last day"
-    if scheme.grace_days:
-        due += f", followed by a grace period of {format_count(scheme.grace_days, 'day')}"
-    sentences = [span, due, *_describe_first_cycle(scheme, rulebook)]
-    if scheme.continues:
-        sentences.append(_describe_continued(scheme))
-    if scheme.counts_years:
-        sentences.append(_describe_years_held(scheme))
-    if scheme.short_cycle:
-        hours = _SHORT_CYCLES[scheme.short_cycle]
-        sentences.append(f"A cycle that a change cuts short requires {hours}")
-    return f"{'. '.join(sentences)}."
-
-
-def _describe_first_cycle(scheme: CycleScheme, rulebook: Rulebook) -> Lines:
-    yield _FIRST_CYCLES[scheme.first_cycle]
-    day = "the endorsement began"
-    if scheme.first_cycle_from == "application":
-        day = "the application was submitted"
-        yield "The first cycle is counted from the day of the application, if one is on record"
-    if scheme.first_cycle_shares:
-        rows = []
-        for row in scheme.first_cycle_shares:
-            share = _SHARES.get(row.share, f"{row.share} of the hours")
-            rows.append(f"{share} through month {row.months}")
-        yield f"By the month of the cycle in which {day}: {format_list(rows)}"
-    if scheme.first_cycle_exempts:
-        labels = {r.id: r.label for r in rulebook.requirements if r.of == "renewal"}
-        exempt = format_list([labels[name] for name in scheme.first_cycle_exempts])
-        yield f"Not required in the first cycle: {exempt}"
-    if scheme.first_cycle_months_before:
-        months = format_count(scheme.first_cycle_months_before, "month")
-        yield f"Hours held up to {months} before the first cycle begins count in it"
-
-
-def _describe_continued(scheme: CycleScheme) -> str:
-    earlier = format_alternatives([f"the {kind}" for kind in scheme.continues])
-    earlier = earlier.replace("the other", "another")
-    within = format_count(scheme.continues_within_days, "day")
-    since = ""
-    if scheme.continues_from:
-        since = f", in cycles from {format_date(scheme.continues_from)} on"
-    return (
-        "All hours are required if the endorsement continues one of "
-        f"{earlier} that ended at most {within} before{since}"
-    )
-
-
-def _describe_years_held(scheme: CycleScheme) -> str:
-    earlier = format_alternatives([f"the {kind}" for kind in scheme.held_counts])
-    earlier = earlier.replace("the other", "another")
-    most = scheme.held_break_days
-    breaks = f"a break of more than {format_count(most, 'day')}" if most else "a break"
-    return f"Years held include earlier endorsements of {earlier}, without {breaks}"
+def describe_membership(rule: MembershipRule) -> Lines:
+    """Of which kinds memberships count, and how long after their last day."""
+    if set(rule.kinds) != set(MEMBERSHIP_KINDS):
+        yield f"only {format_alternatives(rule.kinds)} memberships count"
+    if rule.grace_days:
+        days = format_count(rule.grace_days, "day")
+        yield f"a membership counts through the {days} after its last day"
+    elif rule.grace_until:
+        until = name_month_day(rule.grace_until)
+        yield f"a membership counts through the first {until} after its last day"
 
 
 def describe_rulebook(rulebook: Rulebook, accepted: Mapping[str, tuple[str, ...]]) -> Lines:
@@ -196,6 +126,7 @@ def describe_rulebook(rulebook: Rulebook, accepted: Mapping[str, tuple[str, ...]
     sections["Memberships"] = memberships = []
     for name, rule in rulebook.memberships.items():
         memberships += [f"{name}: {rule.says}", f"  accepted: {', '.join(accepted[name])}"]
+        memberships += _indent(describe_membership(rule))
     for key, document in rulebook.documents.items():
         sections[f"Document {document.file}  {document.title}"] = list(_document(rulebook, key))
     sections["Interpretations of all documents"] = list(_general_interpretations(rulebook))
@@ -323,13 +254,12 @@ def _ratings_for_category(rulebook: Rulebook, here: Source, category: str) -> Li
 
 def find_first_cycle(rulebook: Rulebook, requirement: Requirement, value: Value) -> date | None:
     """The first day of the first cycle with a value that begins within a cycle; else None."""
-    schemes = [s for s in rulebook.cycles if s.starts_from <= value.starts_from]
-    if requirement.of != "renewal" or not value.asked or not schemes:
+    if requirement.of != "renewal" or not value.asked:
         return None
-    if schemes[-1].kind != "fixed":
+    cycle = common_cycle(rulebook.cycles, value.starts_from)
+    if cycle is None or cycle.starts_on == value.starts_from:
         return None
-    starts_on, ends_on = whole_cycle(schemes[-1], value.starts_from)
-    return None if starts_on == value.starts_from else ends_on + timedelta(days=1)
+    return cycle.ends_on + timedelta(days=1)
 
 
 def _advice_for_category(rulebook: Rulebook, here: Source, category: str) -> Lines:
@@ -365,7 +295,9 @@ def describe_terms(rulebook: Rulebook, requirement: Requirement) -> Lines:
     yield from _alternatives(rulebook, requirement)
     yield from _hours_terms(rulebook, requirement)
     if requirement.membership:
-        yield f"membership in {rulebook.memberships[requirement.membership].says}"
+        membership = rulebook.memberships[requirement.membership]
+        yield f"membership in {membership.says}"
+        yield from describe_membership(membership)
     if requirement.each_year:
         yield "each year of the cycle"
     if requirement.asked_of != "everyone":

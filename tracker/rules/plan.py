@@ -8,7 +8,8 @@ from functools import cached_property
 
 from tracker.formatting import hours_word
 from tracker.rules.absence_rules import AbsenceKind
-from tracker.rules.cycles import Cycle, end_of_years
+from tracker.rules.cycles import Cycle, list_year_ends
+from tracker.rules.membership import MembershipGrace
 from tracker.rules.model import ProviderRule, Rulebook
 from tracker.rules.requirement import HOURS, Requirement, Value
 
@@ -121,6 +122,12 @@ class Plan:
         return tuple(key for key in self.rulebook.attestations if key in keys)
 
     @cached_property
+    def membership_grace(self) -> MembershipGrace | None:
+        """How long a membership counts after its last day; None if it ends with that day."""
+        name = self.membership_rule
+        return self.rulebook.memberships[name.partition("/")[2]].grace if name else None
+
+    @cached_property
     def topics(self) -> tuple[str, ...]:
         """The topics whose hours are counted by themselves, sorted."""
         topics: set[str] = set()
@@ -153,12 +160,7 @@ class RenewalPlan(Plan):
         """The last days of the cycle's whole years; none unless something is required each year."""
         if self.cycle is None or not any(r.each_year for r in self.requirements):
             return ()
-        ends = []
-        for number in range(1, self.cycle.ends_on.year - self.cycle.starts_on.year + 2):
-            end = end_of_years(self.cycle.starts_on, number)
-            if end <= self.cycle.ends_on:
-                ends.append(end)
-        return tuple(ends)
+        return tuple(list_year_ends(self.cycle))
 
 
 @dataclass(frozen=True, eq=False)

@@ -43,6 +43,13 @@ SENTENCES = {
     # An amount for endorsements that were held for so many years when the cycle began.
     "held_years": "“{label}” is {amount}, because the endorsement had been held for {years} when "
     "the cycle began on {starts_on}",
+    # A cycle whose end a change of the rules moved.
+    "changed_cycle": "no hours are required in this cycle, because a change of the rules moved its "
+    "end to {ends_on}",
+    "changed_cycle_less": "a part of the hours is required, because a change of the rules moved "
+    "the end of this cycle to {ends_on}",
+    "changed_cycle_more": "more hours are required than in other cycles, because a change of the "
+    "rules moved the end of this one to {ends_on}",
     "waived": "waived by the association",
     "on_leave": "excused while {status}",
     "no_membership_away": "not required on days away",

@@ -18,7 +18,14 @@ from tracker.rules.absences import (
     list_counted,
     reduce_amount,
 )
-from tracker.rules.counting import count_minutes, find_cover_end, is_covered, merge_spans
+from tracker.rules.counting import (
+    count_minutes,
+    find_cover_end,
+    find_membership_end,
+    is_covered,
+    list_counted_spans,
+    merge_spans,
+)
 from tracker.rules.cycles import Cycle
 from tracker.rules.plan import PlannedRequirement, RenewalPlan
 from tracker.rules.reasons import because
@@ -53,16 +60,18 @@ def judge_renewal(plan: RenewalPlan, facts: Facts, as_of: date) -> Standing | No
     if _ends_before(facts, due_on):
         return None
     checked_on = min(as_of, cycle.ends_on)
-    covered_until = find_cover_end(facts.memberships, checked_on)
+    memberships = list_counted_spans(plan, facts.memberships)
+    counted_until = find_cover_end(memberships, checked_on)
     effect = NO_ABSENCE
     if facts.leaves:
         effect = find_effect(plan, facts.leaves, facts.starts_on, due_on)
-    results = _judge_requirements(plan, facts, checked_on, covered_until, effect)
+    results = _judge_requirements(plan, facts, checked_on, memberships, effect)
     status = _find_status(results, effect, cycle, due_on, as_of)
-    spans = (facts.memberships, effect.without_membership)
-    change = _find_next_change(plan, status, due_on, as_of, spans, covered_until)
+    spans = (memberships, effect.without_membership)
+    change = _find_next_change(plan, status, due_on, as_of, spans, counted_until)
     if facts.next_entry_on:
         change = min(facts.next_entry_on, change or date.max)
+    covered_until = find_membership_end(plan, facts.memberships, counted_until)
     return Standing(facts, plan, status, due_on, tuple(results), change, covered_until)
 
 
@@ -109,7 +118,7 @@ def _judge_requirements(
     plan: RenewalPlan,
     facts: Facts,
     checked_on: date,
-    covered_until: date | None,
+    memberships: tuple[Span, ...],
     effect: AbsenceEffect,
 ) -> list[Result]:
     signed = facts.submitted.signed if facts.submitted else frozenset[str]()
@@ -123,10 +132,9 @@ def _judge_requirements(
         elif requirement.counts == "membership":
             days = _list_membership_days(plan, requirement, facts.starts_on, checked_on)
             required += len(days)
-            counted = sum(is_covered(facts.memberships, day) for day in days)
-            counted += covered_until is not None
+            counted = sum(is_covered(memberships, day) for day in (*days, checked_on))
             if away := effect.without_membership:
-                required, counted = _skip_days([*days, checked_on], away, facts.memberships)
+                required, counted = _skip_days([*days, checked_on], away, memberships)
         else:
             counted = _count_submitted(requirement, facts.submitted)
         is_waived = requirement.id in facts.waived
@@ -228,7 +236,7 @@ def _find_next_change(
     due_on: date,
     as_of: date,
     spans: tuple[tuple[Span, ...], tuple[Span, ...]],
-    covered_until: date | None,
+    counted_until: date | None,
 ) -> date | None:
     """The first day after ``as_of`` on which passing time could change the outcome.
 
@@ -243,12 +251,12 @@ def _find_next_change(
         days.append(due_on + _DAY)
     elif status is Status.OVERDUE:
         days.append(cycle.grace_ends_on(due_on) + _DAY)
-    days += _list_days_of_membership_change(cycle, spans, covered_until)
+    days += _list_days_of_membership_change(cycle, spans, counted_until)
     return min([day for day in days if day > as_of], default=None)
 
 
 def _list_days_of_membership_change(
-    cycle: Cycle, spans: tuple[tuple[Span, ...], tuple[Span, ...]], covered_until: date | None
+    cycle: Cycle, spans: tuple[tuple[Span, ...], tuple[Span, ...]], counted_until: date | None
 ) -> list[date]:
     memberships, without_membership = spans
     days = [span.starts_on for span in memberships if span.starts_on <= cycle.ends_on]
@@ -256,8 +264,8 @@ def _list_days_of_membership_change(
         edges = (span.starts_on, min(span.ends_on, cycle.ends_on) + _DAY)
         days += [day for day in edges if day <= cycle.ends_on]
     # After the cycle's last day, the membership checked is always that day's.
-    if covered_until is not None and covered_until < cycle.ends_on:
-        days.append(covered_until + _DAY)
+    if counted_until is not None and counted_until < cycle.ends_on:
+        days.append(counted_until + _DAY)
     return days
 
 
@@ -284,8 +292,9 @@ def falls_behind_on(standing: Standing) -> date | None:
     cycle = standing.plan.cycle
     if cycle is None or standing.status is not Status.OPEN:
         return None
-    days = [_behind_on(standing, result, cycle) for result in standing.results]
-    return min((day for day in days if day and day <= cycle.ends_on), default=None)
+    deadline = _find_deadline(standing, cycle)
+    days = [_behind_on(standing, result, cycle, deadline) for result in standing.results]
+    return min((day for day in days if day and day <= deadline), default=None)
 
 
 def forecast(standing: Standing, result: Result, today: date) -> Forecast | None:
@@ -296,7 +305,8 @@ def forecast(standing: Standing, result: Result, today: date) -> Forecast | None
     cycle = standing.plan.cycle
     if cycle is None or standing.status is not Status.OPEN or today > cycle.ends_on:
         return None
-    behind_on = _behind_on(standing, result, cycle)
+    deadline = _find_deadline(standing, cycle)
+    behind_on = _behind_on(standing, result, cycle, deadline)
     if behind_on is None:
         return None
     done_on = _done_on(standing, result, cycle, today)
@@ -304,7 +314,7 @@ def forecast(standing: Standing, result: Result, today: date) -> Forecast | None
         return Forecast(Pace.BEHIND, done_on)
     if done_on is None:
         return None
-    return Forecast(Pace.ON if done_on <= cycle.ends_on else Pace.NEARLY, done_on)
+    return Forecast(Pace.ON if done_on <= deadline else Pace.NEARLY, done_on)
 
 
 def _done_on(standing: Standing, result: Result, cycle: Cycle, today: date) -> date | None:
@@ -315,7 +325,12 @@ def _done_on(standing: Standing, result: Result, cycle: Cycle, today: date) -> d
     return today + timedelta(days=days_left) if days_left < (date.max - today).days else None
 
 
-def _behind_on(standing: Standing, result: Result, cycle: Cycle) -> date | None:
+def _find_deadline(standing: Standing, cycle: Cycle) -> date:
+    """The last day on which hours are in time: by the due date in force, and in the cycle."""
+    return min(standing.due_on or cycle.ends_on, cycle.ends_on)
+
+
+def _behind_on(standing: Standing, result: Result, cycle: Cycle, deadline: date) -> date | None:
     """The first day on which one requirement is behind an even pace; None if it has no pace.
 
     Hours that are required in proportion are due in the days that are not away.
@@ -326,8 +341,8 @@ def _behind_on(standing: Standing, result: Result, cycle: Cycle) -> date | None:
     is_logged = requirement.is_hours and requirement.rule.attested_by is None
     if not is_logged or requirement.topic or result.outcome is not Outcome.SHORT:
         return None
-    away = _list_days_away(standing, cycle) if result.notes else []
-    days = (cycle.ends_on - cycle.starts_on).days + 1
+    away = _list_days_away(standing, cycle, deadline) if result.notes else []
+    days = (deadline - cycle.starts_on).days + 1
     days -= sum((span.ends_on - span.starts_on).days + 1 for span in away)
     reached = result.counted * days // result.required
     behind_on = cycle.starts_on + timedelta(days=reached + days // _SLACK)
@@ -337,11 +352,11 @@ def _behind_on(standing: Standing, result: Result, cycle: Cycle) -> date | None:
     return behind_on
 
 
-def _list_days_away(standing: Standing, cycle: Cycle) -> list[Span]:
-    """The days of leave and inactive status in a cycle, in order."""
+def _list_days_away(standing: Standing, cycle: Cycle, deadline: date) -> list[Span]:
+    """The days of leave and inactive status in a cycle through ``deadline``, in order."""
     spans = []
     for absence in list_counted(standing.plan.rulebook, standing.facts.leaves):
-        first, last = max(absence.starts_on, cycle.starts_on), min(absence.ends_on, cycle.ends_on)
+        first, last = max(absence.starts_on, cycle.starts_on), min(absence.ends_on, deadline)
         if first <= last:
             spans.append(Span(first, last))
     return merge_spans(spans)

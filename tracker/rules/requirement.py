@@ -1,5 +1,6 @@
 """The form of a requirement in a rulebook: what it counts, from when on, and by which terms."""
 
+from calendar import isleap
 from datetime import date, timedelta
 from itertools import pairwise
 from typing import Annotated, Literal, Self, get_args
@@ -9,6 +10,7 @@ from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
+    PlainValidator,
     Strict,
     StrictBool,
     model_validator,
@@ -17,6 +19,8 @@ from pydantic import (
 from tracker.formatting import MINUTES_IN_HOUR
 
 MONTHS_IN_YEAR = 12
+# The longest one.
+DAYS_IN_YEAR = 366
 Text = Annotated[str, Field(min_length=1)]
 Key = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9./-]*$", max_length=40)]
 # TOML has dates, numbers, and booleans of its own: `until = 0` is an error, not January 1, 1970.
@@ -35,6 +39,88 @@ def _check_nearness(day: date) -> date:
 
 
 Day = Annotated[date, Strict(), AfterValidator(_check_nearness)]
+_LEAP_DAY = (2, 29)
+# Days of the year are checked and named by a year that has all of them.
+ANY_LEAP_YEAR = 4
+
+
+def check_month_day(text: str) -> str:
+    """Refuse what is no day of any year."""
+    try:
+        date.fromisoformat(f"{ANY_LEAP_YEAR:04}-{text}")
+    except ValueError as error:
+        message = 'is no day of a year: write the month and the day in quotes, such as "03-31"'
+        raise ValueError(message) from error
+    return text
+
+
+# A day of every year: "03-31". "02-29" is February 28 in a year without February 29.
+MonthDay = Annotated[str, Strict(), AfterValidator(check_month_day)]
+
+
+def month_day_in(year: int, month_day: str) -> date:
+    """The day of one year that a `MonthDay` names."""
+    month, day = int(month_day[:2]), int(month_day[3:])
+    if (month, day) == _LEAP_DAY and not isleap(year):
+        day -= 1
+    return date(year, month, day)
+
+
+def is_leap_day(day: date) -> bool:
+    """Whether a day is February 29."""
+    return (day.month, day.day) == _LEAP_DAY
+
+
+def first_month_day_after(month_day: str, day: date) -> date:
+    """The first day of that name after ``day``; the day itself is not meant."""
+    found = month_day_in(day.year, month_day)
+    return found if found > day else month_day_in(day.year + 1, month_day)
+
+
+def last_month_day_until(month_day: str, day: date) -> date:
+    """The last day of that name on or before ``day``."""
+    found = month_day_in(day.year, month_day)
+    return found if found <= day else month_day_in(day.year - 1, month_day)
+
+
+# What a cycle requires that someone is in for a part of it, or that a change cuts short.
+PartialHours = Literal["all hours", "no hours", "fraction by month", "fraction by year"]
+_MOST_TIMES = 10
+
+
+def _check_long_cycle(value: object) -> str | float:
+    """What a lengthened cycle requires; checked here, because a union has an error a member."""
+    if value in get_args(PartialHours):
+        return str(value)
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        value = 0
+    if not 0 < value <= _MOST_TIMES:
+        listed = ", ".join(get_args(PartialHours))
+        message = (
+            f"must be one of {listed}, or how many times a full cycle's hours are required, such "
+            f"as 1.5 (at most {_MOST_TIMES})"
+        )
+        raise ValueError(message)
+    return float(value)
+
+
+def _check_window_day(value: object) -> str | int:
+    """A `MonthDay`, or a number of days; checked here, because a union has an error a member."""
+    if isinstance(value, str):
+        return check_month_day(value)
+    if isinstance(value, bool) or not isinstance(value, int) or abs(value) > DAYS_IN_YEAR:
+        message = (
+            'must be a day of the year, such as "10-01", or days from the due date, at most '
+            f"{DAYS_IN_YEAR}: -90 is 90 days before it"
+        )
+        raise ValueError(message)
+    return value
+
+
+# A day of the year, or days from the due date: before it if negative.
+WindowDay = Annotated[str | int, PlainValidator(_check_window_day)]
+# `PartialHours`, or how many times a full cycle's hours.
+LongHours = Annotated[str | float, PlainValidator(_check_long_cycle)]
 
 # What an education may have led to. Only the middle four are degrees, in rising order.
 Level = Literal[
@@ -51,6 +137,10 @@ Ages = Literal["birth to 36 months", "3 up to 6 years"]
 AGES: tuple[Ages, ...] = get_args(Ages)
 # What a position serves: one of the age groups, or both.
 POSITION_AGES = (*AGES, "; ".join(AGES))
+# Who a membership is of: the person, or the agency that they work for.
+MembershipKind = Literal["individual", "agency"]
+MEMBERSHIP_KINDS: tuple[MembershipKind, ...] = get_args(MembershipKind)
+INDIVIDUAL = "individual"
 # The service of a position that provides RSC to others, as every rulebook names it.
 RSC_SERVICE = "rsc"
 # What a rule is about: staying endorsed, or becoming endorsed.

@@ -13,13 +13,13 @@ from typing import NamedTuple
 from tracker.formatting import format_count, format_list
 from tracker.rules.absence_description import format_absence_rule
 from tracker.rules.absence_rules import AbsenceRule
-from tracker.rules.cycles import Cycle, cycle_containing
+from tracker.rules.cycle_text import format_scheme
+from tracker.rules.cycles import Cycle, common_cycle
 from tracker.rules.description import (
     describe_accepted,
     find_first_cycle,
     format_amount,
     format_for_whom,
-    format_scheme,
 )
 from tracker.rules.model import CycleScheme, ProviderRule, Rulebook
 from tracker.rules.notice_config import NoticeConfig
@@ -322,11 +322,7 @@ def list_scheme_spans(rulebook: Rulebook, today: date) -> list[SchemeSpan]:
 
 def fixed_cycle_on(rulebook: Rulebook, day: date) -> Cycle | None:
     """The cycle that everyone is in on ``day``; None if it depends on the day of endorsement."""
-    schemes = [scheme for scheme in rulebook.cycles if scheme.starts_from <= day]
-    if not schemes or schemes[-1].kind != "fixed":
-        return None
-    # Of an endorsement that began before the cycle.
-    return cycle_containing(rulebook.cycles, date.min, day)
+    return common_cycle(rulebook.cycles, day)
 
 
 class RenewalDay(NamedTuple):
@@ -347,6 +343,7 @@ def list_renewal_days(cycle: Cycle, config: NoticeConfig) -> list[RenewalDay]:
         RenewalDay(cycle.starts_on, "The cycle begins"),
         RenewalDay(cycle.ends_on, "The last day on which hours count"),
         RenewalDay(due_on, "Renewals are due"),
+        *_list_window_days(cycle),
         RenewalDay(grace_ends_on, "The grace period ends"),
         RenewalDay(grace_ends_on + _DAY, "What is missing has lapsed, and the cycle is settled"),
     ]
@@ -358,6 +355,15 @@ def list_renewal_days(cycle: Cycle, config: NoticeConfig) -> list[RenewalDay]:
     for each in sorted(days, key=lambda each: each.day):
         merged.setdefault(each.day, []).append(each.says)
     return [RenewalDay(day, ". ".join(texts)) for day, texts in merged.items()]
+
+
+def _list_window_days(cycle: Cycle) -> list[RenewalDay]:
+    days = []
+    if cycle.opens_on:
+        days.append(RenewalDay(cycle.opens_on, "The submission opens"))
+    if cycle.closes_on:
+        days.append(RenewalDay(cycle.closes_on, "The last day of the submission"))
+    return days
 
 
 def describe_renewal_steps(config: NoticeConfig) -> str:

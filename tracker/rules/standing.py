@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from tracker.rules.absence_rules import AbsenceKind
 from tracker.rules.application.candidate import Candidate
+from tracker.rules.cycles import Cycle
 from tracker.rules.plan import ApplicationPlan, Plan, PlannedRequirement, RenewalPlan
 from tracker.rules.reasons import Reason, because
 
@@ -203,7 +204,7 @@ class Standing(NamedTuple):
     ``due_on`` is the due date in force (extended, if an extension was given) and includes its
     whole day. ``next_change_on`` is the first day on which the outcome could differ though nobody
     does anything; None if never. ``covered_until`` is the last day of an unbroken membership;
-    ``date.max`` if it is for life.
+    ``date.max`` if it is for life. It has passed while a membership's own grace period runs.
     """
 
     facts: Facts
@@ -218,6 +219,14 @@ class Standing(NamedTuple):
     def settled_on(self) -> date | None:
         """The day on which the cycle was settled; None if it is judged by today's records."""
         return self.facts.settlement.settled_on if self.facts.settlement else None
+
+    @property
+    def membership_counts_until(self) -> date | None:
+        """The last day on which the membership counts, if that is after `covered_until`."""
+        grace, until = self.plan.membership_grace, self.covered_until
+        if grace is None or until is None or lasts_for_life(until):
+            return None
+        return grace.ends_on(until)
 
     @property
     def records_from(self) -> date | None:
@@ -252,16 +261,20 @@ class ApplicationStanding(NamedTuple):
 AnyStanding = Standing | ApplicationStanding
 
 
+def explain_no_hours(cycle: Cycle | None) -> Reason:
+    """Why a cycle requires no hours of requirements that are exempt."""
+    if cycle is None or cycle.is_first:
+        return because("first_cycle")
+    return because("changed_cycle", ends_on=cycle.ends_on)
+
+
 def list_exemptions(plan: Plan, standing: AnyStanding | None) -> dict[str, Reason]:
     """Why requirements are exempt, by requirement id; only of those that are.
 
     ``standing`` is that of the same renewal. If it is None, only the plan's own exemptions are
     listed.
     """
-    exemptions = {r.id: because("first_cycle") for r in plan.requirements if r.is_exempt}
-    if isinstance(plan, RenewalPlan) and plan.cycle is not None:
-        named = exemptions.keys() & {*plan.cycle.exempts}
-        exemptions |= dict.fromkeys(named, because("first_cycle_exempt"))
+    exemptions = _list_planned_exemptions(plan)
     if standing is None:
         return exemptions
     for result in standing.results:
@@ -271,4 +284,15 @@ def list_exemptions(plan: Plan, standing: AnyStanding | None) -> dict[str, Reaso
             # A settled cycle keeps no notes.
             note = result.notes[0] if result.notes else because("on_leave", status="on leave")
             exemptions[result.requirement.id] = note
+    return exemptions
+
+
+def _list_planned_exemptions(plan: Plan) -> dict[str, Reason]:
+    """Why the cycle exempts requirements, without regard to the person."""
+    cycle = plan.cycle if isinstance(plan, RenewalPlan) else None
+    no_hours = explain_no_hours(cycle)
+    exemptions = {r.id: no_hours for r in plan.requirements if r.is_exempt}
+    if cycle is not None:
+        named = exemptions.keys() & {*cycle.exempts}
+        exemptions |= dict.fromkeys(named, because("first_cycle_exempt"))
     return exemptions

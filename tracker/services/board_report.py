@@ -21,7 +21,7 @@ from tracker.db.log import Entry
 from tracker.db.people import Endorsement, Person
 from tracker.rulebooks import Rulebooks
 from tracker.rules.counting import is_covered
-from tracker.rules.cycles import grace_days_on
+from tracker.rules.cycles import find_grace_end
 from tracker.rules.explain import LoggedEntry, explain
 from tracker.rules.movements import (
     HeldTerm,
@@ -163,8 +163,8 @@ def _list_outcomes(
     schemes = rulebooks.associations[association].cycles
     for (endorsement_id, starts_on), (status, due_on) in found.items():
         if endorsement_id in begun:
-            grace_days = grace_days_on(schemes, max(starts_on, begun[endorsement_id]))
-            grace_ends_on = due_on + timedelta(days=grace_days)
+            began = begun[endorsement_id]
+            grace_ends_on = find_grace_end(schemes, began, max(starts_on, began), due_on)
             outcomes[endorsement_id].append(RenewalOutcome(status, due_on, grace_ends_on))
     return outcomes
 

@@ -29,6 +29,7 @@ from tracker.rules.history import (
     scheme_of,
 )
 from tracker.rules.plan import RenewalPlan
+from tracker.rules.requirement import MEMBERSHIP_KINDS
 from tracker.rules.standing import Absence, CycleSettlement, Facts, Span
 from tracker.services.submission_facts import find_submitted, read_submissions
 
@@ -37,6 +38,8 @@ _BATCH = 1_000
 # For so many endorsements SQLite needs the windows in a table with an index. PostgreSQL, which then
 # reads all entries, gets a table only for everybody's.
 _MANY = 200
+# The longest grace of a membership, and the day before it.
+_YEAR_AND_DAY = timedelta(days=367)
 # What decides which plan a cycle has: association, category, first day of the endorsement.
 Triple = tuple[str, str, date]
 
@@ -94,8 +97,7 @@ def _read_batch(
     for row in stream_rows(session, sql, values):
         planned = window = windows[row[0]]
         if row[_OTHERS] or row[_APPLIED_ON]:
-            history = row[_OTHERS] or "", _as_date_or_none(row[_APPLIED_ON])
-            window = read_history(rulebooks, planned, *history)
+            window = _read_own_history(rulebooks, planned, row)
             if _counts_from(window) != _counts_from(planned):
                 recounted[window].append(row[1])
                 continue
@@ -115,6 +117,10 @@ def _list_windows(
     for association, category, endorsed_on in connection.execute(query, parameters).all():
         windows += windows_of((association, category, endorsed_on))
     return windows
+
+
+def _read_own_history(rulebooks: Rulebooks, window: Window, row: Sequence[Any]) -> Window:
+    return read_history(rulebooks, window, row[_OTHERS] or "", _as_date_or_none(row[_APPLIED_ON]))
 
 
 def _in_few(recounted: Mapping[Window, Sequence[int]]) -> Iterator[tuple[Window, Sequence[int]]]:
@@ -137,7 +143,7 @@ def _read_row(
     window: Window,
     submissions: Mapping[int, Sequence[Any]],
 ) -> Facts:
-    accepted = accepted_organizations(rulebooks, window.plan.membership_rule)
+    accepted = list_accepted_memberships(rulebooks, window.plan.membership_rule)
     facts = _facts((*row[:_OTHERS], *row[_APPLIED_ON + 1 :]), window, accepted)
     if facts.subject_id in submissions:
         own = submissions[facts.subject_id]
@@ -169,13 +175,13 @@ def read_history(
         association, category, *days = text.split("|")
         terms.append(EndorsementTerm(association, category, *map(date.fromisoformat, days)))
     own = EndorsementTerm(plan.association, plan.category, window.endorsed_on)
-    scheme = scheme_of(rulebooks.associations[plan.association].cycles, plan.cycle)
+    schemes = rulebooks.associations[plan.association].cycles
     cycle = plan.cycle
     if cycle.is_first:
-        cycle = count_from_application(scheme, cycle, applied_on)
+        cycle = count_from_application(schemes, window.endorsed_on, cycle, applied_on)
     if cycle.is_first:
-        cycle = continue_cycle(scheme, cycle, own, terms)
-    since = find_held_since(scheme, own, terms)
+        cycle = continue_cycle(schemes, cycle, own, terms)
+    since = find_held_since(scheme_of(schemes, cycle), own, terms)
     plan = rulebooks.plan_for(plan.association, plan.category, cycle, since)
     return window if plan is window.plan else replace(window, plan=plan)
 
@@ -253,8 +259,10 @@ def _window_values(
     starts_on = cycle.starts_on if cycle else date.max
     ends_on = cycle.ends_on if cycle else date.min
     # A membership that ended the day before the cycle has just lapsed, which matters. Before the
-    # cycle begins, the membership of the as-of date is the one that matters.
-    memberships_from = min(starts_on, window.as_of) - timedelta(days=1)
+    # cycle begins, the membership of the as-of date is the one that matters. Some count for up to
+    # a year after their last day.
+    reach = _YEAR_AND_DAY if plan.membership_grace else timedelta(days=1)
+    memberships_from = min(starts_on, window.as_of) - reach
     return (
         plan.association,
         plan.category,
@@ -343,7 +351,7 @@ def facts_sql(query: FactsQuery, *, for_postgresql: bool) -> str:
         {applied_on},
         (SELECT {join}(CAST(m.starts_on AS VARCHAR)
             || COALESCE(CAST(m.ends_on AS VARCHAR), '9999-12-31')
-            || m.organization, ',') FROM membership m
+            || m.organization || '|' || m.kind, ',') FROM membership m
             WHERE m.person_id = en.person_id
                 AND (m.ends_on >= w.memberships_from OR m.ends_on IS NULL)),
         (SELECT {join}(l.starts_on || '/' || COALESCE(CAST(l.ends_on AS VARCHAR), '9999-12-31')
@@ -450,17 +458,22 @@ def _as_date_or_none(value: date | str | None) -> date | None:
 
 
 @lru_cache(maxsize=256)
-def accepted_organizations(rulebooks: Rulebooks, membership_rule: str | None) -> frozenset[str]:
-    """The organizations whose memberships a rule accepts; without a rule none."""
+def list_accepted_memberships(rulebooks: Rulebooks, membership_rule: str | None) -> frozenset[str]:
+    """The memberships that a rule accepts, as ``<organization>|<kind>``; without a rule none."""
     if membership_rule is None:
         return frozenset()
-    return frozenset(rulebooks.accepted_organizations(membership_rule))
+    return frozenset(
+        f"{organization}|{kind}"
+        for organization in rulebooks.accepted_organizations(membership_rule)
+        for kind in MEMBERSHIP_KINDS
+        if rulebooks.accepts_membership(membership_rule, organization, kind)
+    )
 
 
 # Most people's memberships run the same days, so that few texts are ever read.
 @lru_cache(maxsize=4_096)
 def _memberships(text: str, accepted: frozenset[str]) -> tuple[Span, ...]:
-    """The accepted ones of ``<first day><last day><organization>``, comma-separated."""
+    """The accepted ones of ``<first day><last day><organization>|<kind>``, comma-separated."""
     spans = []
     for item in text.split(","):
         if item[20:] in accepted:

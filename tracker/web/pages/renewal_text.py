@@ -19,11 +19,11 @@ from tracker.rules.category_ends import explain_ends
 from tracker.rules.cycles import Cycle
 from tracker.rules.explain import list_held_years
 from tracker.rules.history import scheme_of
-from tracker.rules.plan import RenewalPlan
+from tracker.rules.plan import PlannedRequirement, RenewalPlan
 from tracker.rules.reasons import Reason, because, format_reason
 from tracker.rules.renewal import Pace, forecast
 from tracker.rules.requirement import HOURS
-from tracker.rules.standing import Absence, Outcome, Standing, Status
+from tracker.rules.standing import Absence, Outcome, Standing, Status, explain_no_hours
 from tracker.services.dashboard import ShortRequirement
 from tracker.web.rendering import format_cycle
 
@@ -133,21 +133,30 @@ def _format_unrecorded(standing: Standing, *, is_own: bool) -> str:
 
 
 def _format_exemptions(standing: Standing) -> list[str]:
-    """What is different for this endorsement: first cycle, years held, and an end by rule."""
-    reasons = [*list_held_years(standing.plan), *_list_first_cycle(standing)]
+    """What is different for this endorsement: an unusual cycle, years held, and an end by rule."""
+    reasons = [*list_held_years(standing.plan), *_list_unusual_cycle(standing)]
     ends = explain_ends(standing.plan.rulebook, standing.plan.category)
     if ends and standing.facts.ends_on is not None:
         reasons.append(because("ends_by_rule", last_day=standing.facts.ends_on))
     return [f"{capitalize_first(format_reason(reason))}." for reason in (*reasons, *ends)]
 
 
-def _list_first_cycle(standing: Standing) -> list[Reason]:
-    """What the cycle of endorsement requires, and from which day on hours count in it."""
-    cycle, endorsed_on = standing.plan.cycle, standing.facts.starts_on
-    if cycle is None or not cycle.is_first:
+def _list_unusual_cycle(standing: Standing) -> list[Reason]:
+    """What an unusual cycle requires, and from which day on hours count in the first one."""
+    cycle = standing.plan.cycle
+    if cycle is None:
         return []
-    reasons = []
     exempt = [result.requirement for result in standing.results if result.requirement.is_exempt]
+    if not cycle.is_first:
+        return [explain_no_hours(cycle)] if exempt else _list_changed_cycle(cycle)
+    return _list_first_cycle(standing, cycle, exempt)
+
+
+def _list_first_cycle(
+    standing: Standing, cycle: Cycle, exempt: Sequence[PlannedRequirement]
+) -> list[Reason]:
+    reasons = []
+    endorsed_on = standing.facts.starts_on
     if named := tuple(each.label for each in exempt if each.id in cycle.exempts):
         reasons.append(because("first_cycle_exempts", labels=named))
     if len(named) < len(exempt):
@@ -159,10 +168,18 @@ def _list_first_cycle(standing: Standing) -> list[Reason]:
 
 
 def _choose_first_cycle_code(plan: RenewalPlan, cycle: Cycle) -> str:
-    if cycle.share == 1:
+    if cycle.share >= 1:
         return "first_cycle_hours"
     is_applied = scheme_of(plan.rulebook.cycles, cycle).first_cycle_from == "application"
     return "first_cycle_applied" if is_applied else "first_cycle_part"
+
+
+def _list_changed_cycle(cycle: Cycle) -> list[Reason]:
+    """Why a cycle that a change of the rules shortens or lengthens requires other hours."""
+    if cycle.share == 1:
+        return []
+    code = "changed_cycle_less" if cycle.share < 1 else "changed_cycle_more"
+    return [because(code, ends_on=cycle.ends_on)]
 
 
 def _format_due(due_on: date, today: date) -> str:

@@ -136,6 +136,8 @@ def _view_requirement(standing: Standing, result: Result, today: date) -> dict[s
         about += ", for life"
     elif standing.covered_until:
         about += f", paid to {format_date(standing.covered_until)}"
+        if standing.membership_counts_until:
+            about += f", counts through {format_date(standing.membership_counts_until)}"
     if result.notes and result.outcome in _REQUIRED:
         about += f". {capitalize_first(format_reason(result.notes[0]))}"
     state, tone = _format_state(standing, result, today)
@@ -255,14 +257,22 @@ def list_dates(data: YearData, standing: Standing, today: date) -> list[DatedIte
 
 
 def _membership_dates(standing: Standing, today: date) -> list[DatedItem]:
-    cycle, ends_on = standing.plan.cycle, standing.covered_until
+    ends_on, counts_until = standing.covered_until, standing.membership_counts_until
+    if ends_on is None or lasts_for_life(ends_on) or not _needs_membership(standing, today):
+        return []
+    if ends_on >= today:
+        return [(ends_on, "Membership ends", "the last day that it covers")]
+    if counts_until and counts_until >= today:
+        return [(counts_until, "Membership stops counting", f"it ended on {format_date(ends_on)}")]
+    return []
+
+
+def _needs_membership(standing: Standing, today: date) -> bool:
+    """Whether a membership is required in a cycle that is not over."""
+    cycle = standing.plan.cycle
     is_required = any(r.requirement.counts == "membership" for r in standing.results)
     is_over = cycle is not None and cycle.ends_on < today and standing.status is not Status.OPEN
-    if not is_required or is_over or ends_on is None or ends_on < today:
-        return []
-    if lasts_for_life(ends_on):
-        return []
-    return [(ends_on, "Membership ends", "the last day that it covers")]
+    return is_required and not is_over
 
 
 def _due_dates(standing: Standing, today: date) -> list[DatedItem]:
