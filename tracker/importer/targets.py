@@ -6,7 +6,7 @@ from tracker.db.applications import STATES, TRANSCRIPTS
 from tracker.db.people import DEGREES
 from tracker.importer.schemas import SCHEMAS
 from tracker.rulebooks import Rulebooks
-from tracker.rules.requirement import LEVELS, PAY
+from tracker.rules.requirement import FORMATS, LEVELS, PAY
 
 # In every kind of file that has them: a list's one column is for all of its kinds.
 SHARED = ("email", "association", "category")
@@ -171,7 +171,7 @@ _YES_NO_COLUMNS = (
 _WORDS = {
     "people.highest_degree": DEGREES,
     "entries.activity": ("training", "rsc"),
-    "entries.format": ("individual", "group"),
+    "entries.format": FORMATS,
     "applications.state": STATES,
     "degrees.level": LEVELS,
     "degrees.transcript": TRANSCRIPTS,
@@ -188,6 +188,7 @@ VALUE_NAMES: Mapping[str, Sequence[str]] = {
     "doctorate": ("doctoral", "phd", "ph d", "psyd", "edd", "doctor"),
     "associate": ("associates", "associates degree", "aa", "as"),
     "individual": ("one on one", "1 1", "one to one"),
+    "peer": ("peers", "peer group", "peer to peer"),
 }
 
 

@@ -51,6 +51,9 @@ Ages = Literal["birth to 36 months", "3 up to 6 years"]
 AGES: tuple[Ages, ...] = get_args(Ages)
 # What a position serves: one of the age groups, or both.
 POSITION_AGES = (*AGES, "; ".join(AGES))
+# How an RSC session was held, as entries record it.
+SessionFormat = Literal["individual", "group", "peer"]
+FORMATS: tuple[SessionFormat, ...] = get_args(SessionFormat)
 # The service of a position that provides RSC to others, as every rulebook names it.
 RSC_SERVICE = "rsc"
 # What a rule is about: staying endorsed, or becoming endorsed.

@@ -22,6 +22,7 @@ from tracker.rulebooks import Rulebooks
 from tracker.rules.explain import LoggedEntry
 from tracker.rules.plan import Plan
 from tracker.rules.reasons import Reason
+from tracker.rules.requirement import FORMATS
 from tracker.services.applications import list_undecided_applications
 from tracker.services.context import Refusal
 from tracker.services.endorsements import (
@@ -35,7 +36,6 @@ from tracker.services.endorsements import (
 from tracker.services.evaluation import DayOf, days_at
 
 ACTIVITIES = ("rsc", "training")
-FORMATS = ("individual", "group")
 YEARS_BACK = 50
 DAILY_LIMIT = 60
 TEXT_LIMITS = {"title": 300, "provider_name": 200, "reference": 200}
