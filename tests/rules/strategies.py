@@ -16,6 +16,7 @@ ENDORSEMENTS = {
     ],
     IMAGINED: [
         *("TRIENNIAL IFS", "TRIENNIAL-Y IFS", "ANNIVERSARY IFS", "JUNE IFS", "CHANGING IFS"),
+        *("FORMATS IFS", "FORMATS IFA", "MONTHS IFS"),
     ],
 }
 HOLDINGS = {
@@ -23,7 +24,10 @@ HOLDINGS = {
         *("CT-AIMH IFRS", "CT-AIMH IMHM-C", "MI-AIMH IMHS", "CT-AIMH IFS", "CT-AIMH ECMHS"),
         *("NCIMHA ERS", "CT-AIMH ECFRS", "CT-AIMH IMHM-P", "vetted NCIMHA", "vetted CT-AIMH"),
     ],
-    IMAGINED: ["TRIENNIAL IFRS", "TRIENNIAL IMHS", "TRIENNIAL-Y IMHS", "vetted TRIENNIAL"],
+    IMAGINED: [
+        *("TRIENNIAL IFRS", "TRIENNIAL IMHS", "TRIENNIAL-Y IMHS", "vetted TRIENNIAL"),
+        "FORMATS IFRS",
+    ],
 }
 PROVIDERS = ("Bob", "Carol", "Dora")
 days = st.dates(FIRST, LAST)
@@ -56,12 +60,18 @@ def entries(draw: st.DrawFn) -> str:
     day = draw(any_day)
     hours = f"{draw(st.integers(1, 20))}:{draw(st.sampled_from(['00', '30', '59']))}"
     if draw(st.booleans()):
-        return f"rsc {hours} {day}{draw(st.sampled_from(['', *(f' with {n}' for n in NAMES)]))}"
-    topics = draw(st.sampled_from(["", "DEIA 0:30 ", "DEIA 1:00 ", "DEIA 0:59 RSC 2:00 "]))
+        session_format = draw(st.sampled_from(["", "individual ", "group ", "peer "]))
+        provider = draw(st.sampled_from(["", *(f" with {name}" for name in NAMES)]))
+        return f"rsc {hours} {session_format}{day}{provider}"
+    topics = draw(st.sampled_from(TOPICS))
     return f"training {hours} {topics}{day}"
 
 
 NAMES = (*PROVIDERS, "Stranger")
+TOPICS = (
+    *("", "DEIA 0:30 ", "DEIA 1:00 ", "DEIA 0:59 RSC 2:00 "),
+    *("SELF-STUDY 1:00 ", "SELF-STUDY 0:30 DEIA 0:30 "),
+)
 
 
 @st.composite
@@ -96,7 +106,8 @@ def cases(draw: st.DrawFn, rulebooks: Rulebooks) -> dict[str, Any]:
         plan = rulebooks.plan(association, category, date.fromisoformat(since[:10]), draw(any_day))
         if plan and plan.cycle and draw(st.booleans()):
             starts_on = plan.cycle.starts_on
-            waived = draw(st.sampled_from(["training", "rsc", "membership"]))
+            ids = ["training", "rsc", "membership", "rsc.yearly.2", "rsc.months"]
+            waived = draw(st.sampled_from(ids))
             case["waived"].append(f"{name} {starts_on} {waived}")
             due_on = plan.cycle.due_on + timedelta(days=draw(st.sampled_from([1, 31, 59, 200])))
             case["extended"].append(f"{name} {starts_on} {due_on}")

@@ -23,6 +23,7 @@ class Cycle:
 
     ``share`` is the part of a full cycle's hours that it requires: 0 in a first cycle without
     hours, a fraction for an endorsement in mid-cycle or a shortened cycle, otherwise 1.
+    ``years_before`` of its years began before the endorsement, if this is its first cycle.
     """
 
     starts_on: date
@@ -31,6 +32,7 @@ class Cycle:
     grace_days: int
     is_first: bool
     share: Fraction
+    years_before: int = 0
 
     def grace_ends_on(self, due_on: date) -> date:
         """The last day of grace after ``due_on``, the due date in force."""
@@ -58,13 +60,48 @@ def cycle_containing(schemes: Sequence[CycleScheme], endorsed_on: date, day: dat
     if ends_on < endorsed_on:
         return None
     is_first = starts_on <= endorsed_on
-    share = Fraction(1)
+    share, years_before = Fraction(1), 0
     if is_first:
         share = _find_share(scheme, scheme.first_cycle, endorsed_on, ends_on)
+        years_before = _count_years_before(starts_on, endorsed_on)
     elif scheme.short_cycle and (starts_on, ends_on) != whole:
         share = _find_share(scheme, scheme.short_cycle, starts_on, ends_on)
     due_on = ends_on + timedelta(days=scheme.due_days_after_end)
-    return Cycle(starts_on, ends_on, due_on, scheme.grace_days, is_first, share)
+    return Cycle(starts_on, ends_on, due_on, scheme.grace_days, is_first, share, years_before)
+
+
+class CycleYear(NamedTuple):
+    """One whole year of a cycle, from one on; both days are included."""
+
+    number: int
+    starts_on: date
+    ends_on: date
+
+    def contains(self, day: date) -> bool:
+        """Whether the day is one of the year's."""
+        return self.starts_on <= day <= self.ends_on
+
+
+def list_years(cycle: Cycle) -> list[CycleYear]:
+    """The whole years of a cycle: the first begins on its first day.
+
+    A cycle that a change of schemes cuts short can end within a year, which is not one of them.
+    """
+    years, starts_on = [], cycle.starts_on
+    for number in range(1, cycle.ends_on.year - cycle.starts_on.year + 2):
+        ends_on = end_of_years(cycle.starts_on, number)
+        if ends_on > cycle.ends_on:
+            break
+        years.append(CycleYear(number, starts_on, ends_on))
+        starts_on = ends_on + _DAY
+    return years
+
+
+def _count_years_before(starts_on: date, endorsed_on: date) -> int:
+    """How many years of a cycle from ``starts_on`` on began before ``endorsed_on``."""
+    years = endorsed_on.year - starts_on.year
+    last_start = end_of_years(starts_on, years) + _DAY if years else starts_on
+    return years + (last_start < endorsed_on)
 
 
 def grace_days_on(schemes: Sequence[CycleScheme], day: date) -> int:
@@ -100,7 +137,7 @@ def continue_cycle(
     for term in earlier:
         kind = _compare_terms(endorsement, term)
         if kind in scheme.continues and first_day <= term.ends_on < cycle.due_on:
-            return replace(cycle, is_first=False, share=Fraction(1))
+            return replace(cycle, is_first=False, share=Fraction(1), years_before=0)
     return cycle
 
 

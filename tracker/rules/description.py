@@ -13,8 +13,10 @@ from tracker.formatting import (
 )
 from tracker.rules.cycles import whole_cycle
 from tracker.rules.model import AcceptedProvider, CycleScheme, Interpretation, Rulebook
+from tracker.rules.plan import value_in_force
 from tracker.rules.requirement import (
     PURPOSES,
+    Cap,
     EducationRule,
     ReferenceRule,
     Requirement,
@@ -68,16 +70,51 @@ def describe_accepted(accepted: AcceptedProvider, *, with_days: bool = True) -> 
 
 
 def format_amount(requirement: Requirement, value: Value) -> str:
-    """What a value requires: ``12 hours``, ``2 years``, ``no longer required``."""
+    """What a value requires: ``12 hours``, ``9 calendar months``, ``no longer required``."""
     if not value.asked:
         return "no longer required"
     if value.hours is not None:
         return format_hours_with_unit(value.minutes)
+    if value.months is not None:
+        return format_count(value.months, "calendar month")
     if value.years is not None:
         return "1 year" if value.years == 1 else f"{value.years:g} years"
     if value.many is not None:
         return f"at least {value.many} {requirement.unit or 'positions'}"
     return "required"
+
+
+def format_limit(cap: Cap, value: Value) -> str:
+    """What of a requirement's hours a cap lets count: ``at most 6 hours of peer sessions``."""
+    if not value.asked:
+        return f"no limit {_format_limited(cap)}"
+    return f"at most {format_hours_with_unit(value.minutes)} {_format_limited(cap)}"
+
+
+def _format_limited(cap: Cap) -> str:
+    if cap.topic:
+        return f"about {cap.topic}"
+    return f"of {format_list(cap.formats)} sessions"
+
+
+def describe_sessions(requirement: Requirement, today: date | None = None) -> Lines:
+    """When and how the sessions of a renewal's requirement are held for their hours to count.
+
+    With ``today``, only what limits them then; without it, the limits of all days.
+    """
+    if requirement.formats:
+        yield f"only {format_list(requirement.formats)} sessions count"
+    for cap in requirement.caps:
+        for value in cap.values:
+            if today is None:
+                yield f"{format_limit(cap, value)}, from {format_date(value.starts_from)}"
+            elif value is value_in_force(cap, today):
+                yield f"{format_limit(cap, value)} count"
+    if any(value.months for value in requirement.values):
+        yield "different calendar months with at least one session that counts"
+    if requirement.each_year and requirement.counts != "membership":
+        yield "in each year of the cycle, counted from its first day"
+        yield "a year that begins before the endorsement requires nothing"
 
 
 def format_scheme(scheme: CycleScheme) -> str:
@@ -179,6 +216,7 @@ def _list_citations(rulebook: Rulebook) -> list[tuple[str | None, str]]:
     sources: list[Source | Interpretation] = []
     for requirement in rulebook.requirements:
         sources += [value.source for value in requirement.values]
+        sources += [value.source for cap in requirement.caps for value in cap.values]
     for rule in rulebook.providers.values():
         sources += [accepted.source for accepted in rule.accepts]
     sources += [question.source for question in rulebook.ratings]
@@ -217,8 +255,20 @@ def _rules_of_category(rulebook: Rulebook, here: Source, category: str) -> Lines
                 if first := find_first_cycle(rulebook, requirement, value):
                     yield f"    starting with the cycle from {format_date(first)}"
             yield from _indent([requirement.about, *describe_terms(rulebook, requirement)])
+        if category in requirement.categories:
+            yield from _limits_of(requirement, here)
     yield from _ratings_for_category(rulebook, here, category)
     yield from _advice_for_category(rulebook, here, category)
+
+
+def _limits_of(requirement: Requirement, here: Source) -> Lines:
+    """What the caps of a requirement come to that a section is the source of."""
+    for cap in requirement.caps:
+        for value in cap.values:
+            if value.source == here:
+                since = f"from {format_date(value.starts_from)}"
+                limit = f"limit of {requirement.id} {since}: {format_limit(cap, value)}"
+                yield f"{limit}{_see(cap.interpretation)}"
 
 
 def _ratings_for_category(rulebook: Rulebook, here: Source, category: str) -> Lines:
@@ -276,7 +326,7 @@ def describe_terms(rulebook: Rulebook, requirement: Requirement) -> Lines:
     yield from _hours_terms(rulebook, requirement)
     if requirement.membership:
         yield f"membership in {rulebook.memberships[requirement.membership].says}"
-    if requirement.each_year:
+    if requirement.each_year and requirement.membership:
         yield "each year of the cycle"
     if requirement.asked_of != "everyone":
         yield f"only for {requirement.asked_of}"
@@ -321,6 +371,7 @@ def _hours_terms(rulebook: Rulebook, requirement: Requirement) -> Lines:
     if requirement.providers:
         rule = rulebook.providers[requirement.providers]
         yield f"with a provider who is, on the day of the session: {rule.says}"
+    yield from describe_sessions(requirement)
     if window := requirement.window:
         if window.months:
             span = f"span of {window.months} months"

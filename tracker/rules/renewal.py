@@ -8,7 +8,9 @@ from enum import StrEnum
 from functools import lru_cache
 from typing import NamedTuple
 
-from tracker.rules.counting import count_minutes, find_cover_end, is_covered
+from dateutil.relativedelta import relativedelta
+
+from tracker.rules.counting import count_days, count_minutes, find_cover_end, is_covered
 from tracker.rules.cycles import Cycle
 from tracker.rules.plan import PlannedRequirement, RenewalPlan
 from tracker.rules.settlement import settled_standing
@@ -44,6 +46,7 @@ def judge_renewal(plan: RenewalPlan, facts: Facts, as_of: date) -> Standing | No
     checked_on = min(as_of, cycle.ends_on)
     covered_until = find_cover_end(facts.memberships, checked_on)
     results = _judge_requirements(plan, facts, checked_on, covered_until)
+    results = _mark_open_years(plan, results, as_of)
     status = _find_status(results, facts, cycle, due_on, as_of)
     if status is Status.EXCUSED:
         results = _excuse(results)
@@ -95,7 +98,9 @@ def _judge_requirements(
         if requirement.only_rsc_providers and not facts.provides_rsc:
             continue
         required = requirement.amount
-        if requirement.is_hours:
+        if requirement.needs_days:
+            counted = count_days(requirement, facts.days)
+        elif requirement.is_hours:
             counted = count_minutes(requirement, facts.minutes)
         elif requirement.counts == "membership":
             days = _list_membership_days(plan, requirement, facts.starts_on, checked_on)
@@ -126,6 +131,20 @@ def _count_submitted(requirement: PlannedRequirement, submitted: Submitted | Non
     if requirement.counts == "submitted":
         return 1
     return len(submitted.signed.intersection(requirement.rule.signed))
+
+
+def _mark_open_years(plan: RenewalPlan, results: list[Result], as_of: date) -> list[Result]:
+    """Set ``closes_on`` for each year of the cycle, unless it is over while the cycle is not."""
+    cycle = plan.cycle
+    if cycle is None or not plan.needs_days:
+        return results
+    marked = []
+    for result in results:
+        year = result.requirement.year
+        if year is not None and not year.ends_on < as_of <= cycle.ends_on:
+            result = result._replace(closes_on=year.ends_on)  # noqa: PLW2901
+        marked.append(result)
+    return marked
 
 
 @lru_cache(maxsize=8_192)
@@ -228,16 +247,18 @@ def forecast(standing: Standing, result: Result, today: date) -> Forecast | None
     behind_on = _behind_on(result, cycle)
     if behind_on is None:
         return None
-    done_on = _done_on(standing, result, cycle, today)
+    span = _span_of(result, cycle)
+    done_on = _done_on(standing, result, span, today)
     if behind_on <= today:
         return Forecast(Pace.BEHIND, done_on)
     if done_on is None:
         return None
-    return Forecast(Pace.ON if done_on <= cycle.ends_on else Pace.NEARLY, done_on)
+    return Forecast(Pace.ON if done_on <= span.ends_on else Pace.NEARLY, done_on)
 
 
-def _done_on(standing: Standing, result: Result, cycle: Cycle, today: date) -> date | None:
-    days = (today - max(cycle.starts_on, standing.facts.starts_on)).days
+def _done_on(standing: Standing, result: Result, span: Span, today: date) -> date | None:
+    days = (today - max(span.starts_on, standing.facts.starts_on)).days
+    # Of a year of the cycle that has not begun, there are fewer than no days.
     if days < _MIN_DAYS_FOR_FORECAST or not result.counted:
         return None
     days_left = -(-result.short * days // result.counted)
@@ -249,9 +270,25 @@ def _behind_on(result: Result, cycle: Cycle) -> date | None:
     # Hours about a topic come with the right training, not with the months. What can be attested
     # need not be logged.
     requirement = result.requirement
-    is_logged = requirement.is_hours and requirement.rule.attested_by is None
-    if not is_logged or requirement.topic or result.outcome is not Outcome.SHORT:
+    has_pace = requirement.is_of_sessions and requirement.rule.attested_by is None
+    if not has_pace or requirement.topic or result.outcome is not Outcome.SHORT:
         return None
-    days = (cycle.ends_on - cycle.starts_on).days + 1
+    starts_on, ends_on = _span_of(result, cycle)
+    days = (ends_on - starts_on).days + 1
     reached = result.counted * days // result.required
-    return cycle.starts_on + timedelta(days=reached + days // _SLACK)
+    behind_on = starts_on + timedelta(days=reached + days // _SLACK)
+    # What its year, or the months that are left, cannot complete any more is behind in any case.
+    behind_on = min(behind_on, ends_on + _DAY)
+    if requirement.is_spread:
+        behind_on = min(behind_on, _first_day_of_month(ends_on, 2 - result.short))
+    return behind_on
+
+
+def _span_of(result: Result, cycle: Cycle) -> Span:
+    """The days in which what a requirement counts must fall."""
+    span = result.requirement.year or cycle
+    return Span(span.starts_on, span.ends_on)
+
+
+def _first_day_of_month(day: date, months_later: int) -> date:
+    return day.replace(day=1) + relativedelta(months=months_later)

@@ -16,6 +16,7 @@ from tracker.rules.description import (
     describe_accepted,
     find_first_cycle,
     format_amount,
+    format_limit,
     format_scheme,
 )
 from tracker.rules.model import CycleScheme, ProviderRule, Rulebook
@@ -154,6 +155,7 @@ def _changes_of_requirements(rulebook: Rulebook) -> Iterator[RuleChange]:
                 _named(requirement.interpretation),
             )
             before = value
+        yield from _changes_of_caps(requirement)
         references = requirement.references
         if references and references.vetted_until:
             says = f"{requirement.label}: vetted referees no longer count"
@@ -161,6 +163,20 @@ def _changes_of_requirements(rulebook: Rulebook) -> Iterator[RuleChange]:
             sources = (requirement.values[-1].source,)
             named = _named(requirement.interpretation)
             yield RuleChange(day, Topic.REFERENCES, says, *about, sources, named)
+
+
+def _changes_of_caps(requirement: Requirement) -> Iterator[RuleChange]:
+    for cap in requirement.caps:
+        for value in cap.values:
+            yield RuleChange(
+                value.starts_from,
+                Topic.REQUIREMENT,
+                f"{requirement.label}: {format_limit(cap, value)}",
+                requirement.categories,
+                (requirement.of,),
+                (value.source,),
+                _named(cap.interpretation),
+            )
 
 
 def _changes_of_cycles(rulebook: Rulebook) -> Iterator[RuleChange]:

@@ -186,10 +186,8 @@ def _topics_of(plans: Iterable[Plan]) -> dict[str, dict[str, str]]:
             if requirement.counts == "rsc" and requirement.topic:
                 label = labels.get(requirement.topic, requirement.topic)
                 topics["rsc"][requirement.topic] = lowercase_first(label)
-            elif requirement.counts == "training" and requirement.topic:
-                topics["training"][requirement.topic] = requirement.topic
             elif requirement.counts == "training":
-                topics["training"].update((topic, topic) for topic in requirement.rule.besides)
+                topics["training"].update((topic, topic) for topic in requirement.own_topics)
     return {activity: dict(sorted(found.items())) for activity, found in topics.items()}
 
 

@@ -27,7 +27,8 @@ from tracker.db.submissions import Submission
 from tracker.rulebooks import Rulebooks
 from tracker.rules.cycles import EarlierTerm, continue_cycle
 from tracker.rules.plan import RenewalPlan
-from tracker.rules.standing import CycleSettlement, Facts, Span, Submitted
+from tracker.rules.standing import CycleSettlement, DaySum, Facts, Span, Submitted
+from tracker.services.day_sums import DaysWindow, Exclusions, read_days
 
 # SQLite allows 32,766 values in one statement, and a window has about a dozen.
 _BATCH = 1_000
@@ -75,19 +76,22 @@ def read_facts(
 _TRIPLES = select(
     col(Endorsement.association), col(Endorsement.category), col(Endorsement.starts_on)
 ).distinct()
+_EVERYBODY = select(col(Endorsement.id)).order_by(col(Endorsement.id))
 _TRIPLES_OF = _TRIPLES.where(col(Endorsement.id).in_(bindparam("ids", expanding=True)))
 
 
 def _read_batch(
     session: Session, rulebooks: Rulebooks, windows_of: WindowsOf, ids: Sequence[int] | None
 ) -> Iterator[tuple[Window, Facts]]:
-    connection = session.connection()
-    query, parameters = (_TRIPLES, {}) if ids is None else (_TRIPLES_OF, {"ids": ids})
-    windows: list[Window] = []
-    for association, category, endorsed_on in connection.execute(query, parameters).all():
-        windows += windows_of((association, category, endorsed_on))
+    windows = _list_windows(session, windows_of, ids)
+    if ids is None and any(window.plan.needs_days for window in windows):
+        # Everybody's days would fill the memory.
+        everybody = session.connection().scalars(_EVERYBODY).all()
+        yield from read_facts(session, rulebooks, windows_of, everybody)
+        windows = []
     if not windows:
         return
+    days = _read_days(session, windows, ids or ())
     sql, values = _prepare_query(session, windows, ids)
     submissions = _read_submissions(session, windows, ids)
     for row in stream_rows(session, sql, values):
@@ -98,7 +102,18 @@ def _read_batch(
         facts = _facts((*row[:_EARLIER], *row[_EARLIER + 1 :]), window, accepted)
         if facts.subject_id in submissions:
             facts = facts._replace(submitted=_submitted_on(window, submissions[facts.subject_id]))
-        yield window, facts
+        yield window, _with_days(facts, days.get((row[0], facts.subject_id)))
+
+
+def _list_windows(
+    session: Session, windows_of: WindowsOf, ids: Sequence[int] | None
+) -> list[Window]:
+    """The windows of all associations, categories, and first days among these endorsements."""
+    query, parameters = (_TRIPLES, {}) if ids is None else (_TRIPLES_OF, {"ids": ids})
+    windows: list[Window] = []
+    for association, category, endorsed_on in session.connection().execute(query, parameters):
+        windows += windows_of((association, category, endorsed_on))
+    return windows
 
 
 def _read_submissions(
@@ -139,6 +154,39 @@ def _submitted_on(window: Window, submissions: Sequence[Any]) -> Submitted | Non
 def parse_statements(statements: str) -> dict[str, str]:
     """Read the column ``statements`` of the table submission: the words signed, by key."""
     return dict(json.loads(statements))
+
+
+def _with_days(facts: Facts, days: Sequence[DaySum] | None) -> Facts:
+    return facts._replace(days=tuple(days)) if days else facts
+
+
+def _read_days(
+    session: Session, windows: Sequence[Window], ids: Sequence[int]
+) -> Mapping[tuple[int, int], Sequence[DaySum]]:
+    """What the windows need that require more than sums, by their place and the endorsement."""
+    needed = []
+    for number, window in enumerate(windows):
+        plan, cycle = window.plan, window.plan.cycle
+        if plan.needs_days and cycle is not None:
+            needed.append(
+                DaysWindow(
+                    number,
+                    plan.association,
+                    plan.category,
+                    window.endorsed_on.isoformat(),
+                    cycle.starts_on.isoformat(),
+                    min(cycle.ends_on, window.as_of).isoformat(),
+                    plan.provider_rule,
+                )
+            )
+    if not needed:
+        return {}
+    exclusions = Exclusions()
+    if _has_exclusions(session, ids):
+        exclusions = Exclusions(
+            counted_sql("e.id", "en.association"), counted_sql("t.entry_id", "en.association")
+        )
+    return read_days(session, needed, ids, exclusions)
 
 
 # Where a row of the query has the earlier endorsements of the same person.
