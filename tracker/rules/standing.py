@@ -199,9 +199,14 @@ class Result(NamedTuple):
 
 
 def is_too_late(result: Result) -> bool:
-    """Whether hours are short in a year of the cycle that is over, so that no session helps."""
-    has_closed = result.requirement.year is not None and result.closes_on is None
-    return has_closed and result.outcome is Outcome.SHORT
+    """Whether hours are short in a year of the cycle that is over, so that no session helps.
+
+    What can be attested is never too late.
+    """
+    requirement = result.requirement
+    has_closed = requirement.year is not None and result.closes_on is None
+    can_attest = requirement.rule.attested_by is not None
+    return has_closed and not can_attest and result.outcome is Outcome.SHORT
 
 
 def lasts_for_life(covered_until: date | None) -> bool:

@@ -89,10 +89,13 @@ class NotCounted(BaseModel):
 
 
 class RequirementStanding(BaseModel):
-    """One requirement of a renewal; ``unit`` is hours, or membership (days checked)."""
+    """One requirement of a renewal.
+
+    ``unit`` is hours, months, membership (days checked), signatures, or submission.
+    """
 
     id: str
-    unit: Literal["hours", "membership"]
+    unit: Literal["hours", "months", "membership", "signatures", "submission"]
     required: float
     counted: float
     short: float

@@ -11,7 +11,12 @@ from tracker.db.applications import Application
 from tracker.db.engine import reading
 from tracker.formatting import format_date
 from tracker.rulebooks import Rulebooks
-from tracker.rules.description import describe_accepted, format_amount, format_scheme
+from tracker.rules.description import (
+    describe_accepted,
+    describe_sessions,
+    format_amount,
+    format_scheme,
+)
 from tracker.rules.model import Interpretation, Rulebook
 from tracker.rules.plan import value_in_force
 from tracker.rules.requirement import Requirement, Source
@@ -94,6 +99,7 @@ def _describe_requirement(
     about = requirement.about
     if requirement.asked_of != "everyone":
         about += f"; required only of {requirement.asked_of}"
+    about = "; ".join([about, *describe_sessions(requirement, today)])
     changes = []
     for change in later:
         amount = format_amount(requirement, change)
