@@ -344,6 +344,23 @@ def test_leave_reduces_the_hours_of_three_years(folder: Path) -> None:
     assert required["training"] == 40
 
 
+def test_formats_caps_and_yearly_hours_are_added(folder: Path) -> None:
+    cycle, training = blocks("Change to a three-year cycle")
+    spread, rsc_caps, training_cap = blocks("Count session formats, limit hours, and spread them")
+    file = folder / "rulebooks" / "ncimha.toml"
+    add(file, cycle)
+    add_value(file, "training", training + training_cap)
+    add_value(file, "rsc", training.replace("45", "36") + rsc_caps)
+    add(file, spread)
+    plan = load_rulebooks(folder).plan("NCIMHA", "IFS", date(2020, 5, 1), date(2028, 1, 1))
+    assert plan is not None
+    amounts = {r.id: (r.amount, [cap.minutes for cap in r.caps]) for r in plan.requirements}
+    assert amounts["training"] == (45 * 60, [15 * 60])
+    assert amounts["rsc"] == (36 * 60, [6 * 60, 12 * 60])
+    assert amounts["rsc.yearly.3"] == (9 * 60, [])
+    assert amounts["rsc.months"] == (18, [])
+
+
 def test_every_worked_example_is_tried() -> None:
     tried = re.findall(r'blocks\(\s*"([^"]+)"', Path(__file__).read_text(encoding="utf-8"))
     assert {title for title, _ in EXAMPLES} == set(tried)

@@ -7,6 +7,7 @@ and the judgment but the plan (what is asked), which has an oracle of its own in
 import re
 from calendar import isleap
 from collections import Counter
+from collections.abc import Iterator
 from datetime import date, timedelta
 from fractions import Fraction
 from functools import lru_cache
@@ -21,7 +22,7 @@ from tracker.rules.absence_rules import AbsenceRule
 from tracker.rules.model import AcceptedProvider
 from tracker.rules.plan import PlannedRequirement, RenewalPlan
 from tracker.rules.requirement import DEGREES
-from tracker.rules.standing import Absence, Facts, Span, Standing
+from tracker.rules.standing import Absence, DaySum, Facts, Span, Standing
 
 DAY = timedelta(days=1)
 OUTCOMES = ("met", "waived", "excused")
@@ -36,6 +37,7 @@ class Logged(NamedTuple):
     minutes: int
     topics: dict[str, int]
     provider: str | None
+    format: str | None = None
 
 
 class Opinion(NamedTuple):
@@ -61,8 +63,10 @@ def read_entry(line: str) -> Logged:
     """Read `training 6h DEIA 1h 2024-03-02` and the like; hours are whole minutes here."""
     words, _, provider = line.partition(" with ")
     activity, hours, *parts, day = words.split(" ")
+    session_format = parts.pop() if len(parts) % 2 else None
     topics = dict(zip(parts[::2], map(_minutes, parts[1::2]), strict=True))
-    return Logged(activity, date.fromisoformat(day), _minutes(hours), topics, provider or None)
+    held_on = date.fromisoformat(day)
+    return Logged(activity, held_on, _minutes(hours), topics, provider or None, session_format)
 
 
 def _minutes(text: str) -> int:
@@ -124,7 +128,8 @@ def facts_on(
     if cycle is None:
         return facts
     sums: Counter[str] = Counter()
-    ahead = []
+    ahead: list[date] = []
+    days: list[DaySum] = []
     for entry in map(read_entry, case["entries"]):
         if not cycle.counts_from <= entry.day <= cycle.ends_on:
             continue
@@ -133,11 +138,21 @@ def facts_on(
         elif entry.activity == "training":
             sums["training"] += entry.minutes
             sums.update({f"topic:{name}": part for name, part in entry.topics.items()})
+            days += _list_days(entry)
         elif qualifies(
             rulebooks, plan.provider_rule, case["providers"].get(entry.provider), entry.day
         ):
             sums["rsc"] += entry.minutes
-    return facts._replace(minutes=dict(sums), next_entry_on=min(ahead, default=None))
+            days += _list_days(entry)
+    return facts._replace(
+        minutes=dict(sums), next_entry_on=min(ahead, default=None), days=tuple(days)
+    )
+
+
+def _list_days(entry: Logged) -> Iterator[DaySum]:
+    """The whole entry, then its parts about topics."""
+    for topic, minutes in [(None, entry.minutes), *entry.topics.items()]:
+        yield DaySum(entry.day, entry.activity, entry.format, topic, minutes)
 
 
 def qualifies(rulebooks: Rulebooks, name: str | None, held: list[str] | None, day: date) -> bool:
@@ -274,7 +289,7 @@ def _is_listed(
         is_everything = reading == "all that is missing" and not (rule and rule.requirements)
         return is_everything if silent else bool(rule and rule.membership == "excused")
     if rule and rule.requirements:
-        return requirement.id in rule.requirements
+        return requirement.rule.id in rule.requirements
     if reading == "hours in proportion":
         return (
             requirement.counts in ("training", "rsc") and "return" not in requirement.rule.asked_of
@@ -299,9 +314,10 @@ def _returned(requirement: PlannedRequirement, plan: RenewalPlan, away: list[Awa
 def _months_away(
     requirement: PlannedRequirement, plan: RenewalPlan, facts: Facts, away: list[Away]
 ) -> tuple[int, int]:
-    """The months away and all months of the cycle since the endorsement, for one requirement."""
-    assert plan.cycle
-    first, last = max(plan.cycle.starts_on, facts.starts_on), plan.cycle.ends_on
+    """The months away, and all since the endorsement, in the cycle or the requirement's year."""
+    about = requirement.year or plan.cycle
+    assert about
+    first, last = max(about.starts_on, facts.starts_on), about.ends_on
     months = 0
     for rule, _, days in away:
         is_meant = _reading(plan, rule) == "hours in proportion" and _is_listed(
@@ -379,6 +395,8 @@ def _row(
         days = [d for d in _membership_days(requirement, plan, facts, as_of) if d not in without]
         required = len(days)
         counted = sum(any(_counts(plan, m, d) for m in facts.memberships) for d in days)
+    elif requirement.needs_days:
+        required, counted = requirement.amount, _count(requirement, facts)
     else:
         required = requirement.amount
         counted = facts.minutes.get(
@@ -412,6 +430,39 @@ def _counts(plan: RenewalPlan, membership: Span, day: date) -> bool:
         after = [membership.ends_on + DAY * n for n in range(1, (day - membership.ends_on).days)]
         return all(_name(passed) != rule.grace_until for passed in after)
     return (day - membership.ends_on).days <= (rule.grace_days or 0)
+
+
+def _count(requirement: PlannedRequirement, facts: Facts) -> int:
+    """The minutes, or months, of a requirement that asks when and how sessions were held.
+
+    Minute for minute: each takes the room that it needs under every cap, if there is some left.
+    """
+    rule, year = requirement.rule, requirement.year
+    left = {cap: cap.minutes for cap in requirement.caps}
+    counted, months = 0, set()
+    for day in facts.days:
+        if year and day.held_on not in [year.starts_on + DAY * n for n in range(366)]:
+            continue
+        if year and day.held_on > year.ends_on:
+            continue
+        if rule.formats and day.format not in rule.formats:
+            continue
+        if day.topic is None and day.activity != requirement.counts:
+            continue
+        mine = day.topic == requirement.topic
+        months |= {str(day.held_on)[:7]} if mine else set()
+        capped = [c for c in left if (day.topic and c.topic == day.topic)]
+        if day.topic is None:
+            capped = [c for c in left if c.formats and day.format in c.formats]
+        room = min([left[cap] for cap in capped], default=day.minutes)
+        fits = min(day.minutes, room)
+        for cap in capped:
+            left[cap] -= fits
+        if mine:
+            counted += fits
+        elif capped:
+            counted -= day.minutes - fits
+    return len(months) if requirement.unit == "months" else counted
 
 
 def _membership_days(

@@ -20,6 +20,7 @@ ENDORSEMENTS = {
         "PROVIDING IFS",
         "RESTING IFS",
         *("EARLY IFS", "LEAP IFS", "GRACE IFS", "GRACE IMHS"),
+        *("FORMATS IFS", "FORMATS IFA", "MONTHS IFS"),
     ],
 }
 HOLDINGS = {
@@ -31,6 +32,7 @@ HOLDINGS = {
         *("TRIENNIAL IFRS", "TRIENNIAL IMHS", "TRIENNIAL-Y IMHS", "vetted TRIENNIAL"),
         *("PROVIDING IMHM-C", "PROVIDING IMHM-P", "TRIENNIAL IMHM-P", "vetted PROVIDING"),
         "HISTORY IMHM",
+        "FORMATS IFRS",
     ],
 }
 PROVIDERS = ("Bob", "Carol", "Dora")
@@ -65,12 +67,18 @@ def entries(draw: st.DrawFn) -> str:
     day = draw(any_day)
     hours = f"{draw(st.integers(1, 20))}:{draw(st.sampled_from(['00', '30', '59']))}"
     if draw(st.booleans()):
-        return f"rsc {hours} {day}{draw(st.sampled_from(['', *(f' with {n}' for n in NAMES)]))}"
-    topics = draw(st.sampled_from(["", "DEIA 0:30 ", "DEIA 1:00 ", "DEIA 0:59 RSC 2:00 "]))
+        session_format = draw(st.sampled_from(["", "individual ", "group ", "peer "]))
+        provider = draw(st.sampled_from(["", *(f" with {name}" for name in NAMES)]))
+        return f"rsc {hours} {session_format}{day}{provider}"
+    topics = draw(st.sampled_from(TOPICS))
     return f"training {hours} {topics}{day}"
 
 
 NAMES = (*PROVIDERS, "Stranger")
+TOPICS = (
+    *("", "DEIA 0:30 ", "DEIA 1:00 ", "DEIA 0:59 RSC 2:00 "),
+    *("SELF-STUDY 1:00 ", "SELF-STUDY 0:30 DEIA 0:30 "),
+)
 
 
 @st.composite
@@ -109,7 +117,8 @@ def cases(draw: st.DrawFn, rulebooks: Rulebooks) -> dict[str, Any]:
         plan = rulebooks.plan(association, category, date.fromisoformat(since[:10]), draw(any_day))
         if plan and plan.cycle and draw(st.booleans()):
             starts_on = plan.cycle.starts_on
-            waived = draw(st.sampled_from(["training", "rsc", "membership"]))
+            ids = ["training", "rsc", "membership", "rsc.yearly.2", "rsc.months"]
+            waived = draw(st.sampled_from(ids))
             case["waived"].append(f"{name} {starts_on} {waived}")
             due_on = plan.cycle.due_on + timedelta(days=draw(st.sampled_from([1, 31, 59, 200])))
             case["extended"].append(f"{name} {starts_on} {due_on}")

@@ -10,14 +10,10 @@ from tests.rules.test_pace import stand
 from tracker.rules.cycle_text import format_scheme
 from tracker.rules.cycles import common_cycle, cycle_containing, find_grace_end, list_year_ends
 from tracker.rules.description import describe_membership
+from tracker.rules.month_days import first_month_day_after, last_month_day_until, month_day_in
 from tracker.rules.notice_config import NoticeConfig
 from tracker.rules.parse import parse_rulebook
 from tracker.rules.renewal import falls_behind_on
-from tracker.rules.requirement import (
-    first_month_day_after,
-    last_month_day_until,
-    month_day_in,
-)
 from tracker.rules.rule_changes import list_renewal_days
 from tracker.rules.settlement import settle
 from tracker.rules.stages import Stage, find_stage, find_window

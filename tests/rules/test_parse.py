@@ -484,9 +484,9 @@ def test_excessive_toml_is_refused(text: str) -> None:
     [
         pytest.param(
             'counts = "training"',
-            'counts = "training"\neach_year = true',
-            "requirements[1]: each_year goes with counts = 'membership', not 'training'",
-            id="each year of training",
+            'counts = "training"\nformats = ["group"]',
+            "requirements[1]: formats goes with counts = 'rsc', not 'training'",
+            id="formats of training",
         ),
         pytest.param(
             'categories = ["IFRS"]',

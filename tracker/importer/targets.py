@@ -6,7 +6,7 @@ from tracker.db.applications import STATES, TRANSCRIPTS
 from tracker.db.people import DEGREES
 from tracker.importer.schemas import SCHEMAS
 from tracker.rulebooks import Rulebooks
-from tracker.rules.requirement import LEVELS, MEMBERSHIP_KINDS, PAY
+from tracker.rules.requirement import FORMATS, LEVELS, MEMBERSHIP_KINDS, PAY
 
 # In every kind of file that has them: a list's one column is for all of its kinds.
 SHARED = ("email", "association", "category")
@@ -175,7 +175,7 @@ _WORDS = {
     "people.highest_degree": DEGREES,
     "memberships.kind": MEMBERSHIP_KINDS,
     "entries.activity": ("training", "rsc"),
-    "entries.format": ("individual", "group"),
+    "entries.format": FORMATS,
     "applications.state": STATES,
     "leave.kind": ("leave", "inactive"),
     "degrees.level": LEVELS,
@@ -194,6 +194,7 @@ VALUE_NAMES: Mapping[str, Sequence[str]] = {
     "associate": ("associates", "associates degree", "aa", "as"),
     "agency": ("organizational", "organization", "group", "employer", "company"),
     "individual": ("one on one", "1 1", "one to one"),
+    "peer": ("peers", "peer group", "peer to peer"),
 }
 
 

@@ -18,7 +18,17 @@ from tracker.rules.cycles import (
     whole_cycle,
 )
 from tracker.rules.model import CycleScheme, Interpretation, Rulebook
-from tracker.rules.requirement import HOURS, PURPOSES, Purpose, Requirement, Source, Value
+from tracker.rules.plan import cap_in_force, value_in_force
+from tracker.rules.requirement import (
+    HOURS,
+    MONTHS_IN_YEAR,
+    PURPOSES,
+    Cap,
+    Purpose,
+    Requirement,
+    Source,
+    Value,
+)
 
 _DAY = timedelta(days=1)
 # Every day of the year, and every place of a leap year among cycles of whole years.
@@ -98,8 +108,13 @@ class ConsistencyCheck:
         self._check_ratings()
         for number, requirement in self._number("requirements", self.rulebook.requirements):
             if requirement.of == "renewal":
-                self._check_days(f"requirements[{number}]", requirement)
-                self._check_return(f"requirements[{number}].asked_of", requirement)
+                key = f"requirements[{number}]"
+                self._check_days(key, requirement)
+                self._check_months(key, requirement)
+                for place, cap in enumerate(requirement.caps, 1):
+                    self._check_days(f"{key}.caps[{place}]", cap)
+                    self._check_cap(f"{key}.caps[{place}]", cap, requirement)
+                self._check_return(f"{key}.asked_of", requirement)
 
     def _check_all_names(self) -> None:
         for field in _NAMING:
@@ -151,7 +166,10 @@ class ConsistencyCheck:
         """What one category may have only once, and what it must have beside it."""
         requirements = self.rulebook.requirements_of(category, purpose)
         key = f"{purpose} requirements of {category}"
-        for reason in list_repetitions(r.id for r in requirements):
+        ids = [r.id for r in requirements]
+        if purpose == "renewal":
+            ids = self.rulebook.renewal_ids(category)
+        for reason in list_repetitions(ids):
             self._add(key, reason)
         if len({r.providers for r in requirements} - {None}) > 1:
             self._add(key, "they name more than one provider rule")
@@ -430,7 +448,29 @@ class ConsistencyCheck:
             reason = "nobody is asked: there is no inactive status without absences of that kind"
             self._add(key, reason)
 
-    def _check_days(self, key: str, requirement: Requirement) -> None:
+    def _check_months(self, key: str, requirement: Requirement) -> None:
+        """A session can't fall in more months than a cycle, or its year, has."""
+        for number, value in enumerate(requirement.values, 1):
+            schemes = [s for s in self.rulebook.cycles if s.starts_from <= value.starts_from]
+            years = 1 if requirement.each_year or not schemes else schemes[-1].years
+            if value.months and value.months > years * MONTHS_IN_YEAR:
+                reason = f"{value.months} months do not fit into {years * MONTHS_IN_YEAR}"
+                self._add(f"{key}.values[{number}].months", reason)
+
+    def _check_cap(self, key: str, cap: Cap, requirement: Requirement) -> None:
+        """A cap limits nothing unless it is less than what is required at the same time."""
+        starts = {value.starts_from for value in (*cap.values, *requirement.values)}
+        for day in sorted(starts):
+            limit, required = cap_in_force(cap, day), _find_most_hours(requirement, day)
+            if limit and required and limit.minutes >= required.minutes:
+                reason = (
+                    f"on {day} it lets {limit.hours:g} hours count of {required.hours:g} that are "
+                    "required, so it limits nothing: write fewer hours, or end it on that day"
+                )
+                self._add(key, reason)
+                return
+
+    def _check_days(self, key: str, requirement: Requirement | Cap) -> None:
         """Values that miss a cycle's first or last day by one."""
         for number, value in enumerate(requirement.values, 1):
             cycle = common_cycle(self.rulebook.cycles, value.starts_from)
@@ -469,3 +509,13 @@ def _grace_key(scheme: CycleScheme) -> str:
 def _list_ids(items: object) -> list[str]:
     tables = items if isinstance(items, list) else []
     return [str(item["id"]) for item in tables if isinstance(item, dict) and "id" in item]
+
+
+def _find_most_hours(requirement: Requirement, day: date) -> Value | None:
+    """The value in force on a day that requires the most hours, of whatever endorsements."""
+    found = []
+    for category in requirement.categories:
+        for years in {0, *(value.held_years for value in requirement.values)}:
+            if value := value_in_force(requirement, day, category, years):
+                found.append(value)
+    return max(found, key=lambda value: value.minutes, default=None)

@@ -1,13 +1,14 @@
 """How requirements are counted and compared: the same for renewals and applications."""
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 from functools import lru_cache
 
 from tracker.rules.membership import MembershipGrace
-from tracker.rules.plan import Plan, PlannedRequirement
+from tracker.rules.plan import Plan, PlannedCap, PlannedRequirement
 from tracker.rules.reasons import Reason
-from tracker.rules.standing import Outcome, Remark, Result, Span
+from tracker.rules.standing import DaySum, Outcome, Remark, Result, Span
 
 
 def count_minutes(requirement: PlannedRequirement, minutes: Mapping[str, int]) -> int:
@@ -17,6 +18,42 @@ def count_minutes(requirement: PlannedRequirement, minutes: Mapping[str, int]) -
         besides = sum(minutes.get(f"topic:{topic}", 0) for topic in requirement.rule.besides)
         counted = max(0, counted - besides)
     return counted
+
+
+def count_days(requirement: PlannedRequirement, days: Iterable[DaySum]) -> int:
+    """The minutes (of a spread: the calendar months) that count, from `Facts.days`."""
+    included = []
+    for day in days:
+        # As in `Facts.minutes`, hours about a topic are of any activity.
+        is_counted = requirement.topic is not None or day.activity == requirement.counts
+        if is_counted and requirement.includes(day.held_on, day.format):
+            included.append(day)
+    counted = [day for day in included if day.topic == requirement.topic]
+    if requirement.is_spread:
+        return len({(day.held_on.year, day.held_on.month) for day in counted})
+    total = sum(day.minutes for day in counted)
+    return total - _count_beyond_caps(requirement.caps, included)
+
+
+def _count_beyond_caps(caps: Iterable[PlannedCap], days: Iterable[DaySum]) -> int:
+    """The minutes that are too many for one of the caps; those within others come first.
+
+    The topics of a session are never about the same minutes.
+    """
+    left: Counter[str] = Counter()
+    if caps:
+        for day in days:
+            left[f"topic:{day.topic}" if day.topic else day.format or ""] += day.minutes
+    beyond = 0
+    for cap in caps:
+        kinds = cap.formats or (f"topic:{cap.topic}",)
+        too_many = max(0, sum(left[kind] for kind in kinds) - cap.minutes)
+        beyond += too_many
+        for kind in kinds:
+            taken = min(left[kind], too_many)
+            left[kind] -= taken
+            too_many -= taken
+    return beyond
 
 
 def compare(

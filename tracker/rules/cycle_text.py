@@ -11,7 +11,7 @@ from tracker.formatting import (
     format_month_day,
 )
 from tracker.rules.model import CycleScheme, Rulebook
-from tracker.rules.requirement import ANY_LEAP_YEAR, is_leap_day, month_day_in
+from tracker.rules.month_days import ANY_LEAP_YEAR, is_leap_day, month_day_in
 
 _FIRST_CYCLES = {
     "all hours": "All hours are required starting with the first cycle",

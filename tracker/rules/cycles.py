@@ -10,12 +10,8 @@ from typing import NamedTuple
 from dateutil.relativedelta import relativedelta
 
 from tracker.rules.model import CycleScheme
-from tracker.rules.requirement import (
-    MONTHS_IN_YEAR,
-    first_month_day_after,
-    is_leap_day,
-    last_month_day_until,
-)
+from tracker.rules.month_days import first_month_day_after, is_leap_day, last_month_day_until
+from tracker.rules.requirement import MONTHS_IN_YEAR
 
 _DAY = timedelta(days=1)
 # A cycle and its grace period end within a century of any of its days, as rulebooks have them.
@@ -35,6 +31,7 @@ class Cycle:
     The renewal is submitted from ``opens_on`` through ``closes_on``. Without ``opens_on`` it has
     no window; without ``closes_on`` the window closes with the grace period. ``leap_day`` is the
     February 29 from which the cycle's years are counted, if they are counted from one.
+    ``years_before`` of its years began before the endorsement, if this is its first cycle.
     """
 
     starts_on: date
@@ -49,6 +46,7 @@ class Cycle:
     leap_day: date | None = None
     exempts: tuple[str, ...] = ()
     carried_from: date | None = None
+    years_before: int = 0
 
     @property
     def counts_from(self) -> date:
@@ -130,7 +128,9 @@ def make_ordinary(schemes: Sequence[CycleScheme], endorsed_on: date, cycle: Cycl
     if place is None:
         return cycle
     share = _find_ordinary_share(place)
-    return replace(cycle, is_first=False, share=share, exempts=(), carried_from=None)
+    return replace(
+        cycle, is_first=False, share=share, exempts=(), carried_from=None, years_before=0
+    )
 
 
 def find_ordinary_due_date(schemes: Sequence[CycleScheme], endorsed_on: date, cycle: Cycle) -> date:
@@ -147,6 +147,7 @@ def _begin(place: _Place, cycle: Cycle, first_day: date) -> Cycle:
         share=_find_first_share(place, first_day),
         exempts=place.scheme.first_cycle_exempts,
         carried_from=cycle.starts_on - relativedelta(months=months) if months else None,
+        years_before=_count_years_before(cycle, first_day),
     )
 
 
@@ -329,6 +330,37 @@ def list_year_ends(cycle: Cycle) -> list[date]:
             return ends
         ends.append(end)
         day = end + _DAY
+
+
+class CycleYear(NamedTuple):
+    """One whole year of a cycle, from one on; both days are included."""
+
+    number: int
+    starts_on: date
+    ends_on: date
+
+    def contains(self, day: date) -> bool:
+        """Whether the day is one of the year's."""
+        return self.starts_on <= day <= self.ends_on
+
+
+def list_years(cycle: Cycle) -> list[CycleYear]:
+    """The whole years of a cycle: the first begins on its first day.
+
+    A cycle that a change of schemes cuts short can end within a year, which is not one of them.
+    """
+    years, starts_on = list[CycleYear](), cycle.starts_on
+    for number, ends_on in enumerate(list_year_ends(cycle), 1):
+        years.append(CycleYear(number, starts_on, ends_on))
+        starts_on = ends_on + _DAY
+    return years
+
+
+def _count_years_before(cycle: Cycle, first_day: date) -> int:
+    """How many whole years of a cycle began before ``first_day``, a day in it."""
+    if first_day <= cycle.starts_on:
+        return 0
+    return sum(year.starts_on < first_day for year in list_years(cycle))
 
 
 def _find_ordinary_share(place: _Place) -> Fraction:

@@ -17,10 +17,12 @@ from tracker.rules.cycle_text import format_scheme, name_month_day
 from tracker.rules.cycles import common_cycle
 from tracker.rules.membership import MembershipRule
 from tracker.rules.model import AcceptedProvider, Interpretation, Rulebook
+from tracker.rules.plan import cap_in_force
 from tracker.rules.reasons import format_reason
 from tracker.rules.requirement import (
     MEMBERSHIP_KINDS,
     PURPOSES,
+    Cap,
     EducationRule,
     ReferenceRule,
     Requirement,
@@ -71,11 +73,13 @@ def describe_accepted(accepted: AcceptedProvider, *, with_days: bool = True) -> 
 
 
 def format_amount(requirement: Requirement, value: Value) -> str:
-    """What a value requires: ``12 hours``, ``2 years``, ``no longer required``."""
+    """What a value requires: ``12 hours``, ``9 calendar months``, ``no longer required``."""
     if not value.asked:
         return "not required" if value.held_years else "no longer required"
     if value.hours is not None:
         return format_hours_with_unit(value.minutes)
+    if value.months is not None:
+        return format_count(value.months, "calendar month")
     if value.years is not None:
         return "1 year" if value.years == 1 else f"{value.years:g} years"
     if value.many is not None:
@@ -103,6 +107,39 @@ def describe_membership(rule: MembershipRule) -> Lines:
     elif rule.grace_until:
         until = name_month_day(rule.grace_until)
         yield f"a membership counts through the first {until} after its last day"
+
+
+def format_limit(cap: Cap, value: Value) -> str:
+    """What of a requirement's hours a cap lets count: ``at most 6 hours of peer sessions``."""
+    if not value.asked:
+        return f"no limit {_format_limited(cap)}"
+    return f"at most {format_hours_with_unit(value.minutes)} {_format_limited(cap)}"
+
+
+def _format_limited(cap: Cap) -> str:
+    if cap.topic:
+        return f"about {cap.topic}"
+    return f"of {format_list(cap.formats)} sessions"
+
+
+def describe_sessions(requirement: Requirement, today: date | None = None) -> Lines:
+    """When and how the sessions of a renewal's requirement are held for their hours to count.
+
+    With ``today``, only what limits them then; without it, the limits of all days.
+    """
+    if requirement.formats:
+        yield f"only {format_list(requirement.formats)} sessions count"
+    for cap in requirement.caps:
+        for value in cap.values:
+            if today is None:
+                yield f"{format_limit(cap, value)}, from {format_date(value.starts_from)}"
+            elif value is cap_in_force(cap, today):
+                yield f"{format_limit(cap, value)} count"
+    if any(value.months for value in requirement.values):
+        yield "different calendar months with at least one session that counts"
+    if requirement.each_year and requirement.counts != "membership":
+        yield "in each year of the cycle, counted from its first day"
+        yield "a year that begins before the endorsement requires nothing"
 
 
 def describe_rulebook(rulebook: Rulebook, accepted: Mapping[str, tuple[str, ...]]) -> Lines:
@@ -186,7 +223,7 @@ def _list_citations(rulebook: Rulebook) -> list[tuple[str | None, str]]:
     """The document and section of everything in the rulebook that is about one."""
     sources: list[Source | Interpretation] = []
     for requirement in rulebook.requirements:
-        sources += [value.source for value in requirement.values]
+        sources += [value.source for value in _list_values(requirement)]
     for rule in rulebook.providers.values():
         sources += [accepted.source for accepted in rule.accepts]
     sources += [rule.source for rule in rulebook.absences if rule.source]
@@ -194,6 +231,11 @@ def _list_citations(rulebook: Rulebook) -> list[tuple[str | None, str]]:
     sources += [advice.source for advice in rulebook.advice]
     sources += rulebook.interpretations
     return [(source.document, source.section) for source in sources]
+
+
+def _list_values(requirement: Requirement) -> list[Value]:
+    """The values of a requirement and of its caps."""
+    return [*requirement.values, *(value for cap in requirement.caps for value in cap.values)]
 
 
 def _document_section(rulebook: Rulebook, here: Source) -> Lines:
@@ -238,8 +280,20 @@ def _rules_of_category(rulebook: Rulebook, here: Source, category: str) -> Lines
                 if first := find_first_cycle(rulebook, requirement, value):
                     yield f"    starting with the cycle from {format_date(first)}"
             yield from _indent([requirement.about, *describe_terms(rulebook, requirement)])
+        if category in requirement.categories:
+            yield from _limits_of(requirement, here)
     yield from _ratings_for_category(rulebook, here, category)
     yield from _advice_for_category(rulebook, here, category)
+
+
+def _limits_of(requirement: Requirement, here: Source) -> Lines:
+    """What the caps of a requirement come to that a section is the source of."""
+    for cap in requirement.caps:
+        for value in cap.values:
+            if value.source == here:
+                since = f"from {format_date(value.starts_from)}"
+                limit = f"limit of {requirement.id} {since}: {format_limit(cap, value)}"
+                yield f"{limit}{_see(cap.interpretation)}"
 
 
 def _ratings_for_category(rulebook: Rulebook, here: Source, category: str) -> Lines:
@@ -298,7 +352,7 @@ def describe_terms(rulebook: Rulebook, requirement: Requirement) -> Lines:
         membership = rulebook.memberships[requirement.membership]
         yield f"membership in {membership.says}"
         yield from describe_membership(membership)
-    if requirement.each_year:
+    if requirement.each_year and requirement.membership:
         yield "each year of the cycle"
     if requirement.asked_of != "everyone":
         yield _RETURNS.get(requirement.asked_of, f"only for {requirement.asked_of}")
@@ -343,6 +397,7 @@ def _hours_terms(rulebook: Rulebook, requirement: Requirement) -> Lines:
     if requirement.providers:
         rule = rulebook.providers[requirement.providers]
         yield f"with a provider who is, on the day of the session: {rule.says}"
+    yield from describe_sessions(requirement)
     if window := requirement.window:
         if window.months:
             span = f"span of {window.months} months"

@@ -6,16 +6,8 @@ from typing import NamedTuple, Self
 
 from pydantic import Field, StrictBool, model_validator
 
-from tracker.rules.requirement import (
-    DAYS_IN_YEAR,
-    MEMBERSHIP_KINDS,
-    Key,
-    MembershipKind,
-    MonthDay,
-    StrictModel,
-    Text,
-    first_month_day_after,
-)
+from tracker.rules.month_days import DAYS_IN_YEAR, MonthDay, first_month_day_after
+from tracker.rules.requirement import MEMBERSHIP_KINDS, Key, MembershipKind, StrictModel, Text
 
 
 class MembershipGrace(NamedTuple):

@@ -14,20 +14,19 @@ from pydantic import Field, StrictBool, field_validator, model_validator
 from tracker.formatting import DEFAULT_LOCALE
 from tracker.rules.absence_rules import AbsenceKind, AbsenceRule
 from tracker.rules.membership import MembershipRule
+from tracker.rules.month_days import MonthDay, WindowDay
 from tracker.rules.requirement import (
     MONTHS_IN_YEAR,
     Day,
     Degree,
     Key,
     LongHours,
-    MonthDay,
     PartialHours,
     Purpose,
     Requirement,
     Source,
     StrictModel,
     Text,
-    WindowDay,
     require_order,
 )
 
@@ -469,11 +468,12 @@ class Rulebook(StrictModel):
 
     @cached_property
     def topics(self) -> frozenset[str]:
-        """The topics of training that some requirement counts."""
+        """The topics of training that some requirement counts or limits."""
         topics: set[str] = set()
         for requirement in self.requirements:
             if requirement.counts == "training":
                 topics.update(requirement.besides)
+                topics.update(cap.topic for cap in requirement.caps if cap.topic)
                 if requirement.topic:
                     topics.add(requirement.topic)
         return frozenset(topics)
@@ -503,6 +503,20 @@ class Rulebook(StrictModel):
     ) -> tuple[Requirement, ...]:
         """The requirements of a category's renewal, or application, in the file's order."""
         return tuple(r for r in self.requirements if r.of == purpose and category in r.categories)
+
+    def renewal_ids(self, category: str) -> list[str]:
+        """The ids of what a category's renewals can require, with those of single years.
+
+        Hours that are required in each year have an id for each: ``rsc.yearly.1``.
+        """
+        years = max((scheme.years for scheme in self.cycles), default=1)
+        ids = []
+        for requirement in self.requirements_of(category):
+            if requirement.each_year and requirement.counts != "membership":
+                ids += [requirement.year_id(number) for number in range(1, years + 1)]
+            else:
+                ids.append(requirement.id)
+        return ids
 
 
 class Organization(StrictModel):

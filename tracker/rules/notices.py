@@ -339,7 +339,8 @@ def _was_moved(due_on: date, cycle_starts_on: date, decided: Mapping[Key, object
 
 def _skip_cutoff(standing: Standing, cutoff: Cutoff) -> str | None:
     for result in standing.results:
-        if result.requirement.counts == "rsc" and result.outcome is Outcome.WAIVED:
+        is_whole = result.requirement.counts == "rsc" and not result.requirement.is_part
+        if is_whole and result.outcome is Outcome.WAIVED:
             return "RSC is waived"
     ends_on = standing.facts.ends_on
     if ends_on and ends_on <= cutoff.ending.last_day:

@@ -23,6 +23,10 @@ SENTENCES = {
     "starting that day",
     "excluded": "{association} decided that it does not: {reason}",
     "not_required": "no {activity} hours are required",
+    "other_format": "its format is {format}, and only {formats} sessions count",
+    "no_format": "its format is not recorded, and only {formats} sessions count",
+    "format_cap": "at most {hours} of {formats} sessions count",
+    "topic_cap": "at most {hours} about {topic} count",
     # A requirement of a renewal that is exempt.
     "first_cycle": "no hours are required in the cycle of endorsement",
     "first_cycle_part": "a part of the hours is required, because the endorsement began on "
@@ -135,6 +139,7 @@ SENTENCES = {
     "endorsed_or_vetted_referees": "{count} must be endorsed as {categories} or vetted",
     # What would make an entry count.
     "name_provider": "It can count once the entry names the RSC provider",
+    "record_format": "It can count once the entry has its format",
     "correct_provider": "If the name is wrong, correct it in the entry",
     "confirm_provider": "It counts once {provider} is confirmed",
     "confirm_provider_as": "It counts once {provider} is confirmed, as {rule}, for {day}",

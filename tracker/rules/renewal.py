@@ -8,6 +8,8 @@ from enum import StrEnum
 from functools import lru_cache
 from typing import NamedTuple
 
+from dateutil.relativedelta import relativedelta
+
 from tracker.rules.absences import (
     NO_ABSENCE,
     AbsenceEffect,
@@ -19,6 +21,7 @@ from tracker.rules.absences import (
     reduce_amount,
 )
 from tracker.rules.counting import (
+    count_days,
     count_minutes,
     find_cover_end,
     find_membership_end,
@@ -66,6 +69,7 @@ def judge_renewal(plan: RenewalPlan, facts: Facts, as_of: date) -> Standing | No
     if facts.leaves:
         effect = find_effect(plan, facts.leaves, facts.starts_on, due_on)
     results = _judge_requirements(plan, facts, checked_on, memberships, effect)
+    results = _mark_open_years(plan, results, as_of)
     status = _find_status(results, effect, cycle, due_on, as_of)
     spans = (memberships, effect.without_membership)
     change = _find_next_change(plan, status, due_on, as_of, spans, counted_until)
@@ -127,8 +131,8 @@ def _judge_requirements(
         if not requirement.is_for_everyone and not _is_asked(requirement, facts, effect):
             continue
         required = requirement.amount
-        if requirement.is_hours:
-            counted = count_minutes(requirement, facts.minutes)
+        if requirement.is_of_sessions:
+            counted = _count_sessions(requirement, facts)
         elif requirement.counts == "membership":
             days = _list_membership_days(plan, requirement, facts.starts_on, checked_on)
             required += len(days)
@@ -142,6 +146,12 @@ def _judge_requirements(
         result = _compare(requirement, required, counted, is_waived, is_attested)
         results.append(result if effect is NO_ABSENCE else _apply_absence(result, effect))
     return results
+
+
+def _count_sessions(requirement: PlannedRequirement, facts: Facts) -> int:
+    if requirement.needs_days:
+        return count_days(requirement, facts.days)
+    return count_minutes(requirement, facts.minutes)
 
 
 def _is_asked(requirement: PlannedRequirement, facts: Facts, effect: AbsenceEffect) -> bool:
@@ -175,6 +185,20 @@ def _count_submitted(requirement: PlannedRequirement, submitted: Submitted | Non
     if requirement.counts == "submitted":
         return 1
     return len(submitted.signed.intersection(requirement.rule.signed))
+
+
+def _mark_open_years(plan: RenewalPlan, results: list[Result], as_of: date) -> list[Result]:
+    """Set ``closes_on`` for each year of the cycle, unless it is over while the cycle is not."""
+    cycle = plan.cycle
+    if cycle is None or not plan.needs_days:
+        return results
+    marked = []
+    for result in results:
+        year = result.requirement.year
+        if year is not None and not year.ends_on < as_of <= cycle.ends_on:
+            result = result._replace(closes_on=year.ends_on)  # noqa: PLW2901
+        marked.append(result)
+    return marked
 
 
 @lru_cache(maxsize=8_192)
@@ -293,7 +317,10 @@ def falls_behind_on(standing: Standing) -> date | None:
     if cycle is None or standing.status is not Status.OPEN:
         return None
     deadline = _find_deadline(standing, cycle)
-    days = [_behind_on(standing, result, cycle, deadline) for result in standing.results]
+    days = [
+        _behind_on(standing, result, _span_of(result, cycle, deadline))
+        for result in standing.results
+    ]
     return min((day for day in days if day and day <= deadline), default=None)
 
 
@@ -306,19 +333,21 @@ def forecast(standing: Standing, result: Result, today: date) -> Forecast | None
     if cycle is None or standing.status is not Status.OPEN or today > cycle.ends_on:
         return None
     deadline = _find_deadline(standing, cycle)
-    behind_on = _behind_on(standing, result, cycle, deadline)
+    span = _span_of(result, cycle, deadline)
+    behind_on = _behind_on(standing, result, span)
     if behind_on is None:
         return None
-    done_on = _done_on(standing, result, cycle, today)
+    done_on = _done_on(standing, result, span, today)
     if behind_on <= today:
         return Forecast(Pace.BEHIND, done_on)
     if done_on is None:
         return None
-    return Forecast(Pace.ON if done_on <= deadline else Pace.NEARLY, done_on)
+    return Forecast(Pace.ON if done_on <= span.ends_on else Pace.NEARLY, done_on)
 
 
-def _done_on(standing: Standing, result: Result, cycle: Cycle, today: date) -> date | None:
-    days = (today - max(cycle.starts_on, standing.facts.starts_on)).days
+def _done_on(standing: Standing, result: Result, span: Span, today: date) -> date | None:
+    days = (today - max(span.starts_on, standing.facts.starts_on)).days
+    # Of a year of the cycle that has not begun, there are fewer than no days.
     if days < _MIN_DAYS_FOR_FORECAST or not result.counted:
         return None
     days_left = -(-result.short * days // result.counted)
@@ -330,7 +359,7 @@ def _find_deadline(standing: Standing, cycle: Cycle) -> date:
     return min(standing.due_on or cycle.ends_on, cycle.ends_on)
 
 
-def _behind_on(standing: Standing, result: Result, cycle: Cycle, deadline: date) -> date | None:
+def _behind_on(standing: Standing, result: Result, span: Span) -> date | None:
     """The first day on which one requirement is behind an even pace; None if it has no pace.
 
     Hours that are required in proportion are due in the days that are not away.
@@ -338,25 +367,41 @@ def _behind_on(standing: Standing, result: Result, cycle: Cycle, deadline: date)
     # Hours about a topic come with the right training, not with the months. What can be attested
     # need not be logged.
     requirement = result.requirement
-    is_logged = requirement.is_hours and requirement.rule.attested_by is None
-    if not is_logged or requirement.topic or result.outcome is not Outcome.SHORT:
+    has_pace = requirement.is_of_sessions and requirement.rule.attested_by is None
+    if not has_pace or requirement.topic or result.outcome is not Outcome.SHORT:
         return None
-    away = _list_days_away(standing, cycle, deadline) if result.notes else []
-    days = (deadline - cycle.starts_on).days + 1
-    days -= sum((span.ends_on - span.starts_on).days + 1 for span in away)
+    starts_on, ends_on = span
+    away = _list_days_away(standing, span) if result.notes else []
+    days = (ends_on - starts_on).days + 1
+    days -= sum((each.ends_on - each.starts_on).days + 1 for each in away)
     reached = result.counted * days // result.required
-    behind_on = cycle.starts_on + timedelta(days=reached + days // _SLACK)
-    for span in away:
-        if span.starts_on <= behind_on:
-            behind_on += span.ends_on - span.starts_on + _DAY
+    behind_on = starts_on + timedelta(days=reached + days // _SLACK)
+    for each in away:
+        if each.starts_on <= behind_on:
+            behind_on += each.ends_on - each.starts_on + _DAY
+    # What its year, or the months that are left, cannot complete any more is behind in any case.
+    behind_on = min(behind_on, ends_on + _DAY)
+    if requirement.is_spread:
+        behind_on = min(behind_on, _first_day_of_month(ends_on, 2 - result.short))
     return behind_on
 
 
-def _list_days_away(standing: Standing, cycle: Cycle, deadline: date) -> list[Span]:
-    """The days of leave and inactive status in a cycle through ``deadline``, in order."""
+def _list_days_away(standing: Standing, within: Span) -> list[Span]:
+    """The days of leave and inactive status within a span, in order."""
     spans = []
     for absence in list_counted(standing.plan.rulebook, standing.facts.leaves):
-        first, last = max(absence.starts_on, cycle.starts_on), min(absence.ends_on, deadline)
+        first = max(absence.starts_on, within.starts_on)
+        last = min(absence.ends_on, within.ends_on)
         if first <= last:
             spans.append(Span(first, last))
     return merge_spans(spans)
+
+
+def _span_of(result: Result, cycle: Cycle, deadline: date) -> Span:
+    """The days in which what a requirement counts must fall to be in time."""
+    span = result.requirement.year or cycle
+    return Span(span.starts_on, min(span.ends_on, deadline))
+
+
+def _first_day_of_month(day: date, months_later: int) -> date:
+    return day.replace(day=1) + relativedelta(months=months_later)

@@ -20,6 +20,7 @@ from tracker.rules.description import (
     find_first_cycle,
     format_amount,
     format_for_whom,
+    format_limit,
 )
 from tracker.rules.model import CycleScheme, ProviderRule, Rulebook
 from tracker.rules.notice_config import NoticeConfig
@@ -149,6 +150,7 @@ def _changes_of_requirements(rulebook: Rulebook) -> Iterator[RuleChange]:
         about = (requirement.categories, (requirement.of,))
         for values in requirement.grouped_values.values():
             yield from _changes_of_values(rulebook, requirement, values)
+        yield from _changes_of_caps(requirement)
         references = requirement.references
         if references and references.vetted_until:
             says = f"{requirement.label}: vetted referees no longer count"
@@ -179,6 +181,20 @@ def _changes_of_values(
             _named(requirement.interpretation),
         )
         before = value
+
+
+def _changes_of_caps(requirement: Requirement) -> Iterator[RuleChange]:
+    for cap in requirement.caps:
+        for value in cap.values:
+            yield RuleChange(
+                value.starts_from,
+                Topic.REQUIREMENT,
+                f"{requirement.label}: {format_limit(cap, value)}",
+                requirement.categories,
+                (requirement.of,),
+                (value.source,),
+                _named(cap.interpretation),
+            )
 
 
 def _changes_of_cycles(rulebook: Rulebook) -> Iterator[RuleChange]:

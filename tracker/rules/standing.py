@@ -101,6 +101,19 @@ class Submitted(NamedTuple):
     signed: frozenset[str]
 
 
+class DaySum(NamedTuple):
+    """The minutes of one day's sessions that are alike; RSC only if the provider is qualified.
+
+    Without ``topic`` these are whole sessions; with it, the part of them about the topic.
+    """
+
+    held_on: date
+    activity: str
+    format: str | None
+    topic: str | None
+    minutes: int
+
+
 class Facts(NamedTuple):
     """What the database knows of one endorsement in one cycle, up to the as-of date.
 
@@ -110,7 +123,8 @@ class Facts(NamedTuple):
     the first entry after the as-of date that falls in the cycle. ``settlement`` is set if the
     cycle was settled, and not reopened, by the as-of date. ``first_day`` is the association's
     first day in this system; None if it has all records. ``submitted`` is None if the renewal was
-    not submitted by the as-of date, or was returned since.
+    not submitted by the as-of date, or was returned since. ``days`` has the same minutes day by
+    day, in no order, if the plan needs them.
     """
 
     subject_id: int
@@ -129,6 +143,7 @@ class Facts(NamedTuple):
     settlement: CycleSettlement | None = None
     first_day: date | None = None
     submitted: Submitted | None = None
+    days: tuple[DaySum, ...] = ()
 
 
 class ApplicationFacts(NamedTuple):
@@ -179,7 +194,8 @@ class Result(NamedTuple):
     less than usual, or why it is excused. An application's result also has ``notes`` on what the
     counted amount rests, ``counted_items`` with the positions or sessions in
     it, ``remarks`` on what did not count, and in ``closes_on`` the last day of a window that is
-    still open.
+    still open. A result about one year of a cycle has that year's last day in ``closes_on``,
+    unless the year is over while the cycle is not: then nothing can complete it any more.
     """
 
     requirement: PlannedRequirement
@@ -191,6 +207,17 @@ class Result(NamedTuple):
     closes_on: date | None = None
     remarks: tuple[Remark, ...] = ()
     counted_items: tuple[CountedItem, ...] = ()
+
+
+def is_too_late(result: Result) -> bool:
+    """Whether hours are short in a year of the cycle that is over, so that no session helps.
+
+    What can be attested is never too late.
+    """
+    requirement = result.requirement
+    has_closed = requirement.year is not None and result.closes_on is None
+    can_attest = requirement.rule.attested_by is not None
+    return has_closed and not can_attest and result.outcome is Outcome.SHORT
 
 
 def lasts_for_life(covered_until: date | None) -> bool:
@@ -243,7 +270,7 @@ class Standing(NamedTuple):
     @property
     def unrecorded_until(self) -> date | None:
         """`records_from`, if hours are short: those held before that day may complete them."""
-        lacks_hours = any(r.short and r.requirement.is_hours for r in self.results)
+        lacks_hours = any(r.short and r.requirement.is_of_sessions for r in self.results)
         return self.records_from if lacks_hours else None
 
 
@@ -293,6 +320,6 @@ def _list_planned_exemptions(plan: Plan) -> dict[str, Reason]:
     no_hours = explain_no_hours(cycle)
     exemptions = {r.id: no_hours for r in plan.requirements if r.is_exempt}
     if cycle is not None:
-        named = exemptions.keys() & {*cycle.exempts}
+        named = [r.id for r in plan.requirements if r.rule.id in cycle.exempts]
         exemptions |= dict.fromkeys(named, because("first_cycle_exempt"))
     return exemptions

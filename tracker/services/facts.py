@@ -30,7 +30,8 @@ from tracker.rules.history import (
 )
 from tracker.rules.plan import RenewalPlan
 from tracker.rules.requirement import MEMBERSHIP_KINDS
-from tracker.rules.standing import Absence, CycleSettlement, Facts, Span
+from tracker.rules.standing import Absence, CycleSettlement, DaySum, Facts, Span
+from tracker.services.day_sums import DaysWindow, Exclusions, read_days
 from tracker.services.submission_facts import find_submitted, read_submissions
 
 # SQLite allows 32,766 values in one statement, and a window has about a dozen.
@@ -71,41 +72,60 @@ def read_facts(
     While it streams those of all, a PostgreSQL connection can't read anything else.
     """
     if endorsement_ids is None:
-        yield from _read_batch(session, rulebooks, windows_of, None)
-        return
+        windows = _list_windows(session, windows_of, None)
+        if not any(window.plan.needs_days for window in windows):
+            yield from _read_batch(session, rulebooks, windows, None)
+            return
+        # Everybody's days would fill the memory.
+        endorsement_ids = session.connection().scalars(_EVERYBODY).all()
     for ids in in_chunks(sorted(endorsement_ids), _BATCH):
-        yield from list(_read_batch(session, rulebooks, windows_of, ids))
+        windows = _list_windows(session, windows_of, ids)
+        yield from list(_read_batch(session, rulebooks, windows, ids))
 
 
 # Built once, because building a statement takes as long as running it.
 _TRIPLES = select(
     col(Endorsement.association), col(Endorsement.category), col(Endorsement.starts_on)
 ).distinct()
+_EVERYBODY = select(col(Endorsement.id)).order_by(col(Endorsement.id))
 _TRIPLES_OF = _TRIPLES.where(col(Endorsement.id).in_(bindparam("ids", expanding=True)))
 
 
 def _read_batch(
-    session: Session, rulebooks: Rulebooks, windows_of: WindowsOf, ids: Sequence[int] | None
+    session: Session, rulebooks: Rulebooks, windows: Sequence[Window], ids: Sequence[int] | None
 ) -> Iterator[tuple[Window, Facts]]:
-    windows = _list_windows(session, windows_of, ids)
     if not windows:
         return
     has_submissions = any(window.plan.is_submitted for window in windows)
     submissions = read_submissions(session, ids) if has_submissions else {}
-    sql, values = _prepare_query(session, rulebooks, windows, ids)
     recounted: defaultdict[Window, list[int]] = defaultdict(list)
+    days = _read_days(session, windows, ids or ())
+    sql, values = _prepare_query(session, rulebooks, windows, ids)
     for row in stream_rows(session, sql, values):
         planned = window = windows[row[0]]
         if row[_OTHERS] or row[_APPLIED_ON]:
             window = _read_own_history(rulebooks, planned, row)
-            if _counts_from(window) != _counts_from(planned):
+            if _needs_other_sums(window, planned):
                 recounted[window].append(row[1])
                 continue
-        yield window, _read_row(rulebooks, row, window, submissions)
+        facts = _read_row(rulebooks, row, window, submissions)
+        yield window, _with_days(facts, days.get((row[0], row[1])))
+    yield from _read_again(session, rulebooks, recounted, submissions)
+
+
+def _read_again(
+    session: Session,
+    rulebooks: Rulebooks,
+    recounted: Mapping[Window, Sequence[int]],
+    submissions: Mapping[int, Sequence[Any]],
+) -> Iterator[tuple[Window, Facts]]:
+    """Read endorsements for windows whose sums are others than those of the planned ones."""
     for window, few in _in_few(recounted):
+        days = _read_days(session, [window], few)
         sql, values = _prepare_query(session, rulebooks, [window], few)
         for row in stream_rows(session, sql, values):
-            yield window, _read_row(rulebooks, row, window, submissions)
+            facts = _read_row(rulebooks, row, window, submissions)
+            yield window, _with_days(facts, days.get((row[0], row[1])))
 
 
 def _list_windows(
@@ -133,6 +153,13 @@ def _in_few(recounted: Mapping[Window, Sequence[int]]) -> Iterator[tuple[Window,
             yield window, few
 
 
+def _needs_other_sums(window: Window, planned: Window) -> bool:
+    """Whether the query read something else for the planned window than this one needs."""
+    new, old = window.plan, planned.plan
+    needs_days = new.needs_days and not old.needs_days
+    return needs_days or new.topics != old.topics or _counts_from(window) != _counts_from(planned)
+
+
 def _counts_from(window: Window) -> date | None:
     return window.plan.cycle.counts_from if window.plan.cycle else None
 
@@ -149,6 +176,39 @@ def _read_row(
         own = submissions[facts.subject_id]
         facts = facts._replace(submitted=find_submitted(window.plan, window.as_of, own))
     return facts
+
+
+def _with_days(facts: Facts, days: Sequence[DaySum] | None) -> Facts:
+    return facts._replace(days=tuple(days)) if days else facts
+
+
+def _read_days(
+    session: Session, windows: Sequence[Window], ids: Sequence[int]
+) -> Mapping[tuple[int, int], Sequence[DaySum]]:
+    """What the windows need that require more than sums, by their place and the endorsement."""
+    needed = []
+    for number, window in enumerate(windows):
+        plan, cycle = window.plan, window.plan.cycle
+        if plan.needs_days and cycle is not None:
+            needed.append(
+                DaysWindow(
+                    number,
+                    plan.association,
+                    plan.category,
+                    window.endorsed_on.isoformat(),
+                    cycle.counts_from.isoformat(),
+                    min(cycle.ends_on, window.as_of).isoformat(),
+                    plan.provider_rule,
+                )
+            )
+    if not needed:
+        return {}
+    exclusions = Exclusions()
+    if _has_exclusions(session, ids):
+        exclusions = Exclusions(
+            counted_sql("e.id", "en.association"), counted_sql("t.entry_id", "en.association")
+        )
+    return read_days(session, needed, ids, exclusions)
 
 
 # Where a row of the query has the earlier endorsements of the same person, and the day of the

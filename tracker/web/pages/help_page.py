@@ -18,6 +18,7 @@ from tracker.rules.description import (
     describe_accepted,
     describe_ends,
     describe_membership,
+    describe_sessions,
     format_amount,
     format_for_whom,
 )
@@ -134,6 +135,7 @@ def _describe_requirement(
     about = requirement.about
     if requirement.asked_of != "everyone":
         about += f"; required only of {requirement.asked_of}"
+    about = "; ".join([about, *describe_sessions(requirement, today)])
     changes = []
     for change in later:
         amount = format_amount(requirement, change)

@@ -10,6 +10,8 @@ from tracker.formatting import (
     format_date,
     format_hours,
     format_hours_with_unit,
+    format_measure,
+    format_measure_number,
     format_month_day,
     format_short_date,
     format_short_month_day,
@@ -24,6 +26,7 @@ from tracker.rules.standing import (
     Span,
     Standing,
     Status,
+    is_too_late,
     lasts_for_life,
     list_exemptions,
 )
@@ -126,7 +129,10 @@ def _view_requirement(standing: Standing, result: Result, today: date) -> dict[s
     """
     requirement = result.requirement
     about, counted, required = requirement.about, None, None
-    if requirement.is_hours:
+    if requirement.year:
+        _, first, last = requirement.year
+        about += f"; {format_date(first)} to {format_date(last)}"
+    if requirement.is_of_sessions:
         counted = result.counted
         if result.outcome in _REQUIRED:
             required = result.required
@@ -169,16 +175,19 @@ def _format_state(standing: Standing, result: Result, today: date) -> tuple[str,
 
 
 def _format_short_state(standing: Standing, result: Result, today: date) -> tuple[str, Tone]:
-    if not result.requirement.is_hours:
-        return MISSING_STATES[result.requirement.counts], "warm"
-    if result.requirement.rule.attested_by:
-        return f"{format_hours_with_unit(result.short)} to log or attest to", "plain"
-    if standing.status is not Status.OPEN or result.requirement.topic:
-        return f"{format_hours_with_unit(result.short)} short", "warm"
+    requirement = result.requirement
+    if not requirement.is_of_sessions:
+        return MISSING_STATES[requirement.counts], "warm"
+    short = format_measure(result.short, requirement.unit)
+    if requirement.rule.attested_by:
+        return f"{short} to log or attest to", "plain"
+    if standing.status is not Status.OPEN or requirement.topic or is_too_late(result):
+        return f"{short} short", "warm"
     found = forecast(standing, result, today)
     if found is None:
-        return f"{format_hours_with_unit(result.short)} to go", "plain"
-    state = f"{found.pace.value.capitalize()}, {format_hours(result.short)} to go"
+        return f"{short} to go", "plain"
+    number = format_measure_number(result.short, requirement.unit)
+    state = f"{found.pace.value.capitalize()}, {short if requirement.is_spread else number} to go"
     return state, "warm" if found.pace is Pace.BEHIND else "plain"
 
 
