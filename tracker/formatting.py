@@ -96,6 +96,18 @@ DEFAULT_LOCALE = "en_US"
 _LOCALE: ContextVar[str] = ContextVar("locale", default=DEFAULT_LOCALE)
 
 
+def format_measure_number(amount: int, unit: str) -> str:
+    """An amount without its unit: minutes as hours if the unit is ``hours``."""
+    return format_hours(amount) if unit == "hours" else str(amount)
+
+
+def format_measure(amount: int, unit: str) -> str:
+    """An amount with its unit: "1.5 hours" (of minutes), "9 months"."""
+    if unit == "hours":
+        return format_hours_with_unit(amount)
+    return f"{amount} {unit.removesuffix('s') if amount == 1 else unit}"
+
+
 @contextmanager
 def use_locale(locale: str) -> Iterator[None]:
     """Format in ``locale`` (such as ``en_US``) within this block and thread."""
@@ -244,6 +256,17 @@ def date_field_order() -> tuple[str, ...]:
     """``("month", "day", "year")`` in the order in which the locale writes a date."""
     pattern = dates.get_date_format("short", locale=_LOCALE.get()).pattern
     return tuple(sorted(("day", "month", "year"), key=lambda part: pattern.lower().index(part[0])))
+
+
+_ORDINALS = (
+    *("first", "second", "third", "fourth", "fifth"),
+    *("sixth", "seventh", "eighth", "ninth", "tenth"),
+)
+
+
+def format_ordinal(number: int) -> str:
+    """A place from 1 to 10 in words: "second"."""
+    return _ORDINALS[number - 1]
 
 
 # The activity whose name is an abbreviation, and can also be the topic of a training.

@@ -148,9 +148,10 @@ _SENTENCES: dict[str, str | Callable[[Facts], str]] = {
         "This person is not among your RSC providers. Enter the provider's name instead."
     ),
     "format-forbidden": (
-        "Only an RSC session can be individual or group. Leave the format empty for a training."
+        "Only an RSC session can be individual, group, or peer. Leave the format empty for a "
+        "training."
     ),
-    "format-unknown": "The format must be individual or group",
+    "format-unknown": "The format must be individual, group, or peer",
     "topic-unknown": _format_unknown_topic,
     "topic-minutes-required": "The hours about {topic} must be more than 0",
     "topics-exceed-session": _format_topics_sum,

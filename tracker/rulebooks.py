@@ -12,10 +12,12 @@ from tracker.errors import UserError
 from tracker.formatting import format_list
 from tracker.rules.cycles import Cycle, cycle_containing, cycle_counting
 from tracker.rules.history import count_years
-from tracker.rules.model import MembershipRule, Organization, ProviderRule, Rulebook
+from tracker.rules.membership import MembershipRule
+from tracker.rules.model import Organization, ProviderRule, Rulebook
 from tracker.rules.notice_config import NoticeConfigs, NoticesFile
 from tracker.rules.parse import RulebookProblem, parse, parse_organizations, parse_rulebook
 from tracker.rules.plan import ApplicationPlan, RenewalPlan, plan_application, plan_renewal
+from tracker.rules.requirement import MEMBERSHIP_KINDS
 from tracker.rules.similar_names import suggest
 from tracker.rules.toml_lines import TomlLines
 from tracker.settings import Settings, SettingsError
@@ -81,6 +83,21 @@ class Rulebooks:
         if rule.any_infant_mental_health_association:
             accepted.update(o.id for o in self.organizations.values() if o.infant_mental_health)
         return tuple(sorted(accepted))
+
+    def accepts_membership(self, membership_rule: str, organization: str, kind: str) -> bool:
+        """Whether a rule named ``<association>/<name>`` accepts a membership of that kind."""
+        association, _, name = membership_rule.partition("/")
+        kinds = self.associations[association].memberships[name].kinds
+        return kind in kinds and organization in self.accepted_organizations(membership_rule)
+
+    @cached_property
+    def tells_membership_kinds(self) -> bool:
+        """Whether it matters to some rule of which kind a membership is."""
+        for rulebook in self.associations.values():
+            for rule in rulebook.memberships.values():
+                if set(rule.kinds) != set(MEMBERSHIP_KINDS):
+                    return True
+        return False
 
     def accepted_by(self, association: str) -> frozenset[str]:
         """The organizations that some membership rule of an association accepts."""

@@ -12,8 +12,12 @@ import pytest
 from pydantic import BaseModel
 
 from tracker.rulebooks import load_notice_configs, load_rulebooks
+from tracker.rules.absences import find_effect, reduce_amount
+from tracker.rules.cycles import common_cycle
+from tracker.rules.membership import MembershipRule
 from tracker.rules.model import Organizations, Rulebook
 from tracker.rules.notice_config import NoticeConfig, NoticesFile
+from tracker.rules.standing import Absence
 from tracker.settings import Settings
 
 CONFIG = Path(__file__).parents[2] / "config"
@@ -276,6 +280,103 @@ def test_a_renewal_fee_is_asked_for(folder: Path) -> None:
     add(folder / "organizations.toml", organization)
     [found] = load_rulebooks(folder).associations["EXAMPLE"].fees
     assert [(value.amount, value.late_amount) for value in found.values] == [(7500, 10_000)]
+
+
+def test_a_renewal_is_due_before_the_cycle_ends(folder: Path) -> None:
+    (cycle,) = blocks("Be due before the cycle ends, with grace to a calendar date")
+    add(folder / "rulebooks" / "ncimha.toml", cycle)
+    found = common_cycle(load_rulebooks(folder).associations["NCIMHA"].cycles, date(2025, 6, 1))
+    assert found
+    assert (found.due_on, found.grace_ends_on(found.due_on)) == (
+        date(2025, 11, 30),
+        date(2026, 3, 31),
+    )
+    assert (found.opens_on, found.closes_on) == (date(2025, 10, 1), date(2026, 3, 31))
+
+
+def load_with_membership(folder: Path, membership: str) -> MembershipRule:
+    """The membership rule of the example association, with another one in its place."""
+    rulebook, organization = blocks("Add an association")
+    head, _, tail = rulebook.partition("[memberships.own]")
+    tail = tail[tail.index("[[requirements]]") :]
+    (folder / "rulebooks" / "example.toml").write_text(f"{head}{membership}\n{tail}")
+    add(folder / "organizations.toml", organization)
+    return load_rulebooks(folder).associations["EXAMPLE"].memberships["own"]
+
+
+def test_a_membership_counts_after_its_last_day(folder: Path) -> None:
+    (membership,) = blocks("Let a membership lapse for a month")
+    grace = load_with_membership(folder, membership).grace
+    assert grace
+    assert grace.ends_on(date(2027, 6, 30)) == date(2027, 7, 30)
+
+
+def test_only_individual_memberships_are_accepted(folder: Path) -> None:
+    (membership,) = blocks("Accept only individual memberships")
+    assert load_with_membership(folder, membership).kinds == ("individual",)
+
+
+def test_renewals_are_submitted(folder: Path) -> None:
+    (added,) = blocks("Let endorsees submit their renewals, and attest to hours")
+    rulebook, organization = blocks("Add an association")
+    head, _, _ = rulebook.partition("[[requirements]]")
+    head = head.replace("guide = {", "scheme = {").replace(
+        'document = "guide"', 'document = "scheme"'
+    )
+    (folder / "rulebooks" / "example.toml").write_text(f"{head}\n{added}")
+    add(folder / "organizations.toml", organization)
+    found = load_rulebooks(folder).associations["EXAMPLE"].requirements_of("IFS")
+    assert [requirement.counts for requirement in found] == ["training", "signed", "submitted"]
+
+
+def test_the_running_cycles_are_lengthened(folder: Path) -> None:
+    (cycle,) = blocks("Lengthen the running cycles")
+    add(folder / "rulebooks" / "ncimha.toml", cycle)
+    found = common_cycle(load_rulebooks(folder).associations["NCIMHA"].cycles, date(2027, 6, 1))
+    assert found
+    assert (found.starts_on, found.ends_on) == (date(2026, 1, 1), date(2027, 12, 31))
+    assert found.share == 1
+
+
+def test_leave_reduces_the_hours_of_three_years(folder: Path) -> None:
+    rulebook, organization = blocks("Add an association")
+    (added,) = blocks("Leave and inactive status in a three-year cycle")
+    yearly = "years = 1\nends_on = 2026-06-30\n"
+    assert yearly in rulebook
+    text = rulebook.replace(yearly, "years = 3\nends_on = 2028-06-30\n")
+    rsc = text[text.index("[[requirements]]") : text.rindex("[[requirements]]")]
+    training = rsc.replace('"rsc"', '"training"').replace('providers = "training"\n', "")
+    training = training.replace("hours = 12", "hours = 45")
+    (folder / "rulebooks" / "example.toml").write_text(f"{text}\n{training}\n{added}")
+    add(folder / "organizations.toml", organization)
+    plan = load_rulebooks(folder).plan("EXAMPLE", "IFS", date(2020, 1, 1), date(2029, 1, 1))
+    assert plan
+    assert plan.cycle
+    leave = Absence(date(2029, 1, 1), date(2029, 4, 30), "leave")
+    effect = find_effect(plan, (leave,), date(2020, 1, 1), plan.cycle.due_on)
+    required = {
+        r.id: reduce_amount(r, effect.reduced[r.id]) / 60
+        for r in plan.requirements
+        if r.id in effect.reduced
+    }
+    assert required["training"] == 40
+
+
+def test_formats_caps_and_yearly_hours_are_added(folder: Path) -> None:
+    cycle, training = blocks("Change to a three-year cycle")
+    spread, rsc_caps, training_cap = blocks("Count session formats, limit hours, and spread them")
+    file = folder / "rulebooks" / "ncimha.toml"
+    add(file, cycle)
+    add_value(file, "training", training + training_cap)
+    add_value(file, "rsc", training.replace("45", "36") + rsc_caps)
+    add(file, spread)
+    plan = load_rulebooks(folder).plan("NCIMHA", "IFS", date(2020, 5, 1), date(2028, 1, 1))
+    assert plan is not None
+    amounts = {r.id: (r.amount, [cap.minutes for cap in r.caps]) for r in plan.requirements}
+    assert amounts["training"] == (45 * 60, [15 * 60])
+    assert amounts["rsc"] == (36 * 60, [6 * 60, 12 * 60])
+    assert amounts["rsc.yearly.3"] == (9 * 60, [])
+    assert amounts["rsc.months"] == (18, [])
 
 
 def test_every_worked_example_is_tried() -> None:

@@ -93,7 +93,7 @@ def test_a_good_entry_is_taken(sqlite_importer: Importer, cells: dict[str, str])
         ),
         ({"hours": "NaN"}, 'hours "NaN": hours are written like 1.5, 1:30 or 90 min'),
         ({"activity": "lunch"}, 'activity "lunch": must be training or rsc'),
-        ({"format": "online"}, 'format "online": must be individual or group'),
+        ({"format": "online"}, 'format "online": must be individual, group, or peer'),
         ({"title": "  "}, 'title "  ": must not be empty'),
         (
             {"title": "x" * 301},

@@ -380,6 +380,15 @@ def test_a_membership_can_be_for_life(importer: Importer) -> None:
     assert importer.rows("membership", "starts_on", "ends_on") == [(date(2024, 1, 1), None)]
 
 
+def test_a_membership_keeps_its_kind_unless_a_file_has_one(importer: Importer) -> None:
+    importer.run(people=PEOPLE, memberships=MEMBERSHIPS)
+    assert importer.rows("membership", "kind") == [("individual",)]
+    agency = MEMBERSHIPS.replace("ends_on", "ends_on,kind").replace("12-31", "12-31,Agency")
+    for memberships in (agency, MEMBERSHIPS):
+        importer.run(people=PEOPLE, memberships=memberships)
+        assert importer.rows("membership", "kind") == [("agency",)]
+
+
 @pytest.mark.parametrize(
     ("last_day", "problem"),
     [

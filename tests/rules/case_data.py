@@ -3,8 +3,9 @@
 `Alice` is the endorsee of a case; `providers` are the people whom her entries name.
 
     endorsed = ["CT-AIMH IFS 2020-05-01"]          # association, category, first day[..last day]
-    members = ["CT-AIMH 2024-01-01..2024-12-31"]   # organization, first day..last day
+    members = ["CT-AIMH 2024-01-01..2024-12-31"]   # organization, [kind,] first day..last day
     entries = ["training 6h DEIA 1h 2024-03-02", "rsc 12h 2024-04-30 with Bob"]
+    entries = ["rsc 2h group 2024-04-30 with Bob"] # individual, group, or peer
     leave = ["CT-AIMH IFS 2024-12-31..2025-01-31"]
     inactive = ["CT-AIMH IFS 2024-06-01"]
     waived = ["CT-AIMH IFS 2024-01-01 rsc"]        # the day on which the cycle starts
@@ -35,6 +36,7 @@ from tracker.db.people import Endorsement
 from tracker.db.tables import METADATA
 from tracker.formatting import format_hours, parse_hours, parse_money
 from tracker.rulebooks import Rulebooks, load_rulebooks
+from tracker.rules.caps import limit_by_caps
 from tracker.rules.explain import LoggedEntry, Verdict, explain
 from tracker.rules.standing import Standing
 from tracker.services.entries import list_entries
@@ -48,7 +50,7 @@ IMAGINED = load_rulebooks(TESTS / "rulebooks")
 ENDORSEE = "Alice"
 
 _ENTRY = re.compile(
-    r"(training|rsc) ([\d.:]+h?)((?: [A-Z][A-Z-]* [\d.:]+h?)*) (\S+)(?: with (.+))?"
+    r"(training|rsc) ([\d.:]+h?)((?: [A-Z][A-Z-]* [\d.:]+h?)*)(?: ([a-z]+))? (\S+)(?: with (.+))?"
 )
 _TOPIC = re.compile(r"([A-Z][A-Z-]*) ([\d.:]+h?)")
 
@@ -112,7 +114,7 @@ class CasePeople:
     def join(self, line: str) -> None:
         """Store a membership."""
         name, words = self._whose(line)
-        organization, days = words.split()
+        organization, *kinds, days = words.split()
         starts_on, ends_on = span(days)
         dates = {"starts_on": starts_on, "ends_on": ends_on}
         insert_row(
@@ -120,6 +122,7 @@ class CasePeople:
             "membership",
             person_id=self.ids[name],
             organization=organization,
+            kind=kinds[0] if kinds else "individual",
             **dates,
         )
 
@@ -128,7 +131,7 @@ class CasePeople:
         name, words = self._whose(line)
         match = _ENTRY.fullmatch(words)
         assert match, f"no entry: {words!r}"
-        activity, hours, topics, day, provider = match.groups()
+        activity, hours, topics, session_format, day, provider = match.groups()
         own = {"person_id": self.ids[name], "held_on": date.fromisoformat(day)}
         entry_id = insert_row(
             self.session,
@@ -136,6 +139,7 @@ class CasePeople:
             activity=activity,
             minutes=parse_hours(hours),
             title=words,
+            format=session_format,
             provider_id=self.ids.get(provider),
             provider_name=None if provider in self.ids else provider,
             **own,
@@ -313,13 +317,21 @@ def verdicts(
     providers = load_providers(session)
     entries = list_entries(session, standing.facts.person_id, date.min, date.max)
     return [
-        (entry, explain(entry, plan, providers.get(entry.provider_id or 0), as_of))
-        for entry in reversed(entries)
+        *limit_by_caps(
+            plan,
+            (
+                (entry, explain(entry, plan, providers.get(entry.provider_id or 0), as_of))
+                for entry in reversed(entries)
+            ),
+        )
     ]
 
 
 def format_outcomes(standing: Standing) -> dict[str, str]:
-    """Each requirement's outcome in a few words: `11.5 of 12 short`; memberships in days."""
+    """Each requirement's outcome in a few words: `11.5 of 12 short`.
+
+    Memberships are in days, spreads in months.
+    """
     return {
         r.requirement.id: f"{r.counted} of {r.required} {r.outcome}"
         if not r.requirement.is_hours

@@ -7,6 +7,7 @@ and the judgment but the plan (what is asked), which has an oracle of its own in
 import re
 from calendar import isleap
 from collections import Counter
+from collections.abc import Iterator
 from datetime import date, timedelta
 from fractions import Fraction
 from functools import lru_cache
@@ -14,13 +15,14 @@ from typing import Any, NamedTuple
 
 from dateutil.relativedelta import relativedelta
 
+from tests.rules.calendar_walk import anniversary_in
 from tests.rules.case_data import span
 from tracker.rulebooks import Rulebooks
 from tracker.rules.absence_rules import AbsenceRule
 from tracker.rules.model import AcceptedProvider
 from tracker.rules.plan import PlannedRequirement, RenewalPlan
 from tracker.rules.requirement import DEGREES
-from tracker.rules.standing import Absence, Facts, Span, Standing
+from tracker.rules.standing import Absence, DaySum, Facts, Span, Standing
 
 DAY = timedelta(days=1)
 OUTCOMES = ("met", "waived", "excused")
@@ -35,6 +37,7 @@ class Logged(NamedTuple):
     minutes: int
     topics: dict[str, int]
     provider: str | None
+    format: str | None = None
 
 
 class Opinion(NamedTuple):
@@ -60,8 +63,10 @@ def read_entry(line: str) -> Logged:
     """Read `training 6h DEIA 1h 2024-03-02` and the like; hours are whole minutes here."""
     words, _, provider = line.partition(" with ")
     activity, hours, *parts, day = words.split(" ")
+    session_format = parts.pop() if len(parts) % 2 else None
     topics = dict(zip(parts[::2], map(_minutes, parts[1::2]), strict=True))
-    return Logged(activity, date.fromisoformat(day), _minutes(hours), topics, provider or None)
+    held_on = date.fromisoformat(day)
+    return Logged(activity, held_on, _minutes(hours), topics, provider or None, session_format)
 
 
 def _minutes(text: str) -> int:
@@ -75,9 +80,11 @@ def read_facts(
     """Everything of one endorsement of Alice's that does not depend on the as-of date."""
     association, category, days = endorsement.split()
     starts_on, ends_on = span(days)
-    accepted = (
-        rulebooks.accepted_organizations(plan.membership_rule) if plan.membership_rule else ()
-    )
+    accepted: tuple[str, ...] = ()
+    kinds: tuple[str, ...] = ()
+    if plan.membership_rule:
+        accepted = rulebooks.accepted_organizations(plan.membership_rule)
+        kinds = plan.rulebook.memberships[plan.membership_rule.split("/")[1]].kinds
     memberships = [line.split() for line in case["members"]]
     own = f"{association} {category} "
     cycle_starts_on = str(plan.cycle.starts_on) if plan.cycle else ""
@@ -92,7 +99,11 @@ def read_facts(
         ends_on=ends_on,
         provides_rsc=case["provides_rsc"],
         minutes={},
-        memberships=tuple(_span(days) for name, days in memberships if name in accepted),
+        memberships=tuple(
+            _span(days)
+            for name, *kind, days in memberships
+            if name in accepted and (kind or ["individual"])[0] in kinds
+        ),
         leaves=tuple(
             Absence(*_span(days), kind) for kind in ("leave", "inactive") for days in mine[kind]
         ),
@@ -117,7 +128,8 @@ def facts_on(
     if cycle is None:
         return facts
     sums: Counter[str] = Counter()
-    ahead = []
+    ahead: list[date] = []
+    days: list[DaySum] = []
     for entry in map(read_entry, case["entries"]):
         if not cycle.counts_from <= entry.day <= cycle.ends_on:
             continue
@@ -126,11 +138,21 @@ def facts_on(
         elif entry.activity == "training":
             sums["training"] += entry.minutes
             sums.update({f"topic:{name}": part for name, part in entry.topics.items()})
+            days += _list_days(entry)
         elif qualifies(
             rulebooks, plan.provider_rule, case["providers"].get(entry.provider), entry.day
         ):
             sums["rsc"] += entry.minutes
-    return facts._replace(minutes=dict(sums), next_entry_on=min(ahead, default=None))
+            days += _list_days(entry)
+    return facts._replace(
+        minutes=dict(sums), next_entry_on=min(ahead, default=None), days=tuple(days)
+    )
+
+
+def _list_days(entry: Logged) -> Iterator[DaySum]:
+    """The whole entry, then its parts about topics."""
+    for topic, minutes in [(None, entry.minutes), *entry.topics.items()]:
+        yield DaySum(entry.day, entry.activity, entry.format, topic, minutes)
 
 
 def qualifies(rulebooks: Rulebooks, name: str | None, held: list[str] | None, day: date) -> bool:
@@ -208,7 +230,7 @@ def expect(plan: RenewalPlan, facts: Facts, as_of: date) -> Opinion | None:
     if all(row[4] in OUTCOMES for row in rows):
         is_excused = any(r[4] == "excused" and r[0] not in exempt and r[1] for r in rows)
         return Opinion("excused" if is_excused else "met", due_on, rows)
-    grace = [due_on + DAY * n for n in range(1, plan.cycle.grace_days + 1)]
+    grace = _grace(plan, due_on)
     status = "open" if as_of <= due_on else "overdue" if as_of in grace else "lapsed"
     return Opinion(status, due_on, rows)
 
@@ -267,7 +289,7 @@ def _is_listed(
         is_everything = reading == "all that is missing" and not (rule and rule.requirements)
         return is_everything if silent else bool(rule and rule.membership == "excused")
     if rule and rule.requirements:
-        return requirement.id in rule.requirements
+        return requirement.rule.id in rule.requirements
     if reading == "hours in proportion":
         return (
             requirement.counts in ("training", "rsc") and "return" not in requirement.rule.asked_of
@@ -292,9 +314,10 @@ def _returned(requirement: PlannedRequirement, plan: RenewalPlan, away: list[Awa
 def _months_away(
     requirement: PlannedRequirement, plan: RenewalPlan, facts: Facts, away: list[Away]
 ) -> tuple[int, int]:
-    """The months away and all months of the cycle since the endorsement, for one requirement."""
-    assert plan.cycle
-    first, last = max(plan.cycle.starts_on, facts.starts_on), plan.cycle.ends_on
+    """The months away, and all since the endorsement, in the cycle or the requirement's year."""
+    about = requirement.year or plan.cycle
+    assert about
+    first, last = max(about.starts_on, facts.starts_on), about.ends_on
     months = 0
     for rule, _, days in away:
         is_meant = _reading(plan, rule) == "hours in proportion" and _is_listed(
@@ -336,6 +359,23 @@ def _excuse_missing(row: Row, plan: RenewalPlan, away: list[Away], due_on: date)
     return row
 
 
+def _grace(plan: RenewalPlan, due_on: date) -> list[date]:
+    """The days of grace after the due date in force, one by one."""
+    assert plan.cycle
+    until = plan.cycle.grace_until
+    if until is None:
+        return [due_on + DAY * n for n in range(1, plan.cycle.grace_days + 1)]
+    last = plan.cycle.due_on + DAY
+    while _name(last) != until:
+        last += DAY
+    return [due_on + DAY * n for n in range(1, (last - due_on).days + 1)]
+
+
+def _name(day: date) -> str:
+    """`03-31`; the last day of February is a February 29."""
+    return "02-29" if (day + DAY).day == 1 and day.month == 2 else day.strftime("%m-%d")
+
+
 def _row(
     requirement: PlannedRequirement,
     plan: RenewalPlan,
@@ -354,7 +394,9 @@ def _row(
         )
         days = [d for d in _membership_days(requirement, plan, facts, as_of) if d not in without]
         required = len(days)
-        counted = sum(any(m.starts_on <= d <= m.ends_on for m in facts.memberships) for d in days)
+        counted = sum(any(_counts(plan, m, d) for m in facts.memberships) for d in days)
+    elif requirement.needs_days:
+        required, counted = requirement.amount, _count(requirement, facts)
     else:
         required = requirement.amount
         counted = facts.minutes.get(
@@ -375,6 +417,54 @@ def _row(
     return requirement.id, required, counted, short, "short" if short else "met"
 
 
+def _counts(plan: RenewalPlan, membership: Span, day: date) -> bool:
+    """Whether a membership counts on a day: while it lasts, and in its own grace period."""
+    if membership.starts_on <= day <= membership.ends_on:
+        return True
+    assert plan.membership_rule
+    rule = plan.rulebook.memberships[plan.membership_rule.split("/")[1]]
+    if day < membership.starts_on:
+        return False
+    if rule.grace_until:
+        # No day of that name lies between the last day and this one.
+        after = [membership.ends_on + DAY * n for n in range(1, (day - membership.ends_on).days)]
+        return all(_name(passed) != rule.grace_until for passed in after)
+    return (day - membership.ends_on).days <= (rule.grace_days or 0)
+
+
+def _count(requirement: PlannedRequirement, facts: Facts) -> int:
+    """The minutes, or months, of a requirement that asks when and how sessions were held.
+
+    Minute for minute: each takes the room that it needs under every cap, if there is some left.
+    """
+    rule, year = requirement.rule, requirement.year
+    left = {cap: cap.minutes for cap in requirement.caps}
+    counted, months = 0, set()
+    for day in facts.days:
+        if year and day.held_on not in [year.starts_on + DAY * n for n in range(366)]:
+            continue
+        if year and day.held_on > year.ends_on:
+            continue
+        if rule.formats and day.format not in rule.formats:
+            continue
+        if day.topic is None and day.activity != requirement.counts:
+            continue
+        mine = day.topic == requirement.topic
+        months |= {str(day.held_on)[:7]} if mine else set()
+        capped = [c for c in left if (day.topic and c.topic == day.topic)]
+        if day.topic is None:
+            capped = [c for c in left if c.formats and day.format in c.formats]
+        room = min([left[cap] for cap in capped], default=day.minutes)
+        fits = min(day.minutes, room)
+        for cap in capped:
+            left[cap] -= fits
+        if mine:
+            counted += fits
+        elif capped:
+            counted -= day.minutes - fits
+    return len(months) if requirement.unit == "months" else counted
+
+
 def _membership_days(
     requirement: PlannedRequirement, plan: RenewalPlan, facts: Facts, as_of: date
 ) -> list[date]:
@@ -383,8 +473,8 @@ def _membership_days(
     last = min(as_of, cycle.ends_on)
     day, days = max(cycle.starts_on, facts.starts_on), [last]
     while requirement.each_year and day < last:
-        since = relativedelta(day + DAY, cycle.starts_on)
-        if since.years and not since.months and not since.days:
+        first = cycle.leap_day or cycle.starts_on
+        if day >= cycle.starts_on and day + DAY == anniversary_in(first, (day + DAY).year):
             days.append(day)
         day += DAY
     return days

@@ -19,6 +19,8 @@ ENDORSEMENTS = {
         *("HISTORY IFS", "HISTORY IMHM", "FIRST IFS", "ADDING IFS", "ADDING EIFS", "ADDING ERS"),
         "PROVIDING IFS",
         "RESTING IFS",
+        *("EARLY IFS", "LEAP IFS", "GRACE IFS", "GRACE IMHS"),
+        *("FORMATS IFS", "FORMATS IFA", "MONTHS IFS"),
     ],
 }
 HOLDINGS = {
@@ -30,12 +32,14 @@ HOLDINGS = {
         *("TRIENNIAL IFRS", "TRIENNIAL IMHS", "TRIENNIAL-Y IMHS", "vetted TRIENNIAL"),
         "HISTORY IMHM",
         *("PROVIDING IMHM-C", "PROVIDING IMHM-P", "TRIENNIAL IMHM-P", "vetted PROVIDING"),
+        "HISTORY IMHM",
+        "FORMATS IFRS",
     ],
 }
 PROVIDERS = ("Bob", "Carol", "Dora")
 days = st.dates(FIRST, LAST)
 # Days on which something of the rules changes, and their neighbours.
-MILESTONES = ("01-01", "02-01", "02-28", "05-01", "07-01", "12-22")
+MILESTONES = ("01-01", "02-01", "02-28", "04-01", "05-01", "07-01", "12-01", "12-22")
 edges = st.sampled_from(
     [
         date.fromisoformat(f"{year}-{day}") + timedelta(days=off)
@@ -45,6 +49,7 @@ edges = st.sampled_from(
     ]
 )
 any_day = st.one_of(days, edges)
+kinds = st.sampled_from(["", "", "individual ", "agency "])
 
 
 @st.composite
@@ -63,12 +68,18 @@ def entries(draw: st.DrawFn) -> str:
     day = draw(any_day)
     hours = f"{draw(st.integers(1, 20))}:{draw(st.sampled_from(['00', '30', '59']))}"
     if draw(st.booleans()):
-        return f"rsc {hours} {day}{draw(st.sampled_from(['', *(f' with {n}' for n in NAMES)]))}"
-    topics = draw(st.sampled_from(["", "DEIA 0:30 ", "DEIA 1:00 ", "DEIA 0:59 RSC 2:00 "]))
+        session_format = draw(st.sampled_from(["", "individual ", "group ", "peer "]))
+        provider = draw(st.sampled_from(["", *(f" with {name}" for name in NAMES)]))
+        return f"rsc {hours} {session_format}{day}{provider}"
+    topics = draw(st.sampled_from(TOPICS))
     return f"training {hours} {topics}{day}"
 
 
 NAMES = (*PROVIDERS, "Stranger")
+TOPICS = (
+    *("", "DEIA 0:30 ", "DEIA 1:00 ", "DEIA 0:59 RSC 2:00 "),
+    *("SELF-STUDY 1:00 ", "SELF-STUDY 0:30 DEIA 0:30 "),
+)
 
 
 @st.composite
@@ -91,7 +102,7 @@ def cases(draw: st.DrawFn, rulebooks: Rulebooks) -> dict[str, Any]:
     case: dict[str, Any] = {
         "endorsed": endorsed,
         "provides_rsc": draw(st.booleans()),
-        "members": [f"{name} {draw(spans(open_ended=False))}" for name in members],
+        "members": [f"{name} {draw(kinds)}{draw(spans(open_ended=False))}" for name in members],
         "entries": draw(st.lists(entries(), max_size=5)),
         "providers": {name: draw(holdings(rulebooks)) for name in PROVIDERS},
         "leave": [f"{n} {draw(spans())}" for n in held if draw(st.booleans())],
@@ -107,7 +118,8 @@ def cases(draw: st.DrawFn, rulebooks: Rulebooks) -> dict[str, Any]:
         plan = rulebooks.plan(association, category, date.fromisoformat(since[:10]), draw(any_day))
         if plan and plan.cycle and draw(st.booleans()):
             starts_on = plan.cycle.starts_on
-            waived = draw(st.sampled_from(["training", "rsc", "membership"]))
+            ids = ["training", "rsc", "membership", "rsc.yearly.2", "rsc.months"]
+            waived = draw(st.sampled_from(ids))
             case["waived"].append(f"{name} {starts_on} {waived}")
             due_on = plan.cycle.due_on + timedelta(days=draw(st.sampled_from([1, 31, 59, 200])))
             case["extended"].append(f"{name} {starts_on} {due_on}")

@@ -61,7 +61,7 @@ def test_case(session: Session, case: dict[str, Any]) -> None:
         as_of = day_of(standing.plan.association)
         explained = verdicts(session, standing, as_of)
         assert sums(explained, standing) == {
-            r.requirement.id: r.counted for r in standing.results if r.requirement.is_hours
+            r.requirement.id: r.counted for r in standing.results if r.requirement.is_of_sessions
         }
         if "not_counted" in expected:
             reasons = [
@@ -92,16 +92,28 @@ def describe(standing: Standing) -> dict[str, Any]:
     """The standing in the words of an expectation."""
     cycle = standing.plan.cycle
     requirements = format_outcomes(standing)
-    absent = {"training", "training.deia", "training.rsc", "training.return", "rsc", "membership"}
-    absent -= {*requirements}
+    absent = {
+        *("training", "training.deia", "training.rsc", "training.return", "rsc", "membership"),
+        *("rsc.yearly.1", "rsc.yearly.2", "rsc.yearly.3"),
+    } - {*requirements}
     return {
         **requirements,
         "status": standing.status.value,
         "due_on": standing.due_on,
         "cycle": f"{cycle.starts_on}..{cycle.ends_on}" if cycle else None,
         "next_change_on": standing.next_change_on,
+        **describe_dates(standing),
         **dict.fromkeys(absent, "not asked"),
     }
+
+
+def describe_dates(standing: Standing) -> dict[str, Any]:
+    """The end of the grace period, and the days on which the renewal can be submitted."""
+    cycle, due_on = standing.plan.cycle, standing.due_on
+    if cycle is None or due_on is None:
+        return {}
+    window = f"{cycle.opens_on}..{cycle.closes_on or ''}" if cycle.opens_on else "none"
+    return {"grace_ends_on": cycle.grace_ends_on(due_on), "window": window}
 
 
 def read_expectation(expected: dict[str, Any]) -> dict[str, Any]:
@@ -114,10 +126,24 @@ def read_expectation(expected: dict[str, Any]) -> dict[str, Any]:
 def sums(explained: list[tuple[LoggedEntry, Verdict]], standing: Standing) -> dict[str, int]:
     """What the explanations add up to, a requirement."""
     found: defaultdict[str, int] = defaultdict(int)
+    months: defaultdict[str, set[str]] = defaultdict(set)
     topics = {r.requirement.id: r.requirement.topic for r in standing.results}
     for entry, verdict in explained:
         for requirement in verdict.requirement_ids if verdict.counts else ():
             topic = topics.get(requirement)
-            found[requirement] += entry.topics[topic] if topic else entry.minutes
-    hours = [r.requirement.id for r in standing.results if r.requirement.is_hours]
+            minutes = entry.topics[topic] if topic else entry.minutes
+            found[requirement] += capped_minutes(verdict, requirement, minutes)
+            months[requirement].add(str(entry.held_on)[:7])
+    for result in standing.results:
+        if result.requirement.is_spread:
+            found[result.requirement.id] = len(months[result.requirement.id])
+    hours = [r.requirement.id for r in standing.results if r.requirement.is_of_sessions]
     return {requirement: found[requirement] for requirement in hours}
+
+
+def capped_minutes(verdict: Verdict, requirement_id: str, minutes: int) -> int:
+    """The minutes of an entry that count toward a requirement."""
+    for hours in verdict.capped:
+        if hours.requirement_id == requirement_id:
+            return hours.minutes
+    return minutes

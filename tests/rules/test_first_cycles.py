@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from tests.rules.case_data import IMAGINED
 from tests.rules.test_cycles import calendar_years
+from tracker.rules.cycle_text import format_scheme
 from tracker.rules.cycles import cycle_containing, cycle_counting
-from tracker.rules.description import format_scheme
 from tracker.rules.history import EndorsementTerm, continue_cycle
 from tracker.rules.reasons import format_reason
 from tracker.rules.renewal import judge_renewal
@@ -74,7 +74,8 @@ def test_continued_shortened_cycle_requires_what_shortened_ones_do() -> None:
     cycle = cycle_containing([scheme, june], endorsed_on, endorsed_on)
     assert cycle
     before = EndorsementTerm("A", "IFS", date(2020, 1, 1), endorsed_on - DAY)
-    continued = continue_cycle(scheme, cycle, EndorsementTerm("A", "IFS", endorsed_on), [before])
+    own = EndorsementTerm("A", "IFS", endorsed_on)
+    continued = continue_cycle([scheme, june], cycle, own, [before])
     assert (continued.is_first, continued.share) == (False, Fraction(1, 2))
     other = cycle_containing([scheme, june], date(2020, 1, 1), endorsed_on)
     assert continued == other

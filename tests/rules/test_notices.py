@@ -362,6 +362,25 @@ def test_a_membership_ends_before_a_gap_of_one_day() -> None:
     assert {d.key.due_on for d in found if d.key.kind is Kind.MEMBERSHIP} == {UNTIL}
 
 
+def test_a_membership_in_its_own_grace_period_has_its_notice() -> None:
+    last_day = date(2024, 6, 30)
+    spans = (Span(date(2024, 1, 1), last_day),)
+    day = last_day + DAY
+    standing = alice(day, rulebooks=IMAGINED, association="GRACE", memberships=spans)
+    assert (standing.status, standing.covered_until) == (Status.MET, last_day)
+    assert standing.membership_counts_until == date(2024, 7, 30)
+    found = [d for d in decisions(standing, day) if d.key.kind is Kind.MEMBERSHIP]
+    assert sent(found) == [(Kind.MEMBERSHIP, last_day, 1)]
+
+
+def test_a_gap_within_a_memberships_grace_period_has_no_notice() -> None:
+    spans = (Span(date(2024, 1, 1), date(2024, 6, 30)), Span(date(2024, 7, 31), date(2025, 7, 30)))
+    day = date(2024, 7, 1)
+    standing = alice(day, rulebooks=IMAGINED, association="GRACE", memberships=spans)
+    assert standing.covered_until == date(2025, 7, 30)
+    assert [d for d in decisions(standing, day) if d.key.kind is Kind.MEMBERSHIP] == []
+
+
 def test_membership_notice_is_sent_once_across_cycles() -> None:
     year = (Span(date(2024, 1, 1), DUE),)
     day = DUE + DAY

@@ -11,9 +11,10 @@ from tracker.db.engine import writing
 from tracker.errors import UserError
 from tracker.formatting import (
     format_date,
-    format_hours,
     format_hours_with_unit,
     format_list,
+    format_measure,
+    format_measure_number,
     hours_word,
 )
 from tracker.refusal_text import format_refusal
@@ -123,7 +124,8 @@ def _format_standing(line: StandingLine) -> str:
         if result.counts not in HOURS:
             short.append(hours_word(result.counts, ""))
         else:
-            amounts = f"{format_hours(result.counted)} of {format_hours_with_unit(result.required)}"
+            counted = format_measure_number(result.counted, result.unit)
+            amounts = f"{counted} of {format_measure(result.required, result.unit)}"
             short.append(f"{result.label} {amounts}")
     missing = f" ({format_list(short)})" if short else ""
     return f"{text}: {line.status}{missing}"

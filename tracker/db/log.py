@@ -24,7 +24,7 @@ class Entry(SQLModel, table=True):
         UniqueConstraint("person_id", "form_key", name="entry_saved_once"),
         CheckConstraint("activity IN ('training', 'rsc')", name="entry_activity"),
         CheckConstraint("minutes BETWEEN 1 AND 1440", name="entry_minutes"),
-        CheckConstraint("format IN ('individual', 'group')", name="entry_format"),
+        CheckConstraint("format IN ('individual', 'group', 'peer')", name="entry_format"),
         CheckConstraint("provider_id IS NULL OR provider_name IS NULL", name="entry_one_provider"),
         # Covers the evaluation: it never touches the table itself.
         Index("entry_facts", "person_id", "held_on", "activity", "provider_id", "minutes"),

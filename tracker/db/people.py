@@ -6,6 +6,7 @@ from sqlalchemy import CheckConstraint, Index, UniqueConstraint
 from sqlmodel import Field, SQLModel
 
 from tracker.db.types import IDS_NEVER_REUSED, Instant
+from tracker.rules.requirement import INDIVIDUAL, MEMBERSHIP_KINDS
 
 DEGREES = ("none", "associate", "bachelor", "master", "doctorate")
 
@@ -107,20 +108,26 @@ class Vetting(SQLModel, table=True):
 class Membership(SQLModel, table=True):
     """A person's paid membership in an organization; without ``ends_on`` it is for life.
 
-    ``recorded_by`` is who entered it on the pages; None: it came in a file of the association's.
+    ``kind`` is whether it is the person's own or their agency's. ``recorded_by`` is who entered it
+    on the pages; None: it came in a file of the association's.
     """
 
     __tablename__ = "membership"
     __table_args__ = (
         UniqueConstraint("person_id", "organization", "starts_on"),
         # All that an evaluation asks of a membership.
-        Index("membership_facts", "person_id", "ends_on", "starts_on", "organization"),
+        Index("membership_facts", "person_id", "ends_on", "starts_on", "organization", "kind"),
         _ends_after_start("membership"),
+        CheckConstraint(f"kind IN {MEMBERSHIP_KINDS}", name="membership_kind"),
         IDS_NEVER_REUSED,
     )
     id: int = Field(default=None, primary_key=True)
     person_id: int = Field(foreign_key="person.id")
     organization: str = Field(max_length=40)
+    # Rows removed before there were kinds come back without one.
+    kind: str = Field(
+        default=INDIVIDUAL, max_length=20, sa_column_kwargs={"server_default": INDIVIDUAL}
+    )
     starts_on: date
     ends_on: date | None = None
     recorded_by: str | None = Field(default=None, max_length=254)

@@ -156,7 +156,7 @@ class _LoggedCycle(NamedTuple):
     def minutes(self, activity: str) -> float:
         """The minutes of an activity, whatever their topics."""
         for requirement in self.plan.requirements:
-            if requirement.counts == activity and requirement.topic is None:
+            if requirement.counts == activity and not requirement.is_part:
                 return requirement.amount * self.share
         return 0.0
 

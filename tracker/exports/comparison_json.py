@@ -58,7 +58,7 @@ def _result_to_json(result: StoredResult) -> Json:
         "counted": result.counted,
         "short": result.short,
     }
-    if result.counts != "membership":
+    if result.is_hours:
         amounts = {name: as_hours(int(minutes)) for name, minutes in amounts.items()}
     return {"id": result.id, **amounts, "status": result.outcome}
 

@@ -7,6 +7,7 @@ from tracker.db.applications import Reference
 from tracker.formatting import as_hours
 from tracker.rules.application.references import ReferenceProgress
 from tracker.rules.application.wording import NO_INITIAL_RULES, format_notes
+from tracker.rules.caps import CAP_CODES
 from tracker.rules.explain import NO_RULES, LoggedEntry
 from tracker.rules.reasons import Reason, because, format_reason
 from tracker.rules.requirement import MONTHS_IN_YEAR
@@ -27,14 +28,16 @@ def standing_to_json(standing: Standing, uncounted: Uncounted) -> Json:
         requirement = result.requirement
         not_counted = []
         for entry, reason in uncounted:
+            is_beyond = reason.code in CAP_CODES
+            if is_beyond and not requirement.caps:
+                continue
             if requirement.covers(entry.activity, entry.topics):
                 topic = requirement.topic
                 minutes = entry.minutes if topic is None else entry.topics[topic]
                 not_counted.append(_entry_to_json(entry, minutes, reason))
-        unit = "membership" if requirement.counts == "membership" else "hours"
         # Only people who were away have a reason why less is required.
         details = {"note": format_reason(result.notes[0])} if result.notes else {}
-        requirements.append(_result_to_json(result, unit, not_counted, **details))
+        requirements.append(_result_to_json(result, requirement.unit, not_counted, **details))
     cycle = None
     if plan.cycle is not None:
         first, last = plan.cycle.starts_on, plan.cycle.ends_on

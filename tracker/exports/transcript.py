@@ -12,10 +12,12 @@ from tracker.formatting import capitalize_first, format_date
 from tracker.rulebooks import Rulebooks
 from tracker.rules.absence_rules import ABSENCE_WORDS
 from tracker.rules.absences import find_absence
+from tracker.rules.caps import count_whole_minutes, limit_by_caps, list_cap_sentences
 from tracker.rules.cycles import Cycle
 from tracker.rules.explain import LoggedEntry, explain
 from tracker.rules.plan import PlannedRequirement, RenewalPlan
 from tracker.rules.reasons import because, format_reason
+from tracker.rules.requirement import INDIVIDUAL
 from tracker.rules.standing import Outcome, Result, Standing, Status
 from tracker.services.declined_providers import load_declined_for
 from tracker.services.endorsements import Endorsed, cycles_held, standing_in
@@ -50,12 +52,16 @@ _SHORT = {
 
 
 class TranscriptSession(NamedTuple):
-    """One training or RSC session with its provider's name, and why it does not count."""
+    """One training or RSC session with its provider's name, and why it does not count.
+
+    ``counted`` are the minutes of it that count: fewer than all beyond a cap.
+    """
 
     entry: LoggedEntry
     provider: str
     counts: bool
     reason: str
+    counted: int
 
 
 class TranscriptTerm(NamedTuple):
@@ -69,11 +75,14 @@ class TranscriptTerm(NamedTuple):
 
 
 class TranscriptTotal(NamedTuple):
-    """The outcome for one requirement; minutes. ``required`` is 0 if no hours are required."""
+    """The outcome for one requirement, in minutes for hours; ``unit`` is empty for a membership.
+
+    ``required`` is 0 if nothing is required.
+    """
 
     label: str
-    is_hours: bool
-    is_topic: bool
+    unit: str
+    is_part: bool
     required: int
     counted: int
     is_short: bool
@@ -95,12 +104,12 @@ class TranscriptPart:
     @property
     def counted(self) -> int:
         """The minutes of the sessions that count."""
-        return sum(session.entry.minutes for session in self.sessions if session.counts)
+        return sum(session.counted for session in self.sessions)
 
     @property
     def not_counted(self) -> int:
         """The minutes of the sessions that do not count."""
-        return sum(session.entry.minutes for session in self.sessions if not session.counts)
+        return sum(session.entry.minutes - session.counted for session in self.sessions)
 
 
 @dataclass(frozen=True, slots=True)
@@ -265,17 +274,17 @@ def _find_part(requirement: PlannedRequirement) -> str:
 
 def _total(result: Result) -> TranscriptTotal:
     requirement = result.requirement
-    is_hours = requirement.is_hours
-    shows_required = is_hours and result.outcome in {Outcome.MET, Outcome.SHORT}
+    has_amount = requirement.is_of_sessions
+    shows_required = has_amount and result.outcome in {Outcome.MET, Outcome.SHORT}
     state = _OUTCOMES.get(result.outcome, _SHORT.get(requirement.counts, "Short"))
     if shows_required and result.notes:
         state += f" ({format_reason(result.notes[0])})"
     return TranscriptTotal(
         label=requirement.label,
-        is_hours=is_hours,
-        is_topic=requirement.topic is not None,
+        unit=requirement.unit if has_amount else "",
+        is_part=requirement.is_part,
         required=result.required if shows_required else 0,
-        counted=result.counted if is_hours else 0,
+        counted=result.counted if has_amount else 0,
         is_short=result.outcome is Outcome.SHORT,
         state=state,
         document=requirement.source_document,
@@ -292,14 +301,18 @@ def _list_sessions(
     """The cycle's sessions: trainings by day, and RSC by provider and then by day."""
     providers = load_providers(session, {e.provider_id for e in entries if e.provider_id})
     declined = load_declined_for(session, entries)
-    sessions = []
+    explained, sessions = [], []
     for entry in entries:
         provider = providers.get(entry.provider_id or 0)
         declined_because = declined.reason(plan.association, entry.provider_name)
-        verdict = explain(entry, plan, provider, today, declined_because)
+        explained.append((entry, explain(entry, plan, provider, today, declined_because)))
+    for entry, verdict in limit_by_caps(plan, explained):
+        provider = providers.get(entry.provider_id or 0)
         name = provider.name if provider else entry.provider_name or ""
-        reason = format_reason(verdict.reason) if verdict.reason else ""
-        sessions.append(TranscriptSession(entry, name, verdict.counts, reason))
+        reasons = [format_reason(verdict.reason)] if verdict.reason else []
+        reasons += list_cap_sentences(plan, entry, verdict)
+        counted = count_whole_minutes(plan, entry, verdict)
+        sessions.append(TranscriptSession(entry, name, verdict.counts, "; ".join(reasons), counted))
     return sorted(sessions, key=lambda s: (s.provider.casefold(), s.entry.held_on, s.entry.title))
 
 
@@ -319,12 +332,15 @@ def _list_terms(
         .order_by(col(Membership.starts_on), col(Membership.organization))
     )
     rule = plan.membership_rule
-    accepted = rulebooks.accepted_organizations(rule) if rule else ()
     terms = []
     for term in session.exec(query):
         known = rulebooks.organizations.get(term.organization)
         name = f"{known.name} ({term.organization})" if known else term.organization
-        counts = term.organization in accepted
+        if term.kind != INDIVIDUAL:
+            name += f", {term.kind} membership"
+        counts = rule is not None and rulebooks.accepts_membership(
+            rule, term.organization, term.kind
+        )
         reason = "" if counts else f"{plan.association} does not accept this membership"
         terms.append(TranscriptTerm(term.starts_on, term.ends_on, name, counts, reason))
     return terms

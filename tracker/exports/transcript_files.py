@@ -19,8 +19,14 @@ from tracker.exports.transcript import (
     TranscriptPart,
     TranscriptSession,
     TranscriptTerm,
+    TranscriptTotal,
 )
-from tracker.formatting import format_date, format_hours, format_hours_with_unit
+from tracker.formatting import (
+    format_date,
+    format_hours,
+    format_hours_with_unit,
+    format_measure_number,
+)
 from tracker.settings import templates_folder
 from tracker.spreadsheet_csv import csv_lines
 
@@ -33,6 +39,7 @@ MOST_SESSIONS = 1_000
 # More than the processor time that typesetting may take: the machine may be busy.
 _MOST_SECONDS = 60
 _CHILD = [sys.executable, "-P", "-m", "tracker.exports.typesetting"]
+_UNITS = {"hours": "h", "months": "months"}
 _LOG = structlog.get_logger(__name__)
 # No column is wider than this: longer words may break after so many letters.
 _LONG_WORD = re.compile(r"\S{24}(?=\S)")
@@ -111,7 +118,7 @@ def _csv_rows(part: TranscriptPart) -> Iterator[dict[str, str | None]]:
             "Provider": session.provider,
             "Individual or group": entry.format,
             "Hours": hours,
-            "Counted hours": hours if session.counts else "0",
+            "Counted hours": format_hours(session.counted),
             "Counts": "yes" if session.counts else "no",
             "Why": session.reason,
         }
@@ -127,13 +134,22 @@ def _csv_rows(part: TranscriptPart) -> Iterator[dict[str, str | None]]:
             "Why": term.reason,
         }
     for total in part.totals:
+        is_hours = total.unit == "hours"
         yield {
-            "Title": f"Required: {total.label}",
+            "Title": f"Required: {total.label}{_format_months(total)}",
             "Counts": total.state,
             "Why": f"{total.document}, {total.section}",
-            "Hours required": format_hours(total.required) if total.required else "",
-            "Hours reached": format_hours(total.counted) if total.is_hours else "",
+            "Hours required": format_hours(total.required) if is_hours and total.required else "",
+            "Hours reached": format_hours(total.counted) if is_hours else "",
         }
+
+
+def _format_months(total: TranscriptTotal) -> str:
+    """The progress of a spread, for which the file has no column: `` (7 of 9 months)``."""
+    if total.unit in ("", "hours"):
+        return ""
+    required = f" of {total.required}" if total.required else ""
+    return f" ({total.counted}{required} {total.unit})"
 
 
 def can_make_pdf(transcript: Transcript) -> bool:
@@ -215,15 +231,17 @@ def _pdf_data(transcript: Transcript) -> dict[str, Any]:
 def _part_data(part: TranscriptPart) -> dict[str, Any]:
     totals, terms = [], []
     for total in part.totals:
-        required = f" of {format_hours(total.required)}" if total.required else ""
+        amount = format_measure_number(total.counted, total.unit)
+        if total.required:
+            amount += f" of {format_measure_number(total.required, total.unit)}"
         totals.append(
             {
                 "label": total.label,
-                "amount": f"{format_hours(total.counted)}{required} h" if total.is_hours else "",
+                "amount": f"{amount} {_UNITS[total.unit]}" if total.unit else "",
                 "state": total.state,
                 "short": total.is_short,
                 "source": f"{total.document}, “{total.section}”",
-                "inside": total.is_topic,
+                "inside": total.is_part,
             }
         )
     for term in part.terms:

@@ -36,7 +36,14 @@ from tracker.importer.course_days import DAY_COLUMNS, split_course
 from tracker.importer.csv_row import CsvRow
 from tracker.importer.problems import ImportProblem
 from tracker.plain_text import plain_name
-from tracker.rules.requirement import LEVELS, PAY, RSC_SERVICE
+from tracker.rules.requirement import (
+    FORMATS,
+    INDIVIDUAL,
+    LEVELS,
+    MEMBERSHIP_KINDS,
+    PAY,
+    RSC_SERVICE,
+)
 
 SHARED_ADDRESS = "shared-address"
 
@@ -118,6 +125,7 @@ class MembershipRow(CsvRow):
     organization: cells.Organization
     starts_on: cells.Day
     ends_on: cells.MembershipEnd
+    kind: Annotated[str, cells.one_of(*MEMBERSHIP_KINDS)] = INDIVIDUAL
 
 
 class ApplicationRow(CategoryRow):
@@ -322,7 +330,7 @@ class EntryRow(CsvRow):
     topics: cells.TopicMinutes = ()
     provider_email: cells.OtherEmail | None = None
     provider_name: Annotated[cells.Text200, _instead_of("provider_email")] | None = None
-    format: Annotated[str, cells.one_of("individual", "group")] | None = None
+    format: Annotated[str, cells.one_of(*FORMATS)] | None = None
     reference: cells.Text200 | None = None
     shared_reference: Annotated[cells.Text200, _instead_of("reference")] | None = None
     similar: Annotated[str, cells.one_of("same", "new")] | None = None

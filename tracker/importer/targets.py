@@ -6,7 +6,7 @@ from tracker.db.applications import STATES, TRANSCRIPTS
 from tracker.db.people import DEGREES
 from tracker.importer.schemas import SCHEMAS
 from tracker.rulebooks import Rulebooks
-from tracker.rules.requirement import LEVELS, PAY
+from tracker.rules.requirement import FORMATS, LEVELS, MEMBERSHIP_KINDS, PAY
 
 # In every kind of file that has them: a list's one column is for all of its kinds.
 SHARED = ("email", "association", "category")
@@ -48,6 +48,7 @@ _LABELS = {
     "endorsements.ends_on": "Last day",
     "memberships.starts_on": "First day",
     "memberships.ends_on": "Last day",
+    "memberships.kind": "Individual or agency",
     "vetting.starts_on": "First day",
     "vetting.ends_on": "Last day",
     "leave.starts_on": "First day",
@@ -130,6 +131,7 @@ _NAMES: Mapping[str, Sequence[str]] = {
         "renewal date",
         "valid through",
     ),
+    "memberships.kind": ("membership kind", "membership type", "type of membership"),
     "entries.activity": ("activity", "type of hours", "hour type"),
     "entries.hours": ("hours", "clock hours", "number of hours", "duration"),
     "entries.topics": ("topics", "topic"),
@@ -171,8 +173,9 @@ _YES_NO_COLUMNS = (
 )
 _WORDS = {
     "people.highest_degree": DEGREES,
+    "memberships.kind": MEMBERSHIP_KINDS,
     "entries.activity": ("training", "rsc"),
-    "entries.format": ("individual", "group"),
+    "entries.format": FORMATS,
     "applications.state": STATES,
     "leave.kind": ("leave", "inactive"),
     "degrees.level": LEVELS,
@@ -189,7 +192,9 @@ VALUE_NAMES: Mapping[str, Sequence[str]] = {
     "bachelor": ("bachelors", "bachelors degree", "ba", "bs", "bsw"),
     "doctorate": ("doctoral", "phd", "ph d", "psyd", "edd", "doctor"),
     "associate": ("associates", "associates degree", "aa", "as"),
+    "agency": ("organizational", "organization", "group", "employer", "company"),
     "individual": ("one on one", "1 1", "one to one"),
+    "peer": ("peers", "peer group", "peer to peer"),
 }
 
 

@@ -62,7 +62,7 @@ def vocabulary_of(rulebooks: Rulebooks) -> Vocabulary:
                 statements.update(requirement.work.statements)
         for category in rulebook.categories:
             key = (association, category)
-            requirements[key] = [r.id for r in rulebook.requirements_of(category)]
+            requirements[key] = rulebook.renewal_ids(category)
             roles[key] = roles_of(rulebook, category)
 
     def cycle_of(association: str, category: str, endorsed_on: date, day: date) -> Cycle | None:

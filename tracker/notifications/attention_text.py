@@ -17,6 +17,7 @@ from tracker.formatting import (
     format_hours,
     format_hours_with_unit,
     format_list,
+    format_ordinal,
     hours_word,
     use_locale,
 )
@@ -316,16 +317,16 @@ def _describe_unsent(unsent: UnsentMail, association: str) -> AttentionText:
 def format_missing(short: Sequence[ShortRequirement], *, membership: str = "membership") -> str:
     """All that is missing: "5 training hours (one on DEIA), 3.5 RSC hours, and membership".
 
-    A topic stands in parentheses if its hours fit into the hours that are missing anyway.
+    A topic (a year, a format, months) stands in parentheses if its hours fit into the hours that
+    are missing anyway.
     """
     whole, parts, others = [], [], []
-    minutes = {item.counts: item.minutes for item in short if item.topic is None}
     for item in short:
         if item.counts not in HOURS:
             others.append(membership if item.counts == "membership" else format_short(item))
-        elif item.topic is None:
-            whole.append(format_short(item) + _format_topics(item, short))
-        elif item.minutes > minutes.get(item.counts, 0):
+        elif not item.is_part:
+            whole.append(format_short(item) + _format_parts(item, short))
+        elif not _fits(item, short):
             parts.append(format_short(item))
     return format_list([*whole, *parts, *others])
 
@@ -336,12 +337,11 @@ def list_missing_briefly(short: Sequence[ShortRequirement]) -> list[str]:
     "15 training (one on DEIA) and 8 RSC hours", then "15 training and 8 RSC hours", without the
     topics whose hours fit into hours that are missing anyway.
     """
-    whole = {item.counts: item.minutes for item in short if item.topic is None}
-    main = [item for item in short if not item.topic or item.minutes > whole.get(item.counts, 0)]
+    main = [item for item in short if not item.is_part or not _fits(item, short)]
     words = _share_unit(main)
     full = []
     for item, text in zip(main, words, strict=True):
-        full.append(text if item.topic else text + _format_topics(item, short))
+        full.append(text if item.is_part else text + _format_parts(item, short))
     return list(dict.fromkeys([format_list(full), format_list(words)]))
 
 
@@ -356,20 +356,64 @@ def _share_unit(items: Sequence[ShortRequirement]) -> list[str]:
 
 
 def format_short(item: ShortRequirement) -> str:
-    """One missing requirement: "3.5 RSC hours", "one DEIA hour", "membership"."""
+    """One missing requirement: "3.5 RSC hours", "RSC in 2 more months", "membership"."""
     if item.counts not in HOURS:
         return hours_word(item.counts, "")
+    name = hours_word(item.counts, item.topic or "")
+    if item.formats:
+        name = f"{_format_formats(item)} {name}"
+    if item.unit == "months":
+        return f"{name} {_format_months(item)}{_format_year(item)}"
     unit = "hour" if item.minutes == MINUTES_IN_HOUR else "hours"
-    return f"{_number(item.minutes)} {hours_word(item.counts, item.topic or '')} {unit}"
+    return f"{_number(item.minutes)} {name} {unit}{_format_year(item)}"
 
 
-def _format_topics(whole: ShortRequirement, short: Sequence[ShortRequirement]) -> str:
-    """The topics whose hours fit into those of ``whole``: " (one on DEIA)"; empty if none do."""
-    topics = []
+def _fits(part: ShortRequirement, short: Sequence[ShortRequirement]) -> bool:
+    """Whether the hours that are missing anyway have room for a part of them.
+
+    The years of a cycle have no hour in common, so there must be room for all that are not over.
+    """
+    if part.too_late:
+        return False
+    whole = {item.counts: item.minutes for item in short if not item.is_part}
+    most = whole.get(part.counts, 0)
+    if part.unit == "months":
+        return most > 0
+    needed = part.minutes
+    if part.year:
+        alike = part._replace(year=0, minutes=0)
+        years = [item for item in short if item._replace(year=0, minutes=0) == alike]
+        needed = sum(item.minutes for item in years if item.year)
+    return needed <= most
+
+
+def _format_parts(whole: ShortRequirement, short: Sequence[ShortRequirement]) -> str:
+    """The parts that fit into ``whole``: " (one on DEIA)"; empty if none do."""
+    parts = []
     for part in short:
-        if part.topic and part.counts == whole.counts and part.minutes <= whole.minutes:
-            topics.append(f"{_number(part.minutes)} on {part.topic}")
-    return f" ({format_list(topics)})" if topics else ""
+        if not part.is_part or part.counts != whole.counts or not _fits(part, short):
+            continue
+        words = [_number(part.minutes)]
+        if part.unit == "months":
+            words = [_format_months(part)]
+        if part.formats:
+            words.append(_format_formats(part))
+        if part.topic:
+            words.append(f"on {part.topic}")
+        parts.append(" ".join(words) + _format_year(part))
+    return f" ({format_list(parts)})" if parts else ""
+
+
+def _format_formats(item: ShortRequirement) -> str:
+    return format_list(item.formats.split(","))
+
+
+def _format_months(item: ShortRequirement) -> str:
+    return f"in {format_count(item.minutes, 'more month')}"
+
+
+def _format_year(item: ShortRequirement) -> str:
+    return f" in the {format_ordinal(item.year)} year" if item.year else ""
 
 
 def _number(minutes: int) -> str:

@@ -3,7 +3,12 @@
 from collections.abc import Iterator
 from datetime import date
 
-from tracker.formatting import capitalize_first, format_count, format_date, format_hours_with_unit
+from tracker.formatting import (
+    capitalize_first,
+    format_count,
+    format_date,
+    format_measure,
+)
 from tracker.notifications.attention_text import format_missing
 from tracker.rules.notices import Kind
 from tracker.rules.requirement import HOURS
@@ -107,7 +112,7 @@ def _required(result: StoredResult) -> str:
 
 def _amount(result: StoredResult, amount: int) -> str:
     if result.counts in HOURS:
-        return format_hours_with_unit(amount)
+        return format_measure(amount, result.unit)
     return format_count(amount, "day") if result.counts == "membership" else str(amount)
 
 

@@ -8,9 +8,10 @@ from tracker.formatting import (
     format_alternatives,
     format_count,
     format_date,
-    format_hours,
     format_hours_with_unit,
     format_list,
+    format_measure,
+    format_measure_number,
     format_month_day,
     format_short_date,
     format_short_month_day,
@@ -221,7 +222,7 @@ def render_membership(facts: NoticeFacts) -> NoticeText:
     requirement = next(
         r.requirement for r in facts.standing.results if r.requirement.counts == "membership"
     )
-    todo = f"Please renew it. Accepted: {requirement.about}."
+    todo = f"Please renew it. Accepted: {requirement.about}.{_format_membership_grace(facts)}"
     following = find_next_membership(facts.standing, facts.due_on)
     if following:
         todo = (
@@ -240,6 +241,14 @@ def render_membership(facts: NoticeFacts) -> NoticeText:
         section=Section(facts.title("Membership"), f"{headline} {todo}"),
         actions=tuple(actions),
     )
+
+
+def _format_membership_grace(facts: NoticeFacts) -> str:
+    """Through when the membership counts after its last day; empty if it does not."""
+    grace = facts.standing.plan.membership_grace
+    if grace is None:
+        return ""
+    return f" Without a new one, it counts through {format_date(grace.ends_on(facts.due_on))}."
 
 
 def render_cutoff(facts: NoticeFacts) -> NoticeText:
@@ -359,22 +368,20 @@ def list_short(standing: AnyStanding) -> list[Result]:
 def format_row(result: Result) -> Row:
     """A row: ``Reflective supervision (RSC) | 8.5 of 12 hours | 3.5 short``."""
     requirement = result.requirement
-    if not requirement.is_hours:
+    if not requirement.is_of_sessions:
         return Row(requirement.label, _MISSING[requirement.counts], "missing")
-    progress = f"{format_hours(result.counted)} of {format_hours_with_unit(result.required)}"
+    counted = format_measure_number(result.counted, requirement.unit)
+    progress = f"{counted} of {format_measure(result.required, requirement.unit)}"
     if requirement.rule.attested_by:
         return Row(requirement.label, f"{progress} logged", "log or attest to it")
     label = requirement.label
     if requirement.counts == "rsc" and not requirement.topic and "RSC" not in label:
         label = f"{label} (RSC)"
-    return Row(label, progress, f"{format_hours(result.short)} short")
+    return Row(label, progress, f"{format_measure_number(result.short, requirement.unit)} short")
 
 
 def _list_renewal_subjects(facts: NoticeFacts) -> list[str]:
-    short = [
-        ShortRequirement(r.requirement.counts, r.requirement.topic, r.short)
-        for r in list_short(facts.standing)
-    ]
+    short = [ShortRequirement.of_result(result) for result in list_short(facts.standing)]
     number = format_count(len(short), "requirement")
     texts = [*list_missing_briefly(short), f"{format_short(short[0])} and more", number]
     due, left = format_short_month_day(facts.due_on), facts.days_left
@@ -394,7 +401,7 @@ def _list_forms(facts: NoticeFacts) -> tuple[Action, ...]:
     """The forms for what is missing, hours first, filled in with the first that are missing."""
     short = [result.requirement for result in list_short(facts.standing)]
     counted = {requirement.counts for requirement in short}
-    hours = [requirement for requirement in short if requirement.is_hours]
+    hours = [requirement for requirement in short if requirement.is_of_sessions]
     forms = []
     if hours:
         topic = f"&topic={hours[0].topic}" if hours[0].topic else ""
@@ -427,7 +434,7 @@ def _format_unrecorded(facts: NoticeFacts) -> str:
 def _format_last_session_day(facts: NoticeFacts) -> str:
     """Only sessions held in the cycle count, even with a later due date."""
     cycle = facts.decision.renewal.plan.cycle
-    is_about_hours = any(r.requirement.is_hours for r in list_short(facts.standing))
+    is_about_hours = any(r.requirement.is_of_sessions for r in list_short(facts.standing))
     if cycle is None or not is_about_hours:
         return ""
     if facts.due_on > cycle.ends_on and facts.days_left >= 0:

@@ -42,5 +42,5 @@ def format_option(facet: Facet, option: str, names: Mapping[str, str]) -> str:
 
 def format_row_missing(requirements: str) -> str:
     """All that a row is short of: "5 training hours and membership"; empty if nothing."""
-    short = [ShortRequirement(i.counts, i.topic, i.minutes) for i in list_short(requirements)]
+    short = [ShortRequirement.of_stored(item) for item in list_short(requirements)]
     return capitalize_first(format_missing(short)) if short else ""

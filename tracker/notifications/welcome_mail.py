@@ -7,8 +7,8 @@ from tracker.db.people import Endorsement
 from tracker.formatting import (
     capitalize_first,
     format_date,
-    format_hours_with_unit,
     format_list,
+    format_measure,
     format_short_date,
     use_locale,
 )
@@ -134,8 +134,8 @@ def _list_needed(standing: Standing) -> tuple[Row, ...]:
         requirement = result.requirement
         if result.outcome in _NEEDED:
             amount = requirement.about
-            if requirement.is_hours:
-                amount = format_hours_with_unit(result.required)
+            if requirement.is_of_sessions:
+                amount = format_measure(result.required, requirement.unit)
             rows.append(Row(capitalize_first(requirement.label), amount))
     return tuple(rows)
 

@@ -11,7 +11,7 @@ from typing import NamedTuple, get_args
 
 from dateutil.relativedelta import relativedelta
 
-from tracker.formatting import format_alternatives, format_hours, format_hours_with_unit
+from tracker.formatting import format_alternatives, format_measure, format_measure_number
 from tracker.rules.absence_rules import ABSENCE_WORDS, AbsenceKind, AbsenceRule, Excuses
 from tracker.rules.counting import is_covered, merge_spans
 from tracker.rules.cycles import Cycle, end_of_years
@@ -39,7 +39,7 @@ class AbsenceTerms(NamedTuple):
 
 
 class MonthsAway(NamedTuple):
-    """The months away of those in the cycle since the endorsement began."""
+    """The months away of those in the cycle, or in its year, since the endorsement began."""
 
     away: int
     months: int
@@ -102,9 +102,9 @@ def _excuses_membership(rule: AbsenceRule | None, excuses: Excuses) -> bool:
 def _is_listed(requirement: PlannedRequirement, rule: AbsenceRule | None, excuses: Excuses) -> bool:
     """Whether the rule excuses a requirement other than a membership."""
     if rule and rule.requirements:
-        return requirement.id in rule.requirements
+        return requirement.rule.id in rule.requirements
     if excuses == "hours in proportion":
-        return requirement.is_hours and requirement.returns_from is None
+        return requirement.is_of_sessions and requirement.returns_from is None
     return excuses == "all that is missing"
 
 
@@ -132,7 +132,6 @@ class _Effect:
 
     def __init__(self, plan: RenewalPlan, cycle: Cycle, first: date) -> None:
         self.plan, self.cycle, self.first = plan, cycle, first
-        self.months = count_months(Span(first, cycle.ends_on), begun=False)
         self.excused: dict[str, AbsenceKind] = {}
         self.reduced: dict[str, MonthsAway] = {}
         self.without_membership: list[Span] = []
@@ -146,21 +145,32 @@ class _Effect:
             if is_covered(spans, due_on):
                 self.excused |= dict.fromkeys(terms.ids, kind)
         elif terms.excuses == "hours in proportion":
-            away = sum(self._count_months(span, terms) for span in spans)
-            if self.months and away:
-                self._reduce(kind, terms, away)
+            for requirement in self.plan.requirements:
+                if requirement.id in terms.ids:
+                    self._reduce(requirement, kind, spans, begun=terms.counts_begun_months)
 
-    def _count_months(self, span: Span, terms: AbsenceTerms) -> int:
-        within = Span(max(span.starts_on, self.first), min(span.ends_on, self.cycle.ends_on))
-        if within.starts_on > within.ends_on:
-            return 0
-        return count_months(within, begun=terms.counts_begun_months)
+    def _reduce(
+        self,
+        requirement: PlannedRequirement,
+        kind: AbsenceKind,
+        spans: Sequence[Span],
+        *,
+        begun: bool,
+    ) -> None:
+        """Add the months away of the days that a requirement is about: the cycle, or its year."""
+        about = requirement.year or self.cycle
+        within = Span(max(about.starts_on, self.first), about.ends_on)
+        months = count_months(within, begun=False)
+        away = sum(_count_months_within(within, span, begun=begun) for span in spans)
+        if months > 0 and away:
+            before = self.reduced.get(requirement.id, MonthsAway(0, months, ()))
+            total = min(months, before.away + away)
+            self.reduced[requirement.id] = MonthsAway(total, months, (*before.kinds, kind))
 
-    def _reduce(self, kind: AbsenceKind, terms: AbsenceTerms, away: int) -> None:
-        for requirement_id in terms.ids:
-            before = self.reduced.get(requirement_id, MonthsAway(0, self.months, ()))
-            total = min(self.months, before.away + away)
-            self.reduced[requirement_id] = MonthsAway(total, self.months, (*before.kinds, kind))
+
+def _count_months_within(within: Span, span: Span, *, begun: bool) -> int:
+    common = Span(max(span.starts_on, within.starts_on), min(span.ends_on, within.ends_on))
+    return count_months(common, begun=begun) if common.starts_on <= common.ends_on else 0
 
 
 def list_counted(rulebook: Rulebook, leaves: Iterable[Absence]) -> list[Absence]:
@@ -216,8 +226,8 @@ def because_away(requirement: PlannedRequirement, away: MonthsAway, required: in
         away=away.away,
         months=away.months,
         status=status,
-        required=format_hours(required),
-        amount=format_hours_with_unit(requirement.amount),
+        required=format_measure_number(required, requirement.unit),
+        amount=format_measure(requirement.amount, requirement.unit),
     )
 
 

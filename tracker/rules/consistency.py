@@ -1,7 +1,7 @@
 """Whether everything that a rulebook names is in it, and nothing contradicts."""
 
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import date, timedelta
 from itertools import pairwise
 from typing import Any
@@ -10,14 +10,33 @@ from pydantic import BaseModel
 
 from tracker.formatting import format_list
 from tracker.rules.absence_rules import AbsenceRule
-from tracker.rules.cycles import end_of_years, whole_cycle
+from tracker.rules.cycles import (
+    Cycle,
+    common_cycle,
+    cycle_containing,
+    end_of_years,
+    whole_cycle,
+)
 from tracker.rules.fee_checks import list_fee_problems, list_repetitions
 from tracker.rules.fees import Fee, FeeValue
 from tracker.rules.model import CycleScheme, Interpretation, Rulebook
-from tracker.rules.requirement import HOURS, PURPOSES, Purpose, Requirement, Source, Value
+from tracker.rules.plan import cap_in_force, value_in_force
+from tracker.rules.requirement import (
+    HOURS,
+    MONTHS_IN_YEAR,
+    PURPOSES,
+    Cap,
+    Purpose,
+    Requirement,
+    Source,
+    Value,
+)
 from tracker.rules.similar_names import describe_known
 
 _DAY = timedelta(days=1)
+# Every day of the year, and every place of a leap year among cycles of whole years.
+_FOUR_YEARS = 4 * 366
+_ENOUGH_CYCLES = 8
 
 
 # The parts of a rulebook that name others.
@@ -88,8 +107,13 @@ class ConsistencyCheck:
         self._check_ratings()
         for number, requirement in self._number("requirements", self.rulebook.requirements):
             if requirement.of == "renewal":
-                self._check_days(f"requirements[{number}]", requirement)
-                self._check_return(f"requirements[{number}].asked_of", requirement)
+                key = f"requirements[{number}]"
+                self._check_days(key, requirement)
+                self._check_months(key, requirement)
+                for place, cap in enumerate(requirement.caps, 1):
+                    self._check_days(f"{key}.caps[{place}]", cap)
+                    self._check_cap(f"{key}.caps[{place}]", cap, requirement)
+                self._check_return(f"{key}.asked_of", requirement)
         for number, fee in self._number("fees", self.rulebook.fees):
             self._check_days(f"fees[{number}]", fee)
 
@@ -142,7 +166,10 @@ class ConsistencyCheck:
         """What one category may have only once, and what it must have beside it."""
         requirements = self.rulebook.requirements_of(category, purpose)
         key = f"{purpose} requirements of {category}"
-        for reason in list_repetitions(r.id for r in requirements):
+        ids = [r.id for r in requirements]
+        if purpose == "renewal":
+            ids = self.rulebook.renewal_ids(category)
+        for reason in list_repetitions(ids):
             self._add(key, reason)
         if len({r.providers for r in requirements} - {None}) > 1:
             self._add(key, "they name more than one provider rule")
@@ -226,7 +253,16 @@ class ConsistencyCheck:
             if scheme.kind == "fixed" and scheme.short_cycle is None:
                 self._check_end(f"cycles[{number}].ends_on", scheme)
             self._check_first_cycle(f"cycles[{number}].first_cycle_exempts", scheme)
+            self._check_dates(f"cycles[{number}]", scheme)
+        if numbered and numbered[0][1].lengthens_on:
+            reason = "lengthens the cycles of the block before, and there is none: remove it"
+            self._add(f"cycles[{numbered[0][0]}].lengthens_on", reason)
         for (_, earlier), (number, later) in pairwise(numbered):
+            if later.lengthens_on:
+                key = f"cycles[{number}].lengthens_on"
+                self._check_lengthened(key, earlier, later, later.lengthens_on)
+                if earlier.kind == "fixed":
+                    continue
             if earlier.short_cycle is None:
                 self._check_change(f"cycles[{number}].from", earlier, later)
 
@@ -250,6 +286,72 @@ class ConsistencyCheck:
                 self._add(key, f'first_cycle = "no hours" exempts {name!r} already: remove it')
         for reason in list_repetitions(scheme.first_cycle_exempts):
             self._add(key, reason)
+
+    def _check_lengthened(
+        self, key: str, earlier: CycleScheme, later: CycleScheme, day: date
+    ) -> None:
+        """A block may lengthen cycles of the block before that end early enough."""
+        if not earlier.starts_from <= day < later.starts_from:
+            reason = (
+                f"{day} must be a day of the block before, whose cycles it lengthens: from "
+                f"{earlier.starts_from} through {later.starts_from - _DAY}"
+            )
+            self._add(key, reason)
+        elif earlier.kind == "fixed":
+            ends_on = whole_cycle(earlier, day)[1]
+            if ends_on + _DAY >= later.starts_from:
+                reason = (
+                    f"the cycle that runs on {day} lasts through {ends_on} anyway, which is no "
+                    f"earlier than {later.starts_from - _DAY}: remove lengthens_on and long_cycle, "
+                    "or write a day of the cycle that is lengthened"
+                )
+                self._add(key, reason)
+
+    def _check_dates(self, key: str, scheme: CycleScheme) -> None:
+        """No cycle may lapse while hours still count, or close its submission out of order."""
+        is_early = bool(scheme.due_on or scheme.due_days_before_end)
+        if not is_early and scheme.submission_opens is None:
+            return
+        for cycle in self._list_cycles(scheme):
+            grace_ends_on = cycle.grace_ends_on(cycle.due_on)
+            closes_on = cycle.closes_on
+            if is_early and grace_ends_on < cycle.ends_on:
+                days = (cycle.ends_on - cycle.due_on).days
+                reason = (
+                    f"hours held through {cycle.ends_on} count, but renewals would lapse after "
+                    f"{grace_ends_on}: write grace_days = {days} or more, or cycles that end on "
+                    "their due date, so that later hours count in the next one"
+                )
+                self._add(f"{key}.{_grace_key(scheme)}", reason)
+                return
+            if closes_on and cycle.opens_on and not cycle.opens_on <= closes_on <= grace_ends_on:
+                reason = (
+                    f"the submission of the cycle through {cycle.ends_on} would close on "
+                    f"{closes_on}, which is not between its opening on {cycle.opens_on} and the "
+                    f"end of the grace period on {grace_ends_on}"
+                )
+                self._add(f"{key}.submission_closes", reason)
+                return
+
+    def _list_cycles(self, scheme: CycleScheme) -> Iterator[Cycle]:
+        """Cycles of a block with all the last days that they can have."""
+        schemes = self.rulebook.cycles
+        day, following = scheme.starts_from, schemes[schemes.index(scheme) + 1 :]
+        until = following[0].starts_from if following else date.max
+        if scheme.kind == "anniversary":
+            for _ in range(_FOUR_YEARS):
+                if cycle := cycle_containing((scheme,), day, day):
+                    yield cycle
+                day += _DAY
+            return
+        for _ in range(_ENOUGH_CYCLES):
+            cycle = common_cycle(schemes, day)
+            if cycle is None or day >= until:
+                return
+            yield cycle
+            day = cycle.ends_on + _DAY
+        if following and (last := common_cycle(schemes, until - _DAY)):
+            yield last
 
     def _check_end(self, key: str, scheme: CycleScheme) -> None:
         """A fixed block must begin with a whole cycle."""
@@ -346,14 +448,36 @@ class ConsistencyCheck:
             reason = "nobody is asked: there is no inactive status without absences of that kind"
             self._add(key, reason)
 
-    def _check_days(self, key: str, rule: Requirement | Fee) -> None:
+    def _check_months(self, key: str, requirement: Requirement) -> None:
+        """A session can't fall in more months than a cycle, or its year, has."""
+        for number, value in enumerate(requirement.values, 1):
+            schemes = [s for s in self.rulebook.cycles if s.starts_from <= value.starts_from]
+            years = 1 if requirement.each_year or not schemes else schemes[-1].years
+            if value.months and value.months > years * MONTHS_IN_YEAR:
+                reason = f"{value.months} months do not fit into {years * MONTHS_IN_YEAR}"
+                self._add(f"{key}.values[{number}].months", reason)
+
+    def _check_cap(self, key: str, cap: Cap, requirement: Requirement) -> None:
+        """A cap limits nothing unless it is less than what is required at the same time."""
+        starts = {value.starts_from for value in (*cap.values, *requirement.values)}
+        for day in sorted(starts):
+            limit, required = cap_in_force(cap, day), _find_most_hours(requirement, day)
+            if limit and required and limit.minutes >= required.minutes:
+                reason = (
+                    f"on {day} it lets {limit.hours:g} hours count of {required.hours:g} that are "
+                    "required, so it limits nothing: write fewer hours, or end it on that day"
+                )
+                self._add(key, reason)
+                return
+
+    def _check_days(self, key: str, rule: Requirement | Cap | Fee) -> None:
         """Values that miss a cycle's first or last day by one."""
         values: tuple[Value | FeeValue, ...] = rule.values
         for number, value in enumerate(values, 1):
-            schemes = [s for s in self.rulebook.cycles if s.starts_from <= value.starts_from]
-            if schemes and schemes[-1].kind == "fixed":
-                cycle = whole_cycle(schemes[-1], value.starts_from)
-                self._check_day(f"{key}.values[{number}].from", value, *cycle)
+            cycle = common_cycle(self.rulebook.cycles, value.starts_from)
+            if cycle is not None:
+                place = f"{key}.values[{number}].from"
+                self._check_day(place, value, cycle.starts_on, cycle.ends_on)
 
     def _check_day(self, key: str, value: Value | FeeValue, starts_on: date, ends_on: date) -> None:
         day, following = value.starts_from, ends_on + _DAY
@@ -379,6 +503,20 @@ def _is_name(model: BaseModel, field: str) -> bool:
     return field in _TABLES and (type(model), field) not in _WORDS
 
 
+def _grace_key(scheme: CycleScheme) -> str:
+    return "grace_days" if scheme.grace_until is None else "grace_until"
+
+
 def _list_ids(items: object) -> list[str]:
     tables = items if isinstance(items, list) else []
     return [str(item["id"]) for item in tables if isinstance(item, dict) and "id" in item]
+
+
+def _find_most_hours(requirement: Requirement, day: date) -> Value | None:
+    """The value in force on a day that requires the most hours, of whatever endorsements."""
+    found = []
+    for category in requirement.categories:
+        for years in {0, *(value.held_years for value in requirement.values)}:
+            if value := value_in_force(requirement, day, category, years):
+                found.append(value)
+    return max(found, key=lambda value: value.minutes, default=None)

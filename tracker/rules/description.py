@@ -10,16 +10,20 @@ from tracker.formatting import (
     format_date,
     format_hours_with_unit,
     format_list,
-    format_month_day,
 )
 from tracker.rules.absence_description import format_absence_rule
 from tracker.rules.category_ends import explain_ends
-from tracker.rules.cycles import whole_cycle
+from tracker.rules.cycle_text import format_scheme, name_month_day
+from tracker.rules.cycles import common_cycle
 from tracker.rules.fees import describe_fee
-from tracker.rules.model import AcceptedProvider, CycleScheme, Interpretation, Rulebook
+from tracker.rules.membership import MembershipRule
+from tracker.rules.model import AcceptedProvider, Interpretation, Rulebook
+from tracker.rules.plan import cap_in_force
 from tracker.rules.reasons import format_reason
 from tracker.rules.requirement import (
+    MEMBERSHIP_KINDS,
     PURPOSES,
+    Cap,
     EducationRule,
     ReferenceRule,
     Requirement,
@@ -38,23 +42,6 @@ LEVEL_NAMES = {
     "certificate": "a university certificate",
     "other": "another degree or education",
 }
-_FIRST_CYCLES = {
-    "all hours": "All hours are required starting with the first cycle",
-    "no hours": "No hours are required in the cycle in which an endorsement begins",
-    "fraction by month": "In the cycle in which an endorsement begins, hours are required for each "
-    "whole month left in it; hours held in it before that day count",
-    "fraction by year": "In the cycle in which an endorsement begins, hours are required for each "
-    "whole year left in it; hours held in it before that day count",
-    "fraction by table": "In the cycle in which an endorsement begins, a part of the hours is "
-    "required; hours held in it before that day count",
-}
-_SHORT_CYCLES = {
-    "all hours": "all hours",
-    "no hours": "no hours",
-    "fraction by month": "hours for each whole month in it",
-    "fraction by year": "hours for each whole year in it",
-}
-_SHARES = {"1": "all hours", "0": "no hours"}
 _RETURNS = {
     "those who return from leave": "only in the cycle in which a leave ended",
     "those who return from inactive status": "only in the cycle in which inactive status ended",
@@ -87,11 +74,13 @@ def describe_accepted(accepted: AcceptedProvider, *, with_days: bool = True) -> 
 
 
 def format_amount(requirement: Requirement, value: Value) -> str:
-    """What a value requires: ``12 hours``, ``2 years``, ``no longer required``."""
+    """What a value requires: ``12 hours``, ``9 calendar months``, ``no longer required``."""
     if not value.asked:
         return "not required" if value.held_years else "no longer required"
     if value.hours is not None:
         return format_hours_with_unit(value.minutes)
+    if value.months is not None:
+        return format_count(value.months, "calendar month")
     if value.years is not None:
         return "1 year" if value.years == 1 else f"{value.years:g} years"
     if value.many is not None:
@@ -109,71 +98,49 @@ def format_for_whom(value: Value) -> str:
     return f"for {whom}"
 
 
-def format_scheme(scheme: CycleScheme, rulebook: Rulebook) -> str:
-    """How long a cycle is, when it is due, and what the first one requires, in sentences."""
-    years = "one year" if scheme.years == 1 else f"{scheme.years} years"
-    if scheme.ends_on is None:
-        span = f"A cycle lasts {years} from the day of endorsement"
-    elif scheme.years == 1:
-        span = f"A cycle lasts {years} and ends on {format_month_day(scheme.ends_on)}"
-    else:
-        span = f"A cycle lasts {years}; one ends on {format_date(scheme.ends_on)}"
-    due = "It is due on its last day"
-    if scheme.due_days_after_end:
-        due = f"It is due {format_count(scheme.due_days_after_end, 'day')} after its last day"
-    if scheme.grace_days:
-        due += f", followed by a grace period of {format_count(scheme.grace_days, 'day')}"
-    sentences = [span, due, *_describe_first_cycle(scheme, rulebook)]
-    if scheme.continues:
-        sentences.append(_describe_continued(scheme))
-    if scheme.counts_years:
-        sentences.append(_describe_years_held(scheme))
-    if scheme.short_cycle:
-        hours = _SHORT_CYCLES[scheme.short_cycle]
-        sentences.append(f"A cycle that a change cuts short requires {hours}")
-    return f"{'. '.join(sentences)}."
+def describe_membership(rule: MembershipRule) -> Lines:
+    """Of which kinds memberships count, and how long after their last day."""
+    if set(rule.kinds) != set(MEMBERSHIP_KINDS):
+        yield f"only {format_alternatives(rule.kinds)} memberships count"
+    if rule.grace_days:
+        days = format_count(rule.grace_days, "day")
+        yield f"a membership counts through the {days} after its last day"
+    elif rule.grace_until:
+        until = name_month_day(rule.grace_until)
+        yield f"a membership counts through the first {until} after its last day"
 
 
-def _describe_first_cycle(scheme: CycleScheme, rulebook: Rulebook) -> Lines:
-    yield _FIRST_CYCLES[scheme.first_cycle]
-    day = "the endorsement began"
-    if scheme.first_cycle_from == "application":
-        day = "the application was submitted"
-        yield "The first cycle is counted from the day of the application, if one is on record"
-    if scheme.first_cycle_shares:
-        rows = []
-        for row in scheme.first_cycle_shares:
-            share = _SHARES.get(row.share, f"{row.share} of the hours")
-            rows.append(f"{share} through month {row.months}")
-        yield f"By the month of the cycle in which {day}: {format_list(rows)}"
-    if scheme.first_cycle_exempts:
-        labels = {r.id: r.label for r in rulebook.requirements if r.of == "renewal"}
-        exempt = format_list([labels[name] for name in scheme.first_cycle_exempts])
-        yield f"Not required in the first cycle: {exempt}"
-    if scheme.first_cycle_months_before:
-        months = format_count(scheme.first_cycle_months_before, "month")
-        yield f"Hours held up to {months} before the first cycle begins count in it"
+def format_limit(cap: Cap, value: Value) -> str:
+    """What of a requirement's hours a cap lets count: ``at most 6 hours of peer sessions``."""
+    if not value.asked:
+        return f"no limit {_format_limited(cap)}"
+    return f"at most {format_hours_with_unit(value.minutes)} {_format_limited(cap)}"
 
 
-def _describe_continued(scheme: CycleScheme) -> str:
-    earlier = format_alternatives([f"the {kind}" for kind in scheme.continues])
-    earlier = earlier.replace("the other", "another")
-    within = format_count(scheme.continues_within_days, "day")
-    since = ""
-    if scheme.continues_from:
-        since = f", in cycles from {format_date(scheme.continues_from)} on"
-    return (
-        "All hours are required if the endorsement continues one of "
-        f"{earlier} that ended at most {within} before{since}"
-    )
+def _format_limited(cap: Cap) -> str:
+    if cap.topic:
+        return f"about {cap.topic}"
+    return f"of {format_list(cap.formats)} sessions"
 
 
-def _describe_years_held(scheme: CycleScheme) -> str:
-    earlier = format_alternatives([f"the {kind}" for kind in scheme.held_counts])
-    earlier = earlier.replace("the other", "another")
-    most = scheme.held_break_days
-    breaks = f"a break of more than {format_count(most, 'day')}" if most else "a break"
-    return f"Years held include earlier endorsements of {earlier}, without {breaks}"
+def describe_sessions(requirement: Requirement, today: date | None = None) -> Lines:
+    """When and how the sessions of a renewal's requirement are held for their hours to count.
+
+    With ``today``, only what limits them then; without it, the limits of all days.
+    """
+    if requirement.formats:
+        yield f"only {format_list(requirement.formats)} sessions count"
+    for cap in requirement.caps:
+        for value in cap.values:
+            if today is None:
+                yield f"{format_limit(cap, value)}, from {format_date(value.starts_from)}"
+            elif value is cap_in_force(cap, today):
+                yield f"{format_limit(cap, value)} count"
+    if any(value.months for value in requirement.values):
+        yield "different calendar months with at least one session that counts"
+    if requirement.each_year and requirement.counts != "membership":
+        yield "in each year of the cycle, counted from its first day"
+        yield "a year that begins before the endorsement requires nothing"
 
 
 def describe_rulebook(rulebook: Rulebook, accepted: Mapping[str, tuple[str, ...]]) -> Lines:
@@ -197,6 +164,7 @@ def describe_rulebook(rulebook: Rulebook, accepted: Mapping[str, tuple[str, ...]
     sections["Memberships"] = memberships = []
     for name, rule in rulebook.memberships.items():
         memberships += [f"{name}: {rule.says}", f"  accepted: {', '.join(accepted[name])}"]
+        memberships += _indent(describe_membership(rule))
     for key, document in rulebook.documents.items():
         sections[f"Document {document.file}  {document.title}"] = list(_document(rulebook, key))
     sections["Interpretations of all documents"] = list(_general_interpretations(rulebook))
@@ -264,11 +232,16 @@ def _list_citations(rulebook: Rulebook) -> list[tuple[str | None, str]]:
 
 def _list_sources_of_values(rulebook: Rulebook) -> Iterator[Source]:
     for requirement in rulebook.requirements:
-        yield from (value.source for value in requirement.values)
+        yield from (value.source for value in _list_values(requirement))
     for rule in rulebook.providers.values():
         yield from (accepted.source for accepted in rule.accepts)
     for fee in rulebook.fees:
         yield from (value.source for value in fee.values)
+
+
+def _list_values(requirement: Requirement) -> list[Value]:
+    """The values of a requirement and of its caps."""
+    return [*requirement.values, *(value for cap in requirement.caps for value in cap.values)]
 
 
 def _document_section(rulebook: Rulebook, here: Source) -> Lines:
@@ -315,8 +288,20 @@ def _rules_of_category(rulebook: Rulebook, here: Source, category: str) -> Lines
             yield from _indent([requirement.about, *describe_terms(rulebook, requirement)])
     for fee in rulebook.fees_of(category):
         yield from describe_fee(fee, here, rulebook.currency_code)
+        if category in requirement.categories:
+            yield from _limits_of(requirement, here)
     yield from _ratings_for_category(rulebook, here, category)
     yield from _advice_for_category(rulebook, here, category)
+
+
+def _limits_of(requirement: Requirement, here: Source) -> Lines:
+    """What the caps of a requirement come to that a section is the source of."""
+    for cap in requirement.caps:
+        for value in cap.values:
+            if value.source == here:
+                since = f"from {format_date(value.starts_from)}"
+                limit = f"limit of {requirement.id} {since}: {format_limit(cap, value)}"
+                yield f"{limit}{_see(cap.interpretation)}"
 
 
 def _ratings_for_category(rulebook: Rulebook, here: Source, category: str) -> Lines:
@@ -331,13 +316,12 @@ def _ratings_for_category(rulebook: Rulebook, here: Source, category: str) -> Li
 
 def find_first_cycle(rulebook: Rulebook, requirement: Requirement, value: Value) -> date | None:
     """The first day of the first cycle with a value that begins within a cycle; else None."""
-    schemes = [s for s in rulebook.cycles if s.starts_from <= value.starts_from]
-    if requirement.of != "renewal" or not value.asked or not schemes:
+    if requirement.of != "renewal" or not value.asked:
         return None
-    if schemes[-1].kind != "fixed":
+    cycle = common_cycle(rulebook.cycles, value.starts_from)
+    if cycle is None or cycle.starts_on == value.starts_from:
         return None
-    starts_on, ends_on = whole_cycle(schemes[-1], value.starts_from)
-    return None if starts_on == value.starts_from else ends_on + timedelta(days=1)
+    return cycle.ends_on + timedelta(days=1)
 
 
 def _advice_for_category(rulebook: Rulebook, here: Source, category: str) -> Lines:
@@ -373,8 +357,10 @@ def describe_terms(rulebook: Rulebook, requirement: Requirement) -> Lines:
     yield from _alternatives(rulebook, requirement)
     yield from _hours_terms(rulebook, requirement)
     if requirement.membership:
-        yield f"membership in {rulebook.memberships[requirement.membership].says}"
-    if requirement.each_year:
+        membership = rulebook.memberships[requirement.membership]
+        yield f"membership in {membership.says}"
+        yield from describe_membership(membership)
+    if requirement.each_year and requirement.membership:
         yield "each year of the cycle"
     if requirement.asked_of != "everyone":
         yield _RETURNS.get(requirement.asked_of, f"only for {requirement.asked_of}")
@@ -422,6 +408,7 @@ def _hours_terms(rulebook: Rulebook, requirement: Requirement) -> Lines:
     if requirement.providers:
         rule = rulebook.providers[requirement.providers]
         yield f"with a provider who is, on the day of the session: {rule.says}"
+    yield from describe_sessions(requirement)
     if window := requirement.window:
         if window.months:
             span = f"span of {window.months} months"

@@ -1,6 +1,6 @@
 """Why an entry counts or does not: the verdict on it, and the rules and credentials behind it."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import date
 from types import MappingProxyType
 from typing import NamedTuple
@@ -10,6 +10,7 @@ from tracker.formatting import (
     format_date,
     format_hours,
     format_hours_with_unit,
+    format_measure,
     hours_word,
 )
 from tracker.rules.model import ProviderRule
@@ -61,16 +62,26 @@ class Remedy(NamedTuple):
     by_association: bool
 
 
+class CappedHours(NamedTuple):
+    """The minutes of an entry that count toward a requirement whose cap leaves no room for more."""
+
+    requirement_id: str
+    minutes: int
+    reason: Reason
+
+
 class Verdict(NamedTuple):
     """Toward which requirements an entry counts, and why it does or does not.
 
     ``reason`` is None for training that counts. ``remedy`` is None if the entry counts, or if
-    nothing would make it count.
+    nothing would make it count. ``capped`` says where only some of its hours, or none, count: it
+    takes the other entries of the cycle to know, so `tracker.rules.caps` fills it in.
     """
 
     requirement_ids: tuple[str, ...]
     reason: Reason | None
     remedy: Remedy | None = None
+    capped: tuple[CappedHours, ...] = ()
 
     @property
     def counts(self) -> bool:
@@ -93,20 +104,16 @@ def explain(
     exclusion = _find_exclusion(entry, plan, as_of)
     if exclusion:
         return Verdict((), exclusion)
-    requirement_ids = tuple(
-        r.id for r in plan.requirements if r.covers(entry.activity, entry.topics)
-    )
-    if not requirement_ids:
-        return Verdict((), because("not_required", activity=hours_word(entry.activity, "")))
-    if entry.activity != "rsc":
-        return Verdict(requirement_ids, None)
+    verdict = _find_requirements(entry, plan)
+    if not verdict.counts or entry.activity != "rsc":
+        return verdict
     rule = plan.provider_terms
     if provider is None or rule is None:
         return _explain_unknown_provider(entry, rule, plan.association, declined)
     qualification = find_qualification(plan.association, rule, provider, entry.held_on)
     if qualification:
         reason = because("qualified", status=qualification.credential.status)
-        return Verdict(requirement_ids, reason)
+        return verdict._replace(reason=reason)
     reason = explain_unqualified(plan.association, rule, provider, entry.held_on)
     what = because("record_credential", provider=provider.name, rule=rule.says, day=entry.held_on)
     return Verdict((), reason, Remedy(what, by_association=True))
@@ -128,6 +135,27 @@ def _find_exclusion(entry: LoggedEntry, plan: Plan, as_of: date) -> Reason | Non
     if (reason := entry.exclusions.get(plan.association)) is not None:
         return because("excluded", association=plan.association, reason=reason)
     return None
+
+
+def _find_requirements(entry: LoggedEntry, plan: Plan) -> Verdict:
+    """Toward which requirements an entry counts, if its RSC provider is qualified."""
+    covering = [r for r in plan.requirements if r.covers(entry.activity, entry.topics)]
+    requirement_ids = tuple(r.id for r in covering if r.includes(entry.held_on, entry.format))
+    return Verdict(requirement_ids, None) if requirement_ids else _explain_format(entry, covering)
+
+
+def _explain_format(entry: LoggedEntry, covering: Iterable[PlannedRequirement]) -> Verdict:
+    """Why none of the requirements that count such hours includes the entry's format or day."""
+    formats: dict[str, None] = {}
+    for requirement in covering:
+        if requirement.year is None or requirement.year.contains(entry.held_on):
+            formats.update(dict.fromkeys(requirement.rule.formats))
+    if not formats:
+        return Verdict((), because("not_required", activity=hours_word(entry.activity, "")))
+    if entry.format is None:
+        remedy = Remedy(because("record_format"), by_association=False)
+        return Verdict((), because("no_format", formats=tuple(formats)), remedy)
+    return Verdict((), because("other_format", format=entry.format, formats=tuple(formats)))
 
 
 def _explain_unknown_provider(
@@ -153,8 +181,8 @@ def list_held_years(plan: RenewalPlan) -> list[Reason]:
     for requirement in plan.requirements:
         if requirement.held_years and plan.cycle:
             amount = "required"
-            if requirement.is_hours:
-                amount = format_hours_with_unit(requirement.amount)
+            if requirement.is_of_sessions:
+                amount = format_measure(requirement.amount, requirement.unit)
             facts = {"label": requirement.label, "amount": amount}
             years = format_count(requirement.held_years, "year")
             reason = because("held_years", **facts, years=years, starts_on=plan.cycle.starts_on)
@@ -203,9 +231,12 @@ def describe_background(
     """
     rules = []
     for requirement in plan.requirements:
-        if not requirement.covers(entry.activity, entry.topics):
-            continue
-        if verdict.counts and requirement.id not in verdict.requirement_ids:
+        if verdict.counts:
+            is_concerned = requirement.id in verdict.requirement_ids
+        else:
+            in_year = requirement.year is None or requirement.year.contains(entry.held_on)
+            is_concerned = in_year and requirement.covers(entry.activity, entry.topics)
+        if not is_concerned:
             continue
         exemption = exemptions.get(requirement.id)
         place = Place(requirement.source_document, requirement.source_section)
@@ -235,14 +266,18 @@ def _describe_rule(
     """``1 of 6 hours about DEIA toward “DEIA training” (1 hour required)``."""
     if exemption:
         return f"“{requirement.label}”: {format_reason(exemption)}"
-    required = f"{format_hours_with_unit(amount)} required"
+    required = f"{format_measure(amount, requirement.unit)} required"
     if not verdict.counts:
         return f"Meant for “{requirement.label}” ({required})"
-    hours = format_hours_with_unit(entry.minutes)
+    hours, part = format_hours_with_unit(entry.minutes), entry.minutes
     if requirement.topic:
         part = entry.topics[requirement.topic]
-        if part < entry.minutes:
-            hours = f"{format_hours(part)} of {hours}"
+    for capped in verdict.capped:
+        if capped.requirement_id == requirement.id:
+            part = capped.minutes
+    if part < entry.minutes:
+        hours = f"{format_hours(part)} of {hours}"
+    if requirement.topic:
         hours += f" about {requirement.topic}"
     return f"{hours} toward “{requirement.label}” ({required})"
 

@@ -13,16 +13,18 @@ from typing import Annotated, Literal, NamedTuple, Self
 from pydantic import BeforeValidator, Field, StrictBool, model_validator
 
 from tracker.formatting import format_count, format_date, format_money, format_month_day
-from tracker.rules.requirement import (
+from tracker.rules.month_days import (
     ANY_LEAP_YEAR,
+    MonthDay,
+    last_month_day_until,
+    month_day_in,
+)
+from tracker.rules.requirement import (
     Day,
     Key,
-    MonthDay,
     Source,
     StrictModel,
     Text,
-    last_month_day_until,
-    month_day_in,
     require_order,
 )
 

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from dateutil.relativedelta import relativedelta
 
-from tracker.rules.cycles import Cycle, begin_cycle, make_ordinary
+from tracker.rules.cycles import Cycle, begin_cycle, find_ordinary_due_date, make_ordinary
 from tracker.rules.model import CycleScheme, EarlierEndorsement
 
 _DAY = timedelta(days=1)
@@ -26,21 +26,23 @@ def scheme_of(schemes: Sequence[CycleScheme], cycle: Cycle) -> CycleScheme:
     return [scheme for scheme in schemes if scheme.starts_from <= cycle.starts_on][-1]
 
 
-def count_from_application(scheme: CycleScheme, cycle: Cycle, applied_on: date | None) -> Cycle:
+def count_from_application(
+    schemes: Sequence[CycleScheme], endorsed_on: date, cycle: Cycle, applied_on: date | None
+) -> Cycle:
     """The cycle in which an endorsement began, counted from the day of its application.
 
     It is an ordinary one if that was before it. Without an application, or where the scheme does
     not count from it, it stays as it is.
     """
-    if applied_on is None or scheme.first_cycle_from != "application":
+    if applied_on is None or scheme_of(schemes, cycle).first_cycle_from != "application":
         return cycle
     if applied_on < cycle.starts_on:
-        return make_ordinary(scheme, cycle)
-    return begin_cycle(scheme, cycle, applied_on)
+        return make_ordinary(schemes, endorsed_on, cycle)
+    return begin_cycle(schemes, endorsed_on, cycle, applied_on)
 
 
 def continue_cycle(
-    scheme: CycleScheme,
+    schemes: Sequence[CycleScheme],
     cycle: Cycle,
     endorsement: EndorsementTerm,
     others: Iterable[EndorsementTerm],
@@ -50,14 +52,18 @@ def continue_cycle(
     An earlier one that is still renewed in this cycle is not continued: the new one is
     additional.
     """
+    scheme = scheme_of(schemes, cycle)
     if scheme.continues_from and cycle.starts_on < scheme.continues_from:
         return cycle
-    first_day = endorsement.starts_on - timedelta(days=scheme.continues_within_days + 1)
+    endorsed_on = endorsement.starts_on
+    first_day = endorsed_on - timedelta(days=scheme.continues_within_days + 1)
+    # An endorsement that began after the due date has a later one; the earlier one had not.
+    due_on = find_ordinary_due_date(schemes, endorsed_on, cycle)
     for term in others:
-        is_earlier = term.starts_on < endorsement.starts_on
+        is_earlier = term.starts_on < endorsed_on
         kind = _compare_terms(endorsement, term)
-        if is_earlier and kind in scheme.continues and first_day <= term.ends_on < cycle.due_on:
-            return make_ordinary(scheme, cycle)
+        if is_earlier and kind in scheme.continues and first_day <= term.ends_on < due_on:
+            return make_ordinary(schemes, endorsed_on, cycle)
     return cycle
 
 

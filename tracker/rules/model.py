@@ -15,11 +15,15 @@ from pydantic import Field, StrictBool, field_validator, model_validator
 from tracker.formatting import DEFAULT_LOCALE
 from tracker.rules.absence_rules import AbsenceKind, AbsenceRule
 from tracker.rules.fees import Fee
+from tracker.rules.membership import MembershipRule
+from tracker.rules.month_days import MonthDay, WindowDay
 from tracker.rules.requirement import (
     MONTHS_IN_YEAR,
     Day,
     Degree,
     Key,
+    LongHours,
+    PartialHours,
     Purpose,
     Requirement,
     Source,
@@ -28,15 +32,10 @@ from tracker.rules.requirement import (
     require_order,
 )
 
-# What a cycle requires that someone is in for a part of it, or that a change cuts short.
-PartialHours = Literal["all hours", "no hours", "fraction by month", "fraction by year"]
-FirstHours = Literal[
-    "all hours", "no hours", "fraction by month", "fraction by year", "fraction by table"
-]
+# What the cycle of endorsement requires.
+FirstHours = PartialHours | Literal["fraction by table"]
 # From which day on the cycle of endorsement is counted.
 FirstDay = Literal["endorsement", "application"]
-
-
 # An earlier endorsement of the same person that a new one continues.
 EarlierEndorsement = Literal["same category", "other category", "other association"]
 
@@ -208,9 +207,20 @@ class CycleScheme(StrictModel):
     """How cycles run from a date on.
 
     ``fixed`` cycles end on ``ends_on`` and every ``years`` before and after it; ``anniversary``
-    cycles count from the day of endorsement. A cycle is due ``due_days_after_end`` days after its
-    last day, and its grace period is the ``grace_days`` that follow; both last days included.
+    cycles count from the day of endorsement. Every first and last day is included.
+
+    A cycle is due on its last day, ``due_days_after_end`` days after it, ``due_days_before_end``
+    days before it, or on the last day in it named ``due_on``. It is due at its end instead if
+    the due date would be before the cycle or the endorsement, or if a change moves the cycle's
+    end so that ``due_on`` no longer fits it. The grace period is the ``grace_days`` that follow,
+    or the days through the next ``grace_until``.
+
+    ``submission_opens`` is the last such day of the year by the due date, and
+    ``submission_closes`` the next such day after that; or each is so many days from the due date.
+
     ``short_cycle`` is what a cycle requires that the change from or to another scheme cuts short.
+    With ``lengthens_on``, the cycles of the scheme before that run on that day last until the eve
+    of this scheme; ``long_cycle`` is what they require, or how many times a full cycle's hours.
 
     The first cycle, that of endorsement, requires the part ``first_cycle`` of the hours (by the
     rows of ``first_cycle_shares``), counted from the day of ``first_cycle_from``, and nothing of
@@ -229,13 +239,21 @@ class CycleScheme(StrictModel):
     years: int = Field(strict=True, ge=1, le=10)
     ends_on: Day | None = None
     due_days_after_end: int = Field(strict=True, default=0, ge=0, le=366)
-    grace_days: int = Field(strict=True, ge=0, le=366)
+    # Less than a cycle, so that the due date is in it.
+    due_days_before_end: int = Field(strict=True, default=0, ge=0, le=364)
+    due_on: MonthDay | None = None
+    grace_days: int | None = Field(strict=True, default=None, ge=0, le=366)
+    grace_until: MonthDay | None = None
+    submission_opens: WindowDay | None = None
+    submission_closes: WindowDay | None = None
     first_cycle: FirstHours = "all hours"
     first_cycle_shares: tuple[FirstShare, ...] = ()
     first_cycle_from: FirstDay = "endorsement"
     first_cycle_exempts: tuple[Key, ...] = ()
     first_cycle_months_before: int = Field(strict=True, default=0, ge=0, le=60)
     short_cycle: PartialHours | None = None
+    lengthens_on: Day | None = None
+    long_cycle: LongHours | None = None
     continues: tuple[EarlierEndorsement, ...] = ()
     continues_from: Day | None = None
     continues_within_days: int = Field(strict=True, default=0, ge=0, le=3660)
@@ -296,6 +314,49 @@ class CycleScheme(StrictModel):
         if (self.kind == "fixed") != (self.ends_on is not None):
             message = "a fixed cycle needs ends_on (the last day of one cycle); others have none"
             raise ValueError(message)
+        if self.due_on and self.kind != "fixed":
+            message = (
+                "due_on goes with fixed cycles, because anniversary cycles end on all days of the "
+                "year: write due_days_before_end"
+            )
+            raise ValueError(message)
+        return self
+
+    @model_validator(mode="after")
+    def _has_one_due_date_and_grace(self) -> Self:
+        if sum(map(bool, (self.due_days_after_end, self.due_days_before_end, self.due_on))) > 1:
+            message = "give only one of due_days_after_end, due_days_before_end, and due_on"
+            raise ValueError(message)
+        if (self.grace_days is None) == (self.grace_until is None):
+            message = "give either grace_days (0 for no grace period) or grace_until"
+            raise ValueError(message)
+        return self
+
+    @model_validator(mode="after")
+    def _has_a_whole_window(self) -> Self:
+        opens, closes = self.submission_opens, self.submission_closes
+        if closes is not None and opens is None:
+            message = "submission_closes needs submission_opens: when the submission opens"
+            raise ValueError(message)
+        if isinstance(opens, int) and opens > 0:
+            message = (
+                f"submission_opens = {opens} is after the due date: write -{opens} for {opens} "
+                "days before it"
+            )
+            raise ValueError(message)
+        if isinstance(opens, int) and isinstance(closes, int) and closes < opens:
+            message = f"submission_closes = {closes} is before submission_opens = {opens}"
+            raise ValueError(message)
+        return self
+
+    @model_validator(mode="after")
+    def _says_what_long_cycles_require(self) -> Self:
+        if (self.lengthens_on is None) != (self.long_cycle is None):
+            message = (
+                "lengthens_on (a day of the cycles that are lengthened) and long_cycle (what they "
+                "require) go together: give both or neither"
+            )
+            raise ValueError(message)
         return self
 
 
@@ -344,21 +405,6 @@ class ProviderRule(StrictModel):
 
     says: Text
     accepts: tuple[AcceptedProvider, ...] = Field(min_length=1)
-
-
-class MembershipRule(StrictModel):
-    """Which organizations' membership is accepted."""
-
-    says: Text
-    organizations: tuple[Key, ...] = ()
-    any_infant_mental_health_association: StrictBool = False
-
-    @model_validator(mode="after")
-    def _accepts_some(self) -> Self:
-        if not self.organizations and not self.any_infant_mental_health_association:
-            message = "accept at least one organization"
-            raise ValueError(message)
-        return self
 
 
 class Rulebook(StrictModel):
@@ -450,11 +496,12 @@ class Rulebook(StrictModel):
 
     @cached_property
     def topics(self) -> frozenset[str]:
-        """The topics of training that some requirement counts."""
+        """The topics of training that some requirement counts or limits."""
         topics: set[str] = set()
         for requirement in self.requirements:
             if requirement.counts == "training":
                 topics.update(requirement.besides)
+                topics.update(cap.topic for cap in requirement.caps if cap.topic)
                 if requirement.topic:
                     topics.add(requirement.topic)
         return frozenset(topics)
@@ -488,6 +535,20 @@ class Rulebook(StrictModel):
     def fees_of(self, category: str) -> tuple[Fee, ...]:
         """The fees of a category's renewal, in the file's order."""
         return tuple(fee for fee in self.fees if category in fee.categories)
+
+    def renewal_ids(self, category: str) -> list[str]:
+        """The ids of what a category's renewals can require, with those of single years.
+
+        Hours that are required in each year have an id for each: ``rsc.yearly.1``.
+        """
+        years = max((scheme.years for scheme in self.cycles), default=1)
+        ids = []
+        for requirement in self.requirements_of(category):
+            if requirement.each_year and requirement.counts != "membership":
+                ids += [requirement.year_id(number) for number in range(1, years + 1)]
+            else:
+                ids.append(requirement.id)
+        return ids
 
 
 class Organization(StrictModel):

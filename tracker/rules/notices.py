@@ -186,13 +186,17 @@ def _skip_membership(standing: AnyStanding, until: date) -> str | None:
     """Why nobody needs to hear that the membership ends on ``until``: the next one is on record.
 
     A gap is not overlooked if it is longer than the cycle's grace period, or includes the cycle's
-    last day, on which the membership is checked. An application has no such days.
+    last day, on which the membership is checked. An application has no such days. A gap within the
+    membership's own grace period breaks nothing.
     """
     following = find_next_membership(standing, until)
+    grace = standing.plan.membership_grace
+    if following and grace and following.starts_on <= grace.ends_on(until) + _DAY:
+        return _format_next_term(following)
     cycle = standing.plan.cycle if isinstance(standing, Standing) else None
     if following is None or cycle is None:
         return None
-    is_short = (following.starts_on - until).days - 1 <= cycle.grace_days
+    is_short = (following.starts_on - until).days - 1 <= cycle.count_grace_days(cycle.due_on)
     if not is_short or until < cycle.ends_on < following.starts_on:
         return None
     return _format_next_term(following)
@@ -226,7 +230,7 @@ def decide(
         decisions += _decide_reminders(basis, cycle, due_on, quiet)
         if standing.status is Status.LAPSED and config.lapse.notify:
             about = (Kind.LAPSE, cycle.starts_on.isoformat(), due_on)
-            for key, late in basis.due_steps(about, [cycle.grace_days + 1]):
+            for key, late in basis.due_steps(about, [cycle.count_grace_days(due_on) + 1]):
                 decisions.append(Decision(standing, key, late or quiet))
     # The membership and the providers of an old cycle are also the new cycle's: it has the notice.
     if as_of <= cycle.ends_on:
@@ -335,7 +339,8 @@ def _was_moved(due_on: date, cycle_starts_on: date, decided: Mapping[Key, object
 
 def _skip_cutoff(standing: Standing, cutoff: Cutoff) -> str | None:
     for result in standing.results:
-        if result.requirement.counts == "rsc" and result.outcome is Outcome.WAIVED:
+        is_whole = result.requirement.counts == "rsc" and not result.requirement.is_part
+        if is_whole and result.outcome is Outcome.WAIVED:
             return "RSC is waived"
     ends_on = standing.facts.ends_on
     if ends_on and ends_on <= cutoff.ending.last_day:

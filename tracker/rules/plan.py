@@ -6,16 +6,18 @@ from datetime import date
 from fractions import Fraction
 from functools import cached_property
 
-from tracker.formatting import hours_word
+from tracker.formatting import format_list, format_ordinal, hours_word
 from tracker.rules.absence_rules import AbsenceKind
-from tracker.rules.cycles import Cycle, end_of_years
+from tracker.rules.cycles import Cycle, CycleYear, list_years
 from tracker.rules.fees import PlannedFee
+from tracker.rules.membership import MembershipGrace
 from tracker.rules.model import ProviderRule, Rulebook
-from tracker.rules.requirement import HOURS, Requirement, Value
+from tracker.rules.requirement import HOURS, Cap, Requirement, SessionFormat, Value
 
+_HOURS, _MONTHS = "hours", "months"
 _UNITS = {
-    "training": "hours",
-    "rsc": "hours",
+    "training": _HOURS,
+    "rsc": _HOURS,
     "membership": "membership",
     "education": "degree",
     "work": "positions",
@@ -33,6 +35,17 @@ _RETURNS: dict[str, AbsenceKind] = {
 }
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class PlannedCap:
+    """At most so many minutes of a requirement that are alike: see `Cap`."""
+
+    formats: tuple[SessionFormat, ...]
+    topic: str | None
+    minutes: int
+    source_document: str
+    source_section: str
+
+
 # Equal only to itself: plans are shared (`Rulebooks.plan_for`), and often looked up in caches.
 @dataclass(frozen=True, slots=True, eq=False)
 class PlannedRequirement:
@@ -42,9 +55,12 @@ class PlannedRequirement:
     ``amount`` is in minutes for hours, months for years, else a number of ``unit``. ``is_exempt``:
     it is not required in the cycle of endorsement. ``returns_from``: only those whose leave (or
     inactive status) ended in the cycle owe it. ``sum_key`` names the sum in `Facts.minutes` that
-    counts. ``services`` are the kinds of work that count, in words. ``held_years`` are the years
-    held that the amount rests on; 0 if it is for everyone. ``rule``
-    has the terms that only an application has.
+    counts; with ``needs_days``, `Facts.days` count instead. ``services`` are the kinds of work that
+    count, in words. ``held_years`` are the years held that the amount rests on; 0 if it is for
+    everyone. ``rule`` has the terms that only an application has.
+
+    ``year`` is the year of the cycle that it is about; None for the whole cycle. ``own_formats``
+    are its formats if another requirement counts sessions of others.
     """
 
     id: str
@@ -65,25 +81,60 @@ class PlannedRequirement:
     services: tuple[str, ...]
     held_years: int
     rule: Requirement
+    year: CycleYear | None = None
+    own_formats: tuple[SessionFormat, ...] = ()
+    caps: tuple[PlannedCap, ...] = ()
+    needs_days: bool = False
+
+    @property
+    def kind_name(self) -> str:
+        """What its hours are called in a few letters: ``training``, ``DEIA``, ``group RSC``."""
+        name = hours_word(self.counts, self.topic or "")
+        return f"{format_list(self.own_formats)} {name}" if self.own_formats else name
 
     @property
     def hours_name(self) -> str:
-        """What its hours are called in a few letters: ``training``, ``RSC``, ``DEIA``."""
-        return hours_word(self.counts, self.topic or "")
+        """`kind_name`, with the year or the months that it is about."""
+        name = self.kind_name
+        if self.is_spread:
+            name += " in different months"
+        return f"{name} in the {format_ordinal(self.year.number)} year" if self.year else name
+
+    @property
+    def own_topics(self) -> list[str]:
+        """The topics that it counts, limits, or leaves out."""
+        names = [self.topic, *self.rule.besides, *(cap.topic for cap in self.caps)]
+        return [topic for topic in names if topic]
 
     @property
     def is_hours(self) -> bool:
-        """Whether it is about hours of sessions."""
+        """Whether its amount is in minutes."""
+        return self.unit == _HOURS
+
+    @property
+    def is_spread(self) -> bool:
+        """Whether its amount is the number of calendar months with a session."""
+        return self.unit == _MONTHS
+
+    @property
+    def is_of_sessions(self) -> bool:
+        """Whether sessions are counted, by their hours or by the months in which they fall."""
         return self.counts in HOURS
 
     @property
     def is_part(self) -> bool:
         """Whether its hours lie inside those of another requirement."""
-        return bool(self.topic or self.rule.inside or self.rule.besides)
+        is_narrower = self.year or self.own_formats or self.is_spread
+        return bool(self.topic or self.rule.inside or self.rule.besides or is_narrower)
 
     def covers(self, activity: str, topics: Collection[str]) -> bool:
         """Whether hours of this activity, about these topics, are of the kind required."""
         return self.counts == activity and (self.topic is None or self.topic in topics)
+
+    def includes(self, day: date, session_format: str | None) -> bool:
+        """Whether sessions of this day and format are among those that it counts."""
+        has_format = not self.rule.formats or session_format in self.rule.formats
+        return has_format and (self.year is None or self.year.contains(day))
 
 
 @dataclass(frozen=True, eq=False)
@@ -121,6 +172,17 @@ class Plan:
         rules = [requirement.rule for requirement in self.requirements]
         keys = {key for rule in rules for key in (*rule.signed, rule.attested_by)}
         return tuple(key for key in self.rulebook.attestations if key in keys)
+
+    @cached_property
+    def membership_grace(self) -> MembershipGrace | None:
+        """How long a membership counts after its last day; None if it ends with that day."""
+        name = self.membership_rule
+        return self.rulebook.memberships[name.partition("/")[2]].grace if name else None
+
+    @cached_property
+    def has_caps(self) -> bool:
+        """Whether how much of a session counts depends on the other sessions."""
+        return any(requirement.caps for requirement in self.requirements)
 
     @cached_property
     def topics(self) -> tuple[str, ...]:
@@ -162,14 +224,14 @@ class RenewalPlan(Plan):
     @cached_property
     def year_ends(self) -> tuple[date, ...]:
         """The last days of the cycle's whole years; none unless something is required each year."""
-        if self.cycle is None or not any(r.each_year for r in self.requirements):
+        if self.cycle is None or not any(r.each_year or r.year for r in self.requirements):
             return ()
-        ends = []
-        for number in range(1, self.cycle.ends_on.year - self.cycle.starts_on.year + 2):
-            end = end_of_years(self.cycle.starts_on, number)
-            if end <= self.cycle.ends_on:
-                ends.append(end)
-        return tuple(ends)
+        return tuple(year.ends_on for year in list_years(self.cycle))
+
+    @cached_property
+    def needs_days(self) -> bool:
+        """Whether it takes `Facts.days` to judge it."""
+        return any(requirement.needs_days for requirement in self.requirements)
 
 
 @dataclass(frozen=True, eq=False)
@@ -191,12 +253,13 @@ def plan_renewal(
         return RenewalPlan(rulebook, category, (), None)
     planned = []
     for rule in rules:
-        value = value_in_force(rule, cycle.starts_on, category, held_years)
-        if value and value_in_force(rule, cycle.ends_on, category, held_years):
-            share = Fraction(0) if rule.id in cycle.exempts else cycle.share
-            planned.append(_plan_requirement(rulebook, rule, value, share))
-            if rule.id in cycle.exempts:
-                planned[-1] = replace(planned[-1], is_exempt=True)
+        if value := _value_for_cycle(rule, cycle, category, held_years):
+            is_exempt = rule.id in cycle.exempts
+            share = Fraction(0) if is_exempt else cycle.share
+            requirement = _plan_requirement(rulebook, rule, value, share)
+            if is_exempt:
+                requirement = replace(requirement, is_exempt=True)
+            planned += _plan_parts(rulebook, rules, requirement, value, cycle)
     fees = _plan_fees(rulebook, category, cycle)
     return RenewalPlan(rulebook, category, tuple(planned), cycle, fees)
 
@@ -251,10 +314,86 @@ def _rank(value: Value) -> tuple[bool, int]:
     return bool(value.categories), value.held_years
 
 
+def cap_in_force(cap: Cap, day: date) -> Value | None:
+    """The cap's value in force on ``day``; None before the first, and after it has ended."""
+    started = [value for value in cap.values if value.starts_from <= day]
+    return started[-1] if started and started[-1].asked else None
+
+
+def _value_for_cycle(
+    requirement: Requirement, cycle: Cycle, category: str, held_years: int
+) -> Value | None:
+    """The value in force on a cycle's first day, unless it has ended by the cycle's last day."""
+    value = value_in_force(requirement, cycle.starts_on, category, held_years)
+    return value if value_in_force(requirement, cycle.ends_on, category, held_years) else None
+
+
 def _full_amount(rule: Requirement, value: Value) -> int:
     if rule.references:
         return len(rule.references.slots)
-    return value.minutes or value.months or value.many or len(rule.signed) or 1
+    amount = value.minutes or value.months or value.months_of_work or value.many
+    return amount or len(rule.signed) or 1
+
+
+def _find_unit(rule: Requirement, value: Value) -> str:
+    if value.months:
+        return _MONTHS
+    return "years" if value.years else rule.unit or _UNITS[rule.counts]
+
+
+def _plan_parts(
+    rulebook: Rulebook,
+    rules: Iterable[Requirement],
+    requirement: PlannedRequirement,
+    value: Value,
+    cycle: Cycle,
+) -> list[PlannedRequirement]:
+    """A renewal's requirement with its caps; one for each year if its hours are required yearly.
+
+    A year that began before the endorsement is left out. What a year requires does not depend on
+    the share of the cycle that is left.
+    """
+    rule = requirement.rule
+    if not requirement.is_of_sessions:
+        return [requirement]
+    planned = replace(
+        requirement,
+        own_formats=rule.formats if _count_other_formats(rules, rule) else (),
+        caps=tuple(_plan_caps(rulebook, rule, cycle)),
+        needs_days=bool(rule.formats or rule.caps or rule.each_year or requirement.is_spread),
+    )
+    if not rule.each_year:
+        return [planned]
+    return [
+        replace(
+            planned,
+            id=rule.year_id(year.number),
+            label=f"{rule.label}, {format_ordinal(year.number)} year",
+            amount=_full_amount(rule, value),
+            year=year,
+            each_year=False,
+        )
+        for year in list_years(cycle)[cycle.years_before :]
+    ]
+
+
+def _count_other_formats(rules: Iterable[Requirement], rule: Requirement) -> int:
+    """How many requirements of whole RSC hours count sessions of other formats than this one."""
+    count = 0
+    for other in rules:
+        is_whole = other.counts == "rsc" and not other.each_year and not other.values[0].months
+        count += is_whole and {*other.formats} != {*rule.formats}
+    return count
+
+
+def _plan_caps(rulebook: Rulebook, rule: Requirement, cycle: Cycle) -> Iterable[PlannedCap]:
+    """The caps in force in a cycle, those within others first."""
+    for cap in sorted(rule.caps, key=lambda cap: len(cap.formats)):
+        value = cap_in_force(cap, cycle.starts_on)
+        if value and cap_in_force(cap, cycle.ends_on):
+            document = rulebook.documents[value.source.document].title
+            section = value.source.section
+            yield PlannedCap(cap.formats, cap.topic, value.minutes, document, section)
 
 
 def _plan_requirement(
@@ -274,7 +413,7 @@ def _plan_requirement(
         topic=rule.topic,
         sum_key=f"topic:{rule.topic}" if rule.topic else rule.counts,
         amount=amount,
-        unit="years" if value.years else rule.unit or _UNITS[rule.counts],
+        unit=_find_unit(rule, value),
         is_exempt=is_prorated and share == 0,
         is_for_everyone=rule.asked_of == "everyone",
         only_rsc_providers=rule.asked_of == "those who provide RSC",

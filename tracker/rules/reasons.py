@@ -23,6 +23,10 @@ SENTENCES = {
     "starting that day",
     "excluded": "{association} decided that it does not: {reason}",
     "not_required": "no {activity} hours are required",
+    "other_format": "its format is {format}, and only {formats} sessions count",
+    "no_format": "its format is not recorded, and only {formats} sessions count",
+    "format_cap": "at most {hours} of {formats} sessions count",
+    "topic_cap": "at most {hours} about {topic} count",
     # A requirement of a renewal that is exempt.
     "first_cycle": "no hours are required in the cycle of endorsement",
     "first_cycle_part": "a part of the hours is required, because the endorsement began on "
@@ -43,6 +47,13 @@ SENTENCES = {
     # An amount for endorsements that were held for so many years when the cycle began.
     "held_years": "“{label}” is {amount}, because the endorsement had been held for {years} when "
     "the cycle began on {starts_on}",
+    # A cycle whose end a change of the rules moved.
+    "changed_cycle": "no hours are required in this cycle, because a change of the rules moved its "
+    "end to {ends_on}",
+    "changed_cycle_less": "a part of the hours is required, because a change of the rules moved "
+    "the end of this cycle to {ends_on}",
+    "changed_cycle_more": "more hours are required than in other cycles, because a change of the "
+    "rules moved the end of this one to {ends_on}",
     "waived": "waived by the association",
     "on_leave": "excused while {status}",
     "no_membership_away": "not required on days away",
@@ -128,6 +139,7 @@ SENTENCES = {
     "endorsed_or_vetted_referees": "{count} must be endorsed as {categories} or vetted",
     # What would make an entry count.
     "name_provider": "It can count once the entry names the RSC provider",
+    "record_format": "It can count once the entry has its format",
     "correct_provider": "If the name is wrong, correct it in the entry",
     "confirm_provider": "It counts once {provider} is confirmed",
     "confirm_provider_as": "It counts once {provider} is confirmed, as {rule}, for {day}",

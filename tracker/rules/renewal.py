@@ -8,6 +8,8 @@ from enum import StrEnum
 from functools import lru_cache
 from typing import NamedTuple
 
+from dateutil.relativedelta import relativedelta
+
 from tracker.rules.absences import (
     NO_ABSENCE,
     AbsenceEffect,
@@ -18,7 +20,15 @@ from tracker.rules.absences import (
     list_counted,
     reduce_amount,
 )
-from tracker.rules.counting import count_minutes, find_cover_end, is_covered, merge_spans
+from tracker.rules.counting import (
+    count_days,
+    count_minutes,
+    find_cover_end,
+    find_membership_end,
+    is_covered,
+    list_counted_spans,
+    merge_spans,
+)
 from tracker.rules.cycles import Cycle
 from tracker.rules.fees import settle_fee
 from tracker.rules.plan import PlannedRequirement, RenewalPlan
@@ -54,16 +64,19 @@ def judge_renewal(plan: RenewalPlan, facts: Facts, as_of: date) -> Standing | No
     if _ends_before(facts, due_on):
         return None
     checked_on = min(as_of, cycle.ends_on)
-    covered_until = find_cover_end(facts.memberships, checked_on)
+    memberships = list_counted_spans(plan, facts.memberships)
+    counted_until = find_cover_end(memberships, checked_on)
     effect = NO_ABSENCE
     if facts.leaves:
         effect = find_effect(plan, facts.leaves, facts.starts_on, due_on)
-    results = _judge_requirements(plan, facts, checked_on, covered_until, effect)
+    results = _judge_requirements(plan, facts, checked_on, memberships, effect)
+    results = _mark_open_years(plan, results, as_of)
     status = _find_status(results, effect, cycle, due_on, as_of)
-    spans = (facts.memberships, effect.without_membership)
-    change = _find_next_change(plan, status, due_on, as_of, spans, covered_until)
+    spans = (memberships, effect.without_membership)
+    change = _find_next_change(plan, status, due_on, as_of, spans, counted_until)
     if facts.next_entry_on:
         change = min(facts.next_entry_on, change or date.max)
+    covered_until = find_membership_end(plan, facts.memberships, counted_until)
     return Standing(facts, plan, status, due_on, tuple(results), change, covered_until)
 
 
@@ -110,7 +123,7 @@ def _judge_requirements(
     plan: RenewalPlan,
     facts: Facts,
     checked_on: date,
-    covered_until: date | None,
+    memberships: tuple[Span, ...],
     effect: AbsenceEffect,
 ) -> list[Result]:
     signed = facts.submitted.signed if facts.submitted else frozenset[str]()
@@ -119,15 +132,14 @@ def _judge_requirements(
         if not requirement.is_for_everyone and not _is_asked(requirement, facts, effect):
             continue
         required = requirement.amount
-        if requirement.is_hours:
-            counted = count_minutes(requirement, facts.minutes)
+        if requirement.is_of_sessions:
+            counted = _count_sessions(requirement, facts)
         elif requirement.counts == "membership":
             days = _list_membership_days(plan, requirement, facts.starts_on, checked_on)
             required += len(days)
-            counted = sum(is_covered(facts.memberships, day) for day in days)
-            counted += covered_until is not None
+            counted = sum(is_covered(memberships, day) for day in (*days, checked_on))
             if away := effect.without_membership:
-                required, counted = _skip_days([*days, checked_on], away, facts.memberships)
+                required, counted = _skip_days([*days, checked_on], away, memberships)
         else:
             counted = _count_other(plan, requirement, facts)
         is_waived = requirement.id in facts.waived
@@ -135,6 +147,12 @@ def _judge_requirements(
         result = _compare(requirement, required, counted, is_waived, is_attested)
         results.append(result if effect is NO_ABSENCE else _apply_absence(result, effect))
     return results
+
+
+def _count_sessions(requirement: PlannedRequirement, facts: Facts) -> int:
+    if requirement.needs_days:
+        return count_days(requirement, facts.days)
+    return count_minutes(requirement, facts.minutes)
 
 
 def _is_asked(requirement: PlannedRequirement, facts: Facts, effect: AbsenceEffect) -> bool:
@@ -186,6 +204,20 @@ def _is_paid(plan: RenewalPlan, requirement: PlannedRequirement, facts: Facts) -
             on_time_through = fee.on_time_through(due_on, cycle.grace_ends_on(cycle.due_on))
             return settle_fee(fee, on_time_through, facts.payments, date.max).is_paid
     return True
+
+
+def _mark_open_years(plan: RenewalPlan, results: list[Result], as_of: date) -> list[Result]:
+    """Set ``closes_on`` for each year of the cycle, unless it is over while the cycle is not."""
+    cycle = plan.cycle
+    if cycle is None or not plan.needs_days:
+        return results
+    marked = []
+    for result in results:
+        year = result.requirement.year
+        if year is not None and not year.ends_on < as_of <= cycle.ends_on:
+            result = result._replace(closes_on=year.ends_on)  # noqa: PLW2901
+        marked.append(result)
+    return marked
 
 
 @lru_cache(maxsize=8_192)
@@ -247,7 +279,7 @@ def _find_next_change(
     due_on: date,
     as_of: date,
     spans: tuple[tuple[Span, ...], tuple[Span, ...]],
-    covered_until: date | None,
+    counted_until: date | None,
 ) -> date | None:
     """The first day after ``as_of`` on which passing time could change the outcome.
 
@@ -262,12 +294,12 @@ def _find_next_change(
         days.append(due_on + _DAY)
     elif status is Status.OVERDUE:
         days.append(cycle.grace_ends_on(due_on) + _DAY)
-    days += _list_days_of_membership_change(cycle, spans, covered_until)
+    days += _list_days_of_membership_change(cycle, spans, counted_until)
     return min([day for day in days if day > as_of], default=None)
 
 
 def _list_days_of_membership_change(
-    cycle: Cycle, spans: tuple[tuple[Span, ...], tuple[Span, ...]], covered_until: date | None
+    cycle: Cycle, spans: tuple[tuple[Span, ...], tuple[Span, ...]], counted_until: date | None
 ) -> list[date]:
     memberships, without_membership = spans
     days = [span.starts_on for span in memberships if span.starts_on <= cycle.ends_on]
@@ -275,8 +307,8 @@ def _list_days_of_membership_change(
         edges = (span.starts_on, min(span.ends_on, cycle.ends_on) + _DAY)
         days += [day for day in edges if day <= cycle.ends_on]
     # After the cycle's last day, the membership checked is always that day's.
-    if covered_until is not None and covered_until < cycle.ends_on:
-        days.append(covered_until + _DAY)
+    if counted_until is not None and counted_until < cycle.ends_on:
+        days.append(counted_until + _DAY)
     return days
 
 
@@ -303,8 +335,12 @@ def falls_behind_on(standing: Standing) -> date | None:
     cycle = standing.plan.cycle
     if cycle is None or standing.status is not Status.OPEN:
         return None
-    days = [_behind_on(standing, result, cycle) for result in standing.results]
-    return min((day for day in days if day and day <= cycle.ends_on), default=None)
+    deadline = _find_deadline(standing, cycle)
+    days = [
+        _behind_on(standing, result, _span_of(result, cycle, deadline))
+        for result in standing.results
+    ]
+    return min((day for day in days if day and day <= deadline), default=None)
 
 
 def forecast(standing: Standing, result: Result, today: date) -> Forecast | None:
@@ -315,26 +351,34 @@ def forecast(standing: Standing, result: Result, today: date) -> Forecast | None
     cycle = standing.plan.cycle
     if cycle is None or standing.status is not Status.OPEN or today > cycle.ends_on:
         return None
-    behind_on = _behind_on(standing, result, cycle)
+    deadline = _find_deadline(standing, cycle)
+    span = _span_of(result, cycle, deadline)
+    behind_on = _behind_on(standing, result, span)
     if behind_on is None:
         return None
-    done_on = _done_on(standing, result, cycle, today)
+    done_on = _done_on(standing, result, span, today)
     if behind_on <= today:
         return Forecast(Pace.BEHIND, done_on)
     if done_on is None:
         return None
-    return Forecast(Pace.ON if done_on <= cycle.ends_on else Pace.NEARLY, done_on)
+    return Forecast(Pace.ON if done_on <= span.ends_on else Pace.NEARLY, done_on)
 
 
-def _done_on(standing: Standing, result: Result, cycle: Cycle, today: date) -> date | None:
-    days = (today - max(cycle.starts_on, standing.facts.starts_on)).days
+def _done_on(standing: Standing, result: Result, span: Span, today: date) -> date | None:
+    days = (today - max(span.starts_on, standing.facts.starts_on)).days
+    # Of a year of the cycle that has not begun, there are fewer than no days.
     if days < _MIN_DAYS_FOR_FORECAST or not result.counted:
         return None
     days_left = -(-result.short * days // result.counted)
     return today + timedelta(days=days_left) if days_left < (date.max - today).days else None
 
 
-def _behind_on(standing: Standing, result: Result, cycle: Cycle) -> date | None:
+def _find_deadline(standing: Standing, cycle: Cycle) -> date:
+    """The last day on which hours are in time: by the due date in force, and in the cycle."""
+    return min(standing.due_on or cycle.ends_on, cycle.ends_on)
+
+
+def _behind_on(standing: Standing, result: Result, span: Span) -> date | None:
     """The first day on which one requirement is behind an even pace; None if it has no pace.
 
     Hours that are required in proportion are due in the days that are not away.
@@ -342,25 +386,41 @@ def _behind_on(standing: Standing, result: Result, cycle: Cycle) -> date | None:
     # Hours about a topic come with the right training, not with the months. What can be attested
     # need not be logged.
     requirement = result.requirement
-    is_logged = requirement.is_hours and requirement.rule.attested_by is None
-    if not is_logged or requirement.topic or result.outcome is not Outcome.SHORT:
+    has_pace = requirement.is_of_sessions and requirement.rule.attested_by is None
+    if not has_pace or requirement.topic or result.outcome is not Outcome.SHORT:
         return None
-    away = _list_days_away(standing, cycle) if result.notes else []
-    days = (cycle.ends_on - cycle.starts_on).days + 1
-    days -= sum((span.ends_on - span.starts_on).days + 1 for span in away)
+    starts_on, ends_on = span
+    away = _list_days_away(standing, span) if result.notes else []
+    days = (ends_on - starts_on).days + 1
+    days -= sum((each.ends_on - each.starts_on).days + 1 for each in away)
     reached = result.counted * days // result.required
-    behind_on = cycle.starts_on + timedelta(days=reached + days // _SLACK)
-    for span in away:
-        if span.starts_on <= behind_on:
-            behind_on += span.ends_on - span.starts_on + _DAY
+    behind_on = starts_on + timedelta(days=reached + days // _SLACK)
+    for each in away:
+        if each.starts_on <= behind_on:
+            behind_on += each.ends_on - each.starts_on + _DAY
+    # What its year, or the months that are left, cannot complete any more is behind in any case.
+    behind_on = min(behind_on, ends_on + _DAY)
+    if requirement.is_spread:
+        behind_on = min(behind_on, _first_day_of_month(ends_on, 2 - result.short))
     return behind_on
 
 
-def _list_days_away(standing: Standing, cycle: Cycle) -> list[Span]:
-    """The days of leave and inactive status in a cycle, in order."""
+def _list_days_away(standing: Standing, within: Span) -> list[Span]:
+    """The days of leave and inactive status within a span, in order."""
     spans = []
     for absence in list_counted(standing.plan.rulebook, standing.facts.leaves):
-        first, last = max(absence.starts_on, cycle.starts_on), min(absence.ends_on, cycle.ends_on)
+        first = max(absence.starts_on, within.starts_on)
+        last = min(absence.ends_on, within.ends_on)
         if first <= last:
             spans.append(Span(first, last))
     return merge_spans(spans)
+
+
+def _span_of(result: Result, cycle: Cycle, deadline: date) -> Span:
+    """The days in which what a requirement counts must fall to be in time."""
+    span = result.requirement.year or cycle
+    return Span(span.starts_on, min(span.ends_on, deadline))
+
+
+def _first_day_of_month(day: date, months_later: int) -> date:
+    return day.replace(day=1) + relativedelta(months=months_later)

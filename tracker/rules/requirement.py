@@ -1,6 +1,6 @@
 """The form of a requirement in a rulebook: what it counts, from when on, and by which terms."""
 
-from calendar import isleap
+from collections.abc import Sequence
 from datetime import date, timedelta
 from itertools import pairwise
 from typing import Annotated, Literal, Self, get_args
@@ -10,6 +10,7 @@ from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
+    PlainValidator,
     Strict,
     StrictBool,
     model_validator,
@@ -37,49 +38,29 @@ def _check_nearness(day: date) -> date:
 
 Day = Annotated[date, Strict(), AfterValidator(_check_nearness)]
 
-_LEAP_DAY = "02-29"
-# Days of the year are checked and named by a year that has all of them.
-ANY_LEAP_YEAR = 4
+# What a cycle requires that someone is in for a part of it, or that a change cuts short.
+PartialHours = Literal["all hours", "no hours", "fraction by month", "fraction by year"]
+_MOST_TIMES = 10
 
 
-def check_month_day(text: str) -> str:
-    """Refuse what is no day of any year."""
-    try:
-        date.fromisoformat(f"{ANY_LEAP_YEAR:04}-{text}")
-    except ValueError as error:
-        message = 'is no day of a year: write the month and the day in quotes, such as "03-31"'
-        raise ValueError(message) from error
-    return text
+def _check_long_cycle(value: object) -> str | float:
+    """What a lengthened cycle requires; checked here, because a union has an error a member."""
+    if value in get_args(PartialHours):
+        return str(value)
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        value = 0
+    if not 0 < value <= _MOST_TIMES:
+        listed = ", ".join(get_args(PartialHours))
+        message = (
+            f"must be one of {listed}, or how many times a full cycle's hours are required, such "
+            f"as 1.5 (at most {_MOST_TIMES})"
+        )
+        raise ValueError(message)
+    return float(value)
 
 
-# A day of every year: "03-31". "02-29" is February 28 in a year without February 29.
-MonthDay = Annotated[str, Strict(), AfterValidator(check_month_day)]
-
-
-def month_day_in(year: int, month_day: str) -> date:
-    """The day of one year that a `MonthDay` names."""
-    month, day = int(month_day[:2]), int(month_day[3:])
-    if month_day == _LEAP_DAY and not isleap(year):
-        day -= 1
-    return date(year, month, day)
-
-
-def is_leap_day(day: date) -> bool:
-    """Whether a day is February 29."""
-    return f"{day:%m-%d}" == _LEAP_DAY
-
-
-def first_month_day_after(month_day: str, day: date) -> date:
-    """The first day of that name after ``day``; the day itself is not meant."""
-    found = month_day_in(day.year, month_day)
-    return found if found > day else month_day_in(day.year + 1, month_day)
-
-
-def last_month_day_until(month_day: str, day: date) -> date:
-    """The last day of that name on or before ``day``."""
-    found = month_day_in(day.year, month_day)
-    return found if found <= day else month_day_in(day.year - 1, month_day)
-
+# `PartialHours`, or how many times a full cycle's hours.
+LongHours = Annotated[str | float, PlainValidator(_check_long_cycle)]
 
 # What an education may have led to. Only the middle four are degrees, in rising order.
 Level = Literal[
@@ -96,6 +77,13 @@ Ages = Literal["birth to 36 months", "3 up to 6 years"]
 AGES: tuple[Ages, ...] = get_args(Ages)
 # What a position serves: one of the age groups, or both.
 POSITION_AGES = (*AGES, "; ".join(AGES))
+# Who a membership is of: the person, or the agency that they work for.
+MembershipKind = Literal["individual", "agency"]
+MEMBERSHIP_KINDS: tuple[MembershipKind, ...] = get_args(MembershipKind)
+INDIVIDUAL = "individual"
+# How an RSC session was held, as entries record it.
+SessionFormat = Literal["individual", "group", "peer"]
+FORMATS: tuple[SessionFormat, ...] = get_args(SessionFormat)
 # The service of a position that provides RSC to others, as every rulebook names it.
 RSC_SERVICE = "rsc"
 # What a rule is about: staying endorsed, or becoming endorsed.
@@ -112,7 +100,7 @@ AskedOf = Literal[
 ]
 # Keys that change nothing unless this is counted.
 _GOES_WITH = {
-    "each_year": "membership",
+    "formats": "rsc",
     "besides": "training",
     "inside": "rsc",
     "reviewed": "signed",
@@ -244,15 +232,17 @@ class Source(StrictModel):
 class Value(StrictModel):
     """What is required from a date on; ``asked = false`` ends the requirement on that date.
 
-    ``hours`` of sessions, ``years`` of work, or how ``many`` of the requirement's unit. Only for
-    some of the requirement's ``categories`` (none: for all), and only for endorsements that, on
-    the cycle's first day, have been held for ``held_years`` or more.
+    ``hours`` of sessions, in how many calendar ``months`` a session must fall, ``years`` of work,
+    or how ``many`` of the requirement's unit. Only for some of the requirement's ``categories``
+    (none: for all), and only for endorsements that, on the cycle's first day, have been held for
+    ``held_years`` or more.
     """
 
     starts_from: Day = Field(alias="from")
     categories: tuple[Key, ...] = ()
     held_years: int = Field(strict=True, default=0, ge=0, le=50)
     hours: float | None = Field(strict=True, default=None, gt=0, le=1000)
+    months: int | None = Field(strict=True, default=None, ge=1, le=120)
     years: float | None = Field(strict=True, default=None, gt=0, le=50)
     many: int | None = Field(strict=True, default=None, ge=1, le=1000)
     asked: StrictBool = True
@@ -275,18 +265,58 @@ class Value(StrictModel):
         return round((self.hours or 0) * MINUTES_IN_HOUR)
 
     @property
-    def months(self) -> int:
+    def months_of_work(self) -> int:
         """The years required, in whole months; 0 if it is not about years."""
         return round((self.years or 0) * MONTHS_IN_YEAR)
+
+
+class Cap(StrictModel):
+    """At most so many of a requirement's hours count that are alike.
+
+    Those of RSC sessions held in one of ``formats``, or training hours about ``topic``. The value
+    in force on a cycle's first day limits them, unless the cap has ended by its last day.
+    """
+
+    formats: tuple[SessionFormat, ...] = ()
+    topic: Key | None = None
+    interpretation: Key | None = None
+    values: tuple[Value, ...] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _names_what_it_limits(self) -> Self:
+        if bool(self.formats) == bool(self.topic):
+            message = 'a cap limits hours that are alike: write formats = ["peer"], or a topic'
+            raise ValueError(message)
+        _require_each_once("formats", self.formats)
+        return self
+
+    @model_validator(mode="after")
+    def _values_are_hours(self) -> Self:
+        for value in self.values:
+            has_others = any((value.months, value.years, value.many))
+            if (value.hours is not None) != value.asked or has_others:
+                message = f"the value from {value.starts_from}: a cap needs hours"
+                raise ValueError(message)
+            if value.categories or value.held_years:
+                message = (
+                    f"the value from {value.starts_from}: a cap is the same for everyone: remove "
+                    "categories and held_years"
+                )
+                raise ValueError(message)
+        require_order("values", [value.starts_from for value in self.values])
+        return self
 
 
 class Requirement(StrictModel):
     """What renewals, or applications, of certain categories require, by date.
 
-    ``either`` names a group of requirements of which one is enough. ``inside`` names the RSC
-    requirement whose hours include these. ``besides`` names topics whose hours do not count here.
-    ``attested_by`` is the statement that, signed with the renewal, stands for what is missing.
-    ``fee`` is the fee that has to be paid.
+    ``formats`` are the formats of the RSC sessions that count (none given: any), ``caps`` limit
+    how many hours of a kind count. ``each_year`` requires the membership, the hours, or the months
+    in each year of the cycle; its years begin on its first day. ``either`` names a group of
+    requirements of which one is enough. ``inside`` names the RSC requirement whose hours include
+    these. ``besides`` names topics whose hours do not count here. ``attested_by`` is the statement
+    that, signed with the renewal, stands for what is missing. ``fee`` is the fee that has to be
+    paid.
     """
 
     id: Key
@@ -308,6 +338,8 @@ class Requirement(StrictModel):
     ]
     unit: Text | None = None
     topic: Key | None = None
+    formats: tuple[SessionFormat, ...] = ()
+    caps: tuple[Cap, ...] = ()
     besides: tuple[Key, ...] = ()
     asked_of: AskedOf = "everyone"
     providers: Key | None = None
@@ -325,6 +357,10 @@ class Requirement(StrictModel):
     reviewed: StrictBool = False
     interpretation: Key | None = None
     values: tuple[Value, ...] = Field(min_length=1)
+
+    def year_id(self, number: int) -> str:
+        """The id of what it requires in one year of a cycle, counted from one."""
+        return f"{self.id}.{number}"
 
     @model_validator(mode="after")
     def _years_have_no_unit(self) -> Self:
@@ -396,12 +432,42 @@ class Requirement(StrictModel):
         if self.attested_by and self.counts not in _ATTESTABLE:
             message = "attested_by goes with training, rsc, and membership: remove it"
             raise ValueError(message)
+        if self.of == "application" and (self.formats or self.caps):
+            message = "formats and caps go with renewals: remove them from an application"
+            raise ValueError(message)
         return self
+
+    @model_validator(mode="after")
+    def _limits_its_sessions(self) -> Self:
+        if self.each_year and self.counts not in (*HOURS, "membership"):
+            message = "each_year goes with training, rsc, and membership: remove it"
+            raise ValueError(message)
+        _require_each_once("formats", self.formats)
+        for number, cap in enumerate(self.caps, 1):
+            fault = self._find_fault(cap, self.caps[: number - 1])
+            if fault:
+                message = f"caps[{number}]: {fault}"
+                raise ValueError(message)
+        return self
+
+    def _find_fault(self, cap: Cap, earlier: Sequence[Cap]) -> str | None:
+        """What is wrong with a cap beside those before it; None if nothing is."""
+        if cap.topic and (self.counts != "training" or self.topic):
+            return "a topic limits the training hours of a requirement without one"
+        if cap.formats and self.counts != "rsc":
+            return "formats are those of RSC sessions: counts must be rsc"
+        counted = self.formats or FORMATS
+        if not {*cap.formats} < {*counted}:
+            return f"it must limit some, not all, of the formats that count: {', '.join(counted)}"
+        if any(_overlap(cap, other) for other in earlier):
+            return "another cap of this requirement limits some of the same"
+        return None
 
     @model_validator(mode="after")
     def _values_fit(self) -> Self:
         for value in self.values:
-            if (value.hours is not None) != (value.asked and self.counts in HOURS):
+            has_amount = value.hours is not None or value.months is not None
+            if has_amount != (value.asked and self.counts in HOURS):
                 message = (
                     f"the value from {value.starts_from}: hours go with training and rsc that "
                     "are required"
@@ -484,6 +550,35 @@ class Requirement(StrictModel):
         for value in self.values:
             groups.setdefault(value.group, []).append(value)
         return groups
+
+    @model_validator(mode="after")
+    def _months_stand_alone(self) -> Self:
+        if not any(value.months for value in self.values):
+            return self
+        if self.of == "application":
+            message = "months go with renewals: an application has a window"
+        elif any(value.hours for value in self.values):
+            message = "months and hours are two requirements: write another one with its own id"
+        elif self.caps:
+            message = "caps limit hours: remove them from a requirement of months"
+        else:
+            return self
+        raise ValueError(message)
+
+
+def _overlap(one: Cap, other: Cap) -> bool:
+    """Whether two caps limit some of the same hours, and neither lies within the other."""
+    if one.topic or other.topic:
+        return one.topic == other.topic
+    formats, others = {*one.formats}, {*other.formats}
+    is_nested = formats < others or others < formats
+    return bool(formats & others) and not is_nested
+
+
+def _require_each_once(what: str, names: Sequence[str]) -> None:
+    if len({*names}) < len(names):
+        message = f"{what} lists something more than once"
+        raise ValueError(message)
 
 
 def require_company(key: str, value: object, other: str, other_value: object) -> None:

@@ -13,13 +13,14 @@ from typing import NamedTuple
 from tracker.formatting import format_count, format_list
 from tracker.rules.absence_description import format_absence_rule
 from tracker.rules.absence_rules import AbsenceRule
-from tracker.rules.cycles import Cycle, cycle_containing
+from tracker.rules.cycle_text import format_scheme
+from tracker.rules.cycles import Cycle, common_cycle
 from tracker.rules.description import (
     describe_accepted,
     find_first_cycle,
     format_amount,
     format_for_whom,
-    format_scheme,
+    format_limit,
 )
 from tracker.rules.fees import Fee, format_fee
 from tracker.rules.model import CycleScheme, ProviderRule, Rulebook
@@ -172,6 +173,7 @@ def _changes_of_requirements(rulebook: Rulebook) -> Iterator[RuleChange]:
         about = (requirement.categories, (requirement.of,))
         for values in requirement.grouped_values.values():
             yield from _changes_of_values(rulebook, requirement, values)
+        yield from _changes_of_caps(requirement)
         references = requirement.references
         if references and references.vetted_until:
             says = f"{requirement.label}: vetted referees no longer count"
@@ -210,6 +212,20 @@ def _changes_of_fees(rulebook: Rulebook) -> Iterator[RuleChange]:
             says = f"{fee.label}: {format_fee(value, rulebook.currency_code)}"
             about = (fee.categories, (fee.of,), (value.source,), _named(fee.interpretation))
             yield RuleChange(value.starts_from, Topic.FEE, says, *about)
+
+
+def _changes_of_caps(requirement: Requirement) -> Iterator[RuleChange]:
+    for cap in requirement.caps:
+        for value in cap.values:
+            yield RuleChange(
+                value.starts_from,
+                Topic.REQUIREMENT,
+                f"{requirement.label}: {format_limit(cap, value)}",
+                requirement.categories,
+                (requirement.of,),
+                (value.source,),
+                _named(cap.interpretation),
+            )
 
 
 def _changes_of_cycles(rulebook: Rulebook) -> Iterator[RuleChange]:
@@ -353,11 +369,7 @@ def list_scheme_spans(rulebook: Rulebook, today: date) -> list[SchemeSpan]:
 
 def fixed_cycle_on(rulebook: Rulebook, day: date) -> Cycle | None:
     """The cycle that everyone is in on ``day``; None if it depends on the day of endorsement."""
-    schemes = [scheme for scheme in rulebook.cycles if scheme.starts_from <= day]
-    if not schemes or schemes[-1].kind != "fixed":
-        return None
-    # Of an endorsement that began before the cycle.
-    return cycle_containing(rulebook.cycles, date.min, day)
+    return common_cycle(rulebook.cycles, day)
 
 
 class RenewalDay(NamedTuple):
@@ -378,6 +390,7 @@ def list_renewal_days(cycle: Cycle, config: NoticeConfig) -> list[RenewalDay]:
         RenewalDay(cycle.starts_on, "The cycle begins"),
         RenewalDay(cycle.ends_on, "The last day on which hours count"),
         RenewalDay(due_on, "Renewals are due"),
+        *_list_window_days(cycle),
         RenewalDay(grace_ends_on, "The grace period ends"),
         RenewalDay(grace_ends_on + _DAY, "What is missing has lapsed, and the cycle is settled"),
     ]
@@ -389,6 +402,15 @@ def list_renewal_days(cycle: Cycle, config: NoticeConfig) -> list[RenewalDay]:
     for each in sorted(days, key=lambda each: each.day):
         merged.setdefault(each.day, []).append(each.says)
     return [RenewalDay(day, ". ".join(texts)) for day, texts in merged.items()]
+
+
+def _list_window_days(cycle: Cycle) -> list[RenewalDay]:
+    days = []
+    if cycle.opens_on:
+        days.append(RenewalDay(cycle.opens_on, "The submission opens"))
+    if cycle.closes_on:
+        days.append(RenewalDay(cycle.closes_on, "The last day of the submission"))
+    return days
 
 
 def describe_renewal_steps(config: NoticeConfig) -> str:

@@ -2,7 +2,9 @@
 
 from datetime import date
 
-from tracker.formatting import format_hours_with_unit
+from tracker.formatting import (
+    format_measure,
+)
 from tracker.rules.plan import RenewalPlan
 from tracker.rules.reasons import Reason, because
 from tracker.rules.standing import (
@@ -69,7 +71,8 @@ def settled_standing(plan: RenewalPlan, facts: Facts, settlement: CycleSettlemen
         requirement = planned.get(kept.requirement_id)
         if requirement is not None:
             amounts = (kept.required, kept.counted, kept.short)
-            results.append(Result(requirement, *amounts, kept.outcome))
+            closes_on = requirement.year.ends_on if requirement.year else None
+            results.append(Result(requirement, *amounts, kept.outcome, closes_on=closes_on))
     status, due_on = settlement.status, settlement.due_on
     return Standing(facts, plan, status, due_on, tuple(results), None, settlement.covered_until)
 
@@ -111,8 +114,9 @@ def _describe_result(kept: SettledResult, result: Result) -> Reason:
         is_short = bool(result.short)
         code = "settled_membership_short" if is_short else "settled_membership_covered"
         return because(code, label=label)
-    if not result.requirement.is_hours:
+    if not result.requirement.is_of_sessions:
         code = "settled_now_missing" if result.short else "settled_now_there"
         return because(code, label=label)
-    before, after = format_hours_with_unit(kept.counted), format_hours_with_unit(result.counted)
+    unit = result.requirement.unit
+    before, after = format_measure(kept.counted, unit), format_measure(result.counted, unit)
     return because("settled_hours", label=label, before=before, after=after)

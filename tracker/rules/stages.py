@@ -35,8 +35,17 @@ class SubmissionWindow(NamedTuple):
 
 
 def find_window(cycle: Cycle, due_on: date) -> SubmissionWindow:
-    """When a renewal can be submitted; ``due_on`` is the due date in force."""
-    return SubmissionWindow(cycle.starts_on, cycle.grace_ends_on(due_on))
+    """When a renewal can be submitted; ``due_on`` is the due date in force.
+
+    Without days of its own it can be submitted from the cycle's first day through the grace
+    period. An extension keeps the window open through the later due date.
+    """
+    opens_on, closes_on = cycle.opens_on or cycle.starts_on, cycle.closes_on
+    if closes_on is None:
+        return SubmissionWindow(opens_on, cycle.grace_ends_on(due_on))
+    if due_on > cycle.due_on:
+        closes_on = max(closes_on, due_on)
+    return SubmissionWindow(opens_on, closes_on)
 
 
 def find_stage(window: SubmissionWindow, last_state: str | None, today: date) -> Stage:

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from tracker.rules.absence_rules import AbsenceKind
 from tracker.rules.application.candidate import Candidate
+from tracker.rules.cycles import Cycle
 from tracker.rules.fees import PaidShare
 from tracker.rules.plan import ApplicationPlan, Plan, PlannedRequirement, RenewalPlan
 from tracker.rules.reasons import Reason, because
@@ -101,6 +102,19 @@ class Submitted(NamedTuple):
     signed: frozenset[str]
 
 
+class DaySum(NamedTuple):
+    """The minutes of one day's sessions that are alike; RSC only if the provider is qualified.
+
+    Without ``topic`` these are whole sessions; with it, the part of them about the topic.
+    """
+
+    held_on: date
+    activity: str
+    format: str | None
+    topic: str | None
+    minutes: int
+
+
 class Facts(NamedTuple):
     """What the database knows of one endorsement in one cycle, up to the as-of date.
 
@@ -111,7 +125,8 @@ class Facts(NamedTuple):
     cycle was settled, and not reopened, by the as-of date. ``first_day`` is the association's
     first day in this system; None if it has all records. ``submitted`` is None if the renewal was
     not submitted by the as-of date, or was returned since. ``payments`` are what was paid of its
-    fees by the as-of date, read only for plans that require a payment.
+    fees by the as-of date, read only for plans that require a payment. ``days`` has the same
+    minutes day by day, in no order, if the plan needs them.
     """
 
     subject_id: int
@@ -131,6 +146,7 @@ class Facts(NamedTuple):
     first_day: date | None = None
     submitted: Submitted | None = None
     payments: tuple[PaidShare, ...] = ()
+    days: tuple[DaySum, ...] = ()
 
 
 class ApplicationFacts(NamedTuple):
@@ -181,7 +197,8 @@ class Result(NamedTuple):
     less than usual, or why it is excused. An application's result also has ``notes`` on what the
     counted amount rests, ``counted_items`` with the positions or sessions in
     it, ``remarks`` on what did not count, and in ``closes_on`` the last day of a window that is
-    still open.
+    still open. A result about one year of a cycle has that year's last day in ``closes_on``,
+    unless the year is over while the cycle is not: then nothing can complete it any more.
     """
 
     requirement: PlannedRequirement
@@ -195,6 +212,17 @@ class Result(NamedTuple):
     counted_items: tuple[CountedItem, ...] = ()
 
 
+def is_too_late(result: Result) -> bool:
+    """Whether hours are short in a year of the cycle that is over, so that no session helps.
+
+    What can be attested is never too late.
+    """
+    requirement = result.requirement
+    has_closed = requirement.year is not None and result.closes_on is None
+    can_attest = requirement.rule.attested_by is not None
+    return has_closed and not can_attest and result.outcome is Outcome.SHORT
+
+
 def lasts_for_life(covered_until: date | None) -> bool:
     """Whether the unbroken membership has no last day."""
     return covered_until == date.max
@@ -206,7 +234,7 @@ class Standing(NamedTuple):
     ``due_on`` is the due date in force (extended, if an extension was given) and includes its
     whole day. ``next_change_on`` is the first day on which the outcome could differ though nobody
     does anything; None if never. ``covered_until`` is the last day of an unbroken membership;
-    ``date.max`` if it is for life.
+    ``date.max`` if it is for life. It has passed while a membership's own grace period runs.
     """
 
     facts: Facts
@@ -223,6 +251,14 @@ class Standing(NamedTuple):
         return self.facts.settlement.settled_on if self.facts.settlement else None
 
     @property
+    def membership_counts_until(self) -> date | None:
+        """The last day on which the membership counts, if that is after `covered_until`."""
+        grace, until = self.plan.membership_grace, self.covered_until
+        if grace is None or until is None or lasts_for_life(until):
+            return None
+        return grace.ends_on(until)
+
+    @property
     def records_from(self) -> date | None:
         """The association's first day in this system, if it falls in this cycle.
 
@@ -237,7 +273,7 @@ class Standing(NamedTuple):
     @property
     def unrecorded_until(self) -> date | None:
         """`records_from`, if hours are short: those held before that day may complete them."""
-        lacks_hours = any(r.short and r.requirement.is_hours for r in self.results)
+        lacks_hours = any(r.short and r.requirement.is_of_sessions for r in self.results)
         return self.records_from if lacks_hours else None
 
 
@@ -255,12 +291,11 @@ class ApplicationStanding(NamedTuple):
 AnyStanding = Standing | ApplicationStanding
 
 
-def _list_first_cycle_exemptions(plan: Plan) -> dict[str, Reason]:
-    exemptions = {r.id: because("first_cycle") for r in plan.requirements if r.is_exempt}
-    if isinstance(plan, RenewalPlan) and plan.cycle is not None:
-        named = exemptions.keys() & {*plan.cycle.exempts}
-        exemptions |= dict.fromkeys(named, because("first_cycle_exempt"))
-    return exemptions
+def explain_no_hours(cycle: Cycle | None) -> Reason:
+    """Why a cycle requires no hours of requirements that are exempt."""
+    if cycle is None or cycle.is_first:
+        return because("first_cycle")
+    return because("changed_cycle", ends_on=cycle.ends_on)
 
 
 def list_exemptions(plan: Plan, standing: AnyStanding | None) -> dict[str, Reason]:
@@ -269,12 +304,25 @@ def list_exemptions(plan: Plan, standing: AnyStanding | None) -> dict[str, Reaso
     ``standing`` is that of the same renewal. If it is None, only the plan's own exemptions are
     listed.
     """
-    exemptions = _list_first_cycle_exemptions(plan)
-    for result in standing.results if standing else ():
+    exemptions = _list_planned_exemptions(plan)
+    if standing is None:
+        return exemptions
+    for result in standing.results:
         if result.outcome is Outcome.WAIVED:
             exemptions[result.requirement.id] = because("waived")
         elif result.outcome is Outcome.EXCUSED and not result.requirement.is_exempt:
             # A settled cycle keeps no notes.
             note = result.notes[0] if result.notes else because("on_leave", status="on leave")
             exemptions[result.requirement.id] = note
+    return exemptions
+
+
+def _list_planned_exemptions(plan: Plan) -> dict[str, Reason]:
+    """Why the cycle exempts requirements, without regard to the person."""
+    cycle = plan.cycle if isinstance(plan, RenewalPlan) else None
+    no_hours = explain_no_hours(cycle)
+    exemptions = {r.id: no_hours for r in plan.requirements if r.is_exempt}
+    if cycle is not None:
+        named = [r.id for r in plan.requirements if r.rule.id in cycle.exempts]
+        exemptions |= dict.fromkeys(named, because("first_cycle_exempt"))
     return exemptions

@@ -27,7 +27,12 @@ from tracker.rules.application.candidate import (
 from tracker.rules.application.readiness import judge_application
 from tracker.rules.plan import ApplicationPlan
 from tracker.rules.standing import ApplicationFacts, ApplicationStanding, Span
-from tracker.services.facts import accepted_organizations, as_date, counted_sql, last_day_sql
+from tracker.services.facts import (
+    as_date,
+    counted_sql,
+    last_day_sql,
+    list_accepted_memberships,
+)
 
 _BATCH = 1_000
 
@@ -117,7 +122,7 @@ def _read_facts(
     for row in session.connection().exec_driver_sql(sql, parameters).all():
         _, plan, as_of = planned[row[0]]
         zone = rulebooks.associations[plan.association].time_zone
-        accepted = accepted_organizations(rulebooks, plan.membership_rule)
+        accepted = list_accepted_memberships(rulebooks, plan.membership_rule)
         yield plan, _facts(row[1:], accepted, as_of, zone), as_of
 
 
@@ -146,7 +151,8 @@ def applications_sql(*, for_postgresql: bool) -> str:
             SELECT t.topic AS topic, SUM(t.minutes) AS minutes FROM entry_topic t
             JOIN entry e ON e.id = t.entry_id AND e.activity = 'training' {counts}
             WHERE t.person_id = ap.person_id AND t.held_on <= w.as_of GROUP BY t.topic) x),
-        (SELECT {json_list}({json_row}(m.starts_on, {paid_until}, m.organization))
+        (SELECT {json_list}({json_row}(m.starts_on, {paid_until},
+            m.organization || '|' || m.kind))
             FROM membership m WHERE m.person_id = ap.person_id),
         (SELECT {json_list}({json_row}(e.held_on, e.title, e.minutes,
             (SELECT SUM(t.minutes) FROM entry_topic t
@@ -226,8 +232,8 @@ def _facts(
 
 def _memberships(members: str | list[Any] | None, accepted: frozenset[str]) -> tuple[Span, ...]:
     spans = []
-    for starts_on, ends_on, organization in _parse_list(members):
-        if organization in accepted:
+    for starts_on, ends_on, membership in _parse_list(members):
+        if membership in accepted:
             spans.append(Span(as_date(starts_on), as_date(ends_on)))
     return tuple(spans)
 

@@ -21,7 +21,7 @@ from tracker.db.log import Entry
 from tracker.db.people import Endorsement, Person
 from tracker.rulebooks import Rulebooks
 from tracker.rules.counting import is_covered
-from tracker.rules.cycles import grace_days_on
+from tracker.rules.cycles import find_grace_end
 from tracker.rules.explain import LoggedEntry, explain
 from tracker.rules.movements import (
     HeldTerm,
@@ -163,8 +163,8 @@ def _list_outcomes(
     schemes = rulebooks.associations[association].cycles
     for (endorsement_id, starts_on), (status, due_on) in found.items():
         if endorsement_id in begun:
-            grace_days = grace_days_on(schemes, max(starts_on, begun[endorsement_id]))
-            grace_ends_on = due_on + timedelta(days=grace_days)
+            began = begun[endorsement_id]
+            grace_ends_on = find_grace_end(schemes, began, max(starts_on, began), due_on)
             outcomes[endorsement_id].append(RenewalOutcome(status, due_on, grace_ends_on))
     return outcomes
 
@@ -197,7 +197,8 @@ class _Held(NamedTuple):
 class _PlanInForce(NamedTuple):
     """The rules of one cycle (all days, if there is none), and which activities they count.
 
-    ``provider_rule`` says whose RSC counts; empty if none does.
+    ``provider_rule`` says whose RSC counts; empty if none does. ``formats`` are those of the RSC
+    sessions that count; empty if all do.
     """
 
     first: date
@@ -205,6 +206,7 @@ class _PlanInForce(NamedTuple):
     plan: RenewalPlan
     kinds: frozenset[str]
     provider_rule: str
+    formats: frozenset[str]
 
 
 # Many endorsements share a plan.
@@ -213,7 +215,17 @@ def _put_in_force(plan: RenewalPlan) -> _PlanInForce:
     days = (plan.cycle.counts_from, plan.cycle.ends_on) if plan.cycle else (date.min, date.max)
     kinds = frozenset(r.counts for r in plan.requirements if r.topic is None)
     provider_rule = (plan.provider_rule or "") if "rsc" in kinds else ""
-    return _PlanInForce(*days, plan, kinds, provider_rule)
+    return _PlanInForce(*days, plan, kinds, provider_rule, _find_formats(plan))
+
+
+def _find_formats(plan: RenewalPlan) -> frozenset[str]:
+    """The formats of the RSC sessions that count; empty if all do."""
+    formats: set[str] = set()
+    for requirement in plan.requirements:
+        if requirement.counts == "rsc" and not requirement.rule.formats:
+            return frozenset()
+        formats.update(requirement.rule.formats)
+    return frozenset(formats)
 
 
 def count_hours(
@@ -290,6 +302,7 @@ class _HoursCounter:
             col(Entry.minutes),
             col(Entry.provider_id),
             col(Entry.provider_name),
+            col(Entry.format),
             self._is_excluded().label("is_excluded"),
         ).where(self._is_in_report(), or_(self._is_excluded(), self._is_doubtful()))
         for row in self.session.connection().execute(query).all():
@@ -344,7 +357,7 @@ class _HoursCounter:
         day = self.period.first
         while day <= self.period.last:
             found = self._find_plan(held, day)
-            if found is None or "training" not in found.kinds:
+            if found is None or "training" not in found.kinds or found.formats:
                 return None
             rules.add(found.provider_rule)
             day = found.last + _DAY
@@ -369,15 +382,14 @@ class _HoursCounter:
 
     def _judge(self, row: Any) -> tuple[bool, RenewalPlan | None]:  # noqa: ANN401 - an entry's row
         """Whether a session counts for any of its person's endorsements, and by which plan."""
-        person_id, activity, held_on, _, provider_id, _, is_excluded = row
         best: RenewalPlan | None = None
-        for held in self.held[person_id]:
-            if held.ends_on is not None and held.ends_on < held_on:
+        for held in self.held[row.person_id]:
+            if held.ends_on is not None and held.ends_on < row.held_on:
                 continue
-            found = self._find_plan(held, held_on)
+            found = self._find_plan(held, row.held_on)
             if found is None:
                 continue
-            if not is_excluded and self._counts(found, activity, held_on, provider_id):
+            if not row.is_excluded and self._counts(found, row):
                 return True, found.plan
             # Of several, the reason is of one that has rules.
             if best is None or best.cycle is None:
@@ -396,14 +408,15 @@ class _HoursCounter:
         plans.append(_put_in_force(plan))
         return plans[-1]
 
-    def _counts(
-        self, found: _PlanInForce, activity: str, day: date, provider_id: int | None
-    ) -> bool:
-        if day > self.today or activity not in found.kinds:
+    def _counts(self, found: _PlanInForce, row: Any) -> bool:  # noqa: ANN401 - an entry's row
+        if row.held_on > self.today or row.activity not in found.kinds:
             return False
-        if activity != "rsc":
+        if row.activity != "rsc":
             return True
-        return is_covered(self.spans.get((found.provider_rule, provider_id or 0), ()), day)
+        if found.formats and row.format not in found.formats:
+            return False
+        spans = self.spans.get((found.provider_rule, row.provider_id or 0), ())
+        return is_covered(spans, row.held_on)
 
     def explain(
         self, uncounted: Iterable[tuple[Any, RenewalPlan | None]]
@@ -415,7 +428,8 @@ class _HoursCounter:
         similar: defaultdict[_Case, list[Any]] = defaultdict(list)
         for row, plan in uncounted:
             provider = row.provider_id, row.provider_name
-            case = _Case(row.activity, row.held_on, *provider, bool(row.is_excluded), plan)
+            how = row.format, bool(row.is_excluded)
+            case = _Case(row.activity, row.held_on, *provider, *how, plan)
             similar[case].append(row)
         minutes: Counter[tuple[str, str]] = Counter()
         entries: Counter[tuple[str, str]] = Counter()
@@ -440,17 +454,19 @@ class _Case(NamedTuple):
     held_on: date
     provider_id: int | None
     provider_name: str | None
+    format: str | None
     is_excluded: bool
     plan: RenewalPlan | None
 
 
 def _find_code(case: _Case, providers: Mapping[int, Provider], today: date) -> str:
     """The code of the reason why a session does not count."""
-    activity, held_on, provider_id, provider_name, is_excluded, plan = case
+    activity, held_on, provider_id, provider_name, session_format, is_excluded, plan = case
     if plan is None:
         return NOT_ENDORSED
     if is_excluded:
         return EXCLUDED
-    entry = LoggedEntry(0, 0, activity, held_on, 0, "", provider_id, provider_name, None, None, {})
+    provider = provider_id, provider_name
+    entry = LoggedEntry(0, 0, activity, held_on, 0, "", *provider, session_format, None, {})
     verdict = explain(entry, plan, providers.get(provider_id or 0), today)
     return verdict.reason.code if verdict.reason and not verdict.counts else "not_required"

@@ -6,7 +6,7 @@ What needs attention, and why, is worked out from it in `tracker.services.attent
 from dataclasses import dataclass, field
 from datetime import date
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 from sqlalchemy import ColumnElement, case
 from sqlmodel import Session, and_, col, exists, func, or_, select
@@ -15,8 +15,9 @@ from tracker.db.ledgers import StandingRow
 from tracker.db.log import Entry
 from tracker.db.people import Endorsement, Leave, Person
 from tracker.plain_text import plain_name
+from tracker.rules.standing import Result, is_too_late
 from tracker.services.declined_providers import list_declined_keys
-from tracker.services.evaluation import parse_results
+from tracker.services.evaluation import StoredResult, parse_results
 
 # Worst first. "behind" is an open renewal that an even pace no longer completes in time; "inactive"
 # is one of today's cycle whose endorsement is inactive today.
@@ -27,14 +28,44 @@ _NEED_ATTENTION = ("lapsed", "overdue", "behind")
 
 
 class ShortRequirement(NamedTuple):
-    """A requirement that is short by so many minutes (a membership: days, else a number).
+    """A requirement that is short, in minutes.
 
-    ``topic`` is None for whole hours.
+    A membership is short of days, a spread of months, and everything else of a number. ``topic`` is
+    None for whole hours. The other fields are as in `StoredResult`.
     """
 
     counts: str
     topic: str | None
     minutes: int
+    unit: str = "hours"
+    year: int = 0
+    formats: str = ""
+    too_late: bool = False
+
+    @property
+    def is_part(self) -> bool:
+        """Whether these hours may lie within others that are short."""
+        return bool(self.topic or self.year or self.formats) or self.unit != "hours"
+
+    @classmethod
+    def of_stored(cls, result: StoredResult) -> Self:
+        """What a stored result is short of."""
+        part = (result.unit, result.year, result.formats, result.too_late)
+        return cls(result.counts, result.topic, result.short, *part)
+
+    @classmethod
+    def of_result(cls, result: Result) -> Self:
+        """What a requirement of a renewal is short of."""
+        requirement = result.requirement
+        return cls(
+            requirement.counts,
+            requirement.topic,
+            result.short,
+            requirement.unit if requirement.is_spread else "hours",
+            requirement.year.number if requirement.year else 0,
+            ",".join(requirement.own_formats),
+            is_too_late(result),
+        )
 
 
 class ListedStanding(NamedTuple):
@@ -70,7 +101,7 @@ class RenewalLine(NamedTuple):
 def _list_short(requirements: str) -> tuple[ShortRequirement, ...]:
     results = parse_results(requirements)
     return tuple(
-        ShortRequirement(r.counts, r.topic, r.short) for r in results if r.outcome == "short"
+        ShortRequirement.of_stored(result) for result in results if result.outcome == "short"
     )
 
 

@@ -22,6 +22,7 @@ from tracker.rulebooks import Rulebooks
 from tracker.rules.explain import LoggedEntry
 from tracker.rules.plan import Plan
 from tracker.rules.reasons import Reason
+from tracker.rules.requirement import FORMATS
 from tracker.services.applications import list_undecided_applications
 from tracker.services.context import Refusal
 from tracker.services.endorsements import (
@@ -35,7 +36,6 @@ from tracker.services.endorsements import (
 from tracker.services.evaluation import DayOf, days_at
 
 ACTIVITIES = ("rsc", "training")
-FORMATS = ("individual", "group")
 YEARS_BACK = 50
 DAILY_LIMIT = 60
 TEXT_LIMITS = {"title": 300, "provider_name": 200, "reference": 200}
@@ -186,10 +186,8 @@ def _topics_of(plans: Iterable[Plan]) -> dict[str, dict[str, str]]:
             if requirement.counts == "rsc" and requirement.topic:
                 label = labels.get(requirement.topic, requirement.topic)
                 topics["rsc"][requirement.topic] = lowercase_first(label)
-            elif requirement.counts == "training" and requirement.topic:
-                topics["training"][requirement.topic] = requirement.topic
             elif requirement.counts == "training":
-                topics["training"].update((topic, topic) for topic in requirement.rule.besides)
+                topics["training"].update((topic, topic) for topic in requirement.own_topics)
     return {activity: dict(sorted(found.items())) for activity, found in topics.items()}
 
 

@@ -24,7 +24,8 @@ from tracker.rulebooks import Rulebooks
 from tracker.rules.cycles import cycle_before, cycle_containing
 from tracker.rules.notices import last_membership
 from tracker.rules.renewal import falls_behind_on, judge_renewal
-from tracker.rules.standing import Result, Standing
+from tracker.rules.requirement import HOURS
+from tracker.rules.standing import Result, Standing, is_too_late
 from tracker.services.facts import Triple, Window, WindowsOf, read_facts
 from tracker.services.rsc_providers import (
     list_providers_of,
@@ -306,10 +307,15 @@ _FORGET = delete(StandingRow).where(col(StandingRow.endorsement_id).in_(_IDS))
 
 
 class StoredResult(NamedTuple):
-    """One requirement of a stored standing, in minutes (for a membership: days, else a number).
+    """One requirement of a stored standing, in minutes.
+
+    Of a membership in days, of a spread in months, and otherwise a number.
 
     ``label`` is what people call it, ``counts`` the activity that it counts and ``topic`` a topic
-    within it (None: all of it). ``short`` is 0 where nothing is missing.
+    within it (None: all of it). ``short`` is 0 where nothing is missing. ``unit`` is ``months``
+    for a spread. ``year`` is the year of the cycle that it is about (0: all of it); ``formats``
+    are those of the sessions that it alone counts, comma-separated. ``too_late``: as in
+    `is_too_late`.
     """
 
     id: str
@@ -320,6 +326,15 @@ class StoredResult(NamedTuple):
     counted: int
     short: int
     outcome: str
+    unit: str = "hours"
+    year: int = 0
+    formats: str = ""
+    too_late: bool = False
+
+    @property
+    def is_hours(self) -> bool:
+        """Whether the amounts are in minutes."""
+        return self.counts in HOURS and self.unit == "hours"
 
 
 def parse_results(requirements: str) -> list[StoredResult]:
@@ -344,9 +359,25 @@ def format_results(results: tuple[Result, ...]) -> str:
                 "counted": result.counted,
                 "short": result.short,
                 "outcome": result.outcome.value,
+                **_describe_part(result),
             }
         )
     return json.dumps(stored)
+
+
+def _describe_part(result: Result) -> dict[str, Any]:
+    """What a stored result has only if it is about a part of the hours, or their spread."""
+    part: dict[str, Any] = {}
+    requirement = result.requirement
+    if requirement.is_spread:
+        part["unit"] = requirement.unit
+    if requirement.year:
+        part["year"] = requirement.year.number
+    if requirement.own_formats:
+        part["formats"] = ",".join(requirement.own_formats)
+    if is_too_late(result):
+        part["too_late"] = True
+    return part
 
 
 def store_standings(

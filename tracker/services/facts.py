@@ -29,7 +29,9 @@ from tracker.rules.history import (
     scheme_of,
 )
 from tracker.rules.plan import RenewalPlan
-from tracker.rules.standing import Absence, CycleSettlement, Facts, Span
+from tracker.rules.requirement import MEMBERSHIP_KINDS
+from tracker.rules.standing import Absence, CycleSettlement, DaySum, Facts, Span
+from tracker.services.day_sums import DaysWindow, Exclusions, read_days
 from tracker.services.payment_facts import Payments, find_paid, read_payments
 from tracker.services.submission_facts import find_submitted, read_submissions
 
@@ -38,6 +40,8 @@ _BATCH = 1_000
 # For so many endorsements SQLite needs the windows in a table with an index. PostgreSQL, which then
 # reads all entries, gets a table only for everybody's.
 _MANY = 200
+# The longest grace of a membership, and the day before it.
+_YEAR_AND_DAY = timedelta(days=367)
 # What decides which plan a cycle has: association, category, first day of the endorsement.
 Triple = tuple[str, str, date]
 
@@ -69,41 +73,23 @@ def read_facts(
     While it streams those of all, a PostgreSQL connection can't read anything else.
     """
     if endorsement_ids is None:
-        yield from _read_batch(session, rulebooks, windows_of, None)
-        return
+        windows = _list_windows(session, windows_of, None)
+        if not any(window.plan.needs_days for window in windows):
+            yield from _read_batch(session, rulebooks, windows, None)
+            return
+        # Everybody's days would fill the memory.
+        endorsement_ids = session.connection().scalars(_EVERYBODY).all()
     for ids in in_chunks(sorted(endorsement_ids), _BATCH):
-        yield from list(_read_batch(session, rulebooks, windows_of, ids))
+        windows = _list_windows(session, windows_of, ids)
+        yield from list(_read_batch(session, rulebooks, windows, ids))
 
 
 # Built once, because building a statement takes as long as running it.
 _TRIPLES = select(
     col(Endorsement.association), col(Endorsement.category), col(Endorsement.starts_on)
 ).distinct()
+_EVERYBODY = select(col(Endorsement.id)).order_by(col(Endorsement.id))
 _TRIPLES_OF = _TRIPLES.where(col(Endorsement.id).in_(bindparam("ids", expanding=True)))
-
-
-def _read_batch(
-    session: Session, rulebooks: Rulebooks, windows_of: WindowsOf, ids: Sequence[int] | None
-) -> Iterator[tuple[Window, Facts]]:
-    windows = _list_windows(session, windows_of, ids)
-    if not windows:
-        return
-    filed = _read_filed(session, windows, ids)
-    sql, values = _prepare_query(session, rulebooks, windows, ids)
-    recounted: defaultdict[Window, list[int]] = defaultdict(list)
-    for row in stream_rows(session, sql, values):
-        planned = window = windows[row[0]]
-        if row[_OTHERS] or row[_APPLIED_ON]:
-            history = row[_OTHERS] or "", _as_date_or_none(row[_APPLIED_ON])
-            window = read_history(rulebooks, planned, *history)
-            if _counts_from(window) != _counts_from(planned):
-                recounted[window].append(row[1])
-                continue
-        yield window, _read_row(rulebooks, row, window, filed)
-    for window, few in _in_few(recounted):
-        sql, values = _prepare_query(session, rulebooks, [window], few)
-        for row in stream_rows(session, sql, values):
-            yield window, _read_row(rulebooks, row, window, filed)
 
 
 class _Filed(NamedTuple):
@@ -111,6 +97,42 @@ class _Filed(NamedTuple):
 
     submissions: Mapping[int, Sequence[Any]]
     payments: Payments
+
+
+def _read_batch(
+    session: Session, rulebooks: Rulebooks, windows: Sequence[Window], ids: Sequence[int] | None
+) -> Iterator[tuple[Window, Facts]]:
+    if not windows:
+        return
+    filed = _read_filed(session, windows, ids)
+    recounted: defaultdict[Window, list[int]] = defaultdict(list)
+    days = _read_days(session, windows, ids or ())
+    sql, values = _prepare_query(session, rulebooks, windows, ids)
+    for row in stream_rows(session, sql, values):
+        planned = window = windows[row[0]]
+        if row[_OTHERS] or row[_APPLIED_ON]:
+            window = _read_own_history(rulebooks, planned, row)
+            if _needs_other_sums(window, planned):
+                recounted[window].append(row[1])
+                continue
+        facts = _read_row(rulebooks, row, window, filed)
+        yield window, _with_days(facts, days.get((row[0], row[1])))
+    yield from _read_again(session, rulebooks, recounted, filed)
+
+
+def _read_again(
+    session: Session,
+    rulebooks: Rulebooks,
+    recounted: Mapping[Window, Sequence[int]],
+    filed: _Filed,
+) -> Iterator[tuple[Window, Facts]]:
+    """Read endorsements for windows whose sums are others than those of the planned ones."""
+    for window, few in _in_few(recounted):
+        days = _read_days(session, [window], few)
+        sql, values = _prepare_query(session, rulebooks, [window], few)
+        for row in stream_rows(session, sql, values):
+            facts = _read_row(rulebooks, row, window, filed)
+            yield window, _with_days(facts, days.get((row[0], row[1])))
 
 
 def _read_filed(session: Session, windows: Sequence[Window], ids: Sequence[int] | None) -> _Filed:
@@ -132,6 +154,10 @@ def _list_windows(
     return windows
 
 
+def _read_own_history(rulebooks: Rulebooks, window: Window, row: Sequence[Any]) -> Window:
+    return read_history(rulebooks, window, row[_OTHERS] or "", _as_date_or_none(row[_APPLIED_ON]))
+
+
 def _in_few(recounted: Mapping[Window, Sequence[int]]) -> Iterator[tuple[Window, Sequence[int]]]:
     """A few endorsements at a time whose first cycles turned out to be ordinary ones.
 
@@ -140,6 +166,13 @@ def _in_few(recounted: Mapping[Window, Sequence[int]]) -> Iterator[tuple[Window,
     for window, endorsement_ids in recounted.items():
         for few in in_chunks(endorsement_ids, _MANY):
             yield window, few
+
+
+def _needs_other_sums(window: Window, planned: Window) -> bool:
+    """Whether the query read something else for the planned window than this one needs."""
+    new, old = window.plan, planned.plan
+    needs_days = new.needs_days and not old.needs_days
+    return needs_days or new.topics != old.topics or _counts_from(window) != _counts_from(planned)
 
 
 def _counts_from(window: Window) -> date | None:
@@ -152,7 +185,7 @@ def _read_row(
     window: Window,
     filed: _Filed,
 ) -> Facts:
-    accepted = accepted_organizations(rulebooks, window.plan.membership_rule)
+    accepted = list_accepted_memberships(rulebooks, window.plan.membership_rule)
     facts = _facts((*row[:_OTHERS], *row[_APPLIED_ON + 1 :]), window, accepted)
     if facts.subject_id in filed.submissions:
         own = filed.submissions[facts.subject_id]
@@ -161,6 +194,39 @@ def _read_row(
         paid = find_paid(window.plan, window.as_of, facts.subject_id, filed.payments)
         facts = facts._replace(payments=paid)
     return facts
+
+
+def _with_days(facts: Facts, days: Sequence[DaySum] | None) -> Facts:
+    return facts._replace(days=tuple(days)) if days else facts
+
+
+def _read_days(
+    session: Session, windows: Sequence[Window], ids: Sequence[int]
+) -> Mapping[tuple[int, int], Sequence[DaySum]]:
+    """What the windows need that require more than sums, by their place and the endorsement."""
+    needed = []
+    for number, window in enumerate(windows):
+        plan, cycle = window.plan, window.plan.cycle
+        if plan.needs_days and cycle is not None:
+            needed.append(
+                DaysWindow(
+                    number,
+                    plan.association,
+                    plan.category,
+                    window.endorsed_on.isoformat(),
+                    cycle.counts_from.isoformat(),
+                    min(cycle.ends_on, window.as_of).isoformat(),
+                    plan.provider_rule,
+                )
+            )
+    if not needed:
+        return {}
+    exclusions = Exclusions()
+    if _has_exclusions(session, ids):
+        exclusions = Exclusions(
+            counted_sql("e.id", "en.association"), counted_sql("t.entry_id", "en.association")
+        )
+    return read_days(session, needed, ids, exclusions)
 
 
 # Where a row of the query has the earlier endorsements of the same person, and the day of the
@@ -187,13 +253,13 @@ def read_history(
         association, category, *days = text.split("|")
         terms.append(EndorsementTerm(association, category, *map(date.fromisoformat, days)))
     own = EndorsementTerm(plan.association, plan.category, window.endorsed_on)
-    scheme = scheme_of(rulebooks.associations[plan.association].cycles, plan.cycle)
+    schemes = rulebooks.associations[plan.association].cycles
     cycle = plan.cycle
     if cycle.is_first:
-        cycle = count_from_application(scheme, cycle, applied_on)
+        cycle = count_from_application(schemes, window.endorsed_on, cycle, applied_on)
     if cycle.is_first:
-        cycle = continue_cycle(scheme, cycle, own, terms)
-    since = find_held_since(scheme, own, terms)
+        cycle = continue_cycle(schemes, cycle, own, terms)
+    since = find_held_since(scheme_of(schemes, cycle), own, terms)
     plan = rulebooks.plan_for(plan.association, plan.category, cycle, since)
     return window if plan is window.plan else replace(window, plan=plan)
 
@@ -271,8 +337,10 @@ def _window_values(
     starts_on = cycle.starts_on if cycle else date.max
     ends_on = cycle.ends_on if cycle else date.min
     # A membership that ended the day before the cycle has just lapsed, which matters. Before the
-    # cycle begins, the membership of the as-of date is the one that matters.
-    memberships_from = min(starts_on, window.as_of) - timedelta(days=1)
+    # cycle begins, the membership of the as-of date is the one that matters. Some count for up to
+    # a year after their last day.
+    reach = _YEAR_AND_DAY if plan.membership_grace else timedelta(days=1)
+    memberships_from = min(starts_on, window.as_of) - reach
     return (
         plan.association,
         plan.category,
@@ -361,7 +429,7 @@ def facts_sql(query: FactsQuery, *, for_postgresql: bool) -> str:
         {applied_on},
         (SELECT {join}(CAST(m.starts_on AS VARCHAR)
             || COALESCE(CAST(m.ends_on AS VARCHAR), '9999-12-31')
-            || m.organization, ',') FROM membership m
+            || m.organization || '|' || m.kind, ',') FROM membership m
             WHERE m.person_id = en.person_id
                 AND (m.ends_on >= w.memberships_from OR m.ends_on IS NULL)),
         (SELECT {join}(l.starts_on || '/' || COALESCE(CAST(l.ends_on AS VARCHAR), '9999-12-31')
@@ -468,17 +536,22 @@ def _as_date_or_none(value: date | str | None) -> date | None:
 
 
 @lru_cache(maxsize=256)
-def accepted_organizations(rulebooks: Rulebooks, membership_rule: str | None) -> frozenset[str]:
-    """The organizations whose memberships a rule accepts; without a rule none."""
+def list_accepted_memberships(rulebooks: Rulebooks, membership_rule: str | None) -> frozenset[str]:
+    """The memberships that a rule accepts, as ``<organization>|<kind>``; without a rule none."""
     if membership_rule is None:
         return frozenset()
-    return frozenset(rulebooks.accepted_organizations(membership_rule))
+    return frozenset(
+        f"{organization}|{kind}"
+        for organization in rulebooks.accepted_organizations(membership_rule)
+        for kind in MEMBERSHIP_KINDS
+        if rulebooks.accepts_membership(membership_rule, organization, kind)
+    )
 
 
 # Most people's memberships run the same days, so that few texts are ever read.
 @lru_cache(maxsize=4_096)
 def _memberships(text: str, accepted: frozenset[str]) -> tuple[Span, ...]:
-    """The accepted ones of ``<first day><last day><organization>``, comma-separated."""
+    """The accepted ones of ``<first day><last day><organization>|<kind>``, comma-separated."""
     spans = []
     for item in text.split(","):
         if item[20:] in accepted:

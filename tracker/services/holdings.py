@@ -13,6 +13,7 @@ from sqlmodel import Session, col, select
 
 from tracker.db.people import Endorsement, Membership, Vetting
 from tracker.rules.cycles import end_of_years
+from tracker.rules.requirement import INDIVIDUAL, MEMBERSHIP_KINDS
 from tracker.services.context import NotFound, Refusal, Refused, ServiceContext
 from tracker.services.desk_access import check_association
 from tracker.services.evaluation import evaluate_people
@@ -72,12 +73,19 @@ def add_vetting(context: ServiceContext, person_id: int, association: str, term:
     return _store(context, row)
 
 
-def add_membership(context: ServiceContext, person_id: int, organization: str, term: Term) -> int:
+def add_membership(
+    context: ServiceContext,
+    person_id: int,
+    organization: str,
+    term: Term,
+    *,
+    kind: str = INDIVIDUAL,
+) -> int:
     """Record a term of a membership and return its id."""
-    if not accepts_membership(context, organization):
+    if kind not in MEMBERSHIP_KINDS or not accepts_membership(context, organization):
         raise Refused(Refusal("organization", "organization-not-accepted"))
     lock_desk_person(context, person_id)
-    row = Membership(person_id=person_id, organization=organization, **term._asdict())
+    row = Membership(person_id=person_id, organization=organization, kind=kind, **term._asdict())
     return _store(context, row)
 
 
@@ -127,7 +135,8 @@ def list_recorded_organizations(context: ServiceContext) -> list[str]:
 def _store(context: ServiceContext, row: Holding) -> int:
     term = Term(row.starts_on, row.ends_on)
     _check_term(term, _list_others(context.session, row), _name(row))
-    context.create_row(row, {"person_id", *_WHAT[str(row.__tablename__)], *_DAYS})
+    kind = {"kind"} if isinstance(row, Membership) else set()
+    context.create_row(row, {"person_id", *_WHAT[str(row.__tablename__)], *kind, *_DAYS})
     evaluate_people(context.session, context.rulebooks, {row.person_id}, context.now)
     return row.id
 

@@ -134,8 +134,10 @@ def _list_missing(results: str) -> tuple[tuple[str, str], ...]:
 
 
 def missing_key(result: StoredResult) -> str:
-    """What names a requirement in a filter: ``rsc``, ``training:DEIA``."""
-    return f"{result.counts}:{result.topic}" if result.topic else result.counts
+    """What names a requirement in a filter: ``rsc``, ``training:DEIA``, ``rsc:months``."""
+    unit = "" if result.unit == "hours" else result.unit
+    parts = (result.topic, result.formats, unit, str(result.year or ""))
+    return ":".join([result.counts, *filter(None, parts)])
 
 
 def list_recipients(

@@ -77,7 +77,7 @@ class RecipientRenewal(NamedTuple):
     @property
     def short(self) -> list[ShortRequirement]:
         """What is short, in the rulebook's order."""
-        return [ShortRequirement(r.counts, r.topic, r.short) for r in self.short_results]
+        return [ShortRequirement.of_stored(result) for result in self.short_results]
 
     @property
     def is_unfinished(self) -> bool:

@@ -12,6 +12,7 @@ from sqlmodel import Session, col, select
 from tracker.db.people import Membership
 from tracker.rulebooks import Rulebooks
 from tracker.rules.cycles import end_of_years
+from tracker.rules.requirement import INDIVIDUAL, MEMBERSHIP_KINDS
 from tracker.services.applications import list_undecided_applications
 from tracker.services.context import (
     NotFound,
@@ -34,16 +35,20 @@ from tracker.services.removals import get_first_row, get_own_deletion, keep_for_
 # No membership that has a last day is longer; a day beyond is a typing error.
 MAX_TERM_YEARS = 50
 _ONE_DAY = timedelta(days=1)
-_AUDITED = {"person_id", "organization", "starts_on", "ends_on"}
+_AUDITED = {"person_id", "organization", "kind", "starts_on", "ends_on"}
 
 
 @dataclass(frozen=True, slots=True)
 class MembershipTerm:
-    """An organization, and the first and last day (None: for life) of a membership in it."""
+    """An organization, and the first and last day (None: for life) of a membership in it.
+
+    ``kind`` is whether it is the person's own, or that of their agency.
+    """
 
     organization: str
     starts_on: date
     ends_on: date | None
+    kind: str = INDIVIDUAL
 
     @property
     def last_day(self) -> date:
@@ -126,7 +131,7 @@ def record_membership(context: ServiceContext, person_id: int, term: MembershipT
     get_desk_person(context.session, context.actor, person_id)
     require_other_person(context, person_id)
     lock_person(context.session, person_id)
-    refusals = _validate_length(term)
+    refusals = [*_validate_kind(term), *_validate_length(term)]
     if term.organization not in list_recordable_organizations(context):
         refusals.append(Refusal("organization", "organization-not-accepted"))
     others = [
@@ -185,13 +190,17 @@ def restore_membership(context: ServiceContext, removal_id: int) -> None:
     if removal.undone_at is not None:
         return
     _, values = get_first_row(removal)
-    term = MembershipTerm(values["organization"], values["starts_on"], values["ends_on"])
+    # What was deleted before there were kinds has none.
+    kind = values.get("kind", INDIVIDUAL)
+    term = MembershipTerm(values["organization"], values["starts_on"], values["ends_on"], kind)
     _check_term(context, term, replaced=None)
     restore(context, removal)
 
 
 def _term_of(membership: Membership) -> MembershipTerm:
-    return MembershipTerm(membership.organization, membership.starts_on, membership.ends_on)
+    return MembershipTerm(
+        membership.organization, membership.starts_on, membership.ends_on, membership.kind
+    )
 
 
 def _check_term(
@@ -207,7 +216,7 @@ def _check_term(
     refusals = []
     if term.organization not in accepted:
         refusals.append(Refusal("organization", "organization-not-accepted"))
-    refusals += _validate_length(term)
+    refusals += [*_validate_kind(term), *_validate_length(term)]
     locks = load_person_locks(session, rulebooks, context.person_id, context.now)
     for last_day in last_days:
         lock = locks.closed_on(last_day) if last_day else None
@@ -221,6 +230,11 @@ def _check_term(
     refusals += _find_overlaps(term, sorted(others, key=lambda other: other.starts_on))
     if refusals:
         raise Refused(*refusals)
+
+
+def _validate_kind(term: MembershipTerm) -> list[Refusal]:
+    is_known = term.kind in MEMBERSHIP_KINDS
+    return [] if is_known else [Refusal("organization", "organization-not-accepted")]
 
 
 def _validate_length(term: MembershipTerm) -> list[Refusal]:

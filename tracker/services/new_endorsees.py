@@ -6,6 +6,7 @@ from typing import NamedTuple
 from tracker.db.corrections import FormerEmail
 from tracker.db.engine import lock_names
 from tracker.db.people import Endorsement, Person
+from tracker.rules.requirement import INDIVIDUAL
 from tracker.services.context import (
     NotFound,
     Refusal,
@@ -33,6 +34,7 @@ class NewEndorsee:
     category: str
     term: Term
     membership: tuple[str, Term] | None = None
+    membership_kind: str = INDIVIDUAL
     person_id: int | None = None
 
 
@@ -58,14 +60,16 @@ def add_endorsee(context: ServiceContext, new: NewEndorsee) -> AddedEndorsee:
     name = (new.association, new.category)
     endorsement_id = store_endorsement(context, person.id, name, new.term)
     if new.membership is not None:
-        _add_membership(context, person.id, *new.membership)
+        _add_membership(context, person.id, *new.membership, new.membership_kind)
     return AddedEndorsee(person, session.get_one(Endorsement, endorsement_id), is_new)
 
 
-def _add_membership(context: ServiceContext, person_id: int, organization: str, term: Term) -> None:
+def _add_membership(
+    context: ServiceContext, person_id: int, organization: str, term: Term, kind: str
+) -> None:
     """As `add_membership`; refusals name the membership's fields, not those of the endorsement."""
     try:
-        add_membership(context, person_id, organization, term)
+        add_membership(context, person_id, organization, term, kind=kind)
     except Refused as refused:
         raise Refused(*(_rename(one) for one in refused.refusals)) from None
 

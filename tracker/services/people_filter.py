@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 from urllib.parse import parse_qsl, urlencode
 
 from tracker.plain_text import plain_name, starts_words
+from tracker.services.evaluation import StoredResult
 from tracker.services.people_list import STATUSES, People, PeopleRow, WantsProvider
 
 MAX_QUERY_LENGTH = 2_000
@@ -133,16 +134,6 @@ def parse_query(query: str) -> PeopleFilter:
     return parse_filter(parse_qsl(query))
 
 
-class ShortItem(NamedTuple):
-    """A requirement that a row is short of, in minutes (a membership: in days)."""
-
-    id: str
-    label: str
-    counts: str
-    topic: str | None
-    minutes: int
-
-
 class FilteredPeople(NamedTuple):
     """The rows that a filter shows, in order.
 
@@ -157,12 +148,10 @@ class FilteredPeople(NamedTuple):
 
 # Many renewals have the same results.
 @lru_cache(maxsize=8_192)
-def list_short(requirements: str) -> tuple[ShortItem, ...]:
+def list_short(requirements: str) -> tuple[StoredResult, ...]:
     """What is short in the column ``requirements`` of a standing, in the rulebook's order."""
     return tuple(
-        ShortItem(each["id"], each["label"], each["counts"], each["topic"], each["short"])
-        for each in json.loads(requirements)
-        if each["outcome"] == "short"
+        StoredResult(**each) for each in json.loads(requirements) if each["outcome"] == "short"
     )
 
 

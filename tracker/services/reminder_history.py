@@ -79,7 +79,8 @@ def list_reminders(
         cycle, today = standing.plan.cycle, day_of(standing.plan.association)
         if cycle is None or standing.due_on is None:
             continue
-        if cycle.grace_ends_on(standing.due_on) < today - timedelta(days=cycle.grace_days + 1):
+        grace_days = cycle.count_grace_days(standing.due_on)
+        if cycle.grace_ends_on(standing.due_on) < today - timedelta(days=grace_days + 1):
             continue
         own = [each for each in noticed if is_about(each[0], standing)]
         decided = [_view_decided(notice, email) for notice, email in own]
@@ -130,11 +131,11 @@ def _list_undecided(
 def _list_steps(config: NoticeConfig | None, standing: Standing) -> list[tuple[str, int]]:
     """The kind and the days from the due date of each reminder of a renewal."""
     cycle = standing.plan.cycle
-    if config is None or cycle is None:
+    if config is None or cycle is None or standing.due_on is None:
         return []
     steps = [(Kind.RENEWAL.value, step) for step in config.renewal.steps]
     if config.lapse.notify:
-        steps.append((Kind.LAPSE.value, cycle.grace_days + 1))
+        steps.append((Kind.LAPSE.value, cycle.count_grace_days(standing.due_on) + 1))
     return steps
 
 

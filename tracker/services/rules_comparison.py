@@ -53,9 +53,9 @@ class RenewalState(NamedTuple):
     def short(self) -> list[ShortRequirement]:
         """What is short, in the rulebook's order."""
         return [
-            ShortRequirement(r.counts, r.topic, r.short)
-            for r in self.results
-            if r.outcome == "short"
+            ShortRequirement.of_stored(result)
+            for result in self.results
+            if result.outcome == "short"
         ]
 
 

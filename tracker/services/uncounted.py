@@ -11,6 +11,7 @@ from sqlmodel import Session, col, or_, select
 
 from tracker.db.entry_reviews import EntryDecision
 from tracker.db.log import Entry
+from tracker.rules.caps import limit_by_caps
 from tracker.rules.counting import count_minutes
 from tracker.rules.explain import LoggedEntry, explain
 from tracker.rules.plan import Plan, RenewalPlan
@@ -39,8 +40,9 @@ def with_uncounted(
 ) -> Iterator[tuple[JudgedStanding, Uncounted]]:
     """Each standing with its cycle's entries that do not count; a query per batch of people.
 
-    Training without a topic is not listed: it was not meant to count for the topic. ``standings``
-    come from another connection, or are a list: one connection reads one thing at a time.
+    Training without a topic is not listed: it was not meant to count for the topic. Beyond a cap,
+    an entry has only the minutes that do not count. ``standings`` come from another connection, or
+    are a list: one connection reads one thing at a time.
     """
     rest = iter(standings)
     while batch := list(islice(rest, _BATCH)):
@@ -64,15 +66,14 @@ def _list_doubtful(
     if spans:
         first, last = min(s.starts_on for s in spans), max(s.ends_on for s in spans)
         people = {standing.facts.person_id for standing in standings}
-        where = (
-            col(Entry.person_id).in_(people)
-            & col(Entry.held_on).between(first, last)
-            & or_(
+        where = col(Entry.person_id).in_(people) & col(Entry.held_on).between(first, last)
+        # Of what counts, caps leave out what is too much.
+        if not any(standing.plan.has_caps for standing in standings):
+            where &= or_(
                 col(Entry.activity) == "rsc",
                 col(Entry.held_on) > as_of,
                 col(EntryDecision.id).is_not(None),
             )
-        )
         for entry in select_entries(session, where):
             entries[entry.person_id].append(entry)
     return entries
@@ -125,13 +126,20 @@ def _uncounted(
     span = _counting_span(plan)
     if span is None:
         return []
-    uncounted = []
+    explained = []
     providers, declined = known
     for entry in entries:
         if span.starts_on <= entry.held_on <= span.ends_on:
             provider = providers.get(entry.provider_id or 0)
             reason = declined.reason(plan.association, entry.provider_name)
-            verdict = explain(entry, plan, provider, as_of, reason)
-            if verdict.reason and not verdict.counts:
-                uncounted.append((entry, verdict.reason))
+            explained.append((entry, explain(entry, plan, provider, as_of, reason)))
+    if plan.has_caps:
+        explained = [*limit_by_caps(plan, explained)][::-1]
+    uncounted = []
+    for entry, verdict in explained:
+        if verdict.reason and not verdict.counts:
+            uncounted.append((entry, verdict.reason))
+        for capped in verdict.capped:
+            left = entry._replace(minutes=entry.minutes - capped.minutes)
+            uncounted.append((left, capped.reason))
     return uncounted

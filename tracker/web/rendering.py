@@ -20,6 +20,8 @@ from tracker.formatting import (
     format_date,
     format_hours,
     format_hours_with_unit,
+    format_measure,
+    format_measure_number,
     format_short_date,
     join_month_days,
 )
@@ -103,6 +105,8 @@ class Pages:
             alternatives=format_alternatives,
             capitalize_first=capitalize_first,
             format_hours_with_unit=unbroken_hours,
+            format_measure=unbroken_measure,
+            format_measure_number=format_measure_number,
         )
         self._environment.globals.update(asset=self.assets.path, date_field_order=date_field_order)
 
@@ -154,6 +158,11 @@ def unbroken_short_date(day: date) -> str:
 def unbroken_hours(minutes: int) -> str:
     """``12 hours``, without a line break before the unit."""
     return format_hours_with_unit(minutes).replace(" ", _NO_BREAK)
+
+
+def unbroken_measure(amount: int, unit: str) -> str:
+    """``9 months``, or hours of minutes, that no line break divides."""
+    return format_measure(amount, unit).replace(" ", _NO_BREAK)
 
 
 def typeset(sentence: str) -> str:

@@ -93,6 +93,13 @@ def test_only_accepted_organizations_are_recorded(carol: ServiceContext, cast: C
         add_membership(carol, cast.people[ALICE], "Chess club", Term(DAY))
 
 
+def test_a_membership_of_an_agency_is_recorded(carol: ServiceContext, cast: Cast) -> None:
+    added = add_membership(carol, cast.people[BOB], "NCIMHA", Term(DAY), kind="agency")
+    assert carol.session.get_one(Membership, added).kind == "agency"
+    with pytest.raises(Refused, match="organization-not-accepted"):
+        add_membership(carol, cast.people[ALICE], "NCIMHA", Term(NEXT), kind="club")
+
+
 def test_an_unknown_category_is_refused(carol: ServiceContext, cast: Cast) -> None:
     with pytest.raises(Refused, match="category-not-offered"):
         add_endorsement(carol, cast.people[ALICE], "NCIMHA", "XYZ", Term(DAY))

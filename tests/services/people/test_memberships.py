@@ -1,6 +1,7 @@
 """Who may record which membership terms, whatever adapter asks."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import date
 
 import pytest
@@ -39,6 +40,8 @@ def codes(refused: pytest.ExceptionInfo[Refused]) -> list[tuple[str, str]]:
          [("ends_on", "cycle-closed")]),
         (ALICE, MembershipTerm("NCIMHA", date(2026, 12, 31), date(2027, 12, 30)),
          [("starts_on", "membership-overlaps")]),
+        (BOB, MembershipTerm("NCIMHA", date(2027, 1, 1), date(2027, 12, 31), kind="club"),
+         [("organization", "organization-not-accepted")]),
         (ALICE, MembershipTerm("Mars", date(1970, 1, 1), date(2026, 1, 1)),
          [("organization", "organization-not-accepted"), ("ends_on", "membership-too-long")]),
     ],
@@ -49,6 +52,16 @@ def test_every_reason_is_given_at_once(
     with pytest.raises(Refused) as refused:
         create_membership(act(email), term)
     assert codes(refused) == expected
+
+
+@pytest.mark.parametrize("kind", ["individual", "agency"])
+def test_a_term_is_of_a_kind(act: Act, kind: str) -> None:
+    bob = act(BOB)
+    number = create_membership(bob, replace(NEXT_YEAR, kind=kind))
+    [stored] = list_memberships(bob.session, bob.person_id)
+    assert stored.kind == kind
+    update_membership(bob, number, NEXT_YEAR)
+    assert stored.kind == "individual"
 
 
 @pytest.mark.parametrize("ends_on", [date(2076, 12, 31), None])

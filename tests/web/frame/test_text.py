@@ -38,6 +38,29 @@ MEMBERSHIP = Short("membership", None, 0)
         ),
         ([RSC, Short("training", "DEIA", 60)], "3.5 RSC hours and one DEIA hour"),
         ([MEMBERSHIP, RSC, TRAINING], "3.5 RSC hours, 5 training hours, and your membership"),
+        ([RSC, Short("rsc", None, 2, "months")], "3.5 RSC hours (in 2 more months)"),
+        ([Short("rsc", None, 1, "months")], "RSC in 1 more month"),
+        ([Short("rsc", None, 180, year=2)], "3 RSC hours in the second year"),
+        (
+            [RSC, Short("rsc", None, 60, year=1), Short("rsc", None, 150, year=2)],
+            "3.5 RSC hours (one in the first year and 2.5 in the second year)",
+        ),
+        (
+            [RSC, Short("rsc", None, 120, year=1), Short("rsc", None, 120, year=2)],
+            "3.5 RSC hours, 2 RSC hours in the first year, and 2 RSC hours in the second year",
+        ),
+        (
+            [RSC, Short("rsc", None, 120, year=1, too_late=True), Short("rsc", None, 120, year=2)],
+            "3.5 RSC hours (2 in the second year) and 2 RSC hours in the first year",
+        ),
+        (
+            [RSC, Short("rsc", None, 120, formats="individual")],
+            "3.5 RSC hours (2 individual)",
+        ),
+        (
+            [Short("rsc", None, 90, formats="individual,group")],
+            "1.5 individual and group RSC hours",
+        ),
         ([], ""),
     ],
 )

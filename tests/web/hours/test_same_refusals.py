@@ -43,7 +43,7 @@ ENTRIES = st.fixed_dictionaries(
         "held_on": DAYS,
         "minutes": st.sampled_from([30, 480, 720]),
         "provider": st.sampled_from(["", DANA, ALICE, BOB, "Jo Hart"]),
-        "format": st.sampled_from([None, "group"]),
+        "format": st.sampled_from([None, "group", "peer"]),
         "topics": st.dictionaries(st.sampled_from(["DEIA", "pottery"]), st.sampled_from([30, 600])),
     }
 )

@@ -6,9 +6,11 @@ from datetime import date
 
 import pytest
 
+from tests.rules.case_data import IMAGINED, REAL
 from tests.support.cast import ALICE, BOB, CAROL, EVE
 from tests.web.client import Visitor, WebClient, problems, text_of
 from tracker.rules.cycles import end_of_years
+from tracker.web.pages.memberships import list_membership_choices, parse_membership_choice
 
 NEXT_YEAR = {
     "organization": "NCIMHA",
@@ -266,3 +268,25 @@ def test_nobody_undoes_a_removal_late_or_for_others(sqlite_web: WebClient, hours
     visitor = sqlite_web.visit(BOB if hours else ALICE)
     visitor.post("/membership/undo-removal", button)
     assert sqlite_web.cast.rows("membership", person_id=sqlite_web.cast.people[BOB]) == []
+
+
+def test_agency_memberships_can_be_chosen_where_kinds_matter() -> None:
+    names = [("GRACE", "Grace"), ("UNION", "Union")]
+    assert list_membership_choices(REAL, names) == names
+    choices = list_membership_choices(IMAGINED, names)
+    assert choices == [
+        ("GRACE", "Grace"),
+        ("GRACE|agency", "Grace, agency membership"),
+        ("UNION", "Union"),
+        ("UNION|agency", "Union, agency membership"),
+    ]
+    assert [parse_membership_choice(value) for value, _ in choices[:2]] == [
+        ("GRACE", "individual"),
+        ("GRACE", "agency"),
+    ]
+
+
+def test_an_agency_membership_is_recorded_and_shown(visit: Callable[[str], Visitor]) -> None:
+    bob = visit(BOB)
+    bob.post("/membership/new", {**NEXT_YEAR, "organization": "NCIMHA|agency"})
+    assert "Agency membership." in text_of(bob.get("/membership"))

@@ -36,6 +36,25 @@ def test_whole_first_cycle_says_nothing() -> None:
     assert "held since" not in lead(IMAGINED, "TRIENNIAL", date(2020, 1, 1), date(2026, 6, 1))
 
 
+def test_a_lengthened_cycle_says_why_it_requires_more() -> None:
+    text = lead(IMAGINED, "EARLY", date(2015, 1, 1), date(2027, 6, 1))
+    assert (
+        "More hours are required than in other cycles, because a change of the rules moved the end "
+        "of this one to December 31, 2027." in text
+    )
+    assert "change of the rules" not in lead(IMAGINED, "EARLY", date(2015, 1, 1), date(2025, 6, 1))
+
+
+def test_a_cycle_cut_short_to_nothing_says_why() -> None:
+    text = lead(IMAGINED, "LEAP", date(2026, 12, 10), date(2029, 12, 20))
+    assert "because a change of the rules moved its end to December 31, 2029." in text
+
+
+def test_a_shortened_cycle_says_why_it_requires_less() -> None:
+    text = lead(IMAGINED, "LEAP", date(2026, 7, 10), date(2029, 10, 1))
+    assert "A part of the hours is required, because a change of the rules moved" in text
+
+
 def test_the_readings_are_recorded() -> None:
     for rulebook in REAL.associations.values():
         taken = {i.id: i.taken for i in rulebook.interpretations}

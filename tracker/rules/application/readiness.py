@@ -7,7 +7,13 @@ from tracker.rules.application.candidate import Candidate, CandidateDegree
 from tracker.rules.application.references import judge_named_references, judge_references
 from tracker.rules.application.rsc import judge_rsc
 from tracker.rules.application.work import judge_work
-from tracker.rules.counting import compare, count_minutes, find_cover_end
+from tracker.rules.counting import (
+    compare,
+    count_minutes,
+    find_cover_end,
+    find_membership_end,
+    list_counted_spans,
+)
 from tracker.rules.plan import ApplicationPlan, PlannedRequirement
 from tracker.rules.reasons import because
 from tracker.rules.requirement import EducationRule
@@ -34,12 +40,14 @@ def judge_application(
         return None
     if not plan.requirements:
         return ApplicationStanding(facts, plan, Status.NO_RULES, (), None)
-    covered_until = find_cover_end(facts.memberships, as_of)
-    judged = _judge_requirements(plan, facts, as_of, covered_until)
+    memberships = list_counted_spans(plan, facts.memberships)
+    counted_until = find_cover_end(memberships, as_of)
+    judged = _judge_requirements(plan, facts, as_of, counted_until)
     reviewed = [_apply_review(result, facts.candidate) for result in judged]
     results = _settle_alternatives(reviewed)
-    change = _find_next_change(results, facts, as_of, covered_until)
+    change = _find_next_change(results, facts, as_of, counted_until)
     status = _find_status(results)
+    covered_until = find_membership_end(plan, facts.memberships, counted_until)
     return ApplicationStanding(facts, plan, status, tuple(results), change, covered_until)
 
 
@@ -68,7 +76,7 @@ def _find_status(results: Iterable[Result]) -> Status:
 
 
 def _judge_requirements(
-    plan: ApplicationPlan, facts: ApplicationFacts, as_of: date, covered_until: date | None
+    plan: ApplicationPlan, facts: ApplicationFacts, as_of: date, counted_until: date | None
 ) -> list[Result]:
     rsc = [r for r in plan.requirements if r.counts == "rsc"]
     rsc_results = {r.requirement: r for r in judge_rsc(rsc, facts.candidate, as_of)}
@@ -79,7 +87,7 @@ def _judge_requirements(
         elif requirement.counts == "training":
             result = compare(requirement, count_minutes(requirement, facts.minutes))
         elif requirement.counts == "membership":
-            result = compare(requirement, 0 if covered_until is None else 1)
+            result = compare(requirement, 0 if counted_until is None else 1)
         else:
             result = _judge_terms(requirement, facts.candidate, as_of)
         results.append(result)
@@ -166,12 +174,12 @@ def _settle_alternatives(results: Sequence[Result]) -> list[Result]:
 
 
 def _find_next_change(
-    results: Sequence[Result], facts: ApplicationFacts, as_of: date, covered_until: date | None
+    results: Sequence[Result], facts: ApplicationFacts, as_of: date, counted_until: date | None
 ) -> date | None:
     """The first day after ``as_of`` on which the outcome could change by itself."""
     days = [membership.starts_on for membership in facts.memberships]
-    if covered_until is not None and covered_until < date.max:
-        days.append(covered_until + _DAY)
+    if counted_until is not None and counted_until < date.max:
+        days.append(counted_until + _DAY)
     for result in results:
         if result.closes_on:
             days.append(result.closes_on + _DAY)

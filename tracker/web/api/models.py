@@ -11,6 +11,7 @@ from fastapi import Request
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
 from tracker.formatting import MINUTES_IN_DAY
+from tracker.rules.requirement import SessionFormat
 from tracker.services.entry_rules import TEXT_LIMITS
 from tracker.web.forms.body import clean
 
@@ -88,10 +89,13 @@ class NotCounted(BaseModel):
 
 
 class RequirementStanding(BaseModel):
-    """One requirement of a renewal; ``unit`` is hours, or membership (days checked)."""
+    """One requirement of a renewal.
+
+    ``unit`` is hours, months, membership (days checked), signatures, or submission.
+    """
 
     id: str
-    unit: Literal["hours", "membership"]
+    unit: Literal["hours", "months", "membership", "signatures", "submission"]
     required: float
     counted: float
     short: float
@@ -168,7 +172,7 @@ class EntryOut(BaseModel):
     minutes: int
     title: str
     provider: PersonOut | None
-    format: Literal["individual", "group"] | None
+    format: SessionFormat | None
     reference: str | None
     topics: dict[str, int] = Field(description="Minutes about each topic.")
     notices: list[NoticeOut] = Field(
@@ -206,7 +210,7 @@ class NewEntry(BaseModel):
     ) = Field(
         default=None, description="RSC only: the name of any other provider. Counts once confirmed."
     )
-    format: Literal["individual", "group"] | None = None
+    format: SessionFormat | None = None
     reference: Annotated[str, Field(max_length=TEXT_LIMITS["reference"])] | None = None
     topics: Annotated[dict[Topic, Minutes], Field(max_length=_MOST_TOPICS)] = Field(
         default_factory=dict, description="Minutes about each topic; together at most `minutes`."

@@ -15,12 +15,12 @@ from wtforms import HiddenField, MultipleFileField, RadioField, SelectChoice, St
 from tracker.formatting import MINUTES_IN_DAY, format_hours
 from tracker.refusal_text import format_refusal
 from tracker.rules.explain import LoggedEntry
+from tracker.rules.requirement import FORMATS
 from tracker.services.context import Refusal
 from tracker.services.courses import COURSE_DAYS
 from tracker.services.entries import find_entry
 from tracker.services.entry_rules import (
     ACTIVITIES,
-    FORMATS,
     TEXT_LIMITS,
     YEARS_BACK,
     EntryInput,
@@ -47,7 +47,7 @@ from tracker.web.forms.fields import (
 )
 
 ACTIVITY_LABELS = {"rsc": "Reflective supervision", "training": "Training"}
-FORMAT_LABELS = {"individual": "Individual", "group": "Group"}
+FORMAT_LABELS = {"individual": "Individual", "group": "Group", "peer": "Peer"}
 SOMEONE_ELSE = "other"
 # The fields of each day of a course begin so, with its number: day1-month.
 COURSE_FIELDS = tuple(f"day{number}-" for number in range(1, COURSE_DAYS + 1))
@@ -316,7 +316,8 @@ class LogForm(OwnForm):
     provider = StringField("Who provided it?")
     provider_name = StringField("Or type part of the provider's name")
     format = RadioField(
-        "Individual or group?", choices=[SelectChoice(key, FORMAT_LABELS[key]) for key in FORMATS]
+        "Individual, group, or peer?",
+        choices=[SelectChoice(key, FORMAT_LABELS[key]) for key in FORMATS],
     )
     reference = StringField("Reference")
     files = MultipleFileField("Supporting documents")

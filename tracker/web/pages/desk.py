@@ -247,7 +247,7 @@ def _format_lines(page: PageRequest, changes: Sequence[StandingChange]) -> Itera
 def _format_standing(standing: StoredStanding | None) -> str:
     if standing is None:
         return "Not tracked"
-    short = [ShortRequirement(one.counts, one.topic, one.short) for one in standing.short]
+    short = [ShortRequirement.of_stored(one) for one in standing.short]
     missing = f", {format_missing(short)} missing" if short else ""
     return f"{capitalize_first(standing.status)}{missing}"
 

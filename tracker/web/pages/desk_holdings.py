@@ -9,6 +9,7 @@ from wtforms import SelectChoice
 
 from tracker.db.people import Endorsement, Membership, Vetting
 from tracker.formatting import format_date
+from tracker.rules.requirement import INDIVIDUAL
 from tracker.services.context import NotFound, ServiceContext
 from tracker.services.desk_changes import ChangePlan
 from tracker.services.holdings import (
@@ -28,6 +29,7 @@ from tracker.web.forms.fields import format_date_fields
 from tracker.web.page_request import ChangePage, PageRequest, require
 from tracker.web.pages.desk_forms import DeskForm, answer_form, fit_title, show_form
 from tracker.web.pages.desk_person import person_path, read_record
+from tracker.web.pages.memberships import list_membership_choices, parse_membership_choice
 from tracker.web.rendering import category_name
 
 router = APIRouter()
@@ -69,7 +71,7 @@ def _list_categories(page: PageRequest, record: PersonRecord) -> list[tuple[str,
 def _list_organizations(page: PageRequest, _: PersonRecord) -> list[tuple[str, str]]:
     with page.reading() as session:
         names = list_recorded_organizations(page.context(session))
-    return [(name, name) for name in names]
+    return list_membership_choices(page.rulebooks, [(name, name) for name in names])
 
 
 def _list_associations(_: PageRequest, record: PersonRecord) -> list[tuple[str, str]]:
@@ -82,7 +84,8 @@ def _add_endorsement(context: ServiceContext, person_id: int, what: str, term: T
 
 
 def _add_membership(context: ServiceContext, person_id: int, what: str, term: Term) -> None:
-    add_membership(context, person_id, what, term)
+    organization, kind = parse_membership_choice(what)
+    add_membership(context, person_id, organization, term, kind=kind)
 
 
 def _add_vetting(context: ServiceContext, person_id: int, what: str, term: Term) -> None:
@@ -135,7 +138,7 @@ def save_new_holding(page: ChangePage, person_id: RowId, kind: str, typed: Typed
     if not form.what.data:
         add_problem(form.what, "Choose one from the list")
     elif term is not None:
-        name = (form.what.data or "").replace(_BETWEEN, " ")
+        name = (form.what.data or "").replace(_BETWEEN, " ").replace("|", " ")
         plan = _plan(
             shown,
             record,
@@ -242,7 +245,7 @@ def _days_form_of(record: PersonRecord, kind: str, row: Holding, form: DaysForm)
 def _name(row: Holding) -> str:
     """``NCIMHA IFS``."""
     if isinstance(row, Membership):
-        return row.organization
+        return row.organization if row.kind == INDIVIDUAL else f"{row.organization}, {row.kind}"
     return " ".join([row.association, *([row.category] if isinstance(row, Endorsement) else [])])
 
 

@@ -183,7 +183,7 @@ def _compare(session: Session, person_id: int, other_id: int) -> _Pair:
 
 def _format_standing(line: StandingLine) -> str:
     """``NCIMHA IFS from January 1, 2026: open, 3.5 RSC hours missing``."""
-    short = [ShortRequirement(one.counts, one.topic, one.short) for one in line.short]
+    short = [ShortRequirement.of_stored(one) for one in line.short]
     missing = f", {format_missing(short)} missing" if short else ""
     name = f"{line.association} {line.category} from {format_date(line.cycle_starts_on)}"
     return f"{name}: {line.status}{missing}"

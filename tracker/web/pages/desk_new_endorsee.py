@@ -15,6 +15,7 @@ from wtforms import BooleanField, SelectChoice, SelectField, StringField
 
 from tracker.notifications.welcome_mail import render_welcome_sample, welcome_endorsee
 from tracker.refusal_text import format_refusal
+from tracker.rules.requirement import INDIVIDUAL
 from tracker.rules.standing import Status
 from tracker.services.context import Refused, ServiceContext
 from tracker.services.desk_changes import MAY_UNDO_FOR, ChangePlan, list_people_of
@@ -28,6 +29,7 @@ from tracker.web.forms.days import PeriodForm
 from tracker.web.page_request import ChangePage, PageRequest
 from tracker.web.pages.desk import answer_change, choose_association, save_announced
 from tracker.web.pages.desk_forms import fit_title
+from tracker.web.pages.memberships import list_membership_choices, parse_membership_choice
 from tracker.web.rendering import category_name
 
 router = APIRouter()
@@ -72,10 +74,11 @@ class NewEndorseeForm(PeriodForm):
         if not self.category.data:
             add_problem(self.category, "Choose a category")
         since = self.parse_day("since", today, name="first day", years_back=_YEARS_BACK)
-        membership = None
+        membership, kind = None, INDIVIDUAL
         if self.organization.data:
+            organization, kind = parse_membership_choice(self.organization.data)
             if term := self._parse_membership(today):
-                membership = (self.organization.data, term)
+                membership = (organization, term)
         elif not self.has_no_days:
             add_problem(self.organization, "Choose an organization, or clear the membership's days")
         if self.errors or since is None:
@@ -87,6 +90,7 @@ class NewEndorseeForm(PeriodForm):
             category=self.category.data or "",
             term=Term(since),
             membership=membership,
+            membership_kind=kind,
             person_id=person_id,
         )
 
@@ -206,8 +210,9 @@ def _show(page: PageRequest, association: str, form: NewEndorseeForm) -> HTMLRes
         if page.flash.startswith("saved-change-"):
             change_id = parse_id(page.flash.removeprefix("saved-change-"))
             added = next(iter(list_people_of(session, change_id)), None)
-    choices = [SelectChoice("", "None on file"), *(SelectChoice(o, o) for o in organizations)]
-    form.organization.choices = choices
+    names = list_membership_choices(page.rulebooks, [(name, name) for name in organizations])
+    choices = [SelectChoice(*each) for each in names]
+    form.organization.choices = [SelectChoice("", "None on file"), *choices]
     form.today = page.day_of(association)
     typed = (form.name.data or "", form.email.data or "")
     return page.render(

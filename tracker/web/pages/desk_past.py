@@ -11,8 +11,8 @@ from tracker.db.ledgers import StandingHistory
 from tracker.formatting import (
     capitalize_first,
     format_date,
-    format_hours,
-    format_hours_with_unit,
+    format_measure,
+    format_measure_number,
 )
 from tracker.rules.requirement import HOURS
 from tracker.rules.standing import Outcome, Standing
@@ -152,8 +152,8 @@ def _view_stored(stored: StandingHistory) -> dict[str, Any]:
     for result in parse_results(stored.requirements):
         progress = ""
         if result.counts in HOURS and result.required:
-            needed = format_hours_with_unit(result.required)
-            progress = f"{format_hours(result.counted)} of {needed}"
+            needed = format_measure(result.required, result.unit)
+            progress = f"{format_measure_number(result.counted, result.unit)} of {needed}"
         outcome = "missing" if result.outcome == Outcome.SHORT else result.outcome
         tone = "warm" if result.outcome == Outcome.SHORT else "good"
         rows.append((result.label, progress, outcome, tone))

@@ -11,7 +11,7 @@ from fastapi.responses import HTMLResponse
 from tracker.formatting import format_list
 from tracker.rulebooks import Rulebooks
 from tracker.rules.cycles import Cycle
-from tracker.rules.description import describe_ends, describe_terms
+from tracker.rules.description import describe_ends, describe_membership, describe_terms
 from tracker.rules.fees import Fee
 from tracker.rules.model import Interpretation, Rulebook
 from tracker.rules.notice_config import NoticeConfig
@@ -245,7 +245,8 @@ def _show_providers(page: PageRequest, view: RulebookView) -> dict[str, Any]:
     for name, membership in rulebook.memberships.items():
         accepted = page.rulebooks.accepted_organizations(f"{rulebook.id}/{name}")
         organizations = [page.rulebooks.organizations[each].name for each in accepted]
-        memberships.append((membership.says, organizations))
+        says = "; ".join([membership.says, *describe_membership(membership)])
+        memberships.append((says, organizations))
     return {"provider_rules": rules, "memberships": memberships}
 
 

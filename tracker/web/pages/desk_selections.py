@@ -21,6 +21,7 @@ from tracker.formatting import (
 from tracker.notifications.grant_mail import notify_grants
 from tracker.notifications.people_text import format_status
 from tracker.refusal_text import format_refusal
+from tracker.rules.requirement import INDIVIDUAL
 from tracker.services.bulk_changes import (
     BulkChange,
     BulkOutcome,
@@ -292,8 +293,9 @@ def _read_membership(
     term = form.parse_term(page.day_of(selected.association))
     if term is None:
         return None
-    title = f"Add a {term.organization} membership ({_count(selected)} selected)"
-    result = f"{term.organization} membership is added"
+    kind = "" if term.kind == INDIVIDUAL else f"{term.kind} "
+    title = f"Add a {term.organization} {kind}membership ({_count(selected)} selected)"
+    result = f"{term.organization} {kind}membership is added"
     return _Wanted(add_membership(term), title, result, "membership", once=True)
 
 

@@ -8,6 +8,7 @@ from sqlmodel import Session
 
 from tracker.formatting import format_hours_with_unit, format_list, hours_word
 from tracker.refusal_text import format_refusal
+from tracker.rules.caps import list_cap_sentences
 from tracker.rules.explain import Background, LoggedEntry, Verdict, describe_background
 from tracker.rules.plan import Plan, RenewalPlan
 from tracker.rules.reasons import Reason, format_reason
@@ -146,7 +147,8 @@ def _judge_for_endorsement(
         line.anchor = _find_anchor(shown, entry)
     elif plan.cycle is not None and plan.cycle.ends_on < today:
         cycle = f" for {format_cycle(plan.cycle)}"
-        line.text = _format_verdict(plan, verdict, exemptions, cycle)
+        text = _format_verdict(plan, verdict, exemptions, cycle)
+        line.text = text + _format_caps(plan, entry, verdict)
     return line
 
 
@@ -214,7 +216,7 @@ def _make_line(
         association=plan.association,
         endorsement=f"{plan.association} {plan.category}",
         counts=verdict.counts,
-        text=_format_verdict(plan, verdict, exemptions),
+        text=_format_verdict(plan, verdict, exemptions) + _format_caps(plan, entry, verdict),
         reason=format_reason(verdict.reason) if verdict.reason else "",
         anchor="",
         tone=tone,
@@ -241,6 +243,11 @@ def _format_verdict(
     if exempt:
         text += f" (not {_format_names(plan, exempt)}: {why_exempt})"
     return text
+
+
+def _format_caps(plan: Plan, entry: LoggedEntry, verdict: Verdict) -> str:
+    """``; only 1 of 2 hours toward RSC: at most 6 hours of peer sessions count``, or empty."""
+    return "".join(f"; {sentence}" for sentence in list_cap_sentences(plan, entry, verdict))
 
 
 def _format_names(plan: Plan, requirement_ids: Sequence[str]) -> str:

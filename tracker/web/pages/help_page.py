@@ -13,12 +13,14 @@ from tracker.formatting import format_date, format_list
 from tracker.rulebooks import Rulebooks
 from tracker.rules.absence_description import format_absence_rule
 from tracker.rules.absences import KINDS
+from tracker.rules.cycle_text import format_scheme
 from tracker.rules.description import (
     describe_accepted,
     describe_ends,
+    describe_membership,
+    describe_sessions,
     format_amount,
     format_for_whom,
-    format_scheme,
 )
 from tracker.rules.model import Interpretation, Rulebook
 from tracker.rules.plan import latest_value, value_in_force
@@ -133,6 +135,7 @@ def _describe_requirement(
     about = requirement.about
     if requirement.asked_of != "everyone":
         about += f"; required only of {requirement.asked_of}"
+    about = "; ".join([about, *describe_sessions(requirement, today)])
     changes = []
     for change in later:
         amount = format_amount(requirement, change)
@@ -186,7 +189,8 @@ def _describe_memberships(
     for name in dict.fromkeys(r.membership for r in requirements if r.membership):
         organizations = rulebooks.accepted_organizations(f"{rulebook.id}/{name}")
         accepted = [rulebooks.organizations[each].name for each in organizations]
-        description = rulebook.memberships[name].says
+        rule = rulebook.memberships[name]
+        description = "; ".join([rule.says, *describe_membership(rule)])
         descriptions.append({"description": description, "accepted": accepted})
     return descriptions
 

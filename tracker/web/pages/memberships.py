@@ -1,6 +1,6 @@
 """The pages on which people record their membership terms."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import date
 
 from fastapi import APIRouter
@@ -11,9 +11,11 @@ from wtforms import RadioField, SelectChoice, SelectField
 from wtforms.validators import InputRequired
 
 from tracker.db.people import Membership
+from tracker.formatting import capitalize_first, format_list
 from tracker.refusal_text import format_refusal
 from tracker.rulebooks import Rulebooks
 from tracker.rules.cycles import end_of_years
+from tracker.rules.requirement import INDIVIDUAL, MEMBERSHIP_KINDS
 from tracker.rules.standing import Outcome, Standing
 from tracker.services.context import NotFound, Refused
 from tracker.services.endorsements import endorsements_of, refusal_of_lock
@@ -38,6 +40,8 @@ from tracker.web.pages.year_data import read_standings
 
 router = APIRouter()
 _YEAR, _UNTIL, _LIFE = "year", "until", "life"
+# Between an organization and a kind, where both are chosen at once.
+_BETWEEN = "|"
 
 
 class MembershipForm(PeriodForm):
@@ -68,7 +72,8 @@ class MembershipForm(PeriodForm):
             ends_on = end_of_years(starts_on, 1)
         if self.errors or starts_on is None:
             return None
-        return MembershipTerm(self.organization.data, starts_on, ends_on)
+        organization, kind = parse_membership_choice(self.organization.data)
+        return MembershipTerm(organization, starts_on, ends_on, kind)
 
 
 @router.get("/membership")
@@ -91,6 +96,7 @@ def show_memberships(page: PersonPage) -> HTMLResponse:
         here="profile",
         groups=groups,
         effects=_latest_outcomes(standings),
+        notes={each.id: _explain_kind(rulebooks, standings, each) for each in memberships},
         may_record=bool(accepted),
         removed=removed,
         today=today,
@@ -171,6 +177,23 @@ def _latest_outcomes(standings: Sequence[Standing]) -> list[tuple[Standing, Outc
     ]
 
 
+def _explain_kind(
+    rulebooks: Rulebooks, standings: Iterable[Standing], membership: Membership
+) -> str:
+    """For whom a membership is of the wrong kind; empty if it is of the right one."""
+    refusing: dict[str, None] = {}
+    for standing in standings:
+        rule = standing.plan.membership_rule
+        if rule is None or membership.organization not in rulebooks.accepted_organizations(rule):
+            continue
+        if not rulebooks.accepts_membership(rule, membership.organization, membership.kind):
+            refusing[standing.plan.association] = None
+    if not refusing:
+        return ""
+    kind = capitalize_first(membership.kind)
+    return f"{kind} memberships do not count for {format_list(list(refusing))}."
+
+
 def _handle_form(
     page: PageRequest, membership_id: int | None, typed: FormData | None = None
 ) -> Response:
@@ -209,7 +232,7 @@ def _build_form(
         stored = get_own_membership(session, page.person_id, membership_id)
         is_one_year = stored.ends_on == end_of_years(stored.starts_on, 1)
         values = {
-            "organization": stored.organization,
+            "organization": _format_choice(stored.organization, stored.kind),
             "length": _YEAR if is_one_year else _UNTIL if stored.ends_on else _LIFE,
             **format_date_fields(stored.starts_on, "starts_"),
             **format_date_fields(stored.ends_on, "ends_"),
@@ -221,10 +244,38 @@ def _build_form(
     return form
 
 
+def parse_membership_choice(value: str) -> tuple[str, str]:
+    """The organization and the kind of membership that were chosen."""
+    organization, _, kind = value.partition(_BETWEEN)
+    return organization, kind or INDIVIDUAL
+
+
+def list_membership_choices(
+    rulebooks: Rulebooks, names: Iterable[tuple[str, str]]
+) -> list[tuple[str, str]]:
+    """What to choose an organization and a kind of membership from, as values and labels.
+
+    ``names`` are organizations with their labels. There are kinds to choose from only if they
+    matter to some rulebook.
+    """
+    kinds = MEMBERSHIP_KINDS if rulebooks.tells_membership_kinds else (INDIVIDUAL,)
+    choices = []
+    for organization, label in names:
+        for kind in kinds:
+            suffix = "" if kind == INDIVIDUAL else f", {kind} membership"
+            choices.append((_format_choice(organization, kind), f"{label}{suffix}"))
+    return choices
+
+
+def _format_choice(organization: str, kind: str) -> str:
+    return organization if kind == INDIVIDUAL else f"{organization}{_BETWEEN}{kind}"
+
+
 def organization_choices(rulebooks: Rulebooks, organizations: Sequence[str]) -> list[SelectChoice]:
     """What to choose an organization from, by name."""
-    labels = [SelectChoice(each, _organization_label(rulebooks, each)) for each in organizations]
-    return [SelectChoice("", "Choose"), *labels]
+    names = [(each, _organization_label(rulebooks, each)) for each in organizations]
+    choices = list_membership_choices(rulebooks, names)
+    return [SelectChoice("", "Choose"), *(SelectChoice(*each) for each in choices)]
 
 
 def _organization_label(rulebooks: Rulebooks, organization: str) -> str:

@@ -52,7 +52,8 @@ def _list_values(
 ) -> list[Value]:
     short: dict[str, Value] = {}
     for item in list_short(row.requirements):
-        short[item.id] = as_hours(item.minutes) if item.counts in HOURS else "yes"
+        amount = as_hours(item.short) if item.is_hours else item.short
+        short[item.id] = amount if item.counts in HOURS else "yes"
     names = sorted(providers[key] for key in row.providers if key in providers)
     return [
         row.name,

@@ -6,24 +6,33 @@ from datetime import date, timedelta
 from tracker.formatting import (
     capitalize_first,
     format_date,
-    format_hours,
-    format_hours_with_unit,
     format_list,
+    format_measure,
+    format_measure_number,
     format_month,
     format_month_day,
+    format_ordinal,
 )
-from tracker.notifications.attention_text import format_missing
+from tracker.notifications.attention_text import format_missing, format_short
 from tracker.rules.absence_rules import ABSENCE_NOUNS, ABSENCE_WORDS
 from tracker.rules.absences import find_absence
 from tracker.rules.category_ends import explain_ends
 from tracker.rules.cycles import Cycle
 from tracker.rules.explain import list_held_years
 from tracker.rules.history import scheme_of
-from tracker.rules.plan import RenewalPlan
+from tracker.rules.plan import PlannedRequirement, RenewalPlan
 from tracker.rules.reasons import Reason, because, format_reason
 from tracker.rules.renewal import Pace, forecast
 from tracker.rules.requirement import HOURS
-from tracker.rules.standing import Absence, Outcome, Standing, Status
+from tracker.rules.standing import (
+    Absence,
+    Outcome,
+    Result,
+    Standing,
+    Status,
+    explain_no_hours,
+    is_too_late,
+)
 from tracker.services.dashboard import ShortRequirement
 from tracker.web.rendering import format_cycle
 
@@ -84,6 +93,7 @@ def format_lead(standing: Standing, today: date, *, is_own: bool = True) -> str:
         sentences.insert(0, _format_leave_end(standing, due_on, is_own=is_own))
     elif standing.status is Status.OPEN:
         sentences = _format_extension(standing, cycle, due_on) + sentences
+        sentences += _format_closed_years(standing, is_own=is_own)
         sentences += _format_outlook(standing, today, is_own=is_own)
     elif cycle.ends_on >= today:
         next_starts_on = cycle.ends_on + timedelta(days=1)
@@ -109,12 +119,22 @@ def format_effect(standing: Standing) -> str:
             parts.append(f"{name} done")
         elif result.outcome is not Outcome.SHORT:
             parts.append(f"{name} not required")
-        elif not result.requirement.is_hours:
+        elif not result.requirement.is_of_sessions:
             parts.append(f"{name} {MISSING_STATES[result.requirement.counts].lower()}")
         else:
-            counted, required = format_hours(result.counted), result.required
-            parts.append(f"{name} {counted} of {format_hours_with_unit(required)}")
+            parts.append(_format_progress(result))
     return capitalize_first("; ".join(parts))
+
+
+def _format_progress(result: Result) -> str:
+    """``RSC 7 of 12 hours``, ``RSC in 2 of 9 months``."""
+    requirement = result.requirement
+    counted = format_measure_number(result.counted, requirement.unit)
+    progress = f"{counted} of {format_measure(result.required, requirement.unit)}"
+    if requirement.is_spread:
+        progress = f"in {progress}"
+    year = f" in the {format_ordinal(requirement.year.number)} year" if requirement.year else ""
+    return f"{requirement.kind_name} {progress}{year}"
 
 
 def format_week(day: date, today: date) -> str:
@@ -136,22 +156,31 @@ def _format_unrecorded(standing: Standing, *, is_own: bool) -> str:
 
 
 def _format_exemptions(standing: Standing) -> list[str]:
-    """What is different for this endorsement: first cycle, years held, and an end by rule."""
-    reasons = [*list_held_years(standing.plan), *_list_first_cycle(standing)]
+    """What is different for this endorsement: an unusual cycle, years held, and an end by rule."""
+    reasons = [*list_held_years(standing.plan), *_list_unusual_cycle(standing)]
     ends = explain_ends(standing.plan.rulebook, standing.plan.category)
     if ends and standing.facts.ends_on is not None:
         reasons.append(because("ends_by_rule", last_day=standing.facts.ends_on))
     return [f"{capitalize_first(format_reason(reason))}." for reason in (*reasons, *ends)]
 
 
-def _list_first_cycle(standing: Standing) -> list[Reason]:
-    """What the cycle of endorsement requires, and from which day on hours count in it."""
-    cycle, endorsed_on = standing.plan.cycle, standing.facts.starts_on
-    if cycle is None or not cycle.is_first:
+def _list_unusual_cycle(standing: Standing) -> list[Reason]:
+    """What an unusual cycle requires, and from which day on hours count in the first one."""
+    cycle = standing.plan.cycle
+    if cycle is None:
         return []
-    reasons = []
     exempt = [result.requirement for result in standing.results if result.requirement.is_exempt]
-    if named := tuple(each.label for each in exempt if each.id in cycle.exempts):
+    if not cycle.is_first:
+        return [explain_no_hours(cycle)] if exempt else _list_changed_cycle(cycle)
+    return _list_first_cycle(standing, cycle, exempt)
+
+
+def _list_first_cycle(
+    standing: Standing, cycle: Cycle, exempt: Sequence[PlannedRequirement]
+) -> list[Reason]:
+    reasons = []
+    endorsed_on = standing.facts.starts_on
+    if named := tuple(each.label for each in exempt if each.rule.id in cycle.exempts):
         reasons.append(because("first_cycle_exempts", labels=named))
     if len(named) < len(exempt):
         reasons.append(because("first_cycle"))
@@ -162,10 +191,18 @@ def _list_first_cycle(standing: Standing) -> list[Reason]:
 
 
 def _choose_first_cycle_code(plan: RenewalPlan, cycle: Cycle) -> str:
-    if cycle.share == 1:
+    if cycle.share >= 1:
         return "first_cycle_hours"
     is_applied = scheme_of(plan.rulebook.cycles, cycle).first_cycle_from == "application"
     return "first_cycle_applied" if is_applied else "first_cycle_part"
+
+
+def _list_changed_cycle(cycle: Cycle) -> list[Reason]:
+    """Why a cycle that a change of the rules shortens or lengthens requires other hours."""
+    if cycle.share == 1:
+        return []
+    code = "changed_cycle_less" if cycle.share < 1 else "changed_cycle_more"
+    return [because(code, ends_on=cycle.ends_on)]
 
 
 def _format_due(due_on: date, today: date) -> str:
@@ -231,13 +268,24 @@ def _format_extension(standing: Standing, cycle: Cycle, due_on: date) -> list[st
     ]
 
 
+def _format_closed_years(standing: Standing, *, is_own: bool) -> list[str]:
+    """What is short in a year of the cycle that is over, and whom to ask about it."""
+    sentences = []
+    for result in standing.results:
+        if is_too_late(result):
+            short = format_short(ShortRequirement.of_result(result))
+            sentences.append(f"{capitalize_first(short)} can't be made up: that year is over.")
+    if sentences and is_own:
+        sentences.append("Your coordinator can tell you what to do.")
+    return sentences
+
+
 def _list_short(standing: Standing) -> list[ShortRequirement]:
     """What is missing, without what the endorsee can attest to when they submit."""
     short = []
     for result in standing.results:
-        requirement = result.requirement
-        if result.outcome is Outcome.SHORT and not requirement.rule.attested_by:
-            short.append(ShortRequirement(requirement.counts, requirement.topic, result.short))
+        if result.outcome is Outcome.SHORT and not result.requirement.rule.attested_by:
+            short.append(ShortRequirement.of_result(result))
     return short
 
 
@@ -251,7 +299,7 @@ def _format_outlook(standing: Standing, today: date, *, is_own: bool) -> list[st
         sentences.append(f"No hours about {format_list(untouched)} are logged yet.")
     done = []
     for result in standing.results:
-        if result.outcome is Outcome.MET and result.requirement.topic is None:
+        if result.outcome is Outcome.MET and not result.requirement.is_part:
             done.append(result.requirement.hours_name)
     if done:
         verb = "is" if len(done) == 1 else "are"

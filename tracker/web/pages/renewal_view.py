@@ -10,6 +10,8 @@ from tracker.formatting import (
     format_date,
     format_hours,
     format_hours_with_unit,
+    format_measure,
+    format_measure_number,
     format_month_day,
     format_short_date,
     format_short_month_day,
@@ -24,6 +26,7 @@ from tracker.rules.standing import (
     Span,
     Standing,
     Status,
+    is_too_late,
     lasts_for_life,
     list_exemptions,
 )
@@ -128,7 +131,10 @@ def _view_requirement(standing: Standing, result: Result, today: date) -> dict[s
     """
     requirement = result.requirement
     about, counted, required = requirement.about, None, None
-    if requirement.is_hours:
+    if requirement.year:
+        _, first, last = requirement.year
+        about += f"; {format_date(first)} to {format_date(last)}"
+    if requirement.is_of_sessions:
         counted = result.counted
         if result.outcome in _REQUIRED:
             required = result.required
@@ -138,6 +144,8 @@ def _view_requirement(standing: Standing, result: Result, today: date) -> dict[s
         about += ", for life"
     elif standing.covered_until:
         about += f", paid to {format_date(standing.covered_until)}"
+        if standing.membership_counts_until:
+            about += f", counts through {format_date(standing.membership_counts_until)}"
     if result.notes and result.outcome in _REQUIRED:
         about += f". {capitalize_first(format_reason(result.notes[0]))}"
     state, tone = _format_state(standing, result, today)
@@ -169,16 +177,19 @@ def _format_state(standing: Standing, result: Result, today: date) -> tuple[str,
 
 
 def _format_short_state(standing: Standing, result: Result, today: date) -> tuple[str, Tone]:
-    if not result.requirement.is_hours:
-        return MISSING_STATES[result.requirement.counts], "warm"
-    if result.requirement.rule.attested_by:
-        return f"{format_hours_with_unit(result.short)} to log or attest to", "plain"
-    if standing.status is not Status.OPEN or result.requirement.topic:
-        return f"{format_hours_with_unit(result.short)} short", "warm"
+    requirement = result.requirement
+    if not requirement.is_of_sessions:
+        return MISSING_STATES[requirement.counts], "warm"
+    short = format_measure(result.short, requirement.unit)
+    if requirement.rule.attested_by:
+        return f"{short} to log or attest to", "plain"
+    if standing.status is not Status.OPEN or requirement.topic or is_too_late(result):
+        return f"{short} short", "warm"
     found = forecast(standing, result, today)
     if found is None:
-        return f"{format_hours_with_unit(result.short)} to go", "plain"
-    state = f"{found.pace.value.capitalize()}, {format_hours(result.short)} to go"
+        return f"{short} to go", "plain"
+    number = format_measure_number(result.short, requirement.unit)
+    state = f"{found.pace.value.capitalize()}, {short if requirement.is_spread else number} to go"
     return state, "warm" if found.pace is Pace.BEHIND else "plain"
 
 
@@ -257,14 +268,22 @@ def list_dates(data: YearData, standing: Standing, today: date) -> list[DatedIte
 
 
 def _membership_dates(standing: Standing, today: date) -> list[DatedItem]:
-    cycle, ends_on = standing.plan.cycle, standing.covered_until
+    ends_on, counts_until = standing.covered_until, standing.membership_counts_until
+    if ends_on is None or lasts_for_life(ends_on) or not _needs_membership(standing, today):
+        return []
+    if ends_on >= today:
+        return [(ends_on, "Membership ends", "the last day that it covers")]
+    if counts_until and counts_until >= today:
+        return [(counts_until, "Membership stops counting", f"it ended on {format_date(ends_on)}")]
+    return []
+
+
+def _needs_membership(standing: Standing, today: date) -> bool:
+    """Whether a membership is required in a cycle that is not over."""
+    cycle = standing.plan.cycle
     is_required = any(r.requirement.counts == "membership" for r in standing.results)
     is_over = cycle is not None and cycle.ends_on < today and standing.status is not Status.OPEN
-    if not is_required or is_over or ends_on is None or ends_on < today:
-        return []
-    if lasts_for_life(ends_on):
-        return []
-    return [(ends_on, "Membership ends", "the last day that it covers")]
+    return is_required and not is_over
 
 
 def _due_dates(standing: Standing, today: date) -> list[DatedItem]:

@@ -11,7 +11,7 @@ from starlette.datastructures import FormData
 from wtforms import HiddenField, SelectMultipleField, StringField
 
 from tracker.db.submissions import Submission
-from tracker.formatting import format_cycle_span, format_hours, format_hours_with_unit
+from tracker.formatting import format_cycle_span, format_measure, format_measure_number
 from tracker.notifications.renewal_mail import announce
 from tracker.rules.plan import PlannedRequirement
 from tracker.rules.stages import MAY_ACCEPT, MAY_RETURN
@@ -202,9 +202,10 @@ def _format_result(
 ) -> ResultView:
     """A result in words; ``requirement`` is None if the rulebook no longer has it."""
     progress, missing = "", "Missing"
-    if requirement is not None and requirement.is_hours:
-        needed = format_hours_with_unit(result.required)
-        progress, missing = f"{format_hours(result.counted)} of {needed}", "Not complete"
+    if requirement is not None and requirement.is_of_sessions:
+        needed = format_measure(result.required, requirement.unit)
+        progress = f"{format_measure_number(result.counted, requirement.unit)} of {needed}"
+        missing = "Not complete"
     elif requirement is not None:
         missing = MISSING_STATES[requirement.counts]
     if result.outcome is Outcome.SHORT:

@@ -9,6 +9,7 @@ from sqlmodel import Session
 from tracker.db.applications import Application
 from tracker.db.submissions import Submission
 from tracker.rulebooks import Rulebooks
+from tracker.rules.caps import limit_by_caps
 from tracker.rules.cycles import Cycle, cycles_until
 from tracker.rules.explain import LoggedEntry, Verdict, explain
 from tracker.rules.plan import Plan
@@ -47,7 +48,8 @@ class YearData:
     the person reads the page, not a coordinator. ``first_days`` are the associations' first days in
     this system. ``submissions`` are the last ones of renewals, by endorsement and first day of the
     cycle, ``payments`` what was paid of their fees by the same. ``declined`` are the provider names
-    that associations declined.
+    that associations declined. Caps also count ``other_entries``; ``limited`` keeps what they came
+    to, by entry.
     """
 
     rulebooks: Rulebooks
@@ -65,6 +67,8 @@ class YearData:
     submissions: Mapping[tuple[int, date], Submission] = field(default_factory=dict)
     payments: Payments = field(default_factory=dict)
     declined: DeclinedNames = DeclinedNames({})  # noqa: RUF009 - nothing changes it
+    other_entries: Sequence[LoggedEntry] = ()
+    limited: dict[Plan, dict[int, Verdict]] = field(default_factory=dict)
 
     def has_records(self, endorsement: Endorsed, cycle: Cycle) -> bool:
         """Whether the renewal of a cycle was due on the association's first day here, or later."""
@@ -81,6 +85,17 @@ class YearData:
 
     def explain(self, plan: Plan, entry: LoggedEntry) -> Verdict:
         """Whether an entry counts under a plan, and toward what."""
+        if not plan.has_caps:
+            return self._explain_alone(plan, entry)
+        if plan not in self.limited:
+            every = {each.id: each for each in (*self.other_entries, *self.entries)}
+            explained = [(each, self._explain_alone(plan, each)) for each in every.values()]
+            limited = limit_by_caps(plan, explained)
+            self.limited[plan] = {each.id: verdict for each, verdict in limited}
+        return self.limited[plan].get(entry.id) or self._explain_alone(plan, entry)
+
+    def _explain_alone(self, plan: Plan, entry: LoggedEntry) -> Verdict:
+        """The verdict on an entry, without the caps that limit it together with others."""
         today = self.day_of(plan.association)
         declined = self.declined.reason(plan.association, entry.provider_name)
         verdict = explain(entry, plan, self.provider_of(entry), today, declined)
@@ -205,7 +220,8 @@ def read_entry_data(session: Session, page: PageRequest, entry: LoggedEntry) -> 
     own = own_of(session, person_id)
     undecided = [a.id for a in list_undecided_applications(session, person_id)]
     ids = [endorsement.id for endorsement in own.endorsements]
-    judged = judge_all(session, rulebooks, day_of, cycle_day=entry.held_on, endorsement_ids=ids)
+    judged = [*judge_all(session, rulebooks, day_of, cycle_day=entry.held_on, endorsement_ids=ids)]
+    others = _list_other_entries(session, entry, judged)
     applying = get_application_standings(session, rulebooks, day_of, undecided)
     return YearData(
         rulebooks,
@@ -213,13 +229,27 @@ def read_entry_data(session: Session, page: PageRequest, entry: LoggedEntry) -> 
         own.endorsements,
         [entry],
         list_entry_files(session, person_id, entry.id),
-        _read_providers(session, [entry]),
+        _read_providers(session, [entry, *others]),
         locks_of(rulebooks, page.now, own, applies=bool(undecided)),
-        other_standings=[*judged],
+        other_standings=judged,
         application_standings=applying.values(),
         first_days=list_first_days(session),
-        declined=load_declined_for(session, [entry]),
+        declined=load_declined_for(session, [entry, *others]),
+        other_entries=others,
     )
+
+
+def _list_other_entries(
+    session: Session, entry: LoggedEntry, standings: Iterable[Standing]
+) -> list[LoggedEntry]:
+    """The other entries of the cycles in which a cap limits them together with this one."""
+    others: dict[int, LoggedEntry] = {}
+    for standing in standings:
+        cycle = standing.plan.cycle
+        if standing.plan.has_caps and cycle is not None:
+            found = list_entries(session, entry.person_id, cycle.starts_on, cycle.ends_on)
+            others.update((each.id, each) for each in found if each.id != entry.id)
+    return [*others.values()]
 
 
 def read_standings(
