@@ -279,7 +279,7 @@ def test_no_file_has_more_than_600_lines() -> None:
 def test_few_files_have_more_than_400_lines() -> None:
     counts = line_counts()
     long = [name for name, count in counts.items() if count > 400]
-    assert len(long) <= 0.06 * len(counts), long
+    assert len(long) <= 0.07 * len(counts), long
 
 
 def test_nine_of_ten_functions_have_at_most_25_lines() -> None:

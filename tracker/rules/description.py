@@ -272,26 +272,31 @@ def _shared_rules(rulebook: Rulebook, here: Source) -> Lines:
 
 def _rules_of_category(rulebook: Rulebook, here: Source, category: str) -> Lines:
     for requirement in rulebook.requirements:
-        if category not in requirement.categories:
-            continue
-        values = [value for value in requirement.values_for(category) if value.source == here]
-        if values:
-            name = f"{requirement.id} ({requirement.of}): {requirement.label}"
-            yield f"{name}{_see(requirement.interpretation)}"
-            for value in values:
-                amount = format_amount(requirement, value)
-                whom = format_for_whom(value)
-                days = f"from {format_date(value.starts_from)}{', ' if whom else ''}{whom}"
-                yield f"  {days}: {amount}"
-                if first := find_first_cycle(rulebook, requirement, value):
-                    yield f"    starting with the cycle from {format_date(first)}"
-            yield from _indent([requirement.about, *describe_terms(rulebook, requirement)])
+        if category in requirement.categories:
+            yield from _values_for_category(rulebook, requirement, here, category)
+            yield from _limits_of(requirement, here)
     for fee in rulebook.fees_of(category):
         yield from describe_fee(fee, here, rulebook.currency_code)
-        if category in requirement.categories:
-            yield from _limits_of(requirement, here)
     yield from _ratings_for_category(rulebook, here, category)
     yield from _advice_for_category(rulebook, here, category)
+
+
+def _values_for_category(
+    rulebook: Rulebook, requirement: Requirement, here: Source, category: str
+) -> Lines:
+    """What a requirement asks of a category by a section, over time; nothing if by another one."""
+    values = [value for value in requirement.values_for(category) if value.source == here]
+    if not values:
+        return
+    name = f"{requirement.id} ({requirement.of}): {requirement.label}"
+    yield f"{name}{_see(requirement.interpretation)}"
+    for value in values:
+        amount, whom = format_amount(requirement, value), format_for_whom(value)
+        days = f"from {format_date(value.starts_from)}{', ' if whom else ''}{whom}"
+        yield f"  {days}: {amount}"
+        if first := find_first_cycle(rulebook, requirement, value):
+            yield f"    starting with the cycle from {format_date(first)}"
+    yield from _indent([requirement.about, *describe_terms(rulebook, requirement)])
 
 
 def _limits_of(requirement: Requirement, here: Source) -> Lines:
