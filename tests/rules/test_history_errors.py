@@ -151,7 +151,7 @@ def test_a_renewed_add_on_needs_fixed_cycles() -> None:
         pytest.param(
             "grace_days = 31",
             'grace_days = 31\nfirst_cycle_exempts = ["rsk"]',
-            "cycles[1].first_cycle_exempts: 'rsk' is not in this file; it has",
+            "cycles[1].first_cycle_exempts: 'rsk' is not in this file: did you mean rsc?",
             id="unknown exempt requirement",
         ),
         pytest.param(

@@ -18,7 +18,7 @@ from sqlmodel import Session
 from tests.support.auditing import HAL, audit_hal
 from tests.support.cast import ALICE, BASE_URL, BOB, CAROL, CONFIG, DANA, KAI, LEE, NOW, Cast
 from tests.support.held import settle_last_year
-from tests.support.paying import add_payers
+from tests.support.paying import add_payers, pay_for_both
 from tests.support.questions import ask
 from tests.support.submitting import FAY, add_endorsee, submit_for_gil
 from tests.web.applicants import IDA, NORA, OLIVE
@@ -204,6 +204,7 @@ def test_hostile_text_is_harmless_in_every_field(sqlite_applicant_web: WebClient
         submit_for_gil(session, sqlite_applicant_web.cast)
         add_endorsee(session, sqlite_applicant_web.cast, FAY, "Fay Lani")
         add_payers(session, sqlite_applicant_web.cast)
+        pay_for_both(session, sqlite_applicant_web.cast)
         audit_hal(session, sqlite_applicant_web.cast, NOW)
         ask(session, sqlite_applicant_web.cast.entries["unknown"], "Who is Jo Hart?")
     upload_hostile_lists(sqlite_applicant_web)
