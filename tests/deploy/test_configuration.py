@@ -316,19 +316,6 @@ def test_only_individual_memberships_are_accepted(folder: Path) -> None:
     assert load_with_membership(folder, membership).kinds == ("individual",)
 
 
-def test_renewals_are_submitted(folder: Path) -> None:
-    (added,) = blocks("Let endorsees submit their renewals, and attest to hours")
-    rulebook, organization = blocks("Add an association")
-    head, _, _ = rulebook.partition("[[requirements]]")
-    head = head.replace("guide = {", "scheme = {").replace(
-        'document = "guide"', 'document = "scheme"'
-    )
-    (folder / "rulebooks" / "example.toml").write_text(f"{head}\n{added}")
-    add(folder / "organizations.toml", organization)
-    found = load_rulebooks(folder).associations["EXAMPLE"].requirements_of("IFS")
-    assert [requirement.counts for requirement in found] == ["training", "signed", "submitted"]
-
-
 def test_the_running_cycles_are_lengthened(folder: Path) -> None:
     (cycle,) = blocks("Lengthen the running cycles")
     add(folder / "rulebooks" / "ncimha.toml", cycle)
