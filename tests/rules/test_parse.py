@@ -3,6 +3,7 @@
 import pytest
 
 from tracker.rules.parse import parse_organizations, parse_rulebook
+from tracker.rules.toml_lines import TomlLines
 
 RULEBOOK = """
 id = "EX-AIMH"
@@ -483,6 +484,13 @@ def test_excessive_toml_is_refused(text: str) -> None:
     ("old", "new", "expected"),
     [
         pytest.param(
+            "grace_days = 31",
+            'grace_days = 31\nfirst_cycle = "some hours"',
+            "cycles[1].first_cycle: Input should be 'all hours', 'no hours', 'fraction by month', "
+            "'fraction by year' or 'fraction by table' (found 'some hours')",
+            id="unknown word for the first cycle",
+        ),
+        pytest.param(
             'counts = "training"',
             'counts = "training"\nformats = ["group"]',
             "requirements[1]: formats goes with counts = 'rsc', not 'training'",
@@ -536,6 +544,17 @@ def test_excessive_toml_is_refused(text: str) -> None:
 def test_error_says_what_would_be_right(old: str, new: str, expected: str) -> None:
     (found,) = problems((old, new))
     assert found.startswith(f"ex.toml: {expected}")
+
+
+@pytest.mark.parametrize(
+    "place", ['cycles[1].ends["on","by"]', "a]b", "[", ".x[", "the whole file"]
+)
+def test_any_place_is_looked_up_in_steps(place: str) -> None:
+    assert (
+        TomlLines(RULEBOOK).find(f"cycles[1].{place}")
+        == RULEBOOK.split("\n").index("[[cycles]]") + 1
+    )
+    assert TomlLines("").find(place) is None
 
 
 def test_those_vetted_by_other_associations_can_be_accepted() -> None:

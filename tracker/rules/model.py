@@ -33,7 +33,7 @@ from tracker.rules.requirement import (
 )
 
 # What the cycle of endorsement requires.
-FirstHours = PartialHours | Literal["fraction by table"]
+FirstHours = Literal[PartialHours, "fraction by table"]
 # From which day on the cycle of endorsement is counted.
 FirstDay = Literal["endorsement", "application"]
 # An earlier endorsement of the same person that a new one continues.

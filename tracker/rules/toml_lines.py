@@ -31,7 +31,7 @@ class TomlLines:
         while key:
             if line := self._lines.get(key) or self._lines.get(f"{key}[1]"):
                 return line
-            key = re.sub(r"(^|\.[^.\[]*|\[\d+\]|^[^.\[]+)$", "", key)
+            key = key[: max(key.rfind("."), key.rfind("["), 0)]
         return None
 
 
