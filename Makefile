@@ -39,8 +39,9 @@ pictures: .venv/dev.stamp browser ## photograph every page into OUT, and renew t
 	$(BIN)/python -m tests.pictures $(OUT) --readme
 
 browser: ## install Chromium for the browser tests, where that is possible
-	@command -v chromium >/dev/null || { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null \
-	  && apt-get update -qq && apt-get install -qq -y --no-install-recommends chromium >/dev/null; } \
+	@command -v chromium-headless-shell >/dev/null || { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null \
+	  && apt-get update -qq && apt-get install -qq -y --no-install-recommends chromium-headless-shell >/dev/null; } \
+	  || command -v chromium >/dev/null \
 	  || echo "No Chromium: the browser tests will be skipped."
 
 SBOM ?= build/endorsement-tracker.cdx.json

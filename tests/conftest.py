@@ -193,4 +193,6 @@ def pytest_terminal_summary(
 
 
 def _chromium() -> str | None:
-    return shutil.which("chromium") or shutil.which("google-chrome")
+    """Path of Chromium; first of the one without windows, which needs a third less time."""
+    names = ("chromium-headless-shell", "chromium", "google-chrome")
+    return next(filter(None, map(shutil.which, names)), None)

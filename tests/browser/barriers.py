@@ -1,8 +1,8 @@
 """What nobody may find on any page: barriers, small targets, and a page that scrolls sideways."""
 
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, Literal
 
-from axe_playwright_python.base import AXE_SCRIPT
 from playwright.sync_api import Page
 
 from tests.browser.sizes import DESK, PHONE
@@ -10,16 +10,6 @@ from tests.browser.sizes import DESK, PHONE
 _RULES = {
     "runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"],
     "rules": {"target-size": {"enabled": True}},
-    "resultTypes": ["violations", "incomplete"],
-}
-# What depends on the size of the window and on the colors; the document is the same in both looks.
-_OF_THE_LOOK = {
-    "runOnly": [
-        "color-contrast",
-        "target-size",
-        "scrollable-region-focusable",
-        "link-in-text-block",
-    ],
     "resultTypes": ["violations", "incomplete"],
 }
 # Links within a sentence may be as small as it is (WCAG 2.5.8); a radio's label is its target.
@@ -34,8 +24,9 @@ _SMALL = """[...document.querySelectorAll(
     .filter(([, height]) => height < 43.5)"""
 # All at once, and of axe's answer only what is read: each question to the browser takes its time.
 _LOOK = f"""async rules => {{
-    const {{violations, incomplete}} = await axe.run(rules);
     const pixels = [document.documentElement.scrollWidth, innerWidth];
+    const {{violations, incomplete}} = rules
+       ? await axe.run(rules) : {{violations: [], incomplete: []}};
     return {{violations, incomplete, small: {_SMALL}, pixels}};
 }}"""
 _UNFOLD = "document.querySelectorAll('details').forEach(d => d.open = true)"
@@ -56,21 +47,25 @@ _SIZED = """size => {
 _MOST_OF_WINDOW = 0.2
 # More pixels than the bars at the bottom are high.
 _BARS = 200
+Scheme = Literal["dark", "light"]
+SCHEMES: tuple[Scheme, ...] = ("dark", "light")
 
 
-def check(page: Page) -> None:
-    """Find nothing wrong: on a desk in the dark, on a phone in the light, with large letters."""
+def check(page: Page, judged: Sequence[Scheme] = SCHEMES) -> None:
+    """Find nothing wrong: on a desk in the dark, on a phone in the light, with large letters.
+
+    axe, which takes by far the longest, looks at the page only in the schemes ``judged``.
+    """
     page.wait_for_load_state()
-    page.evaluate(f"{_UNFOLD};{AXE_SCRIPT}")
-    looks = ((DESK, "dark", _RULES), (PHONE, "light", _OF_THE_LOOK))
-    for size, scheme, rules in looks:
+    page.evaluate(_UNFOLD)
+    for size, scheme in zip((DESK, PHONE), SCHEMES, strict=True):
         page.set_viewport_size(size)
         # All of it at once: what a bar at the bottom covers is no small target, as it scrolls.
         # tests/browser/keyboard.py sees to it that no bar covers what has the focus.
         whole = page.evaluate("document.documentElement.scrollHeight") + _BARS
         page.set_viewport_size({**size, "height": max(whole, size["height"])})
-        page.emulate_media(color_scheme=scheme, reduced_motion="reduce")  # type: ignore[arg-type]
-        found = page.evaluate(_LOOK, rules)
+        page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
+        found = page.evaluate(_LOOK, _RULES if scheme in judged else None)
         wrong = [*_told(found), *found["small"]]
         assert not wrong, f"{scheme}, {size['width']} px: " + "; ".join(map(str, wrong))
         wide, window = found["pixels"]

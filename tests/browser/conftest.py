@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Protocol
 
 import pytest
+from axe_playwright_python.base import AXE_SCRIPT
 from playwright.sync_api import Browser, BrowserContext, Page, ViewportSize, sync_playwright
 
 from tests.browser.keyboard import Keys
@@ -86,7 +87,9 @@ def open_context(
         # What is under test sends no scripts; axe is put in from outside.
         bypass_csp=scripts,
     )
-    context.set_default_timeout(10_000)
+    context.set_default_timeout(30_000)
+    if scripts:
+        context.add_init_script(AXE_SCRIPT)
     sign_in(context, server, email)
     return context
 
