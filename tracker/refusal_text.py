@@ -336,6 +336,14 @@ _SENTENCES: dict[str, str | Callable[[Facts], str]] = {
         "Both records have the {kind} {name}, and the terms that begin on {first} and on {second} "
         "overlap. Remove the wrong one first."
     ),
+    "merge-submissions": (
+        "Both records have submitted the renewal that begins on {starts_on}. Return one of them "
+        "first."
+    ),
+    "merge-payment": (
+        "The payment of {paid_on} by {payer} has a part for each of the two records. Correct it "
+        "first, so that it has one part for both."
+    ),
     "merge-applications": (
         "Both records have an undecided application for {name}. Withdraw or decide one first, or "
         "remove it."

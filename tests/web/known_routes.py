@@ -199,6 +199,7 @@ KNOWN = {
     ("GET", "/coordinator/changes"): COORDINATOR,
     ("GET", "/coordinator/changes/{change_id}"): COORDINATOR,
     ("POST", "/coordinator/changes/{change_id}/undo"): COORDINATOR,
+    ("POST", "/coordinator/fees/changes/{change_id}/undo"): COORDINATOR,
     ("GET", "/coordinator/providers"): COORDINATOR,
     ("GET", "/coordinator/providers/{person_id}"): COORDINATOR,
     ("GET", "/coordinator/providers/names"): COORDINATOR,

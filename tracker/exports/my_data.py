@@ -20,6 +20,7 @@ from sqlmodel import Session, SQLModel, col, or_, select
 
 from tracker.db.access import BrowserSession, CalendarFeed, SecurityEvent
 from tracker.db.applications import Application, Degree, Position, Reference, Review
+from tracker.db.audits import AuditCase, AuditItem
 from tracker.db.corrections import FormerEmail
 from tracker.db.entry_reviews import (
     EntryConfirmation,
@@ -38,8 +39,10 @@ from tracker.db.log import (
     ImportedRow,
 )
 from tracker.db.mailings import MailingRecipient
+from tracker.db.payments import Payment, PaymentShare
 from tracker.db.people import (
     Endorsement,
+    Leave,
     MailOff,
     Membership,
     Person,
@@ -49,6 +52,7 @@ from tracker.db.people import (
 )
 from tracker.db.providers import DeclinedProvider, OutsideEndorsement
 from tracker.db.snoozes import Snooze
+from tracker.db.submissions import Submission
 from tracker.formatting import format_date
 from tracker.importer.csv_row import CsvRow, format_cell
 from tracker.importer.entry_rows import reference_key
@@ -104,10 +108,11 @@ providers.csv
           for the coordinator who confirms them. It is not imported: each association decides
           itself which providers it accepts.
 other.json
-          Everything else: standings, the notices and emails that you got, requests, questions of
-          your association about sessions and your answers, whether your references were received,
-          the browsers in which you are signed in, and who changed what and when. Keys and other
-          people's addresses are left out.
+          Everything else: standings, the renewals that you submitted, their audits and fees, the
+          notices and emails that you got, requests, questions of your association about sessions
+          and your answers, whether your references were received, the browsers in which you are
+          signed in, and who changed what and when. Keys and other people's addresses are left out,
+          and of payments for many people there is only your part.
 evidence/ The files that you added to your entries. Each name starts with the number of the entry.
 
 Keep this file where only you can read it.
@@ -140,7 +145,13 @@ _OF_ENDORSEMENT: tuple[Any, ...] = (
     StandingHistory,
     SettledCycle,
     TimeRequest,
+    Leave,
+    Submission,
+    AuditCase,
+    AuditItem,
 )
+# The history of these is found by the person in each event.
+_EVENTS_OF_PERSON = ("submission", "audit_case", "audit_item", "payment_share", "leave")
 _WITH_HISTORY: tuple[Any, ...] = (Endorsement, Application, Entry, Membership, Degree, Position)
 _MAIL_COLUMNS = {
     "kind",
@@ -282,6 +293,7 @@ def collect_other_records(session: Session, person: Person) -> dict[str, Any]:
     for model in _OF_ENDORSEMENT:
         own = model.endorsement_id.in_(endorsements)
         records[model.__tablename__] = _list_records(session, model, own)
+    records["payment"] = _list_payments(session, endorsements)
     entries = _list_ids(session, Entry, person_id)
     for model in _OF_ENTRY:
         own = model.entry_id.in_(entries)
@@ -326,6 +338,24 @@ def _list_references(session: Session, person_id: int) -> list[dict[str, Any]]:
     ]
 
 
+def _list_payments(session: Session, endorsements: Collection[int]) -> list[dict[str, Any]]:
+    """What was paid for the person's renewals: their part of each payment, which can be of many."""
+    own = (
+        select(PaymentShare, Payment)
+        .join(Payment, col(Payment.id) == PaymentShare.payment_id)
+        .where(col(PaymentShare.endorsement_id).in_(endorsements))
+        .order_by(col(PaymentShare.id))
+    )
+    of_payment = {
+        "association", "paid_on", "payer", "reference", "recorded_at", "recorded_by",
+        "removed_at", "removed_by", "removed_because",
+    }  # fmt: skip
+    return [
+        {**payment.model_dump(include=of_payment), **share.model_dump()}
+        for share, payment in session.exec(own)
+    ]
+
+
 def _list_ids(session: Session, model: Any, person_id: int) -> list[int]:  # noqa: ANN401 - any table
     return list(session.exec(select(model.id).where(model.person_id == person_id)))
 
@@ -345,6 +375,10 @@ def _list_history(session: Session, person_id: int) -> Iterator[dict[str, Any]]:
         ids[model.__tablename__] = _list_ids(session, model, person_id)
     # A deleted row is found by the person in its values.
     conditions = [col(AuditEvent.before).contains(f'"person_id": {person_id}')]
+    by_person = (col(AuditEvent.person_id) == person_id) & col(AuditEvent.table_name).in_(
+        _EVENTS_OF_PERSON
+    )
+    conditions.append(by_person)
     for name, row_ids in ids.items():
         conditions.append(
             (col(AuditEvent.table_name) == name) & col(AuditEvent.row_id).in_(row_ids)

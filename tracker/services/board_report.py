@@ -33,6 +33,7 @@ from tracker.rules.movements import (
 from tracker.rules.plan import RenewalPlan
 from tracker.rules.providers import Provider
 from tracker.rules.standing import Span, Status
+from tracker.services.board_caps import CappedSession, list_beyond_caps
 from tracker.services.entry_reviews import EXCLUDED
 from tracker.services.facts import parse_settlement
 from tracker.services.rsc_providers import load_providers
@@ -198,7 +199,8 @@ class _PlanInForce(NamedTuple):
     """The rules of one cycle (all days, if there is none), and which activities they count.
 
     ``provider_rule`` says whose RSC counts; empty if none does. ``formats`` are those of the RSC
-    sessions that count; empty if all do.
+    sessions that count; empty if all do. ``has_caps``: how much of a session counts depends on the
+    others of the cycle.
     """
 
     first: date
@@ -207,6 +209,7 @@ class _PlanInForce(NamedTuple):
     kinds: frozenset[str]
     provider_rule: str
     formats: frozenset[str]
+    has_caps: bool
 
 
 # Many endorsements share a plan.
@@ -215,7 +218,8 @@ def _put_in_force(plan: RenewalPlan) -> _PlanInForce:
     days = (plan.cycle.counts_from, plan.cycle.ends_on) if plan.cycle else (date.min, date.max)
     kinds = frozenset(r.counts for r in plan.requirements if r.topic is None)
     provider_rule = (plan.provider_rule or "") if "rsc" in kinds else ""
-    return _PlanInForce(*days, plan, kinds, provider_rule, _find_formats(plan))
+    has_caps = any(r.caps for r in plan.requirements if not r.is_part)
+    return _PlanInForce(*days, plan, kinds, provider_rule, _find_formats(plan), has_caps)
 
 
 def _find_formats(plan: RenewalPlan) -> frozenset[str]:
@@ -261,6 +265,7 @@ class _HoursCounter:
         self.spans: defaultdict[tuple[str, int], list[Span]] = defaultdict(list)
         # By category and the endorsement's first day, one for each cycle: shared by many.
         self.plans: defaultdict[tuple[str, date], list[_PlanInForce]] = defaultdict(list)
+        self.capped: list[CappedSession] = []
         self._read_facts()
 
     def _read_facts(self) -> None:
@@ -294,8 +299,12 @@ class _HoursCounter:
         return dict(zip(ACTIVITIES, sums, strict=True)), entries, people_count
 
     def list_uncounted(self) -> Iterator[tuple[Any, RenewalPlan | None]]:
-        """The sessions that do not count, and by which plan; None: by no endorsement's."""
+        """The sessions that do not count, and by which plan; None: by no endorsement's.
+
+        Those that count only as far as caps let them are noted in ``capped``.
+        """
         query = sqlalchemy.select(
+            col(Entry.id),
             col(Entry.person_id),
             col(Entry.activity),
             col(Entry.held_on),
@@ -357,7 +366,9 @@ class _HoursCounter:
         day = self.period.first
         while day <= self.period.last:
             found = self._find_plan(held, day)
-            if found is None or "training" not in found.kinds or found.formats:
+            if found is None or "training" not in found.kinds:
+                return None
+            if found.formats or found.has_caps:
                 return None
             rules.add(found.provider_rule)
             day = found.last + _DAY
@@ -383,18 +394,25 @@ class _HoursCounter:
     def _judge(self, row: Any) -> tuple[bool, RenewalPlan | None]:  # noqa: ANN401 - an entry's row
         """Whether a session counts for any of its person's endorsements, and by which plan."""
         best: RenewalPlan | None = None
-        for held in self.held[row.person_id]:
-            if held.ends_on is not None and held.ends_on < row.held_on:
-                continue
-            found = self._find_plan(held, row.held_on)
-            if found is None:
-                continue
+        capped: list[RenewalPlan] = []
+        for found in self._list_plans(row.person_id, row.held_on):
             if not row.is_excluded and self._counts(found, row):
-                return True, found.plan
+                if not found.has_caps:
+                    return True, found.plan
+                capped.append(found.plan)
             # Of several, the reason is of one that has rules.
             if best is None or best.cycle is None:
                 best = found.plan
-        return False, best
+        if capped:
+            self.capped.append(CappedSession(row.id, row.person_id, tuple(capped)))
+        return bool(capped), best
+
+    def _list_plans(self, person_id: int, day: date) -> Iterator[_PlanInForce]:
+        """The rules of that day, of each endorsement that has not ended by then."""
+        for held in self.held[person_id]:
+            found = self._find_plan(held, day) if day <= (held.ends_on or date.max) else None
+            if found is not None:
+                yield found
 
     def _find_plan(self, held: _Held, day: date) -> _PlanInForce | None:
         plans = self.plans[held.category, held.starts_on]
@@ -421,7 +439,7 @@ class _HoursCounter:
     def explain(
         self, uncounted: Iterable[tuple[Any, RenewalPlan | None]]
     ) -> tuple[UncountedHours, ...]:
-        """The sums of the sessions that do not count, by reason."""
+        """The sums of what does not count, by reason: of these sessions, and beyond caps."""
         uncounted = list(uncounted)
         ids = {row.provider_id for row, _ in uncounted if row.provider_id}
         providers = load_providers(self.session, ids) if ids else {}
@@ -439,6 +457,11 @@ class _HoursCounter:
             minutes[key] += sum(row.minutes for row in rows)
             entries[key] += len(rows)
             people[key].update(row.person_id for row in rows)
+        for beyond in list_beyond_caps(self.session, self.capped, self.today):
+            key = beyond.activity, beyond.code
+            minutes[key] += beyond.minutes
+            entries[key] += 1
+            people[key].add(beyond.person_id)
         sums = [
             UncountedHours(*key, amount, entries[key], len(people[key]))
             for key, amount in minutes.items()

@@ -208,6 +208,19 @@ def undo_change(context: ServiceContext, change_id: int) -> list[UndoneRecord]:
     return list_people_of(session, change_id)
 
 
+def list_made_within(
+    session: Session, changes: Iterable[DeskChange], label: str, tables: Collection[str]
+) -> set[int]:
+    """Which of these changes an actor made that touched nothing but rows of ``tables``."""
+    own = {change.id: set[str]() for change in changes if change.made_by == label}
+    query = select_rows(ChangedRow.change_id, ChangedRow.row_key).where(
+        col(ChangedRow.change_id).in_(own)
+    )
+    for change_id, key in session.exec(query):
+        own[change_id].add(key.partition(":")[0])
+    return {change_id for change_id, touched in own.items() if touched and touched <= {*tables}}
+
+
 def list_reversed(session: Session, change_id: int) -> list[tuple[str, int]]:
     """The rows that undoing a change has deleted or changed back, each its table and id."""
     query = select_rows(ChangedRow.row_key).where(

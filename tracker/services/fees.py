@@ -33,6 +33,8 @@ from tracker.services.desk_access import check_association
 from tracker.services.evaluation import DayOf, days_at, evaluate_people, judge_current
 from tracker.services.payment_facts import Payments, read_payments
 
+# What a payment may touch, referred tables first: it can complete a submitted renewal.
+CHANGED_BY_PAYMENTS = ("payment", "payment_share", "submission", "settled_cycle")
 _AUDITED = {"association", "paid_on", "amount_cents", "payer", "reference", "removed_because"}
 _AUDITED_SHARE = {"payment_id", "endorsement_id", "cycle_starts_on", "fee", "cents"}
 _FREED = {Outcome.WAIVED, Outcome.EXCUSED}

@@ -6,11 +6,13 @@ from datetime import date
 from itertools import pairwise
 from typing import Any
 
-from sqlmodel import Session, col, select
+from sqlmodel import Session, col, func, select
 
 from tracker.db.applications import UNDECIDED, Application, Position
 from tracker.db.log import Entry, GroupMember, GroupSession
+from tracker.db.payments import Payment, PaymentShare
 from tracker.db.people import Endorsement, Membership
+from tracker.db.submissions import Submission
 from tracker.formatting import MINUTES_IN_DAY
 from tracker.services.context import Refusal
 
@@ -25,6 +27,47 @@ def check_merged(session: Session, person_id: int) -> list[Refusal]:
         *_check_days(session, person_id),
         *_check_answers(session, person_id),
     ]
+
+
+def check_renewals(session: Session, kept_id: int, other_id: int) -> Iterator[Refusal]:
+    """What two records, not merged yet, can't both have for a renewal that they share."""
+    held: defaultdict[tuple[str, str, date], list[int]] = defaultdict(list)
+    query = select(Endorsement).where(col(Endorsement.person_id).in_((kept_id, other_id)))
+    for each in session.exec(query):
+        held[each.association, each.category, each.starts_on].append(each.id)
+    for endorsement_ids in held.values():
+        if len(endorsement_ids) > 1:
+            yield from _check_submissions(session, endorsement_ids)
+            yield from _check_payments(session, endorsement_ids)
+
+
+def _check_submissions(session: Session, endorsement_ids: Sequence[int]) -> Iterator[Refusal]:
+    """One submission is in force for a renewal."""
+    in_force = (
+        select(col(Submission.cycle_starts_on))
+        .where(
+            col(Submission.endorsement_id).in_(endorsement_ids),
+            col(Submission.returned_at).is_(None),
+        )
+        .group_by(col(Submission.cycle_starts_on))
+        .having(func.count() > 1)
+    )
+    for starts_on in session.exec(in_force):
+        yield Refusal("submissions", "merge-submissions", {"starts_on": starts_on})
+
+
+def _check_payments(session: Session, endorsement_ids: Sequence[int]) -> Iterator[Refusal]:
+    """One payment has one part for a fee of a renewal."""
+    shared = (
+        select(Payment)
+        .join(PaymentShare, col(PaymentShare.payment_id) == col(Payment.id))
+        .where(col(PaymentShare.endorsement_id).in_(endorsement_ids))
+        .group_by(col(Payment.id), col(PaymentShare.cycle_starts_on), col(PaymentShare.fee))
+        .having(func.count() > 1)
+    )
+    for payment in session.exec(shared):
+        facts = {"payer": payment.payer, "paid_on": payment.paid_on}
+        yield Refusal("payments", "merge-payment", facts)
 
 
 def _check_providers(session: Session, person_id: int) -> Iterator[Refusal]:

@@ -41,7 +41,7 @@ from tracker.services.context import (
     lock_person,
 )
 from tracker.services.evaluation import StoredResult, evaluate_people, parse_results
-from tracker.services.merge_checks import check_merged
+from tracker.services.merge_checks import check_merged, check_renewals
 from tracker.services.message_subjects import mark_outdated
 from tracker.services.person_facts import check_sole_person
 from tracker.services.removals import audited_values, list_keys, to_iso
@@ -237,7 +237,8 @@ def merge_people(
     for person_id in sorted({kept.id, other.id}):
         lock_person(session, person_id)
     doubles = list_doubles(session, kept, other)
-    if refusals := _check_input(kept, other, reason, similar, doubles):
+    refusals = _check_input(kept, other, reason, similar, doubles)
+    if refusals := [*refusals, *check_renewals(session, kept.id, other.id)]:
         raise Refused(*refusals)
     # Its row is about to go, and what it says is needed afterwards.
     session.expunge(other)

@@ -491,7 +491,11 @@ def require_operator(context: ServiceContext) -> None:
 
 def _collect(session: Session, table: Table, values: Values, content: _Content) -> None:
     """Note a row, the rows that belong to it, and the links of others to it."""
-    content.rows.append((table.name, values))
+    noted = (table.name, values)
+    # An audited renewal belongs to its endorsement, and to its submission.
+    if noted in content.rows:
+        return
+    content.rows.append(noted)
     if "id" not in values:
         return
     for other in METADATA.sorted_tables:

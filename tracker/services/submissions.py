@@ -164,15 +164,20 @@ def accept_renewal(context: ServiceContext, submission_id: int, reason: str) -> 
     submitted = _lock_undecided(context, submission_id, reason)
     submission = submitted.submission
     standing = _judge(context, submitted)
+    # Before the waivers: with nothing short any more, the evaluation would accept it by itself.
+    context.update_row(
+        submission,
+        _AUDITED,
+        state=Stage.ACCEPTED.value,
+        accepted_at=context.now,
+        accepted_by=context.actor.label,
+        accepted_because=reason,
+    )
     with immediate_evaluation(context.session):
         for result in standing.results:
             if result.short:
                 key = (submission.endorsement_id, submission.cycle_starts_on)
                 grant_waiver(context, *key, result.requirement.id, reason)
-    # Nothing is short any more, so that the evaluation has accepted it.
-    context.session.refresh(submission)
-    accepted = {"accepted_by": context.actor.label, "accepted_because": reason}
-    context.update_row(submission, _AUDITED, **accepted)
 
 
 def return_renewal(context: ServiceContext, submission_id: int, reason: str) -> None:

@@ -41,7 +41,7 @@ T = TypeVar("T")
 _FIRST_PAGE = "/"
 # Where the files of applications are opened, too.
 _APPLICATIONS = ("/coordinator/applicants", "/evidence/")
-_FEES = "/coordinator/fees"
+FEES_PATH = "/coordinator/fees"
 _LONGEST_PATH = 2000
 
 
@@ -195,17 +195,18 @@ class Viewer:
         """Whether the viewer may look at applications."""
         return bool(list_permitted(self.roles, self.email, Area.APPLICATIONS, writes=False))
 
-    @property
-    def only_looks(self) -> bool:
-        """Whether the viewer may look at the desk, but change nothing there."""
-        return self.opens_desk and not list_permitted(
-            self.roles, self.email, Area.DESK, writes=True
-        )
+    def may_change(self, association: str, area: Area = Area.DESK) -> bool:
+        """Whether the viewer may change something in an area of an association's desk."""
+        return association in self.list_changeable(area)
+
+    def list_changeable(self, area: Area = Area.DESK) -> tuple[str, ...]:
+        """The associations at which the viewer may change something in an area."""
+        return list_permitted(self.roles, self.email, area, writes=True)
 
     @property
-    def records_payments(self) -> bool:
-        """Whether the viewer may record payments of fees."""
-        return bool(list_permitted(self.roles, self.email, Area.FEES, writes=True))
+    def only_looks(self) -> bool:
+        """Whether the viewer may look at desks, but change nothing on any of them."""
+        return self.opens_desk and not self.list_changeable()
 
     @property
     def logs_hours(self) -> bool:
@@ -351,7 +352,7 @@ def _viewer_of(site: Site, signed_in: SignedIn, request: Request) -> Viewer | No
 
 def area_of(path: str) -> Area:
     """The part of the desk to which an address belongs."""
-    if path.startswith(_FEES):
+    if path.startswith(FEES_PATH):
         return Area.FEES
     return Area.APPLICATIONS if path.startswith(_APPLICATIONS) else Area.DESK
 

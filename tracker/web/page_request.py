@@ -1,5 +1,6 @@
 """What a page needs to answer a signed-in viewer: one FastAPI dependency instead of four."""
 
+import dataclasses
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from tracker.rulebooks import Rulebooks
 from tracker.services.browser_sessions import is_confirmed
 from tracker.services.context import Refused, ServiceContext
 from tracker.services.evaluation import DayOf, days_at
+from tracker.services.team import Area
 from tracker.web.dependencies import NowDep, Site, SiteDep, Viewer, ViewerDep
 from tracker.web.flash import FlashDep, clear_flash, redirect_with_flash
 from tracker.web.forms.body import OwnForm
@@ -94,6 +96,7 @@ class PageRequest:
         """
         if form is not None:
             problems = problems or form.problems()
+        values = {**self._describe_rights(values.get("association")), **values}
         page = self.site.pages.render(
             template,
             status=422 if problems or is_unsaved else 200,
@@ -106,6 +109,17 @@ class PageRequest:
             **values,
         )
         return clear_flash(page, self.site, self.flash)
+
+    def _describe_rights(self, association: str | None) -> dict[str, bool]:
+        """What the viewer may do on the desk of a page's association; None: on any desk."""
+        viewer = self.viewer
+        if association is None or not viewer.opens_desk:
+            may_record = bool(viewer.list_changeable(Area.FEES))
+            return {"only_looks": viewer.only_looks, "records_payments": may_record}
+        return {
+            "only_looks": not viewer.may_change(association),
+            "records_payments": viewer.may_change(association, Area.FEES),
+        }
 
     def redirect(self, path: str, message: str, *, association: str = "") -> Response:
         """Redirect to the page at ``path``, which shows a message; of an association's desk."""
@@ -164,10 +178,18 @@ CoordinatorPage = Annotated[PageRequest, Depends(get_coordinator_page)]
 
 
 async def get_change_page(page: CoordinatorPage) -> PageRequest:
-    """The request for a form of the desk; 403 for someone who may only look."""
+    """The request for a form of the desk, with the associations at which the viewer may change it.
+
+    403 for someone who may only look.
+    """
     if page.viewer.only_looks:
         raise HTTPException(403, LOOKS_ONLY)
-    return page
+    changeable = page.viewer.list_changeable()
+    coordinates = tuple(name for name in page.viewer.coordinates if name in changeable)
+    require(coordinates)
+    return dataclasses.replace(
+        page, viewer=dataclasses.replace(page.viewer, coordinates=coordinates)
+    )
 
 
 ChangePage = Annotated[PageRequest, Depends(get_change_page)]

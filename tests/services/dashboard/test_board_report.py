@@ -9,10 +9,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import delete, insert
 
+from tests.rules.case_data import IMAGINED, populate
 from tests.support.cast import ALICE, BOB, BOOKS, CAROL, DANA, NOW, Cast, fill
 from tests.support.databases import copy_sqlite
 from tests.support.held import settle_last_year
-from tracker.db.engine import reading, writing
+from tracker.db.engine import open_engine, reading, writing
 from tracker.db.tables import METADATA
 from tracker.rules.movements import Movement, MovementCounts
 from tracker.services.board_report import (
@@ -54,6 +55,36 @@ def log(cast: Cast, email: str, held_on: date, minutes: int, **more: object) -> 
         values = {"activity": "training", "title": "Course", "person_id": cast.people[email]}
         values |= {"held_on": held_on, "minutes": minutes} | more
         session.connection().execute(insert(METADATA.tables["entry"]).values(values))
+
+
+def test_hours_beyond_a_cap_are_not_counted(database_url: str) -> None:
+    """At most 6 hours among peers, and 15 of self-study, count in the three years."""
+    case = {
+        "endorsed": ["FORMATS IFS 2020-05-01"],
+        "providers": {"Frances": ["FORMATS IFRS 2010-01-01"]},
+        "entries": [
+            "rsc 4:00 peer 2025-03-01 with Frances",
+            "rsc 5:00 peer 2026-03-01 with Frances",
+            "rsc 1:00 individual 2026-03-02 with Frances",
+            "training 20:00 SELF-STUDY 18:00 2026-04-01",
+        ],
+    }
+    engine = open_engine(database_url)
+    with writing(engine) as session:
+        people = populate(session, IMAGINED, case)
+        evaluate_people(session, IMAGINED, people.ids.values(), NOW)
+        first = ReportPeriod("FORMATS", date(2025, 1, 1), date(2025, 12, 31))
+        second = ReportPeriod("FORMATS", date(2026, 1, 1), TODAY)
+        before = count_hours(session, IMAGINED, first, TODAY)
+        report = count_hours(session, IMAGINED, second, TODAY)
+    engine.dispose()
+    assert (before.counted, before.uncounted) == ({"training": 0, "rsc": 240}, ())
+    assert report.logged == {"training": 1200, "rsc": 360}
+    assert report.counted == {"training": 1020, "rsc": 180}
+    assert [tuple(one) for one in report.uncounted] == [
+        ("training", "topic_cap", 180, 1, 1),
+        ("rsc", "format_cap", 180, 1, 1),
+    ]
 
 
 def test_settled_lapse_is_counted_and_named(cast: Cast) -> None:

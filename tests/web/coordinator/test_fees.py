@@ -79,20 +79,53 @@ def test_payment_is_corrected_and_removed(web: WebClient, lee: Visitor) -> None:
     assert "Bounced" in text_of(lee.get(f"{PATH}/payments/{second['id']}"))
 
 
-def test_treasurer_records_payments_and_changes_nothing_else(web: WebClient) -> None:
+@pytest.fixture
+def treasurer(web: WebClient) -> Visitor:
     tess = "tess@example.org"
     with writing(web.cast.engine) as session:
         session.add(
             TeamRole(association="PAYING", email=tess, name="Tess Roy", role="treasurer",
                      starts_on=date(2026, 1, 1), added_at=NOW, added_by=LEE)
         )  # fmt: skip
-    treasurer = web.visit(tess)
+    return web.visit(tess)
+
+
+def test_treasurer_records_payments_and_changes_nothing_else(
+    web: WebClient, treasurer: Visitor
+) -> None:
     assert "Record a payment for the checked" in text_of(treasurer.get(PATH))
     save(treasurer, f"{PATH}/payment", **typed(web, IVY))
     assert len(web.cast.rows("payment")) == 1
     person = web.cast.people[IVY]
     refused = treasurer.post(f"/coordinator/person/{person}/change/name", {"name": "Eve"})
     assert refused.status_code == 403
+
+
+def test_treasurer_undoes_their_own_payment(web: WebClient, treasurer: Visitor) -> None:
+    save(treasurer, f"{PATH}/payment", **typed(web, IVY))
+    [change] = web.cast.rows("desk_change")
+    undo = f'action="{PATH}/changes/{change["id"]}/undo"'
+    for path in ("/coordinator", "/coordinator/changes", f"/coordinator/changes/{change['id']}"):
+        assert undo in treasurer.get(path).text, path
+    done = treasurer.post(f"{PATH}/changes/{change['id']}/undo")
+    assert "Undone" in text_of(treasurer.follow(done))
+    assert web.cast.rows("payment") == []
+
+
+def test_treasurer_is_offered_undo_right_after_saving(web: WebClient, treasurer: Visitor) -> None:
+    save(treasurer, f"{PATH}/payment", **typed(web, IVY))
+    assert f'action="{PATH}/changes/1/undo"' in treasurer.get(PATH).text
+
+
+def test_treasurer_cannot_undo_what_others_did(
+    web: WebClient, lee: Visitor, treasurer: Visitor
+) -> None:
+    save(lee, f"{PATH}/payment", **typed(web, IVY))
+    [change] = web.cast.rows("desk_change")
+    assert "/undo" not in treasurer.get("/coordinator/changes").text
+    assert treasurer.post(f"{PATH}/changes/{change['id']}/undo").status_code == 404
+    assert treasurer.post(f"/coordinator/changes/{change['id']}/undo").status_code == 403
+    assert len(web.cast.rows("payment")) == 1
 
 
 def test_menu_has_fees_only_where_the_rulebook_does(web: WebClient, lee: Visitor) -> None:

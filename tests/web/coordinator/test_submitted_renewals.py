@@ -69,6 +69,12 @@ def test_accepting_waives_what_is_missing_and_can_be_undone(web: WebClient, kai:
     assert {row["state"] for row in web.cast.rows("outbox", kind="request")} == {"dropped"}
 
 
+def test_history_names_the_coordinator_who_accepts(web: WebClient, kai: Visitor) -> None:
+    save(kai, submit(web, frozenset({"ethics"})), action="accept", accept_reason="Lost in a fire")
+    events = web.cast.rows("audit_event", table_name="submission")
+    assert [event["who"] for event in events] == [FAY, KAI]
+
+
 def test_returning_an_accepted_renewal_can_be_undone(web: WebClient, kai: Visitor) -> None:
     path = submit(web, ALL_SIGNED)
     before = web.cast.rows("settled_cycle")

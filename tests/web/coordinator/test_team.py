@@ -1,13 +1,14 @@
 """Coordinators decide on a page who may do what on their association's desk."""
 
 import re
-from datetime import timedelta
+from collections.abc import Iterator
+from datetime import date, timedelta
 
 import pytest
 from sqlalchemy import insert
 
 from tests.support.cast import ALICE, BOB, CAROL, DAN
-from tests.web.client import WebClient, problems, text_of
+from tests.web.client import Visitor, WebClient, problems, text_of
 from tests.web.crawl import Reader
 from tracker.db.engine import writing
 from tracker.db.tables import METADATA
@@ -65,11 +66,9 @@ def test_a_viewer_looks_and_changes_nothing(sqlite_web: WebClient) -> None:
     assert len(sqlite_web.cast.rows("team_role", email=RUTH)) == 1
 
 
-@pytest.mark.parametrize("role", ["viewer", "treasurer", "reviewer"])
-def test_nobody_is_offered_what_is_refused(sqlite_web: WebClient, role: str) -> None:
-    add(sqlite_web, role)
-    ruth = sqlite_web.visit(RUTH)
-    todo, seen = ["/", "/coordinator/applicants" if role == "reviewer" else "/coordinator"], set()
+def crawl(visitor: Visitor, start: str) -> Iterator[tuple[str, str, list[str]]]:
+    """Each kind of page that the visitor is led to, with the forms of the desk that it offers."""
+    todo, seen = ["/", start], set()
     while todo:
         path = todo.pop().partition("#")[0]
         # Of the list of people, one filter is as good as all.
@@ -77,14 +76,50 @@ def test_nobody_is_offered_what_is_refused(sqlite_web: WebClient, role: str) -> 
         if kind in seen or not path.startswith("/"):
             continue
         seen.add(kind)
-        answer = ruth.get(path)
+        answer = visitor.get(path)
         assert answer.status_code in {200, 303}, path
         reader = Reader(path)
         reader.feed(answer.text)
         todo += [answer.headers.get("location", "/"), *reader.links]
         offered = [form.action for form in reader.forms if form.is_post]
-        refused = [action for action in offered if action.startswith("/coordinator")]
-        assert refused == [], path
+        yield path, answer.text, [each for each in offered if each.startswith("/coordinator")]
+
+
+@pytest.mark.parametrize("role", ["viewer", "treasurer", "reviewer"])
+def test_nobody_is_offered_what_is_refused(sqlite_web: WebClient, role: str) -> None:
+    add(sqlite_web, role)
+    start = "/coordinator/applicants" if role == "reviewer" else "/coordinator"
+    for path, _, offered in crawl(sqlite_web.visit(RUTH), start):
+        assert offered == [], path
+
+
+def test_a_viewer_who_coordinates_elsewhere_is_offered_nothing(sqlite_web: WebClient) -> None:
+    add(sqlite_web)
+    here = {"name": "Ruth Adler", "email": RUTH, "role": "coordinator"}
+    sqlite_web.visit(DAN).post(NEW, here)
+    pages = 0
+    for path, page, offered in crawl(sqlite_web.visit(RUTH), "/coordinator?association=NCIMHA"):
+        if 'aria-current="page">NCIMHA</a>' in page:
+            pages += 1
+            assert offered == [], path
+    assert pages > 20
+
+
+def test_a_shared_record_shows_forms_of_the_own_association_only(sqlite_web: WebClient) -> None:
+    add(sqlite_web)
+    sqlite_web.visit(DAN).post(NEW, {"name": "Ruth Adler", "email": RUTH, "role": "coordinator"})
+    alice = sqlite_web.cast.people[ALICE]
+    with writing(sqlite_web.cast.engine) as session:
+        held = {"association": "CT-AIMH", "category": "IFS", "starts_on": date(2025, 1, 1)}
+        held_there = insert(METADATA.tables["endorsement"]).values(person_id=alice, **held)
+        session.connection().execute(held_there)
+    ruth, path = sqlite_web.visit(RUTH), f"/coordinator/person/{alice}"
+    page = ruth.get(f"{path}?association=NCIMHA").text
+    here = sqlite_web.cast.rows("endorsement", person_id=alice, association="CT-AIMH")
+    [changeable] = re.findall(rf"{path}/change/endorsement/(\d+)", page)
+    assert changeable == str(here[0]["id"])
+    links = re.findall(rf'href="({path}/[^"]*)"', page)
+    assert {ruth.get(link.replace("&amp;", "&")).status_code for link in links} == {200}
 
 
 def test_a_reviewer_sees_applications_only(sqlite_web: WebClient) -> None:

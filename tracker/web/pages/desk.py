@@ -9,8 +9,10 @@ from typing import Annotated, Any, NamedTuple
 
 from fastapi import APIRouter, HTTPException, Query
 from fastapi.responses import HTMLResponse, Response
+from sqlmodel import Session
 from starlette.datastructures import FormData
 
+from tracker.db.desk import DeskChange
 from tracker.formatting import capitalize_first
 from tracker.importer.plan_records import find_import_of
 from tracker.notifications.attention_text import format_missing
@@ -26,6 +28,7 @@ from tracker.services.desk_changes import (
     count_changes,
     find_change,
     list_changes,
+    list_made_within,
     list_people_of,
     may_undo,
 )
@@ -35,7 +38,9 @@ from tracker.services.desk_previews import (
     StoredStanding,
     preview_change,
 )
-from tracker.web.dependencies import Viewer
+from tracker.services.fees import CHANGED_BY_PAYMENTS
+from tracker.services.team import Area
+from tracker.web.dependencies import FEES_PATH, Viewer
 from tracker.web.forms.body import RowId
 from tracker.web.import_work import undo_import
 from tracker.web.page_request import (
@@ -173,11 +178,12 @@ def show_changes(
         skip = (number - 1) * PAGE_SIZE
         changes = list_changes(session, [association], skip=skip, limit=PAGE_SIZE)
         pages = count_pages(count_changes(session, [association]))
+        undo_paths = find_undo_paths(page, session, changes)
     return page.render(
         "desk_changes.html",
         here="coordinator",
         association=association,
-        changes=[(change, may_undo(change, page.now)) for change in changes],
+        changes=[(change, undo_paths.get(change.id)) for change in changes],
         days=MAY_UNDO_FOR.days,
         page=number,
         pages=pages,
@@ -197,7 +203,40 @@ def undo(page: CoordinatorPage, change_id: RowId) -> Response:
         plan_id = find_import_of(session, page.viewer.actor, change_id)
     if plan_id is not None:
         return undo_import(page, plan_id)
+    return _undo(page, change_id)
 
+
+@router.post(f"{FEES_PATH}/changes/{{change_id}}/undo")
+def undo_payment(page: CoordinatorPage, change_id: RowId) -> Response:
+    """Undo what the viewer did with payments, for those who may change nothing else."""
+    with page.reading() as session:
+        change = require(find_change(session, page.viewer.coordinates, change_id))
+        require(list_made_within(session, [change], page.viewer.email, CHANGED_BY_PAYMENTS))
+    return _undo(page, change_id)
+
+
+def find_undo_paths(
+    page: PageRequest, session: Session, changes: Sequence[DeskChange]
+) -> dict[int, str]:
+    """Where the form to undo each of these changes goes; only for those the viewer may undo."""
+    recent = [change for change in changes if may_undo(change, page.now)]
+    paths = {
+        change.id: f"/coordinator/changes/{change.id}/undo"
+        for change in recent
+        if page.viewer.may_change(change.association)
+    }
+    payments = [
+        change
+        for change in recent
+        if change.id not in paths and page.viewer.may_change(change.association, Area.FEES)
+    ]
+    if payments:
+        own = list_made_within(session, payments, page.viewer.email, CHANGED_BY_PAYMENTS)
+        paths |= {number: f"{FEES_PATH}/changes/{number}/undo" for number in own}
+    return paths
+
+
+def _undo(page: PageRequest, change_id: int) -> Response:
     def work(context: ServiceContext) -> None:
         undo_change_with_letters(page.site, context, change_id)
 
@@ -217,6 +256,7 @@ def _render_change(
         if change is None:
             raise HTTPException(404)
         records = list_people_of(session, change_id)
+        undo_path = find_undo_paths(page, session, [change]).get(change_id)
     records.sort(key=lambda record: record.outcome in {"", REVERSED})
     pages = count_pages(len(records))
     number = min(number, pages)
@@ -229,7 +269,7 @@ def _render_change(
         records=records[first : first + PAGE_SIZE],
         page=number,
         pages=pages,
-        undoable=may_undo(change, page.now),
+        undo_path=undo_path,
         days=MAY_UNDO_FOR.days,
         problems=problems,
     )

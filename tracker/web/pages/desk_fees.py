@@ -15,6 +15,7 @@ from tracker.services.fees import (
     add_up,
     list_association_fees,
 )
+from tracker.web.dependencies import FEES_PATH
 from tracker.web.page_request import (
     PAGE_SIZE,
     CoordinatorPage,
@@ -27,7 +28,6 @@ from tracker.web.pages.desk import choose_association
 from tracker.web.rendering import category_name
 
 router = APIRouter()
-FEES_PATH = "/coordinator/fees"
 _COLUMNS = (
     Column("Name", 28),
     Column("Category", 12),

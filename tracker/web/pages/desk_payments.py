@@ -15,6 +15,7 @@ from tracker.rules.fees import CENTS
 from tracker.services.context import Refused, ServiceContext
 from tracker.services.desk_changes import ChangePlan
 from tracker.services.fees import (
+    CHANGED_BY_PAYMENTS,
     PaymentInput,
     ShareInput,
     correct_payment,
@@ -26,6 +27,8 @@ from tracker.services.fees import (
     record_payment,
     remove_payment,
 )
+from tracker.services.team import Area
+from tracker.web.dependencies import FEES_PATH
 from tracker.web.forms.body import LARGEST_ID, RowId, Typed, clean, text_of
 from tracker.web.forms.fields import format_date_fields
 from tracker.web.forms.payment import ENTER_AMOUNT, PaymentForm, parse_part
@@ -39,12 +42,10 @@ from tracker.web.page_request import (
     require,
 )
 from tracker.web.pages.desk import answer_change, choose_association
-from tracker.web.pages.desk_fees import FEES_PATH, Chosen, FeeView, view_line
+from tracker.web.pages.desk_fees import Chosen, FeeView, view_line
 from tracker.web.time_zones import format_instant
 
 router = APIRouter()
-# What a payment may touch, referred tables first: it can complete a submitted renewal.
-_TABLES = ("payment", "payment_share", "submission", "settled_cycle")
 # The name of a field with a part of a payment begins so.
 _PART = "part."
 # Fields of the service that the form has under another name.
@@ -73,8 +74,8 @@ def show_payment_form(
     corrects: Annotated[int, Query(ge=0)] = 0,
 ) -> HTMLResponse:
     """The form of a payment for the checked fees, each with what is owed of it."""
-    require(page.viewer.records_payments)
     association = choose_association(page.viewer, association)
+    require(page.viewer.may_change(association, Area.FEES))
     if corrects:
         return _show_correction(page, corrects)
     parts = dict.fromkeys(fee, "")
@@ -90,7 +91,7 @@ def show_payment_form(
 def _show_correction(page: PageRequest, payment_id: int) -> HTMLResponse:
     """The form with what was recorded of a payment that was wrong."""
     with page.reading() as session:
-        payment = get_payment(session, payment_id, page.viewer.coordinates)
+        payment = get_payment(session, payment_id, page.viewer.list_changeable(Area.FEES))
         shares = [each.share for each in list_paid_for(session, payment_id)]
     parts = {
         f"{one.endorsement_id}.{one.cycle_starts_on}.{one.fee}": _plain(one.cents) for one in shares
@@ -235,7 +236,7 @@ def _plan_payment(page: PageRequest, new: PaymentInput, corrects: int, reason: s
         else:
             record_payment(context, new)
 
-    return ChangePlan(new.association, title, frozenset(people), _TABLES, work, reason)
+    return ChangePlan(new.association, title, frozenset(people), CHANGED_BY_PAYMENTS, work, reason)
 
 
 @router.get(f"{FEES_PATH}/payments")
@@ -282,7 +283,7 @@ def remove(page: CoordinatorPage, payment_id: RowId, typed: Typed) -> Response:
     def work(context: ServiceContext) -> None:
         remove_payment(context, payment_id, reason)
 
-    plan = ChangePlan(payment.association, title, people, _TABLES, work, reason)
+    plan = ChangePlan(payment.association, title, people, CHANGED_BY_PAYMENTS, work, reason)
     path = f"{FEES_PATH}/payments/{payment_id}"
     try:
         return answer_change(page, typed, plan, action=path, back=path)

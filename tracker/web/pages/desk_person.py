@@ -1,11 +1,13 @@
 """A person's page on the desk: standings, every fact, and the forms for the person's own facts."""
 
+import dataclasses
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
 from fastapi.responses import HTMLResponse, Response
+from sqlmodel import Session
 
 from tracker.db.people import Person
 from tracker.notifications.account_mail import notify_former_email, notify_second_email_change
@@ -199,6 +201,7 @@ def show_person_record(
     """A person as the viewer's associations see them: standings and every fact."""
     with page.reading() as session:
         record = read_person_record(page.context(session), person_id)
+        own = _read_changeable(session, page, record)
         renewals = read_renewals(session, page, person_id, record.endorsements)
     shown_at = association if association in record.associations else record.associations[0]
     zone = page.rulebooks.associations[shown_at].time_zone
@@ -211,7 +214,9 @@ def show_person_record(
         here="coordinator",
         desk="people",
         association=shown_at,
+        only_looks=own is None,
         record=record,
+        own=own or record,
         degrees=DEGREE_LABELS,
         category_names=names,
         requirement_names=_name_waived(page, record),
@@ -221,6 +226,19 @@ def show_person_record(
         path=person_path(person_id),
         **renewals,
     )
+
+
+def _read_changeable(
+    session: Session, page: PageRequest, record: PersonRecord
+) -> PersonRecord | None:
+    """The person as seen by those associations alone at which the viewer may change something."""
+    changeable = page.viewer.list_changeable()
+    coordinates = tuple(name for name in record.associations if name in changeable)
+    if not coordinates or coordinates == record.associations:
+        return record if coordinates else None
+    context = page.context(session)
+    actor = dataclasses.replace(context.actor, coordinates=coordinates)
+    return read_person_record(dataclasses.replace(context, actor=actor), record.person.id)
 
 
 @router.get("/coordinator/person/{person_id}/change/{fact}")

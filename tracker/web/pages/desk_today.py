@@ -30,7 +30,7 @@ from tracker.services.context import NotFound, Refused
 from tracker.services.cutoffs import list_cutoffs
 from tracker.services.cycle_progress import CycleProgress, read_cycle_progress
 from tracker.services.dashboard import STATES, count_renewals
-from tracker.services.desk_changes import list_changes, may_undo
+from tracker.services.desk_changes import list_changes
 from tracker.services.endings import list_endings
 from tracker.services.run_health import JobProblem, RunHealth, read_run_health
 from tracker.services.run_ledger import list_last_run_dates
@@ -43,7 +43,7 @@ from tracker.web.forms.body import OwnForm, Typed, add_problem, clean, number_of
 from tracker.web.forms.fields import DateError, DateWording, parse_date
 from tracker.web.page_request import ChangePage, CoordinatorPage, PageNumber, PageRequest, require
 from tracker.web.pages.attention_table import tabulate_attention
-from tracker.web.pages.desk import choose_association
+from tracker.web.pages.desk import choose_association, find_undo_paths
 from tracker.web.time_zones import format_instant
 
 router = APIRouter()
@@ -133,6 +133,7 @@ def _read_panels(page: PageRequest, session: Session, association: str) -> dict[
     health = read_run_health(session, association, page.now)
     endings = list_endings(session, page.rulebooks, association, page.day_of)[:_MOST_AHEAD]
     changes = list_changes(session, [association], limit=_LATEST_CHANGES)
+    undo_paths = find_undo_paths(page, session, changes)
     progress = read_cycle_progress(session, rulebook, today)
     return {
         "health": _describe_health(health, rulebook.time_zone),
@@ -143,7 +144,7 @@ def _read_panels(page: PageRequest, session: Session, association: str) -> dict[
         "endings": [(ending, ending.has_ended(today)) for ending in endings],
         "progress": progress,
         "chart": _draw(progress) if progress and progress.has_records else None,
-        "changes": [(change, may_undo(change, page.now)) for change in changes],
+        "changes": [(change, undo_paths.get(change.id)) for change in changes],
     }
 
 

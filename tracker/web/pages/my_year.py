@@ -128,6 +128,7 @@ def _render_cycle(
     return page.render(
         "cycle.html",
         problems=problems,
+        only_looks=not page.viewer.may_change(require(endorsement).association),
         settled=settled,
         here="my-year" if is_own else "coordinator",
         whose=None if is_own else endorsement,

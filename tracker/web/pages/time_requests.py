@@ -382,6 +382,7 @@ def _render_decision(
     return page.render(
         "coordinator_request.html",
         here="coordinator",
+        only_looks=not page.viewer.may_change(endorsement.association),
         submitted=submitted,
         format_instant=lambda instant: format_instant(instant, zone),
         due_on=standing and standing.due_on,
