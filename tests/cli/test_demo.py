@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -17,6 +18,7 @@ from sqlalchemy import insert, text
 from tracker.db.engine import open_engine, reading, writing
 from tracker.db.tables import METADATA
 from tracker.demo.mailbox import free_port
+from tracker.settings import configuration_folder
 
 TRACKER = [sys.executable, "-c", "from tracker.cli.main import main; main()"]
 
@@ -32,6 +34,19 @@ def demo(folder: Path, *arguments: str, **environment: str) -> subprocess.Popen[
         stderr=subprocess.STDOUT,
         text=True,
     )
+
+
+@pytest.fixture(scope="module")
+def few(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """A configuration whose demo has few people, so that it starts sooner, as a variable."""
+    folder = tmp_path_factory.mktemp("configuration") / "config"
+    shutil.copytree(configuration_folder(), folder)
+    roster = folder / "demo" / "roster.toml"
+    text = roster.read_text(encoding="utf-8")
+    changed = text.replace("endorsees_per_association = 50", "endorsees_per_association = 20")
+    assert changed != text
+    roster.write_text(changed, encoding="utf-8")
+    return {"TRACKER_CONFIG_DIR": str(folder)}
 
 
 @contextmanager
@@ -86,14 +101,6 @@ def test_the_demo_runs_and_ends_cleanly(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_its_supervisor_can_end_it_cleanly_too(tmp_path: Path) -> None:
-    with running_demo(tmp_path) as (process, address), answering(address) as client:
-        assert client.get("/healthz").status_code == 200
-        process.send_signal(signal.SIGTERM)
-        assert process.wait(timeout=10) == 0
-    assert list(tmp_path.iterdir()) == []
-
-
 def test_the_demo_can_end_while_starting(tmp_path: Path) -> None:
     process = demo(tmp_path)
     assert process.stdout is not None
@@ -105,8 +112,12 @@ def test_the_demo_can_end_while_starting(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_named_database_is_kept(sqlite_url: str, tmp_path: Path) -> None:
-    elsewhere = {"TRACKER_DATABASE_URL": sqlite_url, "TRACKER_SMTP_URL": "smtp://192.0.2.1:25"}
+def test_a_named_database_is_kept(few: dict[str, str], sqlite_url: str, tmp_path: Path) -> None:
+    elsewhere = {
+        **few,
+        "TRACKER_DATABASE_URL": sqlite_url,
+        "TRACKER_SMTP_URL": "smtp://192.0.2.1:25",
+    }
     with running_demo(tmp_path, **elsewhere) as (process, address), answering(address) as client:
         assert "messages arrived" in client.get("/demo/mail").text
         process.send_signal(signal.SIGINT)
@@ -132,17 +143,18 @@ def test_a_port_that_is_taken_is_named(tmp_path: Path) -> None:
     assert said.count("\n") == 1
 
 
-def test_the_setting_of_the_port_holds(tmp_path: Path) -> None:
+def test_its_supervisor_sets_the_port_and_ends_it(few: dict[str, str], tmp_path: Path) -> None:
     port = free_port()
-    with running_demo(tmp_path, TRACKER_WEB__PORT=str(port)) as (process, address):
+    with running_demo(tmp_path, **few, TRACKER_WEB__PORT=str(port)) as (process, address):
         assert address.endswith(f":{port}")
         with answering(address) as client:
             assert client.get("/healthz").status_code == 200
-        process.send_signal(signal.SIGINT)
+        process.send_signal(signal.SIGTERM)
         assert process.wait(timeout=10) == 0
+    assert list(tmp_path.iterdir()) == []
 
 
-def test_a_port_set_but_taken_is_named(tmp_path: Path) -> None:
+def test_a_port_set_but_taken_is_named(few: dict[str, str], tmp_path: Path) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
@@ -151,7 +163,10 @@ def test_a_port_set_but_taken_is_named(tmp_path: Path) -> None:
         said, _ = process.communicate(timeout=30)
         assert process.returncode == 1
         assert said.startswith(f"Port {port} can't be used")
-        with running_demo(tmp_path, "--port", "0", TRACKER_WEB__PORT=port) as (other, address):
+        with running_demo(tmp_path, "--port", "0", **few, TRACKER_WEB__PORT=port) as (
+            other,
+            address,
+        ):
             assert not address.endswith(f":{port}")
             other.send_signal(signal.SIGINT)
             assert other.wait(timeout=10) == 0

@@ -15,9 +15,10 @@ from sqlalchemy import Engine, text
 
 from tracker.db.engine import open_engine, reading
 from tracker.db.signing_keys import body_cipher
-from tracker.demo.people import Cast, create_cast, load_stories
+from tracker.demo.people import Cast, create_cast
 from tracker.demo.roster import write_roster
 from tracker.demo.stage import Address, demo_settings, fill, list_logins
+from tracker.demo.stories import add_made_up_rulebooks, load_stories
 from tracker.jobs.runner import run_due
 from tracker.notifications.context import JobContext, open_context
 from tracker.rulebooks import load_rulebooks
@@ -26,8 +27,11 @@ from tracker.services.application_facts import judge_applications
 from tracker.settings import configuration_folder, load_settings
 
 REAL_BOOKS = load_rulebooks(configuration_folder())
+BOOKS = add_made_up_rulebooks(REAL_BOOKS, configuration_folder())
 STORIES = load_stories(configuration_folder())
-SETTINGS = demo_settings(load_settings(), REAL_BOOKS, STORIES, Address("127.0.0.1", 8000, 2525))
+# One person for each story: enough for all days but the one that is looked at closely.
+FEW = STORIES.model_copy(update={"endorsees_per_association": len(STORIES.stories)})
+SETTINGS = demo_settings(load_settings(), BOOKS, STORIES, Address("127.0.0.1", 8000, 2525))
 LATE = date(2026, 11, 22)
 DAYS = [
     LATE,
@@ -38,6 +42,10 @@ DAYS = [
     date(2028, 2, 29),
     date(2028, 12, 31),
 ]
+MADE_UP = (
+    "SELECT status FROM standing s JOIN endorsement en ON en.id = s.endorsement_id "
+    "WHERE en.association = '{}'"
+)
 Filled = Callable[[date], tuple[Path, Cast]]
 
 
@@ -79,7 +87,7 @@ def filled(migrated_sqlite: Path, tmp_path_factory: pytest.TempPathFactory) -> F
         folder = tmp_path_factory.mktemp("filled")
         path = Path(shutil.copy(migrated_sqlite, folder / "demo.db"))
         with _shown(path) as (engine, context):
-            cast = create_cast(REAL_BOOKS, STORIES, _evening(day))
+            cast = create_cast(BOOKS, STORIES if day == LATE else FEW, _evening(day))
             fill(context, engine, cast, folder)
             return path, cast
 
@@ -94,7 +102,7 @@ def _evening(day: date) -> datetime:
 def _shown(path: Path) -> Iterator[tuple[Engine, JobContext]]:
     engine = open_engine(f"sqlite:///{path}")
     try:
-        yield engine, open_context(SETTINGS, REAL_BOOKS, engine)
+        yield engine, open_context(SETTINGS, BOOKS, engine)
     finally:
         engine.dispose()
 
@@ -113,13 +121,13 @@ def test_the_roster_is_imported_on_any_day(filled: Filled, tmp_path: Path, day: 
         found = shown.statuses()
         assert {"met", "open", "excused", "no rules"} <= set(found)
         assert found["met"] > found["lapsed"] + found["overdue"]
-        assert found["no rules"] >= STORIES.endorsees_per_association
+        assert found["no rules"] >= shown.cast.stories.endorsees_per_association
 
 
 @pytest.mark.parametrize("day", DAYS, ids=str)
 def test_applicants_show_every_story_on_any_day(filled: Filled, tmp_path: Path, day: date) -> None:
     with demo(filled, tmp_path, day) as shown, reading(shown.engine) as session:
-        found = list(judge_applications(session, REAL_BOOKS, lambda _: day))
+        found = list(judge_applications(session, BOOKS, lambda _: day))
         statuses = Counter(standing.status for standing in found)
         assert set(statuses) == {Status.READY, Status.NEEDS_REVIEW, Status.NOT_READY}
         assert {s.plan.association for s in found} == set(REAL_BOOKS.associations)
@@ -136,17 +144,33 @@ def test_every_day_brings_reminders_and_digests(filled: Filled, tmp_path: Path, 
         ran = list(run_due(shown.context, shown.now, lambda: shown.now))
         assert {r.job.value for r in ran} == {"evaluate", "notices", "references", "digest"}
         kinds = Counter(row[0] for row in shown.ask("SELECT kind FROM outbox"))
-        assert kinds["digest"] == len(REAL_BOOKS.associations)
+        assert kinds["digest"] == len(BOOKS.associations)
         assert kinds["notices"] >= 20
         sent = {row[0] for row in shown.ask("SELECT kind FROM notice WHERE outcome = 'sent'")}
         assert {"membership", "provider cutoff"} <= sent
+
+
+@pytest.mark.parametrize("day", DAYS, ids=str)
+def test_renewals_are_in_every_state_on_any_day(filled: Filled, tmp_path: Path, day: date) -> None:
+    with demo(filled, tmp_path, day) as shown:
+        submitted = Counter(row[0] for row in shown.ask("SELECT state FROM submission"))
+        audited = Counter(row[0] for row in shown.ask("SELECT state FROM audit_case"))
+        statuses = {
+            association: {row[0] for row in shown.ask(MADE_UP.format(association))}
+            for association in ("HARBOR", "PRAIRIE")
+        }
+        assert submitted == {"submitted": 8, "accepted": 9, "returned": 3}
+        assert audited == {"asked": 2, "sent": 1, "passed": 1, "not passed": 1}
+        assert statuses["HARBOR"] >= {"open", "overdue", "lapsed", "met", "excused"}
+        assert statuses["PRAIRIE"] >= {"open", "overdue", "lapsed", "met"}
+        assert shown.ask("SELECT COUNT(*), SUM(amount_cents) FROM payment") == [(5, 42000)]
 
 
 def test_the_digest_compares_with_earlier_weeks(filled: Filled, tmp_path: Path) -> None:
     with demo(filled, tmp_path, LATE) as shown:
         list(run_due(shown.context, shown.now, lambda: shown.now))
         [(mails,)] = shown.ask("SELECT COUNT(*) FROM outbox WHERE kind = 'digest'")
-        assert mails == len(REAL_BOOKS.associations)
+        assert mails == len(BOOKS.associations)
         rows = shown.ask(
             "SELECT message_id, body FROM outbox WHERE kind = 'digest' ORDER BY association"
         )
@@ -239,25 +263,25 @@ def test_waivers_and_extensions_leave_audit_events(filled: Filled, tmp_path: Pat
 def test_two_demos_have_the_same_people(tmp_path: Path) -> None:
     for name in ("first", "second"):
         (tmp_path / name).mkdir()
-        write_roster(tmp_path / name, create_cast(REAL_BOOKS, STORIES, _evening(LATE)))
+        write_roster(tmp_path / name, create_cast(BOOKS, STORIES, _evening(LATE)))
     for file in (tmp_path / "first").iterdir():
         assert file.read_bytes() == (tmp_path / "second" / file.name).read_bytes()
 
 
 def test_all_addresses_are_reserved_for_examples() -> None:
-    cast = create_cast(REAL_BOOKS, STORIES, _evening(LATE))
+    cast = create_cast(BOOKS, STORIES, _evening(LATE))
     emails = {e.email for e in cast.endorsees} | {p.email for p in cast.providers}
     assert all(email.endswith("@example.org") for email in emails)
     assert all(c.email.endswith("@example.org") for c in SETTINGS.coordinators)
 
 
 def test_every_story_and_every_coordinator_can_be_opened() -> None:
-    cast = create_cast(REAL_BOOKS, STORIES, _evening(LATE))
+    cast = create_cast(BOOKS, STORIES, _evening(LATE))
     offered = [login.what for login in list_logins(SETTINGS, cast)]
     for story in STORIES.stories:
         [what] = [what for what in offered if what.endswith(f": {story.name}")]
         assert what.startswith(story.shown_at or ""), what
-    for association in REAL_BOOKS.associations:
+    for association in BOOKS.associations:
         assert f"coordinator of {association}" in offered
 
 

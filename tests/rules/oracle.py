@@ -8,10 +8,11 @@ import re
 from calendar import isleap
 from collections import Counter
 from collections.abc import Iterator
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from fractions import Fraction
 from functools import lru_cache
 from typing import Any, NamedTuple
+from zoneinfo import ZoneInfo
 
 from dateutil.relativedelta import relativedelta
 
@@ -19,13 +20,14 @@ from tests.rules.calendar_walk import anniversary_in
 from tests.rules.case_data import span
 from tracker.rulebooks import Rulebooks
 from tracker.rules.absence_rules import AbsenceRule
+from tracker.rules.fees import PaidShare
 from tracker.rules.model import AcceptedProvider
 from tracker.rules.plan import PlannedRequirement, RenewalPlan
 from tracker.rules.requirement import DEGREES
-from tracker.rules.standing import Absence, DaySum, Facts, Span, Standing
+from tracker.rules.standing import Absence, DaySum, Facts, Span, Standing, Submitted
 
 DAY = timedelta(days=1)
-OUTCOMES = ("met", "waived", "excused")
+OUTCOMES = ("met", "waived", "excused", "attested")
 Row = tuple[str, int, int, int, str]
 
 
@@ -123,10 +125,28 @@ def _span(days: str) -> Span:
 def facts_on(
     case: dict[str, Any], rulebooks: Rulebooks, facts: Facts, plan: RenewalPlan, as_of: date
 ) -> Facts:
-    """The facts with the hours that count up to a day, summed entry by entry."""
+    """The facts with all that counts up to a day, the hours summed entry by entry."""
     cycle = plan.cycle
     if cycle is None:
         return facts
+    own = f"{plan.association} {plan.category} {cycle.starts_on} "
+    signed = [x.removeprefix(own).split() for x in case.get("submitted", ()) if x.startswith(own)]
+    paid = [x.removeprefix(own).split() for x in case.get("payments", ()) if x.startswith(own)]
+    facts = facts._replace(
+        submitted=next(
+            (
+                Submitted(day, frozenset(keys))
+                for first, *keys in signed
+                if (day := _local_day(plan, first)) <= as_of
+            ),
+            None,
+        ),
+        payments=tuple(
+            PaidShare(fee, date.fromisoformat(day), round(float(amount) * 100))
+            for fee, amount, day in paid
+            if date.fromisoformat(day) <= as_of
+        ),
+    )
     sums: Counter[str] = Counter()
     ahead: list[date] = []
     days: list[DaySum] = []
@@ -147,6 +167,12 @@ def facts_on(
     return facts._replace(
         minutes=dict(sums), next_entry_on=min(ahead, default=None), days=tuple(days)
     )
+
+
+def _local_day(plan: RenewalPlan, day: str) -> date:
+    """The day at the association when it is 22:00 UTC, as `case_data` submits."""
+    zone = ZoneInfo(plan.rulebook.time_zone)
+    return datetime.combine(date.fromisoformat(day), time(22), UTC).astimezone(zone).date()
 
 
 def _list_days(entry: Logged) -> Iterator[DaySum]:
@@ -397,6 +423,8 @@ def _row(
         counted = sum(any(_counts(plan, m, d) for m in facts.memberships) for d in days)
     elif requirement.needs_days:
         required, counted = requirement.amount, _count(requirement, facts)
+    elif requirement.counts not in ("training", "rsc"):
+        required, counted = requirement.amount, _count_done(requirement, plan, facts)
     else:
         required = requirement.amount
         counted = facts.minutes.get(
@@ -404,17 +432,53 @@ def _row(
         )
     if requirement.id in facts.waived:
         return requirement.id, required, counted, 0, "waived"
-    if requirement.is_exempt or required == 0:
+    if requirement.is_exempt or (required == 0 and requirement.counts == "membership"):
         return requirement.id, required, counted, 0, "excused"
     gone, months = _months_away(requirement, plan, facts, away)
     if gone:
         part = int(required * Fraction(months - gone, months))
         if not part:
             outcome = "met" if counted >= required else "excused"
+            if outcome == "excused" and _is_attested(requirement, facts):
+                outcome = "attested"
             return requirement.id, required, counted, 0, outcome
         required = part
     short = max(0, required - counted)
+    if short and _is_attested(requirement, facts):
+        return requirement.id, required, counted, 0, "attested"
     return requirement.id, required, counted, short, "short" if short else "met"
+
+
+def _is_attested(requirement: PlannedRequirement, facts: Facts) -> bool:
+    return bool(facts.submitted and requirement.rule.attested_by in facts.submitted.signed)
+
+
+def _count_done(requirement: PlannedRequirement, plan: RenewalPlan, facts: Facts) -> int:
+    """What is signed, submitted, or paid of it."""
+    if requirement.counts == "paid":
+        return int(_is_paid(requirement, plan, facts))
+    if facts.submitted is None:
+        return 0
+    if requirement.counts == "submitted":
+        return 1
+    return len([key for key in requirement.rule.signed if key in facts.submitted.signed])
+
+
+def _is_paid(requirement: PlannedRequirement, plan: RenewalPlan, facts: Facts) -> bool:
+    """Whether the plain amount was there on its last day, or the late one is by now."""
+    assert plan.cycle
+    fee = next(f for f in plan.fees if f.id == requirement.rule.fee)
+    if fee.value.late_after:
+        last = [plan.cycle.due_on, *_grace(plan, plan.cycle.due_on)][-1]
+        while _name(last) != fee.value.late_after:
+            last -= DAY
+    else:
+        due_on = facts.extended_due_on or plan.cycle.due_on
+        last = due_on + DAY * (fee.value.late_after_days or 0)
+    in_time = sum(p.cents for p in facts.payments if p.fee == fee.id and p.on <= last)
+    paid = sum(p.cents for p in facts.payments if p.fee == fee.id)
+    # Too little in time, and more of the plain amount after it, is less than the late amount.
+    return in_time >= fee.amount or paid >= (fee.value.late_amount or fee.amount)
 
 
 def _counts(plan: RenewalPlan, membership: Span, day: date) -> bool:

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from tests.rules.case_data import IMAGINED, REAL
 from tracker.rulebooks import Rulebooks
+from tracker.rules.plan import RenewalPlan
 
 FIRST, LAST = date(2023, 6, 1), date(2027, 12, 31)
 ENDORSEMENTS = {
@@ -21,6 +22,7 @@ ENDORSEMENTS = {
         "RESTING IFS",
         *("EARLY IFS", "LEAP IFS", "GRACE IFS", "GRACE IMHS"),
         *("FORMATS IFS", "FORMATS IFA", "MONTHS IFS"),
+        *("WHOLE IFS", "WHOLE IFS", "WHOLE IFRS", "WHOLE MIT", "WHOLE EIFS", "WHOLE-LEAP IFS"),
     ],
 }
 HOLDINGS = {
@@ -34,6 +36,7 @@ HOLDINGS = {
         *("PROVIDING IMHM-C", "PROVIDING IMHM-P", "TRIENNIAL IMHM-P", "vetted PROVIDING"),
         "HISTORY IMHM",
         "FORMATS IFRS",
+        *("WHOLE IFRS", "WHOLE-LEAP IFS", "vetted WHOLE", "vetted FIRST"),
     ],
 }
 PROVIDERS = ("Bob", "Carol", "Dora")
@@ -109,6 +112,9 @@ def cases(draw: st.DrawFn, rulebooks: Rulebooks) -> dict[str, Any]:
         "inactive": [f"{n} {draw(spans())}" for n in held if draw(st.integers(0, 3)) == 0],
         "waived": [],
         "extended": [],
+        "submitted": [],
+        "payments": [],
+        "applied": [],
     }
     # One row for a day on which either begins.
     begun = {line.partition("..")[0] for line in case["leave"]}
@@ -123,4 +129,20 @@ def cases(draw: st.DrawFn, rulebooks: Rulebooks) -> dict[str, Any]:
             case["waived"].append(f"{name} {starts_on} {waived}")
             due_on = plan.cycle.due_on + timedelta(days=draw(st.sampled_from([1, 31, 59, 200])))
             case["extended"].append(f"{name} {starts_on} {due_on}")
+        if plan and plan.cycle and plan.is_submitted:
+            _add_submission(draw, case, name, plan)
     return case
+
+
+def _add_submission(draw: st.DrawFn, case: dict[str, Any], name: str, plan: RenewalPlan) -> None:
+    """Perhaps a submission with some statements, and up to two payments for each fee."""
+    assert plan.cycle
+    signed = draw(st.lists(st.sampled_from(["ethics", "hours"]), unique=True))
+    if draw(st.booleans()):
+        words = " ".join([str(draw(any_day)), *signed])
+        case["submitted"].append(f"{name} {plan.cycle.starts_on} {words}")
+    for fee in plan.fees:
+        for amount in draw(st.lists(st.sampled_from(["10", "50", "90", "120"]), max_size=2)):
+            line = f"{name} {plan.cycle.starts_on} {fee.id} {amount} {draw(any_day)}"
+            if line not in case["payments"]:
+                case["payments"].append(line)

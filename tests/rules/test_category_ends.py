@@ -104,7 +104,7 @@ def test_ends_in_words() -> None:
     assert list(describe_ends(RULEBOOK, ["IFS", "EIFS", "ERS"])) == [
         (
             "An endorsement as EIFS lasts 2 years at most: to go on, it must become one as IFS or "
-            "IMHS before."
+            "IMHS by then."
         ),
         "An endorsement as ERS lasts as long as the one beside it, as IFS, IMHS, or EIFS.",
     ]

@@ -297,8 +297,8 @@ def test_dates_are_worded_as_they_are_written() -> None:
         "A cycle lasts 3 years; one ends on December 31, 2030. It is due 30 days before its last "
         "day, followed by a grace period of 45 days. Hours held after the due date count through "
         "the cycle's last day. The submission opens 90 days before the due date; its last day is "
-        "the due date. All hours are required starting with the first cycle. The change to this "
-        "lengthens cycles that run on October 1, 2026: they last through December 31, 2027 and "
+        "the due date. All hours are required starting with the first cycle. This change "
+        "lengthens the cycles that run on October 1, 2026: they last through December 31, 2027 and "
         "require 1.5 times as many hours."
     )
     assert "grace period through February 29 (February 28 in a year without it)" in (

@@ -98,7 +98,7 @@ def test_wrong_fee_is_refused(old: str, new: str, expected: str) -> None:
 def test_rulebook_in_words_says_what_is_due_and_how_it_is_paid() -> None:
     words = "\n".join(describe_rulebook(IMAGINED.associations["PAYING"], {}))
     assert "from January 1, 2026: $75.00; $100.00 if paid after the due date" in words
-    assert "$100.00 if paid after the day 15 days after the due date" in words
+    assert "$100.00 if paid more than 15 days after the due date" in words
     assert "$80.00 if paid after November 30" in words
     assert "how to pay: Mail a check" in words
 

@@ -10,8 +10,9 @@ from sqlalchemy import Engine
 
 from tests.support.live_server import free_port, serving
 from tracker.db.engine import migrate, open_engine
-from tracker.demo.people import create_cast, load_stories
+from tracker.demo.people import create_cast
 from tracker.demo.stage import Address, demo_settings, fill, list_logins
+from tracker.demo.stories import add_made_up_rulebooks, load_stories
 from tracker.jobs.runner import run_due
 from tracker.notifications.context import open_context
 from tracker.rulebooks import load_rulebooks
@@ -39,7 +40,9 @@ def open_demo(folder: Path, day: date = DAY) -> Iterator[Shown]:
     engine = open_engine(url)
     now = datetime.combine(day, time(18), UTC)
     settings = load_settings()
-    rulebooks, stories = load_rulebooks(settings.config_dir), load_stories(settings.config_dir)
+    folder_of_rules = settings.config_dir
+    stories = load_stories(folder_of_rules)
+    rulebooks = add_made_up_rulebooks(load_rulebooks(folder_of_rules), folder_of_rules)
     settings = demo_settings(settings, rulebooks, stories, Address("127.0.0.1", free_port(), 2525))
     context = open_context(settings, rulebooks, engine)
     cast = create_cast(rulebooks, stories, now)

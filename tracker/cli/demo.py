@@ -25,9 +25,10 @@ from tracker.db.ledgers import StandingRow
 from tracker.db.people import Person
 from tracker.demo.mailbox import LOOPBACK, Mailbox, free_port, open_mailbox
 from tracker.demo.mailbox import router as mailbox_router
-from tracker.demo.people import create_cast, load_stories
+from tracker.demo.people import create_cast
 from tracker.demo.sample_list import SAMPLE_LIST
 from tracker.demo.stage import Address, demo_settings, fill, list_logins
+from tracker.demo.stories import add_made_up_rulebooks, load_stories
 from tracker.formatting import format_count
 from tracker.jobs.embedded import running
 from tracker.jobs.runner import run_due
@@ -61,7 +62,7 @@ def run(port: int | None) -> None:
 
 def _run_demo(port: int | None) -> None:
     settings = load_settings()
-    rulebooks = load_rulebooks(settings.config_dir)
+    rulebooks = add_made_up_rulebooks(load_rulebooks(settings.config_dir), settings.config_dir)
     check_own_settings(settings, rulebooks.associations)
     is_set = "port" in settings.web.model_fields_set
     web_port = _find_port(settings.web.port if port is None and is_set else port or 0)

@@ -1,119 +1,25 @@
-"""The demo's made-up people: what each of them shows, read from config/demo/roster.toml."""
+"""The demo's made-up people, each with the story that they show."""
 
 import random
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
-from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from dateutil.relativedelta import relativedelta
 
 from tracker.clock import local_day
-from tracker.rulebooks import RulebookError, Rulebooks
+from tracker.demo.stories import ApplicantStory, EndorseeStory, RenewalStory, Role, Stories
+from tracker.rulebooks import Rulebooks
+from tracker.rules.audit_stages import AuditState
 from tracker.rules.model import ProviderRule, Rulebook
-from tracker.rules.parse import parse
 from tracker.rules.providers import Credential, Provider, find_qualification
-from tracker.rules.requirement import StrictModel
-from tracker.settings import templates_folder
-
-Role = Literal["qualified", "ended", "ending", "not accepted"]
 
 PROVIDER_DEGREE = "master"
 # Long enough ago that for most of a year there are sessions before and after it in the cycle.
 _ENDED_AGO = timedelta(days=90)
 # Close enough for the first notice about a provider who stops counting.
 _ENDS_IN = timedelta(days=75)
-
-
-class EndorseeStory(StrictModel):
-    """One kind of endorsee.
-
-    ``share`` is the share of the required hours that is logged; "pace" is exactly on pace.
-    ``shown_at`` is the association whose endorsee the demo offers to sign in as, if any.
-    ``recorded_twice``: the first of them at each association has a second record.
-    """
-
-    name: str
-    share: float | Literal["pace"]
-    topics: bool = True
-    provider: Role = "qualified"
-    membership: Literal["paid", "lapsed", "ends soon", "none"] = "paid"
-    endorsed: Literal["long ago", "this cycle"] = "long ago"
-    leave: bool = False
-    second_endorsement: bool = False
-    unconfirmed: bool = False
-    waived: bool = False
-    extended: bool = False
-    bounces: bool = False
-    recorded_twice: bool = False
-    last_cycle: float = 1.0
-    shown_at: str | None = None
-
-
-class ApplicantStory(StrictModel):
-    """One kind of applicant: ``share`` of all requirements, and how many references came."""
-
-    name: str
-    share: float
-    references: int = 0
-    member: bool = True
-    reviewed: bool = False
-    submitted: bool = False
-    provider: Role = "qualified"
-    opened_days_ago: int = 60
-    shown_at: str | None = None
-
-
-class CoordinatorNames(StrictModel):
-    """The coordinators, one for each association in turn."""
-
-    names: tuple[str, ...]
-
-
-class Stories(StrictModel):
-    """The whole file."""
-
-    endorsees_per_association: int
-    providers_per_rule: int
-    first_names: tuple[str, ...]
-    last_names: tuple[str, ...]
-    trainings: tuple[str, ...]
-    rsc: str
-    new_provider: str
-    new_provider_spelling: str
-    declined_provider: str
-    decline_reason: str
-    provider_lines: tuple[str, ...]
-    training_minutes: tuple[int, ...]
-    rsc_minutes: tuple[int, ...]
-    waiver_reason: str
-    extension_reason: str
-    leave_reason: str
-    dispute: str
-    question: str
-    answer: str
-    mailing_subject: str
-    mailing_text: str
-    refusal: str
-    coordinators: CoordinatorNames
-    stories: tuple[EndorseeStory, ...]
-    applicants: tuple[ApplicantStory, ...] = ()
-
-
-def load_stories(folder: Path) -> Stories:
-    """Read ``demo/roster.toml`` in the configuration ``folder``, or the one that is shipped.
-
-    Raises RulebookError.
-    """
-    file = folder / "demo" / "roster.toml"
-    if not file.is_file():
-        # The two folders are side by side, in a checkout and in the package.
-        file = templates_folder().parent / "config" / "demo" / "roster.toml"
-    stories, problems = parse(Stories, file.read_text(encoding="utf-8"), file.name)
-    if stories is None:
-        raise RulebookError(problems)
-    return stories
 
 
 @dataclass
@@ -181,7 +87,8 @@ class Cast:
     """Everyone in the demo, made up by ``stories`` for the instant ``now``.
 
     ``today`` is the day that all associations have reached. ``group_provider`` is the address of
-    the provider who logged a session for several people.
+    the provider who logged a session for several people. ``audited`` are the addresses of those
+    whose renewals were drawn for an audit, with its state.
     """
 
     rulebooks: Rulebooks
@@ -192,6 +99,7 @@ class Cast:
     applicants: list[DemoApplicant] = field(default_factory=list)
     providers: list[DemoProvider] = field(default_factory=list)
     group_provider: str | None = None
+    audited: dict[str, AuditState] = field(default_factory=dict)
 
     def count_people(self) -> int:
         """How many people there are; some providers are endorsees too."""
@@ -214,18 +122,27 @@ def create_cast(rulebooks: Rulebooks, stories: Stories, now: datetime) -> Cast:
     zones = {rulebook.time_zone for rulebook in rulebooks.associations.values()}
     cast = Cast(rulebooks, stories, now, min(local_day(now, zone) for zone in zones))
     names = _list_names(stories)
-    for rule_name in rulebooks.provider_rules:
-        cast.providers += _create_providers(cast, names, rule_name)
-    for association in rulebooks.associations:
-        for number in range(stories.endorsees_per_association):
-            endorsee = _create_endorsee(cast, names, association, number)
-            cast.endorsees.append(endorsee)
-            if endorsee.story.recorded_twice and number < len(stories.stories):
-                cast.endorsees.append(_create_second_record(endorsee))
+    made_up = {story.association for story in stories.renewals}
+    others = [name for name in rulebooks.associations if name not in made_up]
+    _add_providers(cast, names, others)
+    for association in others:
+        cast.endorsees += _create_endorsees(cast, names, association)
     cast.endorsees += _list_renewing_providers(cast)
-    for association in rulebooks.associations:
+    for association in others:
         cast.applicants += _create_applicants(cast, names, association)
+    # Last, so that everyone else has the names that they have without these associations.
+    _add_providers(cast, names, made_up)
+    for story in stories.renewals:
+        cast.endorsees += _create_renewing(cast, names, story)
     return cast
+
+
+def _add_providers(
+    cast: Cast, names: Iterator[tuple[str, str]], associations: Collection[str]
+) -> None:
+    for rule_name, (association, _) in cast.rulebooks.provider_rules.items():
+        if association in associations:
+            cast.providers += _create_providers(cast, names, rule_name)
 
 
 def _list_renewing_providers(cast: Cast) -> Iterator[DemoEndorsee]:
@@ -295,6 +212,17 @@ def _find_category_not_accepted(rulebook: Rulebook, rule: ProviderRule, today: d
     return None
 
 
+def _create_endorsees(
+    cast: Cast, names: Iterator[tuple[str, str]], association: str
+) -> Iterator[DemoEndorsee]:
+    """An association's endorsees, one for each story over and over, and second records."""
+    for number in range(cast.stories.endorsees_per_association):
+        endorsee = _create_endorsee(cast, names, association, number)
+        yield endorsee
+        if endorsee.story.recorded_twice and number < len(cast.stories.stories):
+            yield _create_second_record(endorsee)
+
+
 def _create_endorsee(
     cast: Cast, names: Iterator[tuple[str, str]], association: str, number: int
 ) -> DemoEndorsee:
@@ -317,6 +245,20 @@ def _create_endorsee(
             endorsements.append((*second, starts_on))
     email, name = next(names)
     return DemoEndorsee(email, name, story, endorsements, number % 3 == 0, number % 3 == 1)
+
+
+def _create_renewing(
+    cast: Cast, names: Iterator[tuple[str, str]], story: RenewalStory
+) -> Iterator[DemoEndorsee]:
+    """The people in one state of a renewal, in the first category that is renewed."""
+    rulebook = cast.rulebooks.associations[story.association]
+    category = next(name for name in rulebook.categories if rulebook.requirements_of(name))
+    years = relativedelta(years=rulebook.cycles[-1].years)
+    # A cycle is due on its last day.
+    starts_on = cast.today + timedelta(days=story.due_in + 1) - years
+    for _ in range(story.people or cast.stories.renewals_per_state):
+        email, name = next(names)
+        yield DemoEndorsee(email, name, story, [(story.association, category, starts_on)])
 
 
 def _create_second_record(endorsee: DemoEndorsee) -> DemoEndorsee:

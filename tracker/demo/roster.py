@@ -10,7 +10,8 @@ from typing import NamedTuple
 from dateutil.relativedelta import relativedelta
 
 from tracker.demo.applicants import FileRow, Row, list_applicant_rows, split_minutes
-from tracker.demo.people import PROVIDER_DEGREE, Cast, DemoEndorsee, DemoProvider, Role
+from tracker.demo.people import PROVIDER_DEGREE, Cast, DemoEndorsee, DemoProvider
+from tracker.demo.stories import Role
 from tracker.importer.csv_row import format_cell
 from tracker.importer.schemas import SCHEMAS
 from tracker.rules.cycles import Cycle
@@ -85,7 +86,7 @@ def _list_endorsee_rows(cast: Cast) -> Iterator[FileRow]:
 
 
 def _list_memberships(cast: Cast, endorsee: DemoEndorsee) -> Iterator[FileRow]:
-    """Three years, paid by the year. Each person's year ends on a different day."""
+    """Some years, paid by the year. Each person's year ends on a different day."""
     if endorsee.story.membership == "none":
         return
     days_left = {
@@ -95,8 +96,11 @@ def _list_memberships(cast: Cast, endorsee: DemoEndorsee) -> Iterator[FileRow]:
     }
     renewal_day = cast.today + (days_left[endorsee.story.membership] + 1) * _DAY
     associations = {association for association, _, _ in endorsee.endorsements}
+    cycles = cast.rulebooks.associations[endorsee.endorsements[0][0]].cycles
+    # Through the cycle before the current one.
+    years = 2 + max((scheme.years for scheme in cycles), default=1)
     for organization in sorted(associations & set(cast.rulebooks.organizations)):
-        for years_ago in (2, 1, 0):
+        for years_ago in reversed(range(years)):
             row = {
                 "email": endorsee.email,
                 "organization": organization,
@@ -118,11 +122,12 @@ def _list_decisions(
         "endorsed_on": starts_on,
         "cycle_starts_on": cycle.starts_on,
     }
-    if endorsee.story.leave:
+    if endorsee.story.absence:
         leave = {
             "starts_on": max(starts_on, cast.today - 60 * _DAY),
             "ends_on": cycle.due_on + 60 * _DAY,
             "reason": cast.stories.leave_reason,
+            "kind": endorsee.story.absence,
         }
         yield "leave", {**renewal, **leave}
     if endorsee.story.waived:

@@ -14,10 +14,12 @@ from tracker.clock import instant_of, local_day
 from tracker.db.log import Entry
 from tracker.db.people import Person
 from tracker.demo.list_examples import add_list_examples
-from tracker.demo.people import Cast, DemoApplicant, DemoEndorsee, Stories
+from tracker.demo.people import Cast, DemoApplicant, DemoEndorsee
+from tracker.demo.renewals import DemoRenewals
 from tracker.demo.reviews import add_reviews
 from tracker.demo.roster import write_roster
 from tracker.demo.sample_list import write_sample_list
+from tracker.demo.stories import RenewalStory, Stories
 from tracker.importer.apply import import_paths
 from tracker.importer.cells import ImportContext
 from tracker.importer.vocabulary import vocabulary_of
@@ -28,6 +30,7 @@ from tracker.notifications.group_session_mail import notify_members
 from tracker.notifications.mailing_mail import Sender, send_mailing
 from tracker.plain_text import plain_name
 from tracker.rulebooks import Rulebooks
+from tracker.rules.audit_stages import AuditState
 from tracker.services.context import Actor, ServiceContext
 from tracker.services.evaluation import evaluate_people
 from tracker.services.group_choices import list_supervisees
@@ -57,6 +60,12 @@ _GROUP_SESSION_AGO = timedelta(days=2)
 _GROUP_MINUTES = 90
 _GROUP_SIZE = 5
 _MAILED_ABOUT = "rsc"
+_AUDIT_WORDS = {
+    AuditState.ASKED: "documents are asked for",
+    AuditState.SENT: "has sent the documents",
+    AuditState.PASSED: "has passed",
+    AuditState.NOT_PASSED: "has not passed",
+}
 
 
 class Address(NamedTuple):
@@ -98,6 +107,8 @@ def fill(context: JobContext, engine: Engine, cast: Cast, folder: Path) -> None:
     write_sample_list(folder, cast)
     vocabulary = vocabulary_of(cast.rulebooks)
     import_paths(engine, files, ImportContext(vocabulary, cast.today, _ACTOR, cast.now))
+    with context.transaction() as session:
+        DemoRenewals(context, session, cast).add()
     _live_through(context, cast.now)
     with context.transaction() as session:
         _add_group_session(context, session, cast)
@@ -158,7 +169,9 @@ def _list_story_logins(cast: Cast) -> list[DemoLogin]:
     people: list[DemoEndorsee | DemoApplicant] = [*cast.endorsees, *cast.applicants]
     by_story: dict[str, tuple[bool, DemoLogin]] = {}
     for person in people:
-        story = person.story.name
+        if isinstance(person.story, RenewalStory) and not person.story.is_shown:
+            continue
+        story = _describe_story(cast, person)
         if isinstance(person, DemoEndorsee):
             association, category, _ = person.endorsements[0]
             if not cast.rulebooks.associations[association].requirements_of(category):
@@ -170,6 +183,11 @@ def _list_story_logins(cast: Cast) -> list[DemoLogin]:
         if story not in by_story or (is_preferred and not by_story[story][0]):
             by_story[story] = (is_preferred, login)
     return [login for _, login in by_story.values()]
+
+
+def _describe_story(cast: Cast, person: DemoEndorsee | DemoApplicant) -> str:
+    state = cast.audited.get(person.email)
+    return f"is audited: {_AUDIT_WORDS[state]}" if state else person.story.name
 
 
 def _live_through(context: JobContext, now: datetime) -> None:
@@ -244,7 +262,12 @@ def _add_group_session(context: JobContext, session: Session, cast: Cast) -> Non
     The people whom the demo offers come first and haven't answered. Nothing is logged if no
     provider has supervised enough people.
     """
-    qualified = [provider.email for provider in cast.providers if provider.role == "qualified"]
+    # A session for people whose renewals are submitted could not be confirmed.
+    made_up = {story.association for story in cast.stories.renewals}
+    qualified = []
+    for one in cast.providers:
+        if one.role == "qualified" and one.association not in made_up:
+            qualified.append(one.email)
     supervisees = func.count(col(Entry.person_id).distinct())
     query = (
         select(Person.id, Person.email)

@@ -177,7 +177,8 @@ def render_renewal(facts: NoticeFacts) -> NoticeText:
         section=_renewal_section(
             facts, f"{_format_last_session_day(facts)}{_format_unrecorded(facts)}"
         ),
-        actions=_list_forms(facts),
+        # Nothing to fill in for a fee: My year says how to pay it.
+        actions=_list_forms(facts) or (facts.overview,),
     )
 
 

@@ -110,7 +110,7 @@ def _describe_lengthened(scheme: CycleScheme, day: date) -> str:
     hours = scheme.long_cycle
     words = _LONG_CYCLES[hours] if isinstance(hours, str) else f"{hours:g} times as many hours"
     return (
-        f"The change to this lengthens cycles that run on {format_date(day)}: they last through "
+        f"This change lengthens the cycles that run on {format_date(day)}: they last through "
         f"{format_date(last_day)} and require {words}"
     )
 

@@ -31,7 +31,7 @@ class Cycle:
     The renewal is submitted from ``opens_on`` through ``closes_on``. Without ``opens_on`` it has
     no window; without ``closes_on`` the window closes with the grace period. ``leap_day`` is the
     February 29 from which the cycle's years are counted, if they are counted from one.
-    ``years_before`` of its years began before the endorsement, if this is its first cycle.
+    ``years_before`` of its years began before the endorsement, which continues no other.
     """
 
     starts_on: date
@@ -108,13 +108,19 @@ def cycle_containing(schemes: Sequence[CycleScheme], endorsed_on: date, day: dat
         closes_on=closes_on,
         leap_day=place.anchor if is_from_leap_day else None,
     )
-    return _begin(place, cycle, endorsed_on) if place.starts_on <= endorsed_on else cycle
+    if place.starts_on > endorsed_on:
+        return cycle
+    first = _begin(place, cycle, endorsed_on)
+    return replace(first, years_before=_count_years_before(cycle, endorsed_on))
 
 
 def begin_cycle(
     schemes: Sequence[CycleScheme], endorsed_on: date, cycle: Cycle, first_day: date
 ) -> Cycle:
-    """The cycle in which an endorsement began, counted from ``first_day``, a day in it."""
+    """The cycle in which an endorsement began, counted from ``first_day``, a day in it.
+
+    Whichever day that is, no year before the endorsement is required.
+    """
     place = _find_place(schemes, endorsed_on, cycle.starts_on)
     return cycle if place is None else _begin(place, cycle, first_day)
 
@@ -122,15 +128,13 @@ def begin_cycle(
 def make_ordinary(schemes: Sequence[CycleScheme], endorsed_on: date, cycle: Cycle) -> Cycle:
     """The cycle in which an endorsement began, with the hours of those that began before it.
 
-    It keeps its due date: nobody is overdue on their first day.
+    It keeps its due date, because nobody is overdue on their first day, and the years before it.
     """
     place = _find_place(schemes, endorsed_on, cycle.starts_on)
     if place is None:
         return cycle
     share = _find_ordinary_share(place)
-    return replace(
-        cycle, is_first=False, share=share, exempts=(), carried_from=None, years_before=0
-    )
+    return replace(cycle, is_first=False, share=share, exempts=(), carried_from=None)
 
 
 def find_ordinary_due_date(schemes: Sequence[CycleScheme], endorsed_on: date, cycle: Cycle) -> date:
@@ -147,7 +151,6 @@ def _begin(place: _Place, cycle: Cycle, first_day: date) -> Cycle:
         share=_find_first_share(place, first_day),
         exempts=place.scheme.first_cycle_exempts,
         carried_from=cycle.starts_on - relativedelta(months=months) if months else None,
-        years_before=_count_years_before(cycle, first_day),
     )
 
 

@@ -209,11 +209,11 @@ def format_fee(value: FeeValue, currency: str) -> str:
         when = format_month_day(month_day_in(ANY_LEAP_YEAR, value.late_after))
         return f"{amount}; {late} if paid after {when}"
     days = value.late_after_days or 0
-    when = "the due date"
+    when = "after"
     if days:
-        side = "after" if days > 0 else "before"
-        when = f"the day {format_count(abs(days), 'day')} {side} the due date"
-    return f"{amount}; {late} if paid after {when}"
+        count = format_count(abs(days), "day")
+        when = f"more than {count} after" if days > 0 else f"less than {count} before"
+    return f"{amount}; {late} if paid {when} the due date"
 
 
 def describe_fee(fee: Fee, here: Source, currency: str) -> Iterator[str]:

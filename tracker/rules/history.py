@@ -1,6 +1,7 @@
 """What a person's other endorsements mean for one of theirs. Every last day is included."""
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from datetime import date, timedelta
 from typing import NamedTuple
 
@@ -63,7 +64,8 @@ def continue_cycle(
         is_earlier = term.starts_on < endorsed_on
         kind = _compare_terms(endorsement, term)
         if is_earlier and kind in scheme.continues and first_day <= term.ends_on < due_on:
-            return make_ordinary(schemes, endorsed_on, cycle)
+            # It was held in the years before, too.
+            return replace(make_ordinary(schemes, endorsed_on, cycle), years_before=0)
     return cycle
 
 

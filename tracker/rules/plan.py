@@ -400,10 +400,11 @@ def _plan_requirement(
     rulebook: Rulebook, rule: Requirement, value: Value, share: Fraction
 ) -> PlannedRequirement:
     services = rule.work.services if rule.work else ()
-    # Only hours depend on what is left of the cycle.
+    # Only hours depend on what is left of the cycle; those of a return are the same in any cycle.
     is_prorated = rule.counts in HOURS
+    returns_from = _RETURNS.get(rule.asked_of)
     amount = _full_amount(rule, value)
-    if is_prorated and share:
+    if is_prorated and share and returns_from is None:
         amount = int(amount * share)
     return PlannedRequirement(
         id=rule.id,
@@ -417,7 +418,7 @@ def _plan_requirement(
         is_exempt=is_prorated and share == 0,
         is_for_everyone=rule.asked_of == "everyone",
         only_rsc_providers=rule.asked_of == "those who provide RSC",
-        returns_from=_RETURNS.get(rule.asked_of),
+        returns_from=returns_from,
         each_year=rule.each_year,
         source_document=rulebook.documents[value.source.document].title,
         source_section=value.source.section,

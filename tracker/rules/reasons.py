@@ -42,7 +42,7 @@ SENTENCES = {
     "ends_by_rule": "this endorsement ends on {last_day}",
     "limited_term": "an endorsement as {category} lasts {years} at most",
     "limited_term_becomes": "an endorsement as {category} lasts {years} at most: to go on, it must "
-    "become one as {others} before",
+    "become one as {others} by then",
     "add_on": "an endorsement as {category} lasts as long as the one beside it, as {others}",
     # An amount for endorsements that were held for so many years when the cycle began.
     "held_years": "“{label}” is {amount}, because the endorsement had been held for {years} when "

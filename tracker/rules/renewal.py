@@ -247,7 +247,7 @@ def _apply_absence(result: Result, effect: AbsenceEffect) -> Result:
     requirement = result.requirement
     if result.outcome in (Outcome.WAIVED, Outcome.EXCUSED):
         return result
-    if not result.required:
+    if not result.required and requirement.counts == "membership":
         return result._replace(outcome=Outcome.EXCUSED, notes=(because("no_membership_away"),))
     if away := effect.reduced.get(requirement.id):
         result = _reduce(result, away)

@@ -534,14 +534,18 @@ class Requirement(StrictModel):
         return self
 
     def values_for(self, category: str) -> tuple[Value, ...]:
-        """The values that are, were, or will be for a category, in the file's order."""
+        """The values that are, were, or will be for a category, in the file's order.
+
+        A value for all categories is not, once there is one for this category held no longer.
+        """
         own = [value for value in self.values if category in value.categories]
-        first = min((value.starts_from for value in own), default=date.max)
-        return tuple(
-            value
-            for value in self.values
-            if value in own or (not value.categories and value.starts_from < first)
-        )
+
+        def is_for(value: Value) -> bool:
+            begun = [o.starts_from for o in own if o.held_years <= value.held_years]
+            is_general = not value.categories and value.starts_from < min(begun, default=date.max)
+            return is_general or value in own
+
+        return tuple(filter(is_for, self.values))
 
     @property
     def grouped_values(self) -> dict[tuple[frozenset[str], int], list[Value]]:
