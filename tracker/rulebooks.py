@@ -67,6 +67,11 @@ class Rulebooks:
         return found
 
     @cached_property
+    def certificate_issuers(self) -> frozenset[str]:
+        """The associations that issue certificates, or did."""
+        return frozenset(name for name, one in self.associations.items() if one.certificates)
+
+    @cached_property
     def provider_rules(self) -> dict[str, tuple[str, ProviderRule]]:
         """Each provider rule with its association, by ``<association>/<name>``."""
         rules = {}

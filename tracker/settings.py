@@ -169,7 +169,8 @@ class Web(_Strict):
 class SignInLimits(_Strict):
     """How often somebody may ask for a code, and type one, in any hour.
 
-    Second addresses, to which an email goes, are limited in any day. A client is an internet
+    Second addresses, to which an email goes, are limited in any day, and certificate numbers that
+    nobody has in any hour. A client is an internet
     address, which an office or a household has in common. ``applicants``: anyone who confirms an
     email address may start an application; otherwise only those on file.
     """
@@ -179,6 +180,7 @@ class SignInLimits(_Strict):
     codes_per_client: int = Field(default=200, ge=1, le=100_000)
     second_addresses_per_person: int = Field(default=5, ge=1, le=100)
     second_addresses_per_client: int = Field(default=20, ge=1, le=100_000)
+    unknown_certificates_per_client: int = Field(default=60, ge=1, le=100_000)
     applicants: bool = True
 
 

@@ -10,6 +10,7 @@ from typer.testing import CliRunner
 from tests.support.cast import ALICE, BOOKS, CAROL, Cast, fill
 from tracker import clock
 from tracker.cli.main import app
+from tracker.db.badge_keys import find_badge_signer, get_badge_signer
 from tracker.db.engine import writing
 from tracker.db.tables import METADATA
 from tracker.services.api_tokens import create_token, find_caller
@@ -107,3 +108,16 @@ def test_an_unknown_address_ends_no_session(cast: Cast) -> None:
     assert result.exit_code != 0
     assert "Nobody has the address nobody@example.org" in str(result.exception or result.output)
     assert len(cast.rows("web_session")) == 1
+
+
+def test_keys_of_badges_go_only_if_asked(cast: Cast) -> None:
+    with writing(cast.engine) as session:
+        signer = get_badge_signer(session, clock.now())
+    call()
+    with writing(cast.engine) as session:
+        found = find_badge_signer(session)
+    assert found is not None
+    assert found.key_id == signer.key_id
+    assert "Keys of badges deleted: 1" in call("--badges")
+    with writing(cast.engine) as session:
+        assert find_badge_signer(session) is None

@@ -5,7 +5,7 @@ from datetime import date
 from typing import Any, NamedTuple
 
 from sqlalchemy import insert
-from sqlmodel import Session
+from sqlmodel import Session, select
 
 from tests.support.auditing import HAL, audit_hal
 from tests.support.cast import (
@@ -33,6 +33,7 @@ from tests.web.client import WebClient
 from tests.web.known_routes import ANYBODY, COORDINATOR, KNOWN
 from tests.web.lists import ROSTER, plan, upload
 from tests.web.test_scoping import prove
+from tracker.db.certificates import Certificate
 from tracker.db.engine import writing
 from tracker.db.tables import METADATA
 from tracker.services.evaluation import evaluate_people
@@ -65,6 +66,10 @@ _LISTED = [
     ("", "/sign-in/a-link"),
     ("", "/sign-in/a-link", "Sign in"),
     ("", "/nowhere"),
+    ("", "/verify"),
+    ("", "/verify?number=", "Verify"),
+    ("", "/verify/{certified}"),
+    ("", "/verify/7F3H-2QXP-94RH-WVM6"),
     ("", "/help"),
     ("", "/unsubscribe/{digest}"),
     ("", "/unsubscribe/mail/{optional}"),
@@ -273,6 +278,7 @@ _LISTED = [
     (HAL, "/my-year"),
     (HAL, "/audits/{case}"),
     (HAL, "/audits/{case}", "Send"),
+    (KAI, "/coordinator/person/{certified_person}"),
     (KAI, "/coordinator/audits"),
     (KAI, "/coordinator/audits", "Fix list and seed"),
     (KAI, "/coordinator/audits/{draw}"),
@@ -327,14 +333,17 @@ def furnish(cast: Cast) -> dict[str, Any]:
     return {**cast.entries, **numbers, **found, "reference": link[1], "chosen": chosen}
 
 
-def _submit_renewals(session: Session, cast: Cast) -> dict[str, int]:
+def _submit_renewals(session: Session, cast: Cast) -> dict[str, Any]:
     """Fay can submit her renewal; Gil's lacks hours, and Hal's is audited."""
     submission = submit_for_gil(session, cast)
     add_endorsee(session, cast, FAY, "Fay Lani")
     evaluate_people(session, BOOKS, {cast.people[FAY]}, NOW)
     held, audit = cast.endorsements, audit_hal(session, cast, NOW)
     ids = {"held": held[FAY], "submitted_by": held[GIL], "submission": submission}
-    return ids | audit
+    hals = select(Certificate.number).where(Certificate.name == "Hal Keawe")
+    number = session.exec(hals).one()
+    certified = {"certified": number, "certified_person": cast.people[HAL]}
+    return ids | audit | certified
 
 
 def _send_question(web: WebClient) -> int:

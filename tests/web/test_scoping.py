@@ -130,6 +130,7 @@ def owners_of(cast: Cast) -> dict[str, dict[int, str]]:
         "submission_id": submissions_of(cast),
         "payment_id": payments_of(cast),
         **audits_of(cast),
+        "certificate_id": certificates_of(cast),
     }
 
 
@@ -236,6 +237,11 @@ def payments_of(cast: Cast) -> dict[int, str]:
     with writing(cast.engine) as session:
         add_payers(session, copy)
         return {pay_for_both(session, copy): IVY}
+
+
+def certificates_of(cast: Cast) -> dict[int, str]:
+    """Every certificate, which are of an association of which none of them is; whose, by id."""
+    return {row["id"]: HAL for row in cast.rows("certificate")}
 
 
 def audits_of(cast: Cast) -> dict[str, dict[int, str]]:
@@ -348,7 +354,7 @@ def test_foreign_ids_answer_like_absent_ids(
               "entry_question", "entry_message", "entry_decision",
               "entry_confirmation",
               "import_plan", "submission", "payment",
-              "audit_draw", "audit_case", "audit_item")  # fmt: skip
+              "audit_draw", "audit_case", "audit_item", "certificate")  # fmt: skip
     before = {table: cast.rows(table) for table in tables}
     for number, owner in owners.items():
         own = owner in SEES[email] if coordinating else owner == email

@@ -18,6 +18,7 @@ from sqlalchemy.engine import make_url
 
 from tracker import clock
 from tracker.cli.context import UnknownName, open_app, open_database
+from tracker.db.badge_keys import delete_badge_keys
 from tracker.db.engine import (
     is_sqlite_url,
     migrate,
@@ -235,7 +236,7 @@ def revoke_token(token_id: int) -> None:
     sys.stdout.write(f"Token {token_id} is revoked.\n")
 
 
-def end_all_sessions(*, calendars: bool, tokens: bool, lost_key: bool) -> None:
+def end_all_sessions(*, calendars: bool, tokens: bool, badges: bool, lost_key: bool) -> None:
     """Sign everyone out, void all codes and links, and print how many of each."""
     with open_app() as tracker, writing(tracker.engine) as session:
         ended = revoke_all_access(
@@ -246,12 +247,15 @@ def end_all_sessions(*, calendars: bool, tokens: bool, lost_key: bool) -> None:
             tokens=tokens,
             may_be_lost=lost_key,
         )
+        keys = delete_badge_keys(session) if badges else 0
     sys.stdout.write(f"Signed-in browsers ended: {ended.sessions}\n")
     sys.stdout.write(f"Sign-in codes voided: {ended.codes}\n")
     if calendars:
         sys.stdout.write(f"Calendar addresses revoked: {ended.calendars}\n")
     if tokens:
         sys.stdout.write(f"API tokens revoked: {ended.tokens}\n")
+    if badges:
+        sys.stdout.write(f"Keys of badges deleted: {keys}\n")
     sys.stdout.write(f"{_LINKS_VOIDED}\n")
     if ended.lost_messages:
         sys.stdout.write(f"{_format_lost(ended.lost_messages)}\n")

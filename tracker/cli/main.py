@@ -468,6 +468,10 @@ def sessions_end_all(
     *,
     calendars: Annotated[bool, typer.Option(help="Also revoke calendar addresses.")] = False,
     tokens: Annotated[bool, typer.Option(help="Also revoke API tokens.")] = False,
+    badges: Annotated[
+        bool,
+        typer.Option(help="Also delete the keys of digital badges: earlier ones fail to verify."),
+    ] = False,
     lost_key: Annotated[
         bool,
         typer.Option(help="The master key is lost: make a new one. Waiting emails are lost, too."),
@@ -476,7 +480,7 @@ def sessions_end_all(
     """Sign everyone out and void all sign-in codes and emailed links, as a restore does."""
     from tracker.cli import admin
 
-    admin.end_all_sessions(calendars=calendars, tokens=tokens, lost_key=lost_key)
+    admin.end_all_sessions(calendars=calendars, tokens=tokens, badges=badges, lost_key=lost_key)
 
 
 @app.command()

@@ -31,7 +31,7 @@ class SignIn(SQLModel, table=True):
 
 
 class SignInTry(SQLModel, table=True):
-    """Somebody asked for a code, typed one, or named a second address.
+    """Somebody asked for a code, typed one, named a second address, or guessed at certificates.
 
     Counted by client and by address (known or not), or by person. Both are hashes, and the rows are
     forgotten after a day.
@@ -39,7 +39,7 @@ class SignInTry(SQLModel, table=True):
 
     __tablename__ = "sign_in_try"
     __table_args__ = (
-        CheckConstraint("kind IN ('ask', 'code', 'address')", name="sign_in_try_kind"),
+        CheckConstraint("kind IN ('ask', 'code', 'address', 'verify')", name="sign_in_try_kind"),
         Index("sign_in_try_client", "client_hash", "at"),
         Index("sign_in_try_address", "address_hash", "at"),
         Index("sign_in_try_at", "at"),
@@ -159,3 +159,18 @@ class Secret(SQLModel, table=True):
     __tablename__ = "secret"
     name: str = Field(primary_key=True, max_length=40)
     value: str = Field(max_length=500)
+
+
+class BadgeKey(SQLModel, table=True):
+    """A key pair that signs badges, or did; ``public_key`` is a JWK, ``key_id`` its thumbprint.
+
+    ``private_key`` is encrypted with a key that is derived from the master key.
+    """
+
+    __tablename__ = "badge_key"
+    __table_args__ = IDS_NEVER_REUSED
+    id: int = Field(default=None, primary_key=True)
+    key_id: str = Field(unique=True, max_length=43)
+    public_key: str = Field(max_length=1000)
+    private_key: bytes
+    created_at: datetime = Field(sa_type=Instant)

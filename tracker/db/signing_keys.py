@@ -23,8 +23,8 @@ from tracker.master_key import MasterKey, MasterKeyError
 
 SIGN_IN, DEVICE = "sign-in", "device"
 REFERENCE, CALENDAR, UNSUBSCRIBE = "reference", "calendar", "unsubscribe"
-_MAIL, _FORMER, _FACTOR = "mail", "former keys", "second factor"
-PURPOSES = (SIGN_IN, DEVICE, REFERENCE, CALENDAR, UNSUBSCRIBE, _MAIL, _FORMER, _FACTOR)
+_MAIL, _FORMER, _FACTOR, _BADGE = "mail", "former keys", "second factor", "badge"
+PURPOSES = (SIGN_IN, DEVICE, REFERENCE, CALENDAR, UNSUBSCRIBE, _MAIL, _FORMER, _FACTOR, _BADGE)
 # What earlier versions kept in the database, and links that people still have were signed with.
 _FORMER_NAMES = (REFERENCE, CALENDAR, UNSUBSCRIBE)
 _ENCRYPTED = b"\x00aes-gcm-1\x00"
@@ -165,6 +165,11 @@ def body_cipher(session: Session) -> Cipher:
 def factor_cipher(session: Session) -> Cipher:
     """Encrypts the secrets of second factors, under the addresses. Raises MasterKeyError."""
     return _cipher(session, _FACTOR)
+
+
+def badge_cipher(session: Session) -> Cipher:
+    """Encrypts the private keys of badges, under their ids. Raises MasterKeyError."""
+    return _cipher(session, _BADGE)
 
 
 def _cipher(session: Session, purpose: str) -> Cipher:

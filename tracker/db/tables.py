@@ -5,6 +5,7 @@ from sqlmodel import SQLModel
 from tracker.db.access import (
     ApiAnswer,
     ApiToken,
+    BadgeKey,
     BrowserSession,
     CalendarFeed,
     KeyGeneration,
@@ -25,6 +26,7 @@ from tracker.db.applications import (
     WithdrawnReference,
 )
 from tracker.db.audits import AuditCase, AuditDraw, AuditItem
+from tracker.db.certificates import Certificate
 from tracker.db.corrections import FormerEmail, Removal
 from tracker.db.desk import (
     ChangedRow,
@@ -93,8 +95,10 @@ __all__ = [
     "AuditDraw",
     "AuditEvent",
     "AuditItem",
+    "BadgeKey",
     "BrowserSession",
     "CalendarFeed",
+    "Certificate",
     "ChangedRow",
     "DeclinedProvider",
     "Degree",

@@ -1,19 +1,11 @@
 """A transcript as a CSV file and as a PDF."""
 
-import json
-import os
 import re
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from datetime import UTC, date, datetime, time
-from importlib.util import find_spec
-from threading import BoundedSemaphore, Lock
+from datetime import date
 from typing import Any
 
-import structlog
-
+from tracker.exports import pdf_files
 from tracker.exports.transcript import (
     Transcript,
     TranscriptPart,
@@ -27,30 +19,13 @@ from tracker.formatting import (
     format_hours_with_unit,
     format_measure_number,
 )
-from tracker.settings import templates_folder
 from tracker.spreadsheet_csv import csv_lines
 
-AVAILABLE = find_spec("typst") is not None
-# Typesetting takes a whole processor: leave room for pages.
-_AT_A_TIME = BoundedSemaphore(2)
-_WAIT_SECONDS = 20
 # Longer ones would come near the limits of `tracker.exports.typesetting`.
 MOST_SESSIONS = 1_000
-# More than the processor time that typesetting may take: the machine may be busy.
-_MOST_SECONDS = 60
-_CHILD = [sys.executable, "-P", "-m", "tracker.exports.typesetting"]
 _UNITS = {"hours": "h", "months": "months"}
-_LOG = structlog.get_logger(__name__)
 # No column is wider than this: longer words may break after so many letters.
 _LONG_WORD = re.compile(r"\S{24}(?=\S)")
-
-
-class BusyError(Exception):
-    """Too many PDF files are being made at the moment, or one for this person: try again later."""
-
-
-class TypesettingError(Exception):
-    """A transcript can't be typeset, or only with more memory or time than it may take."""
 
 
 def file_name(transcript: Transcript, ending: str) -> str:
@@ -154,61 +129,14 @@ def _format_months(total: TranscriptTotal) -> str:
 
 def can_make_pdf(transcript: Transcript) -> bool:
     """Whether typst is installed and the transcript is not too long."""
-    return AVAILABLE and sum(len(part.sessions) for part in transcript.parts) <= MOST_SESSIONS
+    sessions = sum(len(part.sessions) for part in transcript.parts)
+    return pdf_files.AVAILABLE and sessions <= MOST_SESSIONS
 
 
 def transcript_pdf(transcript: Transcript, person_id: int) -> bytes:
-    """A tagged PDF on US Letter paper. Raises BusyError or TypesettingError."""
-    printed_at = datetime.combine(transcript.printed_on, time(12), UTC)
-    wanted = {
-        "folder": str(templates_folder() / "pdf"),
-        "transcript": json.dumps(_pdf_data(transcript), ensure_ascii=False),
-        "printed_at": int(printed_at.timestamp()),
-    }
-    with wait_for_turn(person_id):
-        return _typeset(json.dumps(wanted).encode())
-
-
-_people_served = set[int]()
-_people_lock = Lock()
-
-
-@contextmanager
-def wait_for_turn(person_id: int) -> Iterator[None]:
-    """Let few files be made at a time, and one for each person. Raises BusyError."""
-    with _people_lock:
-        if person_id in _people_served:
-            raise BusyError
-        _people_served.add(person_id)
-    try:
-        if not _AT_A_TIME.acquire(timeout=_WAIT_SECONDS):
-            raise BusyError
-        try:
-            yield
-        finally:
-            _AT_A_TIME.release()
-    finally:
-        with _people_lock:
-            _people_served.remove(person_id)
-
-
-def _typeset(wanted: bytes) -> bytes:
-    # It needs none of our settings, some of which are secret.
-    environment = {name: os.environ[name] for name in os.environ if name.startswith("PYTHON")}
-    try:
-        done = subprocess.run(  # noqa: S603 - nothing of the command is typed by anybody
-            _CHILD,
-            input=wanted,
-            capture_output=True,
-            timeout=_MOST_SECONDS,
-            check=True,
-            env=environment,
-        )
-    except subprocess.SubprocessError as error:
-        # What it printed can contain what is in the transcript.
-        _LOG.error("a transcript was not typeset", error=type(error).__name__)
-        raise TypesettingError from error
-    return done.stdout
+    """A tagged PDF on US Letter paper. Raises as `pdf_files.make_pdf`."""
+    data = _pdf_data(transcript)
+    return pdf_files.make_pdf("transcript", data, transcript.printed_on, person_id)
 
 
 def _pdf_data(transcript: Transcript) -> dict[str, Any]:

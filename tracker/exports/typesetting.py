@@ -1,4 +1,4 @@
-"""Typesets one transcript in a process of its own: `python -m tracker.exports.typesetting`.
+"""Typesets one document in a process of its own: `python -m tracker.exports.typesetting`.
 
 typst keeps what it has worked with in memory, so it does not run in the process that serves pages.
 This one ends after a single PDF, and cannot take more memory or time than its limits.
@@ -19,15 +19,18 @@ MOST_CPU_SECONDS = 15
 _NO_GLYPH = "could not be displayed"
 
 
-def typeset(folder: Path, transcript: str, printed_at: int) -> bytes:
-    """The PDF of a transcript, given as JSON; ``printed_at`` is in seconds since 1970."""
+def typeset(folder: Path, name: str, content: str, printed_at: int) -> bytes:
+    """The PDF of the template ``name`` with its content as JSON.
+
+    ``printed_at`` is in seconds since 1970.
+    """
 
     def compile_as(standard: Literal["ua-1"] | None) -> bytes:
         return typst.compile(
-            folder / "transcript.typ",
+            folder / f"{name}.typ",
             root=folder,
             format="pdf",
-            sys_inputs={"transcript": transcript},
+            sys_inputs={name: content},
             pdf_standards=standard,
             timestamp=printed_at,
         )
@@ -48,7 +51,8 @@ def main() -> None:
     resource.setrlimit(resource.RLIMIT_AS, (MOST_BYTES, MOST_BYTES))
     resource.setrlimit(resource.RLIMIT_CPU, (MOST_CPU_SECONDS, MOST_CPU_SECONDS))
     wanted = json.load(sys.stdin)
-    body = typeset(Path(wanted["folder"]), wanted["transcript"], wanted["printed_at"])
+    document = wanted["name"], wanted["content"]
+    body = typeset(Path(wanted["folder"]), *document, wanted["printed_at"])
     sys.stdout.buffer.write(body)
 
 

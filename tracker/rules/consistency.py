@@ -43,6 +43,7 @@ _ENOUGH_CYCLES = 8
 _NAMING = (
     *("categories", "interpretations", "cycles", "absences", "providers", "requirements"),
     "fees",
+    "certificates",
     "ratings",
     "advice",
 )

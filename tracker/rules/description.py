@@ -13,6 +13,7 @@ from tracker.formatting import (
 )
 from tracker.rules.absence_description import format_absence_rule
 from tracker.rules.category_ends import explain_ends
+from tracker.rules.certificates import format_certificate_rule
 from tracker.rules.cycle_text import format_scheme, name_month_day
 from tracker.rules.cycles import common_cycle
 from tracker.rules.fees import describe_fee
@@ -160,6 +161,7 @@ def describe_rulebook(rulebook: Rulebook, accepted: Mapping[str, tuple[str, ...]
         line = f"from {format_date(scheme.starts_from)}: {format_scheme(scheme, rulebook)}"
         sections["Cycles"].append(line + _see(scheme.interpretation))
     sections["Leave and inactive status"] = list(_absences(rulebook))
+    sections["Certificates"] = list(_certificates(rulebook))
     sections["Qualified providers"] = list(_providers(rulebook))
     sections["Memberships"] = memberships = []
     for name, rule in rulebook.memberships.items():
@@ -199,6 +201,17 @@ def _absences(rulebook: Rulebook) -> Lines:
         yield f"from {format_date(rule.starts_from)}: {says}{cited}{_see(rule.interpretation)}"
 
 
+def _certificates(rulebook: Rulebook) -> Lines:
+    for rule in rulebook.certificates:
+        cited = ""
+        if rule.source:
+            cited = f" [{rulebook.documents[rule.source.document].title}, {rule.source.section}]"
+        days = f"from {format_date(rule.starts_from)}"
+        if rule.until:
+            days += f" through {format_date(rule.until)}"
+        yield f"{days}: {format_certificate_rule(rule)}{cited}{_see(rule.interpretation)}"
+
+
 def _providers(rulebook: Rulebook) -> Lines:
     for name, rule in rulebook.providers.items():
         yield f"{name}: {rule.says}"
@@ -224,6 +237,7 @@ def _list_citations(rulebook: Rulebook) -> list[tuple[str | None, str]]:
     """The document and section of everything in the rulebook that is about one."""
     sources: list[Source | Interpretation] = [*_list_sources_of_values(rulebook)]
     sources += [absence.source for absence in rulebook.absences if absence.source]
+    sources += [rule.source for rule in rulebook.certificates if rule.source]
     sources += [question.source for question in rulebook.ratings]
     sources += [advice.source for advice in rulebook.advice]
     sources += rulebook.interpretations
@@ -264,6 +278,10 @@ def _shared_rules(rulebook: Rulebook, here: Source) -> Lines:
     for absence in rulebook.absences:
         if absence.source == here:
             yield f"absences {absence.kind}: {format_absence_rule(rulebook, absence)}"
+    for certificate in rulebook.certificates:
+        if certificate.source == here:
+            says = format_certificate_rule(certificate)
+            yield f"certificates from {format_date(certificate.starts_from)}: {says}"
     for name, rule in rulebook.providers.items():
         for accepted in rule.accepts:
             if accepted.source == here:

@@ -14,6 +14,7 @@ from pydantic import Field, StrictBool, field_validator, model_validator
 
 from tracker.formatting import DEFAULT_LOCALE
 from tracker.rules.absence_rules import AbsenceKind, AbsenceRule
+from tracker.rules.certificates import CertificateRule
 from tracker.rules.fees import Fee
 from tracker.rules.membership import MembershipRule
 from tracker.rules.month_days import MonthDay, WindowDay
@@ -433,6 +434,7 @@ class Rulebook(StrictModel):
     topic_names: dict[Key, Text] = Field(default_factory=dict)
     requirements: tuple[Requirement, ...] = ()
     fees: tuple[Fee, ...] = ()
+    certificates: tuple[CertificateRule, ...] = ()
     ratings: tuple[RatingQuestion, ...] = ()
     advice: tuple[Advice, ...] = ()
     interpretations: tuple[Interpretation, ...] = ()
@@ -485,6 +487,22 @@ class Rulebook(StrictModel):
             starts = [rule.starts_from for rule in absences if rule.kind == kind]
             require_order(f"absences of kind {kind!r}", starts)
         return absences
+
+    @field_validator("certificates")
+    @classmethod
+    def _certificates_in_order(
+        cls, certificates: tuple[CertificateRule, ...]
+    ) -> tuple[CertificateRule, ...]:
+        require_order("certificates", [rule.starts_from for rule in certificates])
+        return certificates
+
+    def certificate_rule(self, category: str, day: date) -> CertificateRule | None:
+        """The rule by which a category's certificate is issued on a day; None if none is."""
+        started = [rule for rule in self.certificates if rule.starts_from <= day]
+        rule = started[-1] if started else None
+        if rule is None or (rule.until and rule.until < day):
+            return None
+        return rule if not rule.categories or category in rule.categories else None
 
     @cached_property
     def currency_code(self) -> str:

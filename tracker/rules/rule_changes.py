@@ -13,6 +13,7 @@ from typing import NamedTuple
 from tracker.formatting import format_count, format_list
 from tracker.rules.absence_description import format_absence_rule
 from tracker.rules.absence_rules import AbsenceRule
+from tracker.rules.certificates import CertificateRule, format_certificate_rule
 from tracker.rules.cycle_text import format_scheme
 from tracker.rules.cycles import Cycle, common_cycle
 from tracker.rules.description import (
@@ -111,6 +112,7 @@ class Topic(StrEnum):
     FEE = "fee"
     CYCLE = "cycle"
     ABSENCE = "absence"
+    CERTIFICATE = "certificate"
     PROVIDERS = "providers"
     REFERENCES = "references"
     RATING = "rating"
@@ -142,6 +144,7 @@ def list_changes_ahead(rulebook: Rulebook, today: date) -> list[RuleChange]:
         *_changes_of_fees(rulebook),
         *_changes_of_cycles(rulebook),
         *_changes_of_absences(rulebook),
+        *_changes_of_certificates(rulebook),
         *_changes_of_providers(rulebook),
         *_changes_of_ratings(rulebook),
     ]
@@ -256,6 +259,23 @@ def _changes_of_absences(rulebook: Rulebook) -> Iterator[RuleChange]:
         )
 
 
+def _changes_of_certificates(rulebook: Rulebook) -> Iterator[RuleChange]:
+    for rule in rulebook.certificates:
+        change = RuleChange(
+            rule.starts_from,
+            Topic.CERTIFICATE,
+            format_certificate_rule(rule),
+            rule.categories or tuple(rulebook.categories),
+            ("renewal",),
+            (rule.source,) if rule.source else (),
+            _named(rule.interpretation),
+        )
+        yield change
+        if rule.until:
+            says = "No more certificates are issued"
+            yield replace(change, day=rule.until + _DAY, says=says)
+
+
 def _changes_of_providers(rulebook: Rulebook) -> Iterator[RuleChange]:
     for name, rule in rulebook.providers.items():
         using = list_users(rulebook, name)
@@ -342,6 +362,30 @@ def list_absence_spans(rulebook: Rulebook, today: date) -> list[AbsenceSpan]:
         period = period_of(rule.starts_from, ends_on, today)
         says = format_absence_rule(rulebook, rule)
         spans.append(AbsenceSpan(says, rule.starts_from, ends_on, period, rule))
+    return spans
+
+
+class CertificateSpan(NamedTuple):
+    """Which certificates are issued from one day to another, in words."""
+
+    says: str
+    starts_on: date
+    ends_on: date | None
+    period: Period
+    rule: CertificateRule
+
+
+def list_certificate_spans(rulebook: Rulebook, today: date) -> list[CertificateSpan]:
+    """Which certificates were, are, and will be issued, in the rulebook's order."""
+    spans = []
+    for number, rule in enumerate(rulebook.certificates, 1):
+        ends_on = rule.until
+        for following in rulebook.certificates[number : number + 1]:
+            last = following.starts_from - _DAY
+            ends_on = min(ends_on or last, last)
+        period = period_of(rule.starts_from, ends_on, today)
+        says = f"{format_certificate_rule(rule)}."
+        spans.append(CertificateSpan(says, rule.starts_from, ends_on, period, rule))
     return spans
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
+from tracker.formatting import format_list
 from tracker.rules.model import Rulebook
 from tracker.rules.plan import value_in_force
 from tracker.rules.requirement import PURPOSES, Day, Requirement
@@ -44,6 +45,7 @@ def list_silent_errors(
     yield from _list_unused(data, numbers)
     yield from _list_distant_days(data)
     yield from _list_keys_without_continues(data)
+    yield from _list_idle_certificates(rulebook, numbers)
     places = numbers.get("requirements", range(1, len(rulebook.requirements) + 1))
     numbered = list(zip(places, rulebook.requirements, strict=True))
     seen = set()
@@ -143,6 +145,21 @@ def _list_keys_without_continues(data: Mapping[str, Any]) -> Iterator[tuple[str,
             if key in block:
                 reason = "goes with continues, which is missing here: write continues, or remove it"
                 yield f"cycles[{number}].{key}", reason
+
+
+def _list_idle_certificates(
+    rulebook: Rulebook, numbers: Mapping[str, Sequence[int]]
+) -> Iterator[tuple[str, str]]:
+    """The rules about certificates by which nobody ever gets one."""
+    places = numbers.get("certificates", range(1, len(rulebook.certificates) + 1))
+    for place, rule in zip(places, rulebook.certificates, strict=True):
+        named = rule.categories or tuple(rulebook.categories)
+        if not rule.first and not any(rulebook.requirements_of(name) for name in named):
+            reason = (
+                f"no renewal of {format_list(named)} can be accepted, so nobody gets a certificate:"
+                " name a category with renewal requirements, or write first = true"
+            )
+            yield f"certificates[{place}]", reason
 
 
 def _list_large_parts(

@@ -48,6 +48,7 @@ _GOES_ALONG = {
     "provider_span",
     "endorsement_end",
     "snooze",
+    "certificate",
 }
 _KEPT_WITHOUT_PERSON = "outbox"
 _MANY = 500

@@ -26,6 +26,7 @@ from tracker.rules.notices import last_membership
 from tracker.rules.renewal import falls_behind_on, judge_renewal
 from tracker.rules.requirement import HOURS
 from tracker.rules.standing import Result, Standing, is_too_late
+from tracker.services.certificates import issue_certificates, reissue_certificates
 from tracker.services.facts import Triple, Window, WindowsOf, read_facts
 from tracker.services.rsc_providers import (
     list_providers_of,
@@ -235,6 +236,7 @@ def evaluate_due(
             begun = begun.where(col(Endorsement.starts_on) >= since)
         stored = stored.where(col(StandingRow.recheck_on) <= today)
     due = session.connection().scalars(union(begun, stored)).all()
+    reissue_certificates(session, rulebooks, now, association=association)
     return _evaluate(session, rulebooks, due, now, since=since)
 
 
@@ -285,6 +287,7 @@ def _evaluate(
         settled = [standing for standing in standings if standing.facts.settlement]
         if settled:
             note_differences(session, rulebooks, settled, day_of)
+        issue_certificates(session, rulebooks, ids, now)
         count += len(ids)
     return count
 

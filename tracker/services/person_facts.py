@@ -11,6 +11,7 @@ from sqlmodel import Session
 from tracker.addresses import is_address
 from tracker.db.engine import lock_names
 from tracker.db.people import DEGREES, Person
+from tracker.services.certificates import reissue_certificates
 from tracker.services.context import (
     Actor,
     NotFound,
@@ -57,11 +58,12 @@ def check_sole_person(context: ServiceContext, person_id: int) -> None:
 
 
 def rename_person(context: ServiceContext, person_id: int, name: str) -> None:
-    """Correct a person's name."""
+    """Correct a person's name, and issue their certificates again under it."""
     person = lock_sole_person(context, person_id)
     if refusals := check_name(name, "person-name-missing"):
         raise Refused(*refusals)
     context.update_row(person, {"name"}, name=name)
+    reissue_certificates(context.session, context.rulebooks, context.now, person_id=person_id)
 
 
 def change_degree(context: ServiceContext, person_id: int, degree: str) -> None:

@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 from enum import Enum
 from ipaddress import IPv6Address, ip_address
 
+from sqlalchemy import ColumnElement
 from sqlmodel import Session, col, delete, func, select
 
 from tracker.db.access import SignIn, SignInTry
@@ -245,7 +246,7 @@ def count_try(
     """Count a try of ``kind``: "ask" for a code, type a "code", or name a second "address".
 
     Returns how long to wait if that is one too many; it is then not counted, so that waiting
-    helps even a client that keeps trying.
+    helps even a client that keeps trying. Of "verify", only the numbers that nobody has count.
     """
     session.exec(delete(SignInTry).where(col(SignInTry.at) < now - _KEPT))
     key = get_signing_key(session, SIGN_IN)
@@ -258,18 +259,34 @@ def count_try(
     lock_names(session, [name for name in (client_hash, address_hash) if name])
     waits = []
     for is_same, limit in limits:
-        recent = select(SignInTry.at).where(
-            SignInTry.kind == kind, is_same, col(SignInTry.at) > now - limit.window
-        )
-        newest_first = recent.order_by(col(SignInTry.at).desc())
-        # The oldest of the tries that fill the limit: once it leaves the window, there is room.
-        oldest = session.exec(newest_first.offset(limit.most - 1).limit(1)).first()
-        if oldest is not None:
-            waits.append(oldest + limit.window - now)
+        wait = _find_wait(session, kind, is_same, limit, now)
+        if wait is not None:
+            waits.append(wait)
     if waits:
         return max(waits)
     session.add(SignInTry(kind=kind, at=now, client_hash=client_hash, address_hash=address_hash))
     return None
+
+
+def find_wait(session: Session, kind: str, client: RateLimit, now: datetime) -> timedelta | None:
+    """How long a client has to wait after its tries of ``kind``; None if not. Counts nothing."""
+    key = find_signing_key(session, SIGN_IN)
+    if key is None:
+        return None
+    is_same = col(SignInTry.client_hash) == _keyed_hash(key, "client", client.value)
+    return _find_wait(session, kind, is_same, client, now)
+
+
+def _find_wait(
+    session: Session, kind: str, is_same: ColumnElement[bool], limit: RateLimit, now: datetime
+) -> timedelta | None:
+    recent = select(SignInTry.at).where(
+        SignInTry.kind == kind, is_same, col(SignInTry.at) > now - limit.window
+    )
+    newest_first = recent.order_by(col(SignInTry.at).desc())
+    # The oldest of the tries that fill the limit: once it leaves the window, there is room.
+    oldest = session.exec(newest_first.offset(limit.most - 1).limit(1)).first()
+    return None if oldest is None else oldest + limit.window - now
 
 
 def hash_client(session: Session, network: str) -> str:

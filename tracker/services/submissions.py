@@ -8,7 +8,7 @@ it with a reason, or returns it so that the endorsee can correct it.
 import json
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date
 from typing import NamedTuple
 
 from sqlmodel import Session, col, select
@@ -17,11 +17,12 @@ from tracker.db.ledgers import SettledCycle
 from tracker.db.people import Endorsement, Person
 from tracker.db.submissions import Submission
 from tracker.rulebooks import Rulebooks
-from tracker.rules.cycles import Cycle, cycle_containing
+from tracker.rules.cycles import Cycle
 from tracker.rules.plan import RenewalPlan
 from tracker.rules.settlement import record_outcome
 from tracker.rules.stages import MAY_ACCEPT, MAY_RETURN, MAY_SUBMIT, Stage, find_stage, find_window
 from tracker.rules.standing import Standing
+from tracker.services.certificates import find_renewed_cycle
 from tracker.services.context import (
     MAX_NAME_LENGTH,
     NotFound,
@@ -239,13 +240,9 @@ def find_renewed_through(
 
     None if the rulebook has no cycles that follow.
     """
-    rulebook = rulebooks.associations.get(endorsement.association)
-    schemes = rulebook.cycles if rulebook else ()
-    cycle = cycle_containing(schemes, endorsement.starts_on, cycle_starts_on)
-    if cycle is None:
-        return None
-    following = cycle_containing(schemes, endorsement.starts_on, cycle.ends_on + timedelta(days=1))
-    return following.ends_on if following else None
+    name = (endorsement.association, endorsement.starts_on)
+    renewed = find_renewed_cycle(rulebooks, *name, cycle_starts_on)
+    return renewed.ends_on if renewed else None
 
 
 def list_shortfalls(submission: Submission) -> list[str]:

@@ -34,6 +34,7 @@ from tracker.web.pages import (
     apply,
     audits,
     browsers,
+    certificates,
     coordinator,
     desk,
     desk_audits,
@@ -82,6 +83,7 @@ from tracker.web.pages import (
     team,
     time_requests,
     uploads,
+    verify,
 )
 from tracker.web.rendering import Pages
 
@@ -142,6 +144,8 @@ _PAGES = (
     desk_mail,
     desk_mailings,
     exports,
+    certificates,
+    verify,
     help_page,
     health,
 )

@@ -16,7 +16,7 @@ from tests.support.cast import ALICE, BOB, ERIN, EVE
 from tests.web.client import WebClient, text_of
 from tracker.db.engine import writing
 from tracker.db.tables import METADATA
-from tracker.exports import transcript_files
+from tracker.exports import pdf_files
 
 HOSTILE = '=HYPERLINK("x") #eval("1+1") *b* $x$ \\ `raw` <b>bold</b> @ref // [a] {b} \u202e\u200bé'
 
@@ -196,7 +196,7 @@ def test_a_name_in_any_letters_makes_a_pdf(sqlite_web: WebClient, name: str) -> 
 def test_without_typst_the_page_explains_printing(
     sqlite_web: WebClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(transcript_files, "AVAILABLE", False)
+    monkeypatch.setattr(pdf_files, "AVAILABLE", False)
     alice = sqlite_web.visit(ALICE)
     page = alice.get(address(sqlite_web)).text
     assert "choose “Save as PDF”" in page
@@ -222,7 +222,7 @@ def test_pdfs_leave_no_memory_behind(sqlite_web: WebClient) -> None:
 
 def test_one_pdf_is_made_for_a_person_at_a_time(sqlite_web: WebClient) -> None:
     alice = sqlite_web.cast.people[ALICE]
-    with transcript_files.wait_for_turn(alice):
+    with pdf_files.wait_for_turn(alice):
         answer = sqlite_web.visit(ALICE).get(f"{address(sqlite_web)}.pdf")
     assert (answer.status_code, answer.headers["retry-after"]) == (503, "30")
     assert pdf_of(sqlite_web).pages
@@ -237,7 +237,7 @@ def test_a_pdf_beyond_its_limits_leads_to_the_page(
     code = f"from tracker.exports import typesetting as t; t.{limits}; t.main()"
     if "raise" in limits:
         code = limits
-    monkeypatch.setattr(transcript_files, "_CHILD", [sys.executable, "-c", code])
+    monkeypatch.setattr(pdf_files, "_CHILD", [sys.executable, "-c", code])
     alice = sqlite_web.visit(ALICE)
     answer = alice.get(f"{address(sqlite_web)}.pdf")
     assert answer.headers["location"] == address(sqlite_web)

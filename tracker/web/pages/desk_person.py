@@ -34,6 +34,7 @@ from tracker.web.forms.desk_person import (
 )
 from tracker.web.page_request import ChangePage, CoordinatorPage, PageRequest, require
 from tracker.web.pages.applications import format_outcome
+from tracker.web.pages.certificates import list_person_certificates
 from tracker.web.pages.desk_forms import DeskForm, answer_form, fit_title, show_form
 from tracker.web.pages.my_year import read_renewals
 from tracker.web.rendering import category_name
@@ -203,6 +204,7 @@ def show_person_record(
         record = read_person_record(page.context(session), person_id)
         own = _read_changeable(session, page, record)
         renewals = read_renewals(session, page, person_id, record.endorsements)
+        issued = list_person_certificates(session, page, person_id, record.associations)
     shown_at = association if association in record.associations else record.associations[0]
     zone = page.rulebooks.associations[shown_at].time_zone
     names = {
@@ -224,6 +226,7 @@ def show_person_record(
         signed_in=record.signed_in_at and format_instant(record.signed_in_at, zone),
         today=page.day_of(shown_at),
         path=person_path(person_id),
+        certificates=issued,
         **renewals,
     )
 

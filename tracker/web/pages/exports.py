@@ -22,7 +22,7 @@ from starlette.types import Message, Receive, Scope, Send
 
 from tracker.clock import stopwatch
 from tracker.db.engine import reading
-from tracker.exports import transcript_files
+from tracker.exports import pdf_files, transcript_files
 from tracker.exports.calendar import calendar_file, list_calendar_dates
 from tracker.exports.my_data import write_my_data
 from tracker.exports.transcript import Transcript, find_transcript
@@ -63,7 +63,7 @@ def show_exports(page: PersonPage) -> Response:
         "exports.html",
         here="takeaways",
         endorsements=[_list_transcripts(page, endorsement) for endorsement in endorsements],
-        has_pdf=transcript_files.AVAILABLE,
+        has_pdf=pdf_files.AVAILABLE,
         calendar=calendar,
         shows_address=page.is_confirmed,
         # Calendar programs open such addresses themselves.
@@ -268,15 +268,15 @@ def send_transcript_pdf(
 ) -> Response:
     """Send a transcript as a tagged PDF; 404 if typst is not installed."""
     transcript = _get_transcript(page, endorsement_id, cycle_starts_on)
-    require(transcript_files.AVAILABLE)
+    require(pdf_files.AVAILABLE)
     if not transcript_files.can_make_pdf(transcript):
         # The page explains why, and has all of it.
         return RedirectResponse(f"/transcript/{endorsement_id}/{cycle_starts_on}", 303)
     try:
         body = transcript_files.transcript_pdf(transcript, page.person_id)
-    except transcript_files.BusyError:
+    except pdf_files.BusyError:
         raise HTTPException(503, headers={"Retry-After": "30"}) from None
-    except transcript_files.TypesettingError:
+    except pdf_files.TypesettingError:
         return page.redirect(f"/transcript/{endorsement_id}/{cycle_starts_on}", "no-pdf")
     return _attach(body, "application/pdf", transcript, "pdf")
 
@@ -294,7 +294,7 @@ def show_transcript(
         transcript=transcript,
         address=f"/transcript/{endorsement_id}/{cycle_starts_on}",
         has_pdf=has_pdf,
-        is_too_long=transcript_files.AVAILABLE and not has_pdf,
+        is_too_long=pdf_files.AVAILABLE and not has_pdf,
         most_sessions=transcript_files.MOST_SESSIONS,
     )
 

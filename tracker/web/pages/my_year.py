@@ -28,6 +28,7 @@ from tracker.services.settlements import differences_of
 from tracker.web.forms.body import CycleStart, RowId
 from tracker.web.page_request import CoordinatorPage, PageRequest, PersonPage, ViewerPage, require
 from tracker.web.pages.applications import read_applications
+from tracker.web.pages.certificates import list_person_certificates
 from tracker.web.pages.entry_view import EntryView, read_entry, view_entry
 from tracker.web.pages.profile import get_bounce_banner
 from tracker.web.pages.renewal_view import list_cycle_links, view_renewal
@@ -53,7 +54,8 @@ async def show_year(page: ViewerPage) -> Response:
     def read(session: Session) -> dict[str, Any]:
         if viewer.person_id is None:
             nothing: dict[str, Any] = {"applications": (), "to_answer": (), "questions": ()}
-            return {**nothing, "audits": (), "year": None, "bounced": None, "removed": None}
+            nothing |= {"audits": (), "certificates": ()}
+            return {**nothing, "year": None, "bounced": None, "removed": None}
         views = read_applications(session, page) if viewer.has_applied else []
         removed = None
         if page.flash == "deleted":
@@ -65,6 +67,7 @@ async def show_year(page: ViewerPage) -> Response:
             "to_answer": list_confirmation_requests(session, viewer.person_id),
             "questions": list_own_questions(session, viewer.person_id),
             "audits": list_open_audits(session, viewer.person_id),
+            "certificates": list_person_certificates(session, page, viewer.person_id),
             "bounced": get_bounce_banner(session, page),
             "removed": removed,
         }

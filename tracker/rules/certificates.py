@@ -1,0 +1,66 @@
+"""Rules about certificates: who issues and signs them, and since when; and their words. Pure."""
+
+from typing import Self
+
+from pydantic import Field, StrictBool, field_validator, model_validator
+
+from tracker.formatting import format_list
+from tracker.rules.requirement import Day, Key, Source, StrictModel, Text
+
+# What fits on the page, below and above the name.
+_LONGEST_LINE, _LONGEST_WORDING = 100, 300
+_WEB = ("https://", "http://")
+
+
+class CertificateRule(StrictModel):
+    """Certificates of renewals that are accepted on ``from`` or later.
+
+    It holds until the next rule, or through the day ``until``. ``issuer`` is the association's
+    legal name, ``signatory`` the person who signs with their ``title``. ``wording`` stands between
+    the name and the category. With ``first``, endorsements that begin on ``from`` or later get a
+    certificate, too. Only ``categories`` get one (none: all). ``website`` is the association's own.
+    """
+
+    starts_from: Day = Field(alias="from")
+    until: Day | None = None
+    issuer: Text = Field(max_length=_LONGEST_LINE)
+    signatory: Text = Field(max_length=_LONGEST_LINE)
+    title: Text = Field(max_length=_LONGEST_LINE)
+    wording: Text = Field(max_length=_LONGEST_WORDING)
+    first: StrictBool = False
+    categories: tuple[Key, ...] = ()
+    website: Text | None = None
+    source: Source | None = None
+    interpretation: Key | None = None
+
+    @field_validator("website")
+    @classmethod
+    def _is_an_address(cls, website: str | None) -> str | None:
+        if website is not None and not website.startswith(_WEB):
+            message = f"{website!r} is no address of a website: begin it with https://"
+            raise ValueError(message)
+        return website
+
+    @model_validator(mode="after")
+    def _ends_after_it_starts(self) -> Self:
+        if self.until and self.until < self.starts_from:
+            message = f"until ({self.until}) is before from ({self.starts_from})"
+            raise ValueError(message)
+        return self
+
+    @model_validator(mode="after")
+    def _is_based_on_something(self) -> Self:
+        if self.source is None and self.interpretation is None:
+            message = "name a source, or the interpretation of a source that says nothing about it"
+            raise ValueError(message)
+        return self
+
+
+def format_certificate_rule(rule: CertificateRule) -> str:
+    """Whom a rule gives certificates, and who issues and signs them, in a sentence."""
+    what = "accepted renewals and new endorsements" if rule.first else "accepted renewals"
+    whose = f" ({format_list(rule.categories)})" if rule.categories else ""
+    return (
+        f"Certificates of {what}{whose}, issued by {rule.issuer} and signed by {rule.signatory}, "
+        f"{rule.title}"
+    )
