@@ -7,6 +7,13 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from tracker.cli.main import app
+from tracker.rules.made_up_person import (
+    MadeUpLeave,
+    MadeUpMembership,
+    MadeUpPayment,
+    MadeUpPerson,
+    MadeUpSession,
+)
 
 ROOT = Path(__file__).parents[2]
 EXAMPLES = ROOT / "config" / "examples"
@@ -52,3 +59,12 @@ def test_the_guide_starts_with_a_file_that_works(tmp_path: Path) -> None:
     file.write_text(rulebook, "utf-8")
     found = tracker("rules", "check", str(file))
     assert found.exit_code == 0, found.output
+
+
+def test_every_fact_about_a_made_up_person_is_documented() -> None:
+    text = (ROOT / "docs" / "cli.md").read_text("utf-8").partition("## `tracker rules try`")[2]
+    of_person = text.partition("\n## ")[0]
+    for model in (MadeUpPerson, MadeUpSession, MadeUpMembership, MadeUpLeave, MadeUpPayment):
+        for name, field in model.model_fields.items():
+            key = field.alias or name
+            assert f"`{key}`" in of_person or f"{key}]" in of_person or f"[{key}." in of_person, key

@@ -12,6 +12,8 @@ from tracker.cli.main import app
 ROOT = Path(__file__).parents[2]
 EXAMPLES = ROOT / "config" / "examples"
 FILE = EXAMPLES / "three-year-attestation.toml"
+IMAGINED = ROOT / "tests" / "rulebooks" / "rulebooks"
+WHOLE, PAYING = IMAGINED / "whole.toml", IMAGINED / "paying.toml"
 SIGNED = ("--as-of", "2028-04-01", "--submitted", "2028-04-01", "--signed", "ethic")
 
 
@@ -195,3 +197,95 @@ def test_a_part_of_the_hours_says_why() -> None:
     assert (
         "5/6 of the cycle's hours, because the endorsement began in it" in try_person(*words).stdout
     )
+
+
+def write_person(folder: Path, lines: str) -> str:
+    file = folder / "person.toml"
+    file.write_text(lines, "utf-8")
+    return str(file)
+
+
+def try_whole(folder: Path, lines: str, as_of: str) -> str:
+    """The output about an IFS of the association that has every rule, with these facts."""
+    person = write_person(folder, f'category = "IFS"\nendorsed = 2020-05-01\n{lines}')
+    found = try_person("--person", person, "--as-of", as_of, file=WHOLE)
+    assert found.exit_code == 0, found.output
+    return found.stdout
+
+
+@pytest.mark.parametrize(
+    ("days", "fee"),
+    [
+        (("--paid", "2026-12-31"), "met"),
+        (("--paid", "2027-01-01"), "short"),
+        ((), "short"),
+    ],
+)
+def test_a_fee_is_paid_by_the_due_date_or_not(days: tuple[str, ...], fee: str) -> None:
+    words = ("--category", "IFS", "--endorsed", "2020-05-01", "--training", "4", *days)
+    found = try_person(*words, "--as-of", "2027-01-05", "--cycle", "2026-12-31", file=PAYING)
+    assert f"Renewal fee (fee): {'1 of 1, met' if fee == 'met' else '0 of 1, 1 missing'}" in (
+        found.stdout
+    )
+    paid = {"met": "$75.00 of $75.00", "short": "of $100.00"}[fee]
+    assert f"{paid} paid" in found.stdout
+
+
+def test_what_is_left_of_a_fee_names_its_late_amount(tmp_path: Path) -> None:
+    text = try_whole(tmp_path, "payments = [{ on = 2028-11-01, amount = 40 }]", "2028-11-30")
+    assert (
+        "Renewal fee (renewal): US$40.00 of US$90.00 paid; US$120.00 if paid after 31 January"
+        in text
+    )
+
+
+def test_leave_says_what_it_reduces(tmp_path: Path) -> None:
+    lines = "leaves = [{ from = 2027-07-01, until = 2027-12-31 }]"
+    text = try_whole(tmp_path, lines, "2028-11-30")
+    assert "Training (training): 0 of 37.5 hours" in text
+    assert "6 of 36 months on leave" in text
+
+
+def test_inactive_status_excuses_what_is_listed(tmp_path: Path) -> None:
+    lines = 'leaves = [{ from = 2028-01-01, until = 2028-12-31, kind = "inactive" }]'
+    text = try_whole(tmp_path, lines, "2028-11-30")
+    assert "Training (training): 0 of 45 hours, not required" in text
+    assert "DEIA training, first year (training.deia.1): 0 of 2 hours, 2 hours missing" in text
+
+
+def test_formats_are_counted_up_to_their_caps(tmp_path: Path) -> None:
+    lines = (
+        "[[sessions]]\non = 2026-01-10\nrsc = 10\nformat = 'group'\n"
+        "[[sessions]]\non = 2027-01-10\nrsc = 7\nformat = 'peer'\n"
+    )
+    text = try_whole(tmp_path, lines, "2028-11-30")
+    assert "Reflective supervision (rsc): 16 of 36 hours" in text
+    assert "Months of reflective supervision (rsc.months): 2 of 18 months, 16 months" in text
+
+
+def test_an_application_moves_the_first_cycle(tmp_path: Path) -> None:
+    lines = 'category = "IFS"\nendorsed = 2027-05-01\napplied = 2026-12-31\n'
+    person = write_person(tmp_path, lines)
+    found = try_person("--person", person, "--as-of", "2028-11-30", file=WHOLE)
+    assert "Training (training): 0 of 45 hours" in found.stdout
+
+
+def test_an_agencys_membership_can_be_tried(tmp_path: Path) -> None:
+    lines = 'memberships = [{ from = 2020-01-01, kind = "agency" }]'
+    assert "Membership (membership): on 0 of 3 days" in try_whole(tmp_path, lines, "2028-11-30")
+
+
+@pytest.mark.parametrize(
+    ("lines", "message"),
+    [
+        ("payments = [{ on = 2028-01-01, fee = 'renewl' }]", "did you mean renewal?"),
+        ("payments = [{ on = 2028-01-01, amount = '75' }]", "write 75 or 87.50"),
+        ("applied = 2020-05-02", "applied (2020-05-02) is after endorsed (2020-05-01)"),
+        ("leaves = [{ from = 2028-01-01, kind = 'absent' }]", "leaves[1].kind"),
+        ("[[sessions]]\non = 2028-01-01\nrsc = 1\nformat = 'video'", "sessions[1].format"),
+    ],
+)
+def test_wrong_facts_are_explained(tmp_path: Path, lines: str, message: str) -> None:
+    person = write_person(tmp_path, f'category = "IFS"\nendorsed = 2020-05-01\n{lines}\n')
+    found = try_person("--person", person, "--as-of", "2028-11-30", file=WHOLE)
+    assert message in message_of(found)

@@ -11,6 +11,7 @@ from tests.support.demo import Shown
 from tracker.demo.sample_list import SAMPLE_LIST
 
 _CT, _NC = "coordinator of CT-AIMH", "coordinator of NCIMHA"
+_YEARLY, _ATTESTING = "coordinator of HARBOR", "coordinator of PRAIRIE"
 _FILM = Film("light", DESK)
 
 
@@ -39,6 +40,10 @@ def photograph_desk(camera: Camera, demo: Shown, folder: Path, shot: DeskShot) -
 
 def _open_first_behind(page: Page, _: Path) -> None:
     page.locator(".causes tbody a.who").first.click()
+
+
+def _open_draw(page: Page, _: Path) -> None:
+    page.locator("main tbody a").first.click()
 
 
 def _preview_waiver(page: Page, _: Path) -> None:
@@ -77,5 +82,7 @@ DESK_SHOTS = (
     ),
     DeskShot("desk-providers.png", _CT, "/coordinator/providers/names", 720),
     DeskShot("desk-mail.png", _CT, "/coordinator/mail/new", 900, _fill_mail),
+    DeskShot("desk-fees.png", _YEARLY, "/coordinator/fees", 900),
+    DeskShot("desk-audits.png", _ATTESTING, "/coordinator/audits", 1000, _open_draw),
     DeskShot("desk-import.png", _CT, "/coordinator/import", 880, _plan_import),
 )

@@ -82,6 +82,12 @@ def rules_try(  # noqa: PLR0913, PLR0917 - each option is a parameter
             metavar="KEY", help="A statement signed with it (default: all of them). Repeatable."
         ),
     ] = None,
+    paid: Annotated[
+        date | None,
+        typer.Option(
+            parser=parse_day, metavar="DATE", help="The fees were paid, without late fee."
+        ),
+    ] = None,
     as_of: AsOf = None,
     cycle: Annotated[
         date | None,
@@ -94,6 +100,6 @@ def rules_try(  # noqa: PLR0913, PLR0917 - each option is a parameter
 
     keys = tuple(signed) if signed else None
     described = rules_try.PersonInput(
-        person, category, endorsed, training, rsc, member, submitted, keys
+        person, category, endorsed, training, rsc, member, submitted, keys, paid
     )
     rules_try.run(file, described, rules_try.Day(as_of, cycle), as_json=json)

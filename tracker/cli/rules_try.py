@@ -21,12 +21,15 @@ from tracker.formatting import (
     format_date,
     format_hours,
     format_hours_with_unit,
+    format_money,
     use_locale,
 )
 from tracker.notifications.comparison_text import format_notice
 from tracker.rulebooks import load_notice_configs, load_rulebooks, read_rulebook_file
+from tracker.rules.fees import CENTS
 from tracker.rules.made_up_person import (
     MadeUpMembership,
+    MadeUpPayment,
     MadeUpPerson,
     MadeUpSession,
     MadeUpSubmission,
@@ -74,6 +77,7 @@ class PersonInput(NamedTuple):
     is_member: bool
     submitted: date | None
     signed: tuple[str, ...] | None
+    paid: date | None
 
 
 class Day(NamedTuple):
@@ -106,7 +110,7 @@ def run(file: Path, person: PersonInput, day: Day, *, as_json: bool) -> None:
 def _read_person(person: PersonInput, held_on: date) -> MadeUpPerson:
     if person.file is None:
         return _make_person(person, held_on)
-    if person[1:] != (None, None, None, None, False, None, None):
+    if person[1:] != (None, None, None, None, False, None, None, None):
         message = "describe the person in the file or by options, not by both"
         raise typer.BadParameter(message)
     try:
@@ -135,6 +139,7 @@ def _make_person(person: PersonInput, held_on: date) -> MadeUpPerson:
             sessions=tuple(_make_sessions(person, held_on)),
             memberships=_make_memberships(person),
             submission=_make_submission(person),
+            payments=_make_payments(person),
         )
     except ValidationError as error:
         details = error.errors()[0]
@@ -161,12 +166,19 @@ def _make_submission(person: PersonInput) -> MadeUpSubmission | None:
     return MadeUpSubmission.model_validate({"on": person.submitted, "signed": person.signed})
 
 
+def _make_payments(person: PersonInput) -> tuple[MadeUpPayment, ...]:
+    if person.paid is None:
+        return ()
+    return (MadeUpPayment.model_validate({"on": person.paid}),)
+
+
 def _describe(trial: Trial) -> Iterator[str]:
     standing, plan = trial.standing, trial.standing.plan
     yield f"{plan.association} {plan.category} as of {format_date(trial.as_of)}: {standing.status}"
     yield from _describe_cycle(trial)
     yield ""
     yield from _describe_requirements(standing)
+    yield from _describe_fees(trial)
     if trial.not_counted:
         yield ""
         yield "Sessions that don't count"
@@ -195,7 +207,23 @@ def _describe_requirements(standing: Standing) -> Iterator[str]:
         elif requirement.is_hours and plan.cycle and plan.cycle.share not in (0, 1):
             why = "the endorsement began in it" if plan.cycle.is_first else "it is cut short"
             yield f"  {plan.cycle.share} of the cycle's hours, because {why}"
+        for note in result.notes:
+            if note != reason:
+                yield f"  {format_reason(note)}"
         yield f"  {requirement.source_document}, {requirement.source_section}"
+
+
+def _describe_fees(trial: Trial) -> Iterator[str]:
+    if trial.fees:
+        yield ""
+        yield "Fees"
+    for line in trial.fees:
+        paid, due = (format_money(each, line.currency) for each in (line.account.paid, line.due))
+        text = f"  {line.fee.label} ({line.fee.id}): {paid} of {due} paid"
+        if line.owed and line.fee.late_amount and not line.account.is_late:
+            late = format_money(line.fee.late_amount, line.currency)
+            text += f"; {late} if paid after {format_date(line.account.on_time_through)}"
+        yield text
 
 
 def _describe_cycle(trial: Trial) -> Iterator[str]:
@@ -218,6 +246,9 @@ def _format_result(result: Result) -> str:
     if requirement.is_hours:
         amounts = f"{format_hours(result.counted)} of {format_hours_with_unit(result.required)}"
         short = f"{format_hours_with_unit(result.short)} missing"
+    elif requirement.is_spread:
+        amounts = f"{result.counted} of {format_count(result.required, 'month')}"
+        short = f"{format_count(result.short, 'month')} missing"
     else:
         amounts = f"{result.counted} of {result.required}"
         if requirement.counts == "membership":
@@ -260,6 +291,16 @@ def _to_json(trial: Trial) -> dict[str, Any]:
             "grace_ends_on": cycle.grace_ends_on(standing.due_on or cycle.due_on),
         },
         "requirements": requirements,
+        "fees": [
+            {
+                "id": line.fee.id,
+                "due": line.due / CENTS,
+                "paid": line.account.paid / CENTS,
+                "owed": line.owed / CENTS,
+                "on_time_through": line.account.on_time_through,
+            }
+            for line in trial.fees
+        ],
         "not_counted": [
             {"date": e.held_on, "activity": e.activity, "reason": format_reason(reason)}
             for e, reason in trial.not_counted

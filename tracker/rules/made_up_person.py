@@ -4,7 +4,16 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, StrictBool, model_validator
 
-from tracker.rules.requirement import Day, Degree, Key, StrictModel, Text
+from tracker.rules.fees import Cents
+from tracker.rules.requirement import (
+    Day,
+    Degree,
+    Key,
+    MembershipKind,
+    SessionFormat,
+    StrictModel,
+    Text,
+)
 
 Hours = Annotated[float, Field(strict=True, gt=0, le=1000)]
 
@@ -27,6 +36,13 @@ class MadeUpMembership(MadeUpPeriod):
     """A membership; without ``organization`` one that the rulebook accepts."""
 
     organization: Key | None = None
+    kind: MembershipKind = "individual"
+
+
+class MadeUpLeave(MadeUpPeriod):
+    """Days on leave, or on which the endorsement is inactive."""
+
+    kind: Literal["leave", "inactive"] = "leave"
 
 
 class MadeUpEndorsement(MadeUpPeriod):
@@ -53,7 +69,8 @@ class MadeUpProvider(StrictModel):
 class MadeUpSession(StrictModel):
     """Hours of training, or of RSC, on one day; ``topics`` are the hours about each.
 
-    Without ``provider`` RSC is with a provider who meets every rule of the rulebook.
+    Without ``provider`` RSC is with a provider who meets every rule of the rulebook, and without
+    ``format`` individual.
     """
 
     held_on: Day = Field(alias="on")
@@ -61,7 +78,7 @@ class MadeUpSession(StrictModel):
     rsc: Hours | None = None
     topics: dict[Key, Hours] = Field(default_factory=dict)
     provider: Text | None = None
-    format: Text | None = None
+    format: SessionFormat | None = None
 
     @model_validator(mode="after")
     def _is_one_of_both(self) -> Self:
@@ -89,22 +106,44 @@ class MadeUpSubmission(StrictModel):
     signed: tuple[Key, ...] | None = None
 
 
+class MadeUpPayment(StrictModel):
+    """A payment for the renewal.
+
+    ``fee`` is the id of one fee (default: each of the category's), and ``amount`` what was paid of
+    it (default: what is due in time), in cents once it is read.
+    """
+
+    paid_on: Day = Field(alias="on")
+    amount: Cents | None = None
+    fee: Key | None = None
+
+
 class MadeUpPerson(StrictModel):
     """Somebody with one endorsement that is judged, and everything that matters to it.
 
     ``waived`` are ids of requirements, and ``extended_due_on`` is the due date, of the renewal that
-    is judged. ``earlier`` are the person's other endorsements.
+    is judged; ``payments`` are for it. ``applied`` is the day on which the application for the
+    endorsement was submitted. ``earlier`` are the person's other endorsements.
     """
 
     category: Key
     endorsed: Day
+    applied: Day | None = None
     ends_on: Day | None = None
     provides_rsc: StrictBool = False
     earlier: tuple[MadeUpEndorsement, ...] = ()
     sessions: tuple[MadeUpSession, ...] = ()
     memberships: tuple[MadeUpMembership, ...] = ()
-    leaves: tuple[MadeUpPeriod, ...] = ()
+    leaves: tuple[MadeUpLeave, ...] = ()
     waived: tuple[Key, ...] = ()
     extended_due_on: Day | None = None
     submission: MadeUpSubmission | None = None
+    payments: tuple[MadeUpPayment, ...] = ()
     providers: dict[Text, MadeUpProvider] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _applied_before_it_began(self) -> Self:
+        if self.applied and self.applied > self.endorsed:
+            message = f"applied ({self.applied}) is after endorsed ({self.endorsed})"
+            raise ValueError(message)
+        return self

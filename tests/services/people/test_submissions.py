@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import date, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 import pytest
 from sqlalchemy import delete, insert, update
@@ -187,22 +188,43 @@ def test_what_must_be_signed_is_signed_with_a_name(act: Act, cast: Cast) -> None
 
 
 @pytest.mark.parametrize(
-    ("now", "code"),
+    ("zone", "now", "code"),
     [
-        # The last minute of the grace period in Honolulu, and the first one after it.
-        (datetime.fromisoformat("2028-01-31T23:59:00-10:00"), None),
-        (datetime.fromisoformat("2028-02-01T00:00:00-10:00"), "renewal-closed"),
+        # The last minute of the grace period in local time, and the first one after it.
+        ("Pacific/Honolulu", "2028-01-31T23:59:00-10:00", None),
+        ("Pacific/Honolulu", "2028-02-01T00:00:00-10:00", "renewal-closed"),
+        ("Pacific/Guam", "2028-01-31T23:59:00+10:00", None),
+        ("Pacific/Guam", "2028-02-01T00:00:00+10:00", "renewal-closed"),
     ],
 )
 def test_the_window_closes_at_midnight_in_local_time(
-    act: Act, cast: Cast, now: datetime, code: str | None
+    act: Act, cast: Cast, zone: str, now: str, code: str | None
 ) -> None:
+    fay = _in_zone(at(act(FAY), datetime.fromisoformat(now)), zone)
     if code is None:
-        assert submit(at(act(FAY), now), cast).id
+        assert submit(fay, cast).id
         return
     with pytest.raises(Refused) as refused:
-        submit(at(act(FAY), now), cast)
+        submit(fay, cast)
     assert codes(refused) == [code]
+
+
+@pytest.mark.parametrize("zone", ["Pacific/Honolulu", "Pacific/Guam"])
+def test_what_is_submitted_in_the_last_minute_is_in_time(act: Act, cast: Cast, zone: str) -> None:
+    """By UTC, that is the afternoon of the due date in Guam, and the day after it in Honolulu."""
+    last_minute = datetime(2027, 12, 31, 23, 59, tzinfo=ZoneInfo(zone))
+    fay = _in_zone(at(act(FAY), last_minute), zone)
+    submission = submit(fay, cast)
+    assert (submission.state, status(fay.session, cast)) == ("accepted", Status.MET)
+    first_minute_after = last_minute + timedelta(minutes=1)
+    evaluate_due(fay.session, fay.rulebooks, ATTESTING, first_minute_after)
+    assert status(fay.session, cast) == Status.MET
+
+
+def _in_zone(context: ServiceContext, zone: str) -> ServiceContext:
+    moved = BOOKS.associations[ATTESTING].model_copy(update={"time_zone": zone})
+    books = replace(BOOKS, associations={**BOOKS.associations, ATTESTING: moved})
+    return replace(context, rulebooks=books)
 
 
 def test_nobody_submits_the_renewal_of_another(act: Act, cast: Cast) -> None:
