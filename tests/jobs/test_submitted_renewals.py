@@ -7,7 +7,7 @@ from datetime import UTC, date, datetime
 import pytest
 
 from tests.jobs.harness import JobHarness
-from tests.support.cast import ATTESTING, BOOKS
+from tests.support.cast import ATTESTING, BOOKS, PAYING
 from tracker.db.engine import writing
 from tracker.services.context import Actor, ServiceContext
 from tracker.services.submissions import SubmissionInput, submit_renewal
@@ -70,3 +70,23 @@ def test_the_digest_says_what_waits_for_a_decision(jobs: JobHarness) -> None:
     jobs.run(datetime(2027, 12, 6, 20, 0, tzinfo=UTC))
     [mail] = jobs.mails("digest")
     assert "submitted the 2025 to 2027 renewal, which does not meet every requirement" in mail.text
+
+
+def test_who_owes_only_a_fee_is_reminded(sqlite_url: str) -> None:
+    books = replace(BOOKS, associations={PAYING: BOOKS.associations[PAYING]})
+    lee = Coordinator(email="lee@example.org", name="Lee", association=PAYING)
+    jobs = JobHarness(sqlite_url, rulebooks=books, coordinators=(lee,))
+    now = datetime(2026, 12, 1, 20, 0, tzinfo=UTC)
+    with jobs.storing(now) as people:
+        people.add("Ivy", [f"{PAYING} IFS 2020-05-01"])
+        people.log("Ivy: training 10:00 2026-03-01")
+    with writing(jobs.engine) as session:
+        context = ServiceContext(session, books, Actor("ivy@example.org", jobs.ids["Ivy"]), now)
+        held = jobs.endorsements[f"Ivy: {PAYING} IFS"]
+        cycle = date(2026, 1, 1)
+        submit_renewal(context, SubmissionInput(held, cycle, "Ivy", frozenset(), "a" * 32))
+    jobs.run(now)
+    [mail] = jobs.mails()
+    assert "Renewal fee: not paid yet" in mail.text
+    assert "https://hours.example.org/my-year" in mail.text
+    jobs.engine.dispose()

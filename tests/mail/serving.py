@@ -17,6 +17,7 @@ class Served:
         self.port = 0
         self._tls = tls
         self._protocol = protocol
+        self._transports: list[asyncio.WriteTransport] = []
         self._loop = asyncio.new_event_loop()
         self._ready = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
@@ -32,11 +33,26 @@ class Served:
         self._loop.run_forever()
 
     async def _listen(self) -> None:
-        self._server = await self._loop.create_server(self._protocol, "127.0.0.1", 0, ssl=self._tls)
+        self._server = await self._loop.create_server(self._answer, "127.0.0.1", 0, ssl=self._tls)
         self.port = self._server.sockets[0].getsockname()[1]
+
+    def _answer(self) -> asyncio.BaseProtocol:
+        """A protocol whose connection is closed at the end, whatever the client does."""
+        protocol = self._protocol()
+        connection_made = protocol.connection_made
+
+        def note_connection(transport: asyncio.BaseTransport) -> None:
+            assert isinstance(transport, asyncio.WriteTransport)
+            self._transports.append(transport)
+            connection_made(transport)
+
+        protocol.connection_made = note_connection  # type: ignore[method-assign]
+        return protocol
 
     async def _close(self) -> None:
         self._server.close()
+        for transport in self._transports:
+            transport.abort()
         left = asyncio.all_tasks() - {asyncio.current_task()}
         for task in left:
             task.cancel()

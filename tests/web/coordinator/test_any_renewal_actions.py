@@ -51,7 +51,7 @@ DECIDING = {decide, judge, reopen, undo_one}
 def make_books() -> Rulebooks:
     """The two associations alone, the one of attestations with a window, leave, and limits."""
     data = BOOKS.associations[ATTESTING].model_dump(by_alias=True, exclude_unset=True)
-    cycles = [{**data["cycles"][0], "submission_opens": "11-20", "submission_closes": "01-15"}]
+    cycles = [{**data["cycles"][0], "submission_opens": "11-10", "submission_closes": "01-15"}]
     changed = Rulebook.model_validate({**data, "cycles": cycles})
     two = {name: BOOKS.associations[name] for name in (ATTESTING, PAYING)}
     return with_rulebook(replace(BOOKS, associations=two), changed)
