@@ -89,7 +89,7 @@ def test_an_audited_renewal_moves_and_comes_back(operator: ServiceContext, cast:
         assert cast.endorsements[GIL] in after[table][0], table
     assert undo_removal(operator, removal) == []
     back = all_rows(operator.session)
-    # A certificate that was issued meanwhile stays: whoever verifies it reads that it was revoked.
+    # A certificate that was issued meanwhile stays, so that its number shows as revoked.
     assert back.pop("certificate")[:1] == before.pop("certificate")
     assert back == before
 

@@ -74,7 +74,7 @@ def test_guessing_numbers_has_an_end(web: WebClient) -> None:
     answer = visitor.get(f"/verify/{generate_number()}")
     assert answer.status_code == 429
     assert int(answer.headers["retry-after"]) > 0
-    # Whoever guesses learns nothing of a real one either.
+    # A client that guesses learns nothing of a real one either.
     assert visitor.get(f"/verify/{number_of(web)}").status_code == 429
     web.pass_time(hours=1)
     assert visitor.get(f"/verify/{number_of(web)}").status_code == 200
