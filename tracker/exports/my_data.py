@@ -21,6 +21,7 @@ from sqlmodel import Session, SQLModel, col, or_, select
 from tracker.db.access import BrowserSession, CalendarFeed, SecurityEvent
 from tracker.db.applications import Application, Degree, Position, Reference, Review
 from tracker.db.audits import AuditCase, AuditItem
+from tracker.db.certificates import Certificate
 from tracker.db.corrections import FormerEmail
 from tracker.db.entry_reviews import (
     EntryConfirmation,
@@ -149,6 +150,7 @@ _OF_ENDORSEMENT: tuple[Any, ...] = (
     Submission,
     AuditCase,
     AuditItem,
+    Certificate,
 )
 # The history of these is found by the person in each event.
 _EVENTS_OF_PERSON = ("submission", "audit_case", "audit_item", "payment_share", "leave")

@@ -153,8 +153,11 @@ def _list_idle_certificates(
     """The rules about certificates by which nobody ever gets one."""
     places = numbers.get("certificates", range(1, len(rulebook.certificates) + 1))
     for place, rule in zip(places, rulebook.certificates, strict=True):
-        named = rule.categories or tuple(rulebook.categories)
-        if not rule.first and not any(rulebook.requirements_of(name) for name in named):
+        # An unknown name is another error.
+        named = [
+            each for each in rule.categories or rulebook.categories if each in rulebook.categories
+        ]
+        if named and not rule.first and not any(rulebook.requirements_of(name) for name in named):
             reason = (
                 f"no renewal of {format_list(named)} can be accepted, so nobody gets a certificate:"
                 " name a category with renewal requirements, or write first = true"

@@ -29,7 +29,7 @@ _WITH_ASSOCIATION = {
 }
 _OF_ENDORSEMENT = {
     *("leave", "waiver", "renewal", "time_request"),
-    *("settled_cycle", "submission", "payment_share", "audit_case"),
+    *("settled_cycle", "submission", "payment_share", "audit_case", "certificate"),
 }
 _OF_APPLICATION = {"review", "reference", "attestation", "exam_result"}
 # What an applicant enters for any application.

@@ -60,12 +60,16 @@ def test_accepting_waives_what_is_missing_and_can_be_undone(web: WebClient, kai:
     preview = save(kai, path, action="accept", accept_reason="Lost in a fire")
     assert "You are renewed through December 31, 2030" in preview
     assert status(web) == "met"
+    [certificate] = web.cast.rows("certificate")
+    public_page = f"/verify/{certificate['number']}"
+    assert "This certificate is valid" in text_of(web.visit().get(public_page))
     said = "by Kai Akana: Lost in a fire Renewed through December 31, 2030."
     assert said in text_of(kai.get(path))
     undo_last(kai)
     assert status(web) == "open"
     assert web.cast.rows("submission")[0]["state"] == "submitted"
     assert web.cast.rows("settled_cycle") == web.cast.rows("waiver") == []
+    assert "This certificate was revoked" in text_of(web.visit().get(public_page))
     assert {row["state"] for row in web.cast.rows("outbox", kind="request")} == {"dropped"}
 
 

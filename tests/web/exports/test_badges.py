@@ -154,6 +154,8 @@ def test_my_year_and_the_desk_have_it(web: WebClient) -> None:
     kai = web.visit(KAI)
     path = f"/coordinator/certificates/{number}.pdf"
     assert f'href="{path}"' in kai.get(f"/coordinator/person/{web.cast.people[FAY]}").text
+    timeline = text_of(kai.get(f"/coordinator/person/{web.cast.people[FAY]}/timeline"))
+    assert "Certificate issued" in timeline
     assert kai.get(path).status_code == 200
     assert web.visit(CAROL).get(path).status_code == 404
 

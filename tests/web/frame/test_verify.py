@@ -44,7 +44,8 @@ def test_the_page_has_six_facts_and_no_address(web: WebClient) -> None:
         "Infant Family Specialist (IFS)",
         "Association of Attestations",
         "Issued November 15, 2027",
-        "Valid November 15, 2027 through December 31, 2030",
+        "Valid from November 15, 2027",
+        "Valid through December 31, 2030",
     ):
         assert fact in words
     person = web.cast.people[FAY]
@@ -73,7 +74,7 @@ def test_guessing_numbers_has_an_end(web: WebClient) -> None:
     answer = visitor.get(f"/verify/{generate_number()}")
     assert answer.status_code == 429
     assert int(answer.headers["retry-after"]) > 0
-    # Whoever guesses learns nothing of a real one either.
+    # A client that guesses learns nothing of a real one either.
     assert visitor.get(f"/verify/{number_of(web)}").status_code == 429
     web.pass_time(hours=1)
     assert visitor.get(f"/verify/{number_of(web)}").status_code == 200

@@ -25,6 +25,7 @@ NOUNS = {
     "submission": "Renewal",
     "payment_share": "Payment",
     "audit_case": "Audit of a renewal",
+    "certificate": "Certificate",
     "renewal": "Later due date",
     "time_request": "Request",
     "settled_cycle": "Closed cycle",
@@ -145,6 +146,8 @@ SESSION_EVENTS = {
     ("audit_case", "changed", "passed"): "Audit passed",
     ("audit_case", "changed", "not passed"): "Audit not passed",
     ("audit_case", "changed", "appealed"): "Appeal against an audit",
+    ("certificate", "added", "renewal"): "Certificate issued",
+    ("certificate", "added", "endorsement"): "Certificate issued",
 }
 # The columns that tell a row from others of its kind.
 IDENTITY = {
@@ -157,6 +160,7 @@ IDENTITY = {
     "submission": ("cycle_starts_on",),
     "payment_share": ("fee", "cycle_starts_on"),
     "audit_case": ("state",),
+    "certificate": ("valid_from", "valid_through", "name"),
     "renewal": ("extended_due_on",),
     "time_request": ("kind", "state"),
     "application": ("association", "category", "state"),
