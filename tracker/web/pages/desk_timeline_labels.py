@@ -87,6 +87,7 @@ COLUMN_LABELS = {
     "reopening_reason": "Reason for reopening",
     "listed_at": "Listed",
     "withdrawn_at": "Withdrawn",
+    "removal_reason": "Removed because",
     "state": "Status",
     "kind": "For",
     "reason": "Reason",
