@@ -49,7 +49,7 @@ LAYERS = {
     "settings": {"addresses", "errors", "master_key", "overrides"},
     "spreadsheet_csv": set[str](),
     "errors": set[str](),
-    "rules": {"formatting", "overrides"},
+    "rules": {"addresses", "formatting", "overrides"},
     "rulebooks": {"errors", "rules", "settings", "formatting"},
     "db": {"rules", *BASE},
     "services": {"db", "rules", *BASE},

@@ -279,6 +279,9 @@ _SENTENCES: dict[str, str | Callable[[Facts], str]] = {
     "credential-follows": "Another record of the same kind starts {starts_on}. Enter a day before",
     "decline-reason-missing": "Enter a short reason. The endorsees see it beside their hours.",
     "reason-has-link": "Enter the reason without a link or an address",
+    "registry-removed": (
+        "{association} removed you from its registry. Your choice can be saved without it."
+    ),
     # Profiles of RSC providers
     "provider-line-has-link": "Use plain text without a link or an email address",
     "email-was-yours": (

@@ -140,7 +140,8 @@ class Web(_Strict):
     Without ``metrics_token`` there is no page of metrics. ``hsts_subdomains``: browsers open the
     host names below the site's own over TLS only, too. ``common_hours`` are the lengths of sessions
     that the forms offer to choose from. ``connections`` are those that a process has open at most,
-    ``connections_per_client`` those of one internet address.
+    ``connections_per_client`` those of one internet address. ``registry_visits_per_client`` are the
+    visits of public registries that a process answers one internet address in a minute.
     """
 
     host: str = "127.0.0.1"
@@ -148,6 +149,7 @@ class Web(_Strict):
     workers: int = Field(default=1, ge=1, le=64)
     connections: int = Field(default=500, ge=10, le=10_000)
     connections_per_client: int = Field(default=60, ge=1, le=10_000)
+    registry_visits_per_client: int = Field(default=120, ge=1, le=100_000)
     metrics_token: SecretStr | None = None
     hsts_subdomains: bool = True
     common_hours: tuple[Annotated[float, Field(gt=0, le=24)], ...] = Field(

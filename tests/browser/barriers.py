@@ -37,7 +37,8 @@ _CLEAR = """() => {
 # The widest of the page and of its menu, and the menu's height, with letters of another size.
 _SIZED = """size => {
     document.documentElement.style.fontSize = size;
-    const menu = document.querySelector('.menu').getBoundingClientRect();
+    // A page in a frame has none.
+    const menu = document.querySelector('.menu')?.getBoundingClientRect() ?? {height: 0};
     const ends = [...document.querySelectorAll('.menu a, .brand')].map(
         e => e.getBoundingClientRect().right);
     const found = [Math.max(document.documentElement.scrollWidth, ...ends), menu.height];

@@ -16,7 +16,7 @@ from tests.web.test_hostile_text import LONG, matching
 pytestmark = pytest.mark.browser
 Phone = Callable[[str], Page]
 # What is no page: files, and what machines ask for.
-FILES = (".ics", ".svg", ".csv", ".xlsx", ".pdf", ".zip")
+FILES = (".ics", ".svg", ".csv", ".xlsx", ".pdf", ".zip", ".json")
 # Mail in a frame, as it is sent.
 MAILS = {"/coordinator/mail/{mailing_id}/people/{recipient_id}/html"}
 NO_PAGES = {*MAILS, "/healthz", "/readyz", "/metrics", "/static/{name}", "/evidence/{file_id}"}

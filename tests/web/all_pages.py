@@ -24,6 +24,7 @@ from tests.support.cast import (
     acting,
 )
 from tests.support.held import hold_session, name_supervisee, settle_last_year
+from tests.support.listing import NOE, add_members, list_people, remove_from_registry
 from tests.support.paying import IVY, add_payers, pay_for_both
 from tests.support.questions import ask
 from tests.support.referees import PAT, apply
@@ -71,6 +72,9 @@ _LISTED = [
     ("", "/verify/{certified}"),
     ("", "/verify/7F3H-2QXP-94RH-WVM6"),
     ("", "/help"),
+    ("", "/registry/ATTESTING"),
+    ("", "/registry/ATTESTING?name=nobody"),
+    ("", "/registry/ATTESTING/embed"),
     ("", "/unsubscribe/{digest}"),
     ("", "/unsubscribe/mail/{optional}"),
     ("", "/reference/{reference}"),
@@ -264,6 +268,13 @@ _LISTED = [
     (KAI, "/coordinator"),
     (KAI, "/coordinator/renewals/{submission}"),
     (KAI, "/coordinator/renewals/{submission}", "Continue"),
+    (FAY, "/profile/registry"),
+    (GIL, "/profile/registry"),
+    (KAI, "/coordinator/registry"),
+    (KAI, "/coordinator/person/{noe}"),
+    (KAI, "/coordinator/person/{noe}/unlist/ATTESTING"),
+    (KAI, "/coordinator/person/{noe}/unlist/ATTESTING", "Continue"),
+    (KAI, "/coordinator/person/{gil}/allow-listing/ATTESTING", "Continue"),
     (IVY, "/my-year"),
     (LEE, "/coordinator/fees"),
     (LEE, "/coordinator/fees?state=late"),
@@ -291,8 +302,8 @@ _LISTED = [
     (CAROL, "/coordinator/team/end?member=carol@example.org", "End the role"),
 ]
 OF_PROVIDERS = ("/sessions", "/profile/rsc-provider")
-# Only where the rulebook has fees.
-OF_FEES = "/coordinator/fees"
+# Only where the rulebook has fees, or a registry.
+SOME_RULEBOOKS = ("/coordinator/fees", "/coordinator/registry", "/profile/registry")
 STOPS = [Stop(*one) for one in _LISTED]
 # And every page that has an address of its own, whether or not somebody thought of it here.
 _PLAIN = [
@@ -302,7 +313,7 @@ _PLAIN = [
     and who != ANYBODY
     and "{" not in path
     and "." not in path
-    and not path.startswith(OF_FEES)
+    and not path.startswith(SOME_RULEBOOKS)
 ]
 STOPS += [stop for stop in _PLAIN if stop not in STOPS]
 
@@ -334,16 +345,20 @@ def furnish(cast: Cast) -> dict[str, Any]:
 
 
 def _submit_renewals(session: Session, cast: Cast) -> dict[str, Any]:
-    """Fay can submit her renewal; Gil's lacks hours, and Hal's is audited."""
+    """Fay can submit her renewal; Gil's lacks hours, and Hal's is audited. Noe is listed."""
     submission = submit_for_gil(session, cast)
     add_endorsee(session, cast, FAY, "Fay Lani")
     evaluate_people(session, BOOKS, {cast.people[FAY]}, NOW)
     held, audit = cast.endorsements, audit_hal(session, cast, NOW)
     ids = {"held": held[FAY], "submitted_by": held[GIL], "submission": submission}
+    add_members(session, cast)
+    list_people(session, cast, GIL, NOE)
+    remove_from_registry(session, cast, GIL)
     hals = select(Certificate.number).where(Certificate.name == "Hal Keawe")
     number = session.exec(hals).one()
     certified = {"certified": number, "certified_person": cast.people[HAL]}
-    return ids | audit | certified
+    listed = {"gil": cast.people[GIL], "noe": cast.people[NOE]}
+    return ids | audit | certified | listed
 
 
 def _send_question(web: WebClient) -> int:

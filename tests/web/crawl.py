@@ -54,10 +54,12 @@ class Reader(HTMLParser):
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         found = {name: value or "" for name, value in attrs}
         self.live += [f"<{tag} {name}>" for name in found if name.startswith("on")]
-        # A mail is shown in a frame in which nothing runs.
-        is_mail = tag == "iframe" and found.get("sandbox") == "" and _is_mail(found.get("src", ""))
+        # A mail, or the public registry, is shown in a frame in which nothing runs.
+        frame = (found.get("sandbox"), found.get("src", "")) if tag == "iframe" else (None, "")
+        is_mail = frame[0] == "" and _is_mail(frame[1])
+        is_registry = frame[0] == "allow-forms" and frame[1].startswith("/registry/")
         is_ours = tag == "script" and list(found) == ["src", "defer"] and _SCRIPT(found["src"])
-        is_safe = is_mail or is_ours
+        is_safe = is_mail or is_registry or is_ours
         if tag in {"script", "iframe", "object", "embed", "base"} and not is_safe:
             self.live.append(f"<{tag}>")
         for name in ("href", "src", "action", "formaction"):

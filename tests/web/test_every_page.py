@@ -36,6 +36,8 @@ NEVER_WRONG = {
     "/coordinator/person/{person_id}/remove/{kind}/{row_id}",
     "/coordinator/person/{person_id}/merge/{other_id}",
     "/coordinator/person/{person_id}/entries/{entry_id}",
+    "/coordinator/person/{person_id}/unlist/{association}",
+    "/coordinator/person/{person_id}/allow-listing/{association}",
     "/coordinator/renewals/{submission_id}",
     "/coordinator/fees/payments/{payment_id}",
     "/coordinator/audits/cases/{case_id}",

@@ -18,9 +18,10 @@ from sqlmodel import Session
 from tests.support.auditing import HAL, audit_hal
 from tests.support.cast import ALICE, BASE_URL, BOB, CAROL, CONFIG, DANA, KAI, LEE, NOW, Cast
 from tests.support.held import settle_last_year
+from tests.support.listing import NOE, add_members, list_people, remove_from_registry
 from tests.support.paying import add_payers, pay_for_both
 from tests.support.questions import ask
-from tests.support.submitting import FAY, add_endorsee, submit_for_gil
+from tests.support.submitting import FAY, GIL, add_endorsee, submit_for_gil
 from tests.web.applicants import IDA, NORA, OLIVE
 from tests.web.client import Visitor, WebClient
 from tests.web.crawl import Form, Reader, read_page, walk
@@ -210,6 +211,9 @@ def test_hostile_text_is_harmless_in_every_field(sqlite_applicant_web: WebClient
         add_payers(session, sqlite_applicant_web.cast)
         pay_for_both(session, sqlite_applicant_web.cast)
         audit_hal(session, sqlite_applicant_web.cast, NOW)
+        add_members(session, sqlite_applicant_web.cast)
+        list_people(session, sqlite_applicant_web.cast, GIL, NOE)
+        remove_from_registry(session, sqlite_applicant_web.cast, GIL)
         ask(session, sqlite_applicant_web.cast.entries["unknown"], "Who is Jo Hart?")
     upload_hostile_lists(sqlite_applicant_web)
     # Several times: what one of them saved gives another one, or a job, something to answer.

@@ -79,6 +79,7 @@ from tracker.db.people import (
     Waiver,
 )
 from tracker.db.providers import DeclinedProvider, OutsideEndorsement
+from tracker.db.registry import RegistryListing
 from tracker.db.snoozes import Snooze
 from tracker.db.submissions import Submission
 
@@ -137,6 +138,7 @@ __all__ = [
     "Position",
     "ProviderSpan",
     "Reference",
+    "RegistryListing",
     "Removal",
     "Renewal",
     "Review",

@@ -52,6 +52,7 @@ from tracker.db.people import (
     Waiver,
 )
 from tracker.db.providers import DeclinedProvider, OutsideEndorsement
+from tracker.db.registry import RegistryListing
 from tracker.db.snoozes import Snooze
 from tracker.db.submissions import Submission
 from tracker.formatting import format_date
@@ -111,9 +112,10 @@ providers.csv
 other.json
           Everything else: standings, the renewals that you submitted, their audits and fees, the
           notices and emails that you got, requests, questions of your association about sessions
-          and your answers, whether your references were received, the browsers in which you are
-          signed in, and who changed what and when. Keys and other people's addresses are left out,
-          and of payments for many people there is only your part.
+          and your answers, the public registries in which you are listed or were, whether your
+          references were received, the browsers in which you are signed in, and who changed what
+          and when. Keys and other people's addresses are left out, and of payments for many people
+          there is only your part.
 evidence/ The files that you added to your entries. Each name starts with the number of the entry.
 
 Keep this file where only you can read it.
@@ -137,6 +139,7 @@ _OF_PERSON: tuple[Any, ...] = (
     PersonMark,
     Snooze,
     EntryDecision,
+    RegistryListing,
 )
 _OF_ENTRY: tuple[Any, ...] = (EntryConfirmation, EntryQuestion, EntryMessage)
 _OF_ENDORSEMENT: tuple[Any, ...] = (
@@ -154,7 +157,15 @@ _OF_ENDORSEMENT: tuple[Any, ...] = (
 )
 # The history of these is found by the person in each event.
 _EVENTS_OF_PERSON = ("submission", "audit_case", "audit_item", "payment_share", "leave")
-_WITH_HISTORY: tuple[Any, ...] = (Endorsement, Application, Entry, Membership, Degree, Position)
+_WITH_HISTORY: tuple[Any, ...] = (
+    Endorsement,
+    Application,
+    Entry,
+    Membership,
+    Degree,
+    Position,
+    RegistryListing,
+)
 _MAIL_COLUMNS = {
     "kind",
     "association",

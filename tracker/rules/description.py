@@ -21,6 +21,7 @@ from tracker.rules.membership import MembershipRule
 from tracker.rules.model import AcceptedProvider, Interpretation, Rulebook
 from tracker.rules.plan import cap_in_force
 from tracker.rules.reasons import format_reason
+from tracker.rules.registry import describe_registry
 from tracker.rules.requirement import (
     MEMBERSHIP_KINDS,
     PURPOSES,
@@ -170,6 +171,7 @@ def describe_rulebook(rulebook: Rulebook, accepted: Mapping[str, tuple[str, ...]
     for key, document in rulebook.documents.items():
         sections[f"Document {document.file}  {document.title}"] = list(_document(rulebook, key))
     sections["Interpretations of all documents"] = list(_general_interpretations(rulebook))
+    sections["Public registry"] = describe_registry(rulebook.registry)
     for title, lines in sections.items():
         yield from ("", title)
         yield from _indent(lines or ["none in this rulebook"])

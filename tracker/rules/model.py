@@ -18,6 +18,7 @@ from tracker.rules.certificates import CertificateRule
 from tracker.rules.fees import Fee
 from tracker.rules.membership import MembershipRule
 from tracker.rules.month_days import MonthDay, WindowDay
+from tracker.rules.registry import Registry
 from tracker.rules.requirement import (
     MONTHS_IN_YEAR,
     Day,
@@ -438,6 +439,7 @@ class Rulebook(StrictModel):
     ratings: tuple[RatingQuestion, ...] = ()
     advice: tuple[Advice, ...] = ()
     interpretations: tuple[Interpretation, ...] = ()
+    registry: Registry | None = None
 
     @field_validator("time_zone")
     @classmethod
@@ -471,6 +473,16 @@ class Rulebook(StrictModel):
     def _has_a_currency_for_fees(self) -> Self:
         if self.fees and not self.currency_code:
             message = f"locale {self.locale!r} has no country: write currency, such as USD"
+            raise ValueError(message)
+        return self
+
+    @model_validator(mode="after")
+    def _has_an_address_for_registry(self) -> Self:
+        if self.registry and ("/" in self.id or self.id.endswith(".json")):
+            message = (
+                f"the registry needs an id that can stand in its address, /registry/{self.id}: "
+                "write one without a slash that does not end with .json"
+            )
             raise ValueError(message)
         return self
 

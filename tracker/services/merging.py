@@ -44,6 +44,7 @@ from tracker.services.evaluation import StoredResult, evaluate_people, parse_res
 from tracker.services.merge_checks import check_merged, check_renewals
 from tracker.services.message_subjects import mark_outdated
 from tracker.services.person_facts import check_sole_person
+from tracker.services.registry_consent import find_listings_to_end
 from tracker.services.removals import audited_values, list_keys, to_iso
 
 MERGE = "merge"
@@ -63,6 +64,8 @@ _KEPT_FIRST = {
     "entry_confirmation",
     "entry_decision",
     "person_mark",
+    # Whether one of them stays in force: `find_listings_to_end`.
+    "registry_listing",
 }
 # What may differ in rows that are the same.
 _NOT_COMPARED = {"id", "reason", "recorded_by"}
@@ -243,7 +246,9 @@ def merge_people(
     # Its row is about to go, and what it says is needed afterwards.
     session.expunge(other)
     merge = _Merge(session, {d.other_id: d.kept_id for d in doubles if similar == "same"})
+    unlisted = find_listings_to_end(session, kept.id, other.id)
     merge.run(kept, other)
+    merge.end_listings(kept.id, unlisted, context)
     if refusals := [*merge.refusals, *check_merged(session, kept.id)]:
         raise Refused(*refusals)
     merge.delete_rows()
@@ -302,6 +307,23 @@ class _Merge:
         self._move_address(kept, other)
         self._settle_answers(kept.id)
         self._complete_person(kept, other)
+
+    def end_listings(
+        self, kept_id: int, associations: Mapping[str, str | None], context: ServiceContext
+    ) -> None:
+        """End listings in public registries, with why a coordinator removed them if one did."""
+        table = METADATA.tables["registry_listing"]
+        for values in self._list_rows(table, table.c.person_id == kept_id):
+            association = values["association"]
+            if association not in associations:
+                continue
+            ended: _Values = {}
+            if values["withdrawn_at"] is None:
+                ended |= {"withdrawn_at": context.now, "withdrawn_by": context.actor.label}
+            if reason := associations[association]:
+                ended["removal_reason"] = reason
+            if ended:
+                self.change(table, values, **ended)
 
     def delete_rows(self) -> None:
         """Delete what nothing refers to any more."""

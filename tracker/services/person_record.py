@@ -20,6 +20,7 @@ from tracker.services.desk_access import get_desk_person, list_associations_of
 from tracker.services.endorsements import Endorsed, endorsements_of
 from tracker.services.holdings import list_recorded_organizations
 from tracker.services.memberships import list_memberships
+from tracker.services.registry_consent import ListingChoice, list_choices
 from tracker.services.security_events import DONE, SIGN_IN
 
 
@@ -50,6 +51,7 @@ class PersonRecord:
     ``is_shared``: the person also belongs to associations of others, so that name, addresses, and
     degree are not theirs to change. ``is_own``: the coordinator's own record. ``former_emails`` are
     earlier first addresses. ``signed_in_at`` is None if the person has not within a year.
+    ``listings`` are what the associations' public registries can list.
     """
 
     person: Person
@@ -66,6 +68,7 @@ class PersonRecord:
     extensions: Sequence[Granted]
     applications: Sequence[Application]
     providers: Sequence[LoggedProvider]
+    listings: Sequence[ListingChoice]
 
 
 def read_person_record(context: ServiceContext, person_id: int) -> PersonRecord:
@@ -94,6 +97,7 @@ def read_person_record(context: ServiceContext, person_id: int) -> PersonRecord:
         extensions=_list_granted(session, Renewal, held),
         applications=[each for each in applications if each.association in own],
         providers=list_providers_used(session, actor, person_id),
+        listings=list_choices(session, context.rulebooks, person_id, own),
     )
 
 

@@ -26,6 +26,7 @@ _WITH_ASSOCIATION = {
     "entry_confirmation",
     "entry_decision",
     "entry_question",
+    "registry_listing",
 }
 _OF_ENDORSEMENT = {
     *("leave", "waiver", "renewal", "time_request"),

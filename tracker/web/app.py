@@ -55,6 +55,7 @@ from tracker.web.pages import (
     desk_provider_links,
     desk_provider_names,
     desk_providers,
+    desk_registry,
     desk_removals,
     desk_reports,
     desk_rules,
@@ -76,6 +77,7 @@ from tracker.web.pages import (
     questions,
     referee,
     references,
+    registry,
     renewals,
     second_address,
     second_factor,
@@ -86,6 +88,7 @@ from tracker.web.pages import (
     verify,
 )
 from tracker.web.rendering import Pages
+from tracker.web.visit_limit import VisitLimit
 
 __all__ = ["DemoLogin", "build_app"]
 
@@ -131,6 +134,7 @@ _PAGES = (
     desk_filters,
     desk_new_endorsee,
     desk_person,
+    desk_registry,
     # Before the holdings, whose paths have a word for any kind.
     desk_grants,
     desk_holdings,
@@ -147,6 +151,7 @@ _PAGES = (
     certificates,
     verify,
     help_page,
+    registry,
     health,
 )
 
@@ -206,6 +211,7 @@ def build_app(
         readiness=Readiness(settings.database_url.get_secret_value()),
         vitals=SingleFlight("vitals", read_vitals),
         comparisons=Comparisons(engine),
+        public_visits=VisitLimit(settings.web.registry_visits_per_client),
         demo_people=tuple(demo_people),
         now=now,
     )

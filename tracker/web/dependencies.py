@@ -36,6 +36,7 @@ from tracker.web.background import BackgroundWork, Readiness, SingleFlight
 from tracker.web.comparisons import Comparisons
 from tracker.web.rendering import Pages
 from tracker.web.request_ids import current_request_id
+from tracker.web.visit_limit import VisitLimit
 
 T = TypeVar("T")
 _FIRST_PAGE = "/"
@@ -78,7 +79,7 @@ class Site:
     Pages read with ``reading(site.engine)``, the busiest with ``site.reader``; everything that
     writes uses ``site.writer``. ``now`` reads the clock, once for each request. ``is_https``:
     people reach the site over TLS, so that cookies may require it. ``notices`` says when
-    reminders are sent.
+    reminders are sent. ``public_visits`` limits how often one client reads a public registry.
     """
 
     configured: Settings
@@ -95,6 +96,7 @@ class Site:
     readiness: Readiness
     vitals: SingleFlight[HealthMetrics]
     comparisons: Comparisons
+    public_visits: VisitLimit
     demo_people: Sequence[DemoLogin]
     now: Callable[[], datetime]
 

@@ -7,7 +7,7 @@ import secrets
 import sys
 from asyncio import Queue, timeout, wait_for
 from collections import Counter
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from urllib.parse import urlsplit
 
@@ -142,6 +142,18 @@ _CONTENT_SECURITY_POLICY = (
 # Only the coordinator's pages have a script, in a file of our own: it adds keys.
 _DESK = "/coordinator"
 DESK_POLICY = f"{_CONTENT_SECURITY_POLICY}; script-src 'self'"
+PREVIEW_POLICY = f"{DESK_POLICY}; frame-src 'self'"
+
+
+def embed_policy(websites: Sequence[str]) -> str:
+    """The policy of a page that these websites (origins, or ``*``) and we may show in a frame.
+
+    Such a page reads no cookie, so a click in it can do nothing in a visitor's name.
+    """
+    ancestors = " ".join(["'self'", *websites])
+    return _CONTENT_SECURITY_POLICY.replace(
+        "frame-ancestors 'none'", f"frame-ancestors {ancestors}"
+    )
 
 
 def security_headers(settings: Settings) -> dict[str, str]:

@@ -106,6 +106,9 @@ class PageRequest:
             flash=self.flash,
             team_names=self.site.settings.coordinator_names,
             with_fees=[each.id for each in self.rulebooks.associations.values() if each.fees],
+            with_registry=[
+                each.id for each in self.rulebooks.associations.values() if each.registry
+            ],
             **values,
         )
         return clear_flash(page, self.site, self.flash)

@@ -30,8 +30,8 @@ def weight(visitor: Visitor, page: Response) -> int:
     client = visitor.client
     total = int(page.headers["content-length"])
     for name in names:
-        if name.startswith("/coordinator/mail/"):
-            # The mail itself, in a frame.
+        if name.startswith(("/coordinator/mail/", "/registry/")):
+            # The mail itself, or the public registry, in a frame.
             total += int(client.get(unescape(name)).headers["content-length"])
             continue
         assert re.fullmatch(r"/static/[\w.-]+-[0-9a-f]{12}\.\w+", name), name

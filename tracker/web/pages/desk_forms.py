@@ -21,7 +21,8 @@ class DeskForm:
 
     ``action`` is the path that it is sent to and ``back`` that of the page it belongs to, with its
     ``back_name``. ``facts`` are what is on record now, ``note`` what else to know. ``removes``: it
-    removes something. ``links`` lead to other forms about the same thing.
+    removes something. ``links`` lead to other forms about the same thing. ``reason_hint`` says who
+    reads the reason.
     """
 
     association: str
@@ -34,6 +35,7 @@ class DeskForm:
     note: str = ""
     removes: bool = False
     links: Sequence[tuple[str, str]] = ()
+    reason_hint: str = "Who told you, or what was wrong. It stays with the change."
 
 
 def show_form(page: PageRequest, shown: DeskForm) -> HTMLResponse:

@@ -15,6 +15,7 @@ from tracker.rules.description import describe_ends, describe_membership, descri
 from tracker.rules.fees import Fee
 from tracker.rules.model import Interpretation, Rulebook
 from tracker.rules.notice_config import NoticeConfig
+from tracker.rules.registry import describe_registry
 from tracker.rules.requirement import Purpose, Requirement, Source
 from tracker.rules.rule_changes import (
     RuleChange,
@@ -186,6 +187,7 @@ def _show_renewals(page: PageRequest, view: RulebookView) -> dict[str, Any]:
         "category_ends": list(describe_ends(rulebook, rulebook.categories)),
         "absences": list_absence_spans(rulebook, view.today),
         "certificates": list_certificate_spans(rulebook, view.today),
+        "registry": describe_registry(rulebook.registry),
         "cycle": cycle,
         "days": _list_days(cycle, config, view.today),
         "renewal_steps": describe_renewal_steps(config),

@@ -41,6 +41,7 @@ NOUNS = {
     "entry_confirmation": "Confirmation of a session",
     "entry_decision": "Decision about a session",
     "entry_question": "Question about a session",
+    "registry_listing": "Listing in the public registry",
 }
 # The columns that a change shows, in this order, each with its label.
 COLUMN_LABELS = {
@@ -84,6 +85,9 @@ COLUMN_LABELS = {
     "settled_on": "Closed on",
     "reopened_at": "Reopened",
     "reopening_reason": "Reason for reopening",
+    "listed_at": "Listed",
+    "withdrawn_at": "Withdrawn",
+    "removal_reason": "Removed because",
     "state": "Status",
     "kind": "For",
     "reason": "Reason",
@@ -173,4 +177,5 @@ IDENTITY = {
     "entry_confirmation": ("entry_id",),
     "entry_question": ("entry_id",),
     "entry_decision": ("title", "held_on"),
+    "registry_listing": ("association",),
 }

@@ -27,6 +27,7 @@ from tracker.rules.plan import latest_value, value_in_force
 from tracker.rules.requirement import Requirement, Source, Value
 from tracker.services.applications import list_undecided_applications
 from tracker.services.endorsements import endorsements_of
+from tracker.services.registry import find_open_registry
 from tracker.settings import Settings
 from tracker.web.dependencies import NowDep, OptionalViewerDep, SiteDep
 from tracker.web.rendering import category_name
@@ -61,6 +62,11 @@ def show_help(site: SiteDep, now: NowDep, viewer: OptionalViewerDep) -> Response
         coordinators=site.settings.coordinators_by_association,
         senders=format_list(senders),
         has_one_sender=len(senders) == 1,
+        registries=[
+            rulebook
+            for name, rulebook in site.rulebooks.associations.items()
+            if find_open_registry(site.rulebooks, name, site.today(name, now))
+        ],
     )
 
 

@@ -16,6 +16,7 @@ from tracker.services.profile import (
     set_provider_settings,
     set_time_zone,
 )
+from tracker.services.registry_consent import choose_listings, list_choices
 from tracker.settings import Coordinator
 from tracker.web.forms.body import Typed, clean, number_of, text_of
 from tracker.web.page_request import PageRequest, PersonPage, format_problems, require
@@ -38,6 +39,7 @@ def show_profile(page: PersonPage) -> HTMLResponse:
             associations.append(application.association)
         bounced = get_bounce_banner(session, page)
         disabled_kinds = list_disabled_kinds(session, page.person_id)
+        registries = list_choices(session, page.rulebooks, page.person_id)
     coordinators: list[Coordinator] = []
     for association in dict.fromkeys(associations):
         coordinators += page.site.settings.coordinators_of(association)
@@ -50,6 +52,7 @@ def show_profile(page: PersonPage) -> HTMLResponse:
         bounced=bounced,
         coordinators=coordinators,
         mail_choice=format_choice(disabled_kinds),
+        registries=registries,
         has_provider_settings=page.viewer.provides_rsc or person.takes_supervisees_since,
     )
 
@@ -98,6 +101,39 @@ def save_provider_settings(page: PersonPage, typed: Typed) -> Response:
     except Refused as refused:
         return _render_provider_settings(page, line, format_problems(refused), takes=takes)
     return page.redirect("/profile", "rsc-provider")
+
+
+@router.get("/profile/registry")
+def open_registry_choice(page: PersonPage) -> HTMLResponse:
+    """The form that says which public registries may list the viewer, and what they show."""
+    return _render_registry_choice(page, [])
+
+
+@router.post("/profile/registry")
+def save_registry_choice(page: PersonPage, typed: Typed) -> Response:
+    """List the viewer in the registries that are checked, and in no others."""
+    wanted = {str(each) for each in typed.getlist("listed")}
+    try:
+        page.write(lambda context: choose_listings(context, wanted))
+    except Refused as refused:
+        return _render_registry_choice(page, format_problems(refused))
+    return page.redirect("/profile", "registry")
+
+
+def _render_registry_choice(page: PageRequest, problems: list[tuple[str, str]]) -> HTMLResponse:
+    with page.reading() as session:
+        choices = require(list_choices(session, page.rulebooks, page.person_id))
+        person = get_person(session, page.person_id)
+    return page.render(
+        "registry_choice.html",
+        here="profile",
+        choices=[
+            (each, page.rulebooks.associations[each.association], page.day_of(each.association))
+            for each in choices
+        ],
+        person=person,
+        problems=problems,
+    )
 
 
 @router.get("/profile/files")
