@@ -6,7 +6,7 @@ from typing import Any
 from tracker.formatting import capitalize_first, format_count, format_date
 
 Facts = Mapping[str, Any]
-_NOUNS = {"leave": "leave", "inactive": "inactive status"}
+_NOUNS = {"leave": "leave", "inactive": "inactive status", "emeritus": "emeritus status"}
 _TIMES = {1: "once", 2: "twice"}
 
 
@@ -35,6 +35,15 @@ def _format_needs_end(facts: Facts) -> str:
     return f"{_format_length(facts, 'at most')}: enter a last day, {last} or earlier"
 
 
+def _format_held_too_briefly(facts: Facts) -> str:
+    years, first = format_count(facts["years"], "year"), format_date(facts["first"])
+    noun = capitalize_first(_NOUNS[facts["kind"]])
+    return (
+        f"{noun} is for endorsements that were held for {years}: the first day must be {first} or "
+        "later"
+    )
+
+
 def _format_too_often(facts: Facts) -> str:
     most = facts["most"]
     times = _TIMES.get(most) or f"{most} times"
@@ -48,6 +57,7 @@ ABSENCE_SENTENCES: dict[str, str | Callable[[Facts], str]] = {
     "absence-too-short": _format_too_short,
     "absence-too-long": _format_too_long,
     "absence-needs-end": _format_needs_end,
+    "absence-held-too-briefly": _format_held_too_briefly,
     "absence-too-often": _format_too_often,
     "leave-before-endorsement": "This leave ends before your endorsement began on {starts_on}",
     "leave-in-closed-cycle": (

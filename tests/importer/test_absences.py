@@ -40,7 +40,7 @@ def test_the_kind_is_leave_unless_it_is_given(sqlite_importer: Importer) -> None
         ("2023-01-01,2023-06-30,leave", ""),
         ("2023-01-01,2023-07-01,leave", "Leave lasts at most 6 months"),
         ("2023-01-01,,leave", "Leave lasts at most 6 months: enter a last day"),
-        ("2023-01-01,2023-06-30,sabbatical", "must be leave or inactive"),
+        ("2023-01-01,2023-06-30,sabbatical", "must be leave, inactive, or emeritus"),
     ],
 )
 def test_leave_within_the_limits_is_taken(

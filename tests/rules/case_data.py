@@ -279,6 +279,7 @@ def populate(session: Session, rulebooks: Rulebooks, case: dict[str, Any]) -> Ca
         "entries": people.log,
         "leave": people.leave,
         "inactive": lambda line: people.leave(line, "inactive"),
+        "emeritus": lambda line: people.leave(line, "emeritus"),
         "waived": people.waive,
         "extended": people.extend,
         "submitted": people.submit,

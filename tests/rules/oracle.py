@@ -107,14 +107,16 @@ def read_facts(
             if name in accepted and (kind or ["individual"])[0] in kinds
         ),
         leaves=tuple(
-            Absence(*_span(days), kind) for kind in ("leave", "inactive") for days in mine[kind]
+            Absence(*_span(days), kind)
+            for kind in ("leave", "inactive", "emeritus")
+            for days in mine[kind]
         ),
         waived=tuple(s.split()[1] for s in mine["waived"] if s.startswith(cycle_starts_on)),
         extended_due_on=date.fromisoformat(extended[0]) if extended and plan.cycle else None,
     )
 
 
-KEYS = ("leave", "inactive", "waived", "extended")
+KEYS = ("leave", "inactive", "emeritus", "waived", "extended")
 
 
 def _span(days: str) -> Span:
@@ -268,7 +270,7 @@ def _days_away(plan: RenewalPlan, facts: Facts) -> list[Away]:
     """Each kind of days away that count, with the rule of the cycle; up to long after its end."""
     assert plan.cycle
     found: list[Away] = []
-    for kind in ("leave", "inactive"):
+    for kind in ("leave", "inactive", "emeritus"):
         days: set[date] = set()
         for absence in (a for a in facts.leaves if a.kind == kind):
             rule = _rule_on(plan, kind, absence.starts_on)
@@ -299,6 +301,8 @@ def _nth_day(first: date, rule: AbsenceRule, which: str, without: date) -> date:
 
 def _reading(plan: RenewalPlan, rule: AbsenceRule | None) -> str:
     assert plan.cycle
+    if rule and rule.kind == "emeritus":
+        return "all that is missing"
     if rule and rule.excuses:
         return rule.excuses
     next_year = plan.cycle.starts_on + relativedelta(years=1)

@@ -110,15 +110,18 @@ def cases(draw: st.DrawFn, rulebooks: Rulebooks) -> dict[str, Any]:
         "providers": {name: draw(holdings(rulebooks)) for name in PROVIDERS},
         "leave": [f"{n} {draw(spans())}" for n in held if draw(st.booleans())],
         "inactive": [f"{n} {draw(spans())}" for n in held if draw(st.integers(0, 3)) == 0],
+        "emeritus": [f"{n} {draw(spans())}" for n in held if draw(st.integers(0, 3)) == 0],
         "waived": [],
         "extended": [],
         "submitted": [],
         "payments": [],
         "applied": [],
     }
-    # One row for a day on which either begins.
+    # One row for a day on which any of them begins.
     begun = {line.partition("..")[0] for line in case["leave"]}
-    case["inactive"] = [x for x in case["inactive"] if x.partition("..")[0] not in begun]
+    for kind in ("inactive", "emeritus"):
+        case[kind] = [x for x in case[kind] if x.partition("..")[0] not in begun]
+        begun |= {line.partition("..")[0] for line in case[kind]}
     for name, endorsement in zip(held, endorsed, strict=True):
         association, category, since = endorsement.split()
         plan = rulebooks.plan(association, category, date.fromisoformat(since[:10]), draw(any_day))

@@ -28,7 +28,7 @@ STANDING_KEYS = {"of", "status", "due_on", "cycle", "next_change_on", "absent", 
 CASE_KEYS = {
     *("name", "rulebooks", "as_of", "at", "cycle", "expect", "who", "providers", "provides_rsc"),
     *("endorsed", "members", "entries", "leave", "inactive", "waived", "extended", "submitted"),
-    *("applied", "payments"),
+    *("applied", "payments", "emeritus"),
 }
 
 

@@ -335,6 +335,7 @@ def test_a_rulebook_with_leave_is_consistent() -> None:
     [
         (f'{NOTHING}\nmembership = "excused"', "absences[1]: requirements and membership"),
         (f'{NOTHING}\nmonths = "begun"', "absences[1]: months goes with excuses"),
+        (f"{NOTHING}\nheld_years = 9", 'absences[1]: held_years goes with kind = "emeritus"'),
         (f"{NOTHING}\nmost = 1", "absences[1]: most goes with either within_cycles or"),
         (f"{NOTHING}\nwithin_years = 3", "absences[1]: most goes with either within_cycles or"),
         (f"{NOTHING}\nlongest_days = 9\nlongest_months = 1", "absences[1]: give either longest"),
@@ -381,6 +382,14 @@ def test_leave_of_one_year_cycles_may_excuse_all_that_is_missing() -> None:
     first = later.replace('"nothing"', '"all that is missing"')
     second = f'[[absences]]\nkind = "leave"\nfrom = 2025-01-01\n{NOTHING}'
     assert list_absence_problems(NOTHING, f"{first}\n{second}") == []
+
+
+def test_emeritus_status_has_no_other_excuses() -> None:
+    emeritus = 'kind = "emeritus"\nfrom = 2000-01-01'
+    before = f'kind = "leave"\nfrom = 2000-01-01\n{NOTHING}'
+    assert list_absence_problems(before, f"{emeritus}\nheld_years = 10") == []
+    (problem,) = list_absence_problems(before, f"{emeritus}\n{NOTHING}")
+    assert problem.endswith("excuses everything, and has no last day: remove excuses")
 
 
 def test_a_rule_from_a_cycles_second_day_is_refused() -> None:

@@ -134,7 +134,7 @@ class Membership(SQLModel, table=True):
 
 
 class Leave(SQLModel, table=True):
-    """Days on which an endorsee is on leave, or (``kind``) the endorsement is inactive.
+    """Days on which an endorsee is on leave, or (``kind``) the endorsement inactive or emeritus.
 
     What they excuse is in the rulebook.
     """
@@ -142,7 +142,7 @@ class Leave(SQLModel, table=True):
     __tablename__ = "leave"
     __table_args__ = (
         UniqueConstraint("endorsement_id", "starts_on"),
-        CheckConstraint("kind IN ('leave', 'inactive')", name="leave_kind"),
+        CheckConstraint("kind IN ('leave', 'inactive', 'emeritus')", name="leave_kind"),
         _ends_after_start("leave"),
         IDS_NEVER_REUSED,
     )

@@ -25,7 +25,7 @@ from tracker.importer.schemas import (
 )
 from tracker.importer.table_rows import chunked, stored_rows
 from tracker.refusal_text import format_refusal
-from tracker.rules.absence_rules import AbsenceKind
+from tracker.rules.absence_rules import read_kind
 from tracker.rules.model import Rulebook
 from tracker.rules.standing import Absence
 from tracker.services.absence_limits import check_limits, read_absence
@@ -164,8 +164,7 @@ def check_absence_limits(
 
 
 def _absence_of(row: LeaveRow) -> Absence:
-    kind: AbsenceKind = "inactive" if row.kind == "inactive" else "leave"
-    return Absence(row.starts_on, row.ends_on or date.max, kind)
+    return Absence(row.starts_on, row.ends_on or date.max, read_kind(row.kind))
 
 
 def _read_absences(

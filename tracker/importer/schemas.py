@@ -157,7 +157,7 @@ class LeaveRow(OfEndorsement):
     starts_on: cells.Day
     ends_on: cells.EndDay | None = None
     reason: cells.Text500 | None = None
-    kind: Annotated[str, cells.one_of("leave", "inactive")] = "leave"
+    kind: Annotated[str, cells.one_of("leave", "inactive", "emeritus")] = "leave"
 
 
 class CycleRow(OfEndorsement):

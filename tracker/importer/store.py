@@ -52,6 +52,7 @@ from tracker.importer.table_rows import (
     store_rows,
     stored_rows,
 )
+from tracker.rules.absence_rules import read_kind
 from tracker.rules.requirement import RSC_SERVICE
 from tracker.services.application_decisions import Decided
 from tracker.services.applications import begin_endorsement
@@ -227,7 +228,7 @@ class _Store:
                     ends_on=new.get("extended_due_on") or new.get("ends_on"),
                     requirement=new.get("requirement", ""),
                     is_extension=schema is ExtensionRow,
-                    kind="inactive" if new.get("kind") == "inactive" else "leave",
+                    kind=read_kind(new.get("kind")),
                 )
                 self._report.grants.append(grant)
 

@@ -154,6 +154,8 @@ def _write_changes(week: Week) -> Line:
         text += f"; {week.counts['excused']} on leave"
     if week.counts["inactive"]:
         text += f"; {week.counts['inactive']} inactive"
+    if week.counts["emeritus"]:
+        text += f"; {week.counts['emeritus']} emeritus"
     share = f"{format_percent(week.figures.share)} complete"
     if week.earlier:
         share = f"{format_percent(week.earlier[-1].share)} → {share}"

@@ -118,6 +118,13 @@ def _word(
 def _word_leave(grant: Grant, excuse: str) -> Wording:
     noun = ABSENCE_NOUNS[grant.kind]
     starts_on = format_date(grant.starts_on)
+    if grant.kind == "emeritus" and grant.ends_on is None:
+        return Wording(
+            [f"You are emeritus from {starts_on}", "You are emeritus"],
+            f"Your endorsement is emeritus from {starts_on}.",
+            excuse,
+            (Row("First day", starts_on),),
+        )
     last_day = format_date(grant.ends_on) if grant.ends_on else "not known yet"
     return Wording(
         [f"Your {noun} is recorded from {starts_on}", f"Your {noun} is recorded"],

@@ -14,6 +14,9 @@ _TIMES = {1: "once", 2: "twice"}
 def format_absence_rule(rulebook: Rulebook, rule: AbsenceRule) -> str:
     """What leave, or inactive status, excuses, how long it may last, and how often."""
     noun = capitalize_first(ABSENCE_NOUNS[rule.kind])
+    if rule.kind == "emeritus":
+        excuses = f"{noun} that includes the due date excuses everything, and needs no last day"
+        return f"{'. '.join([excuses, *_describe_limits(rule)])}."
     sentences = [_describe_excuses(rulebook, rule, noun)]
     is_by_day = rule.membership == "excused" and rule.excuses != "all that is missing"
     if is_by_day:
@@ -48,6 +51,8 @@ def describe_excuse(plan: RenewalPlan | None, name: str, kind: AbsenceKind) -> s
     ``name`` is the endorsement's; None if no cycle is known.
     """
     noun = ABSENCE_NOUNS[kind]
+    if kind == "emeritus":
+        return f"No {name} renewal that is due while you are emeritus needs anything from you."
     if plan is None or plan.cycle is None:
         return f"Due dates of {name} stay the same."
     terms = read_terms(plan, plan.cycle, kind)
@@ -94,6 +99,9 @@ def _list_labels(rulebook: Rulebook, ids: Sequence[str]) -> list[str]:
 def _describe_limits(rule: AbsenceRule) -> Iterator[str]:
     if not rule.allowed:
         yield "No new one can be recorded"
+    if rule.held_years is not None:
+        years = format_count(rule.held_years, "year")
+        yield f"It is for endorsements that were held for at least {years}"
     bounds = []
     for name, days, months in (
         ("at least", rule.shortest_days, rule.shortest_months),

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import date, timedelta
-from typing import Literal, Self
+from typing import Literal, Self, get_args
 
 from dateutil.relativedelta import relativedelta
 from pydantic import Field, StrictBool, model_validator
@@ -11,16 +11,34 @@ from tracker.rules.requirement import Day, Key, Source, StrictModel
 
 _DAY = timedelta(days=1)
 # The kinds of time in which an endorsement is not used.
-AbsenceKind = Literal["leave", "inactive"]
+AbsenceKind = Literal["leave", "inactive", "emeritus"]
+KINDS: tuple[AbsenceKind, ...] = get_args(AbsenceKind)
 # What somebody, or the endorsement, is meanwhile; and what it is called.
-ABSENCE_WORDS: Mapping[AbsenceKind, str] = {"leave": "on leave", "inactive": "inactive"}
-ABSENCE_NOUNS: Mapping[AbsenceKind, str] = {"leave": "leave", "inactive": "inactive status"}
+ABSENCE_WORDS: Mapping[AbsenceKind, str] = {
+    "leave": "on leave",
+    "inactive": "inactive",
+    "emeritus": "emeritus",
+}
+ABSENCE_NOUNS: Mapping[AbsenceKind, str] = {
+    "leave": "leave",
+    "inactive": "inactive status",
+    "emeritus": "emeritus status",
+}
 # How much of a renewal a time away excuses.
 Excuses = Literal["all that is missing", "hours in proportion", "nothing"]
 # Whether a month that is not whole counts as one.
 Months = Literal["whole", "begun"]
 # Keys that say how long, and those that go with another one.
+_NOT_OF_EMERITUS = (
+    *("excuses", "months", "requirements", "membership", "shortest_days", "shortest_months"),
+    *("longest_days", "longest_months", "most", "within_cycles", "within_years"),
+)
 _LENGTHS = (("shortest_days", "shortest_months"), ("longest_days", "longest_months"))
+
+
+def read_kind(kind: object) -> AbsenceKind:
+    """The kind of days away of a stored word; leave if it is none of the others."""
+    return next((each for each in KINDS if each == kind), "leave")
 
 
 class AbsenceRule(StrictModel):
@@ -31,6 +49,9 @@ class AbsenceRule(StrictModel):
     ``requirements`` are the ids of those that are excused, default all hours (or, with "all that is
     missing", everything); ``membership`` is said by itself. A time away that is shorter than the
     shortest excuses nothing; what is longer than the longest excuses nothing after that.
+
+    Emeritus status excuses everything, and needs no last day, so it has none of these keys. With
+    ``held_years`` it is for endorsements that are held for so many whole years on its first day.
     """
 
     kind: AbsenceKind
@@ -47,6 +68,7 @@ class AbsenceRule(StrictModel):
     most: int | None = Field(strict=True, default=None, ge=1, le=99)
     within_cycles: int | None = Field(strict=True, default=None, ge=1, le=10)
     within_years: int | None = Field(strict=True, default=None, ge=1, le=50)
+    held_years: int | None = Field(strict=True, default=None, ge=1, le=60)
     source: Source | None = None
     interpretation: Key | None = None
 
@@ -68,8 +90,24 @@ class AbsenceRule(StrictModel):
         return self
 
     @model_validator(mode="after")
+    def _knows_its_kind(self) -> Self:
+        if self.kind != "emeritus":
+            if self.held_years is not None:
+                message = 'held_years goes with kind = "emeritus": remove it'
+                raise ValueError(message)
+            return self
+        given = [key for key in _NOT_OF_EMERITUS if key in self.model_fields_set]
+        if given:
+            message = f"emeritus status excuses everything, and has no last day: remove {given[0]}"
+            raise ValueError(message)
+        return self
+
+    @model_validator(mode="after")
     def _limits_what_is_allowed(self) -> Self:
-        limits = ("longest_days", "longest_months", "most", "within_cycles", "within_years")
+        limits = (
+            *("longest_days", "longest_months", "most", "within_cycles", "within_years"),
+            "held_years",
+        )
         for key in limits:
             if not self.allowed and getattr(self, key):
                 message = f"{key} goes with one that is allowed: remove it, or allowed = false"

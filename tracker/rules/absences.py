@@ -1,4 +1,4 @@
-"""Leave and inactive status: what the days away excuse of a renewal, and what a return asks. Pure.
+"""Leave, inactive and emeritus status: what days away excuse of a renewal, and what a return asks.
 
 All that is recorded counts, also days still to come: a leave is granted before it begins.
 """
@@ -7,12 +7,18 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, timedelta
 from functools import lru_cache
 from types import MappingProxyType
-from typing import NamedTuple, get_args
+from typing import NamedTuple
 
 from dateutil.relativedelta import relativedelta
 
 from tracker.formatting import format_alternatives, format_measure, format_measure_number
-from tracker.rules.absence_rules import ABSENCE_WORDS, AbsenceKind, AbsenceRule, Excuses
+from tracker.rules.absence_rules import (
+    ABSENCE_WORDS,
+    KINDS,
+    AbsenceKind,
+    AbsenceRule,
+    Excuses,
+)
 from tracker.rules.counting import is_covered, merge_spans
 from tracker.rules.cycles import Cycle, end_of_years
 from tracker.rules.model import Rulebook
@@ -22,7 +28,6 @@ from tracker.rules.requirement import MONTHS_IN_YEAR
 from tracker.rules.standing import Absence, Span
 
 _DAY = timedelta(days=1)
-KINDS: tuple[AbsenceKind, ...] = get_args(AbsenceKind)
 
 
 class AbsenceTerms(NamedTuple):
@@ -87,6 +92,8 @@ def read_terms(plan: RenewalPlan, cycle: Cycle, kind: AbsenceKind) -> AbsenceTer
 
 
 def _find_excuses(rule: AbsenceRule | None, cycle: Cycle) -> Excuses:
+    if rule and rule.kind == "emeritus":
+        return "all that is missing"
     if rule and rule.excuses:
         return rule.excuses
     is_long = end_of_years(cycle.starts_on, 1) < cycle.ends_on
@@ -232,6 +239,6 @@ def because_away(requirement: PlannedRequirement, away: MonthsAway, required: in
 
 
 def find_absence(leaves: Iterable[Absence], day: date) -> Absence | None:
-    """The leave or inactive status on a day; of several the one that ends last."""
+    """The leave, inactive or emeritus status on a day; of several the one that ends last."""
     covering = [each for each in leaves if each.starts_on <= day <= each.ends_on]
     return max(covering, key=lambda each: each.ends_on, default=None)

@@ -31,7 +31,6 @@ from tracker.rules.standing import (
 
 _DAY = timedelta(days=1)
 StandingT = TypeVar("StandingT", Standing, ApplicationStanding)
-_INACTIVE = "the endorsement is inactive"
 _NOT_REQUIRED = (Outcome.WAIVED, Outcome.EXCUSED, Outcome.NOT_NEEDED)
 
 
@@ -246,16 +245,20 @@ def _decide_for_cycle(
     away = find_inactive(standing, basis.as_of)
     yield from basis.decide_membership(_skip_membership_away(standing, away))
     for cutoff in cutoffs:
-        skipped = _INACTIVE if away else _skip_cutoff(standing, cutoff)
+        skipped = _describe_inactive(away) if away else _skip_cutoff(standing, cutoff)
         yield from basis.decide_cutoff(cutoff, skipped)
 
 
 def find_inactive(standing: Standing, day: date) -> Absence | None:
-    """The inactive status of an endorsement on a day, as far as it counts."""
-    inactive = [each for each in standing.facts.leaves if each.kind == "inactive"]
+    """The inactive or emeritus status of an endorsement on a day, as far as it counts."""
+    inactive = [each for each in standing.facts.leaves if each.kind != "leave"]
     if not inactive:
         return None
     return find_absence(list_counted(standing.plan.rulebook, inactive), day)
+
+
+def _describe_inactive(absence: Absence) -> str:
+    return f"the endorsement is {ABSENCE_WORDS[absence.kind]}"
 
 
 def _skip_inactive(standing: Standing, due_on: date, as_of: date) -> str | None:
@@ -264,7 +267,7 @@ def _skip_inactive(standing: Standing, due_on: date, as_of: date) -> str | None:
     If it is due before, and something is still missing, it would lapse without a word.
     """
     inactive = find_inactive(standing, as_of)
-    return _INACTIVE if inactive and inactive.ends_on < due_on else None
+    return _describe_inactive(inactive) if inactive and inactive.ends_on < due_on else None
 
 
 def _skip_membership_away(standing: Standing, inactive: Absence | None) -> str | None:
@@ -278,7 +281,7 @@ def _skip_membership_away(standing: Standing, inactive: Absence | None) -> str |
         is_excused |= result.requirement.counts == "membership" and (
             result.requirement.id in effect.excused
         )
-    return _INACTIVE if is_excused else None
+    return _describe_inactive(inactive) if is_excused else None
 
 
 def _skip_renewal(standing: Standing) -> str | None:

@@ -11,8 +11,9 @@ from dateutil.relativedelta import relativedelta
 from sqlmodel import Session, select
 
 from tracker.db.people import Leave
-from tracker.rules.absence_rules import AbsenceKind, AbsenceRule
+from tracker.rules.absence_rules import AbsenceKind, AbsenceRule, read_kind
 from tracker.rules.cycles import Cycle, cycle_containing
+from tracker.rules.history import count_years
 from tracker.rules.model import Rulebook
 from tracker.rules.standing import Absence
 from tracker.services.context import Refusal
@@ -22,7 +23,7 @@ from tracker.services.endorsements import Endorsed
 def is_offered(rulebook: Rulebook, kind: AbsenceKind, day: date) -> bool:
     """Whether a time away of this kind can begin on a day.
 
-    A rulebook that says nothing knows leave, and no inactive status.
+    A rulebook that says nothing knows leave, and no inactive or emeritus status.
     """
     rule = rulebook.absence_rule(kind, day)
     return kind == "leave" if rule is None else rule.allowed
@@ -42,8 +43,7 @@ def list_absences(session: Session, endorsement_id: int, other_than: int = 0) ->
 
 def read_absence(row: Leave) -> Absence:
     """A row as the rules read it."""
-    kind: AbsenceKind = "inactive" if row.kind == "inactive" else "leave"
-    return Absence(row.starts_on, row.ends_on or date.max, kind)
+    return Absence(row.starts_on, row.ends_on or date.max, read_kind(row.kind))
 
 
 def check_limits(
@@ -57,6 +57,10 @@ def check_limits(
     if rule is None:
         return []
     refusals = _check_length(rule, absence, facts)
+    if rule.held_years and count_years(endorsed.starts_on, absence.starts_on) < rule.held_years:
+        first = endorsed.starts_on + relativedelta(years=rule.held_years)
+        details = {"years": rule.held_years, "first": first}
+        refusals.append(Refusal("starts_on", "absence-held-too-briefly", {**facts, **details}))
     same_kind = [each.starts_on for each in others if each.kind == absence.kind]
     starts = sorted([*same_kind, absence.starts_on])
     if rule.most is not None and _is_too_often(rulebook, endorsed, rule, absence, starts):

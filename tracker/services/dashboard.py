@@ -9,7 +9,7 @@ from functools import lru_cache
 from typing import Any, NamedTuple, Self
 
 from sqlalchemy import ColumnElement, case
-from sqlmodel import Session, and_, col, exists, func, or_, select
+from sqlmodel import Session, and_, col, func, or_, select
 
 from tracker.db.ledgers import StandingRow
 from tracker.db.log import Entry
@@ -20,8 +20,9 @@ from tracker.services.declined_providers import list_declined_keys
 from tracker.services.evaluation import StoredResult, parse_results
 
 # Worst first. "behind" is an open renewal that an even pace no longer completes in time; "inactive"
-# is one of today's cycle whose endorsement is inactive today.
-STATES = ("lapsed", "overdue", "behind", "open", "excused", "inactive", "met", "no rules")
+# and "emeritus" are those of today's cycle whose endorsement is so today.
+_NOT_USED = ("inactive", "emeritus")
+STATES = ("lapsed", "overdue", "behind", "open", "excused", *_NOT_USED, "met", "no rules")
 _PAST_DUE = ("lapsed", "overdue")
 UNSETTLED = ("lapsed", "overdue", "open")
 _NEED_ATTENTION = ("lapsed", "overdue", "behind")
@@ -224,22 +225,26 @@ def needs_attention(today: date) -> ColumnElement[bool]:
 def state_on(today: date) -> ColumnElement[str]:
     """The state of a standing on a day: one of STATES."""
     is_behind = and_(StandingRow.status == "open", col(StandingRow.falls_behind_on) <= today)
-    is_inactive = exists().where(
-        col(Leave.endorsement_id) == StandingRow.endorsement_id,
-        col(Leave.kind) == "inactive",
-        col(Leave.starts_on) <= today,
-        or_(col(Leave.ends_on).is_(None), col(Leave.ends_on) >= today),
+    # No two of them have a day in common.
+    not_used = (
+        select(Leave.kind)
+        .where(
+            col(Leave.endorsement_id) == StandingRow.endorsement_id,
+            col(Leave.kind).in_(_NOT_USED),
+            col(Leave.starts_on) <= today,
+            or_(col(Leave.ends_on).is_(None), col(Leave.ends_on) >= today),
+        )
+        .correlate(StandingRow)
+        .limit(1)
+        .scalar_subquery()
     )
     is_current = or_(
         col(StandingRow.cycle_ends_on).is_(None), col(StandingRow.cycle_ends_on) >= today
     )
     # What has lapsed, or is overdue, was due before; and leave is rare.
-    can_be_inactive = and_(col(StandingRow.status).not_in(_PAST_DUE), is_current)
-    return case(
-        (and_(can_be_inactive, is_inactive), "inactive"),
-        (is_behind, "behind"),
-        else_=StandingRow.status,
-    )
+    can_be_not_used = and_(col(StandingRow.status).not_in(_PAST_DUE), is_current)
+    usual = case((is_behind, "behind"), else_=StandingRow.status)
+    return func.coalesce(case((can_be_not_used, not_used)), usual)
 
 
 def is_listed(association: str, today: date) -> ColumnElement[bool]:

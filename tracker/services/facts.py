@@ -21,6 +21,7 @@ from tracker.db.log import Entry
 from tracker.db.people import Endorsement
 from tracker.db.statements import in_chunks, make_temporary_table, stream_rows, with_values
 from tracker.rulebooks import Rulebooks
+from tracker.rules.absence_rules import read_kind
 from tracker.rules.history import (
     EndorsementTerm,
     continue_cycle,
@@ -566,5 +567,5 @@ def _leaves(text: str) -> tuple[Absence, ...]:
     for item in text.split(","):
         starts_on, ends_on, kind = item.split("/")
         days = (date.fromisoformat(starts_on), date.fromisoformat(ends_on))
-        leaves.append(Absence(*days, "inactive" if kind == "inactive" else "leave"))
+        leaves.append(Absence(*days, read_kind(kind)))
     return tuple(leaves)

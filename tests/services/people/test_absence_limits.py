@@ -91,6 +91,13 @@ def test_inactive_status_is_offered_from_its_first_day() -> None:
     assert not is_ever_offered(REAL.associations["NCIMHA"], "inactive", date(2026, 1, 1))
 
 
+def test_emeritus_status_is_for_endorsements_held_for_years() -> None:
+    (found,) = problems(away("2025-04-30", None, "emeritus"))
+    assert found.startswith("starts_on: Emeritus status is for endorsements that were held for 5")
+    assert found.endswith("years: the first day must be May 1, 2025 or later")
+    assert problems(away("2025-05-01", None, "emeritus")) == []
+
+
 YEAR = RequestedDays(date(2026, 12, 1), date(2027, 11, 30))
 
 

@@ -1,4 +1,4 @@
-"""Inactive status, from the request or the desk to My year and the list of people."""
+"""Inactive and emeritus status, from the request or the desk to My year and the list of people."""
 
 from collections.abc import Iterator
 
@@ -42,6 +42,24 @@ def test_a_coordinator_records_inactive_status(web: WebClient) -> None:
     assert "Alice Moreno" in text_of(carol.get(PEOPLE))
     [letter] = cast.rows("outbox")
     assert letter["subject"] == "Your inactive status is recorded from November 1, 2026"
+
+
+def test_a_coordinator_records_emeritus_status(sqlite_url: str) -> None:
+    cast = fill(sqlite_url)
+    web = WebClient(cast, rulebooks=with_absences({"kind": "emeritus", "held_years": 1}))
+    carol = web.visit(CAROL)
+    page = f"/coordinator/person/{cast.people[ALICE]}"
+    path = f"{page}/add/leave?endorsement={cast.endorsements[ALICE]}"
+    assert "Add leave or emeritus status" in text_of(carol.get(path))
+    retired = {**day("starts", 11, 1, 2026), "reason": "Retired", "what": "emeritus"}
+    saved = text_of(save(carol, preview(carol, path, retired)))
+    assert "Emeritus since November 1, 2026." in saved
+    assert "Emeritus since Nov 1, 2026" in saved
+    listed = "/coordinator/people?association=NCIMHA&status=emeritus"
+    assert "Alice Moreno" in text_of(carol.get(listed))
+    [letter] = cast.rows("outbox")
+    assert letter["subject"] == "You are emeritus from November 1, 2026"
+    cast.engine.dispose()
 
 
 def test_an_endorsee_requests_inactive_status(web: WebClient) -> None:

@@ -137,15 +137,11 @@ class LeaveForm(DaysForm):
 
 
 class AbsenceForm(LeaveForm):
-    """The days of a leave or of inactive status."""
+    """The days of a leave, or of the other kinds of days away that the rulebook has."""
 
     parts = (("select", "what"), ("day", "starts"), ("day", "ends"))
     first_field = "what"
-    what = SelectField(
-        "What to record",
-        validate_choice=False,
-        choices=[SelectChoice("leave", "Leave"), SelectChoice("inactive", "Inactive status")],
-    )
+    what = SelectField("What to record", validate_choice=False)
 
 
 class ExtensionForm(ReasonForm, PeriodForm):

@@ -14,11 +14,15 @@ from starlette.datastructures import FormData
 from wtforms import SelectChoice
 
 from tracker.db.people import Leave
-from tracker.formatting import capitalize_first, format_date, lowercase_first
+from tracker.formatting import (
+    capitalize_first,
+    format_alternatives,
+    format_date,
+    lowercase_first,
+)
 from tracker.notifications.grant_mail import notify_grants
 from tracker.rules.absence_description import describe_for_coordinator
-from tracker.rules.absence_rules import ABSENCE_NOUNS, AbsenceKind
-from tracker.rules.absences import KINDS
+from tracker.rules.absence_rules import ABSENCE_NOUNS, KINDS, AbsenceKind, read_kind
 from tracker.rules.plan import RenewalPlan
 from tracker.services.absence_limits import is_ever_offered, read_absence
 from tracker.services.context import ServiceContext
@@ -170,10 +174,10 @@ def open_new_leave(page: ChangePage, person_id: RowId, endorsement: EndorsementI
 def save_new_leave(
     page: ChangePage, person_id: RowId, endorsement: EndorsementId, typed: Typed
 ) -> Response:
-    """Preview or save leave, or inactive status."""
+    """Preview or save leave, inactive or emeritus status."""
     record, endorsed = _read_endorsed(page, person_id, endorsement)
     form = _make_leave_form(page, endorsed, typed)
-    kind: AbsenceKind = "inactive" if form.what.data == "inactive" else "leave"
+    kind = read_kind(form.what.data)
     shown = _new_leave_form_of(page, record, endorsed, form)
     days = form.parse_days(page.day_of(endorsed.association))
     plan = None
@@ -317,12 +321,26 @@ def _form_of(renewal: _Renewal, kind: str, title: str, form: ReasonForm, note: s
 
 
 def _make_leave_form(page: PageRequest, endorsed: Endorsed, typed: FormData | None) -> LeaveForm:
-    """The form for leave; with a choice where the rulebook has inactive status too."""
+    """The form for leave; with a choice where the rulebook has more than that."""
+    kinds = _list_kinds(page, endorsed)
+    if kinds == ["leave"]:
+        return LeaveForm(typed)
+    form = AbsenceForm(typed)
+    form.what.choices = [
+        SelectChoice(kind, capitalize_first(ABSENCE_NOUNS[kind])) for kind in kinds
+    ]
+    return form
+
+
+def _list_kinds(page: PageRequest, endorsed: Endorsed) -> list[AbsenceKind]:
+    """The kinds of days away that the form offers: leave, and what the rulebook has besides."""
     rulebook = page.rulebooks.associations.get(endorsed.association)
     today = page.day_of(endorsed.association)
-    if rulebook is not None and is_ever_offered(rulebook, "inactive", today):
-        return AbsenceForm(typed)
-    return LeaveForm(typed)
+    return [
+        kind
+        for kind in KINDS
+        if kind == "leave" or (rulebook is not None and is_ever_offered(rulebook, kind, today))
+    ]
 
 
 def _new_leave_form_of(
@@ -331,11 +349,12 @@ def _new_leave_form_of(
     form.today = page.day_of(endorsed.association)
     path = person_path(record.person.id)
     plan = page.rulebooks.plan(*endorsed.triple, max(form.today, endorsed.starts_on))
-    kinds: tuple[AbsenceKind, ...] = KINDS if isinstance(form, AbsenceForm) else ("leave",)
+    kinds = _list_kinds(page, endorsed)
+    nouns = format_alternatives([ABSENCE_NOUNS[kind] for kind in kinds])
     excuses = " ".join(describe_for_coordinator(plan, kind) for kind in kinds)
     return DeskForm(
         association=endorsed.association,
-        title="Add leave or inactive status" if len(kinds) > 1 else "Add leave",
+        title=f"Add {nouns}",
         action=f"{path}/add/leave?endorsement={endorsed.id}",
         back=path,
         back_name=record.person.name,

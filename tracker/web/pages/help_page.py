@@ -12,7 +12,7 @@ from tracker.db.engine import reading
 from tracker.formatting import format_date, format_list
 from tracker.rulebooks import Rulebooks
 from tracker.rules.absence_description import format_absence_rule
-from tracker.rules.absences import KINDS
+from tracker.rules.absence_rules import KINDS
 from tracker.rules.cycle_text import format_scheme
 from tracker.rules.description import (
     describe_accepted,

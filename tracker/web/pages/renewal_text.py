@@ -229,9 +229,9 @@ def _format_leave(standing: Standing, today: date, *, is_own: bool) -> str:
 
 
 def _format_state(absence: Absence, *, is_own: bool, verb: str = "are") -> str:
-    """``you are on leave``, ``your endorsement is inactive``."""
-    if absence.kind == "leave":
-        return f"{'you' if is_own else 'they'} {verb} on leave"
+    """``you are on leave``, ``you are emeritus``, ``your endorsement is inactive``."""
+    if absence.kind != "inactive":
+        return f"{'you' if is_own else 'they'} {verb} {ABSENCE_WORDS[absence.kind]}"
     verb = {"are": "is", "were": "was"}.get(verb, verb)
     return f"{'your' if is_own else 'their'} endorsement {verb} {ABSENCE_WORDS[absence.kind]}"
 
@@ -240,6 +240,8 @@ def _format_leave_end(standing: Standing, due_on: date, *, is_own: bool) -> str:
     absence = find_absence(standing.facts.leaves, due_on)
     if absence is None:
         return ""
+    if absence.ends_on == date.max and absence.kind == "emeritus":
+        return f"Emeritus since {format_date(absence.starts_on)}."
     if absence.ends_on == date.max:
         ask = " Tell your coordinator when it ends." if is_own else ""
         return f"The {ABSENCE_NOUNS[absence.kind]} has no end date yet.{ask}"
@@ -253,6 +255,8 @@ def _format_away(standing: Standing, today: date, *, is_own: bool) -> str:
     if absence is None or standing.status is Status.EXCUSED:
         return ""
     state = capitalize_first(_format_state(absence, is_own=is_own))
+    if absence.ends_on == date.max and absence.kind == "emeritus":
+        return f"Emeritus since {format_date(absence.starts_on)}. "
     if absence.ends_on == date.max:
         return f"{state}; it has no end date yet. "
     return f"{state} through {format_date(absence.ends_on)}. "

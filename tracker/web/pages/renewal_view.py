@@ -232,7 +232,7 @@ def _place_leaves(standing: Standing, strip: Span) -> tuple[list[tuple[float, fl
         if leave.ends_on >= strip.starts_on and leave.starts_on <= strip.ends_on:
             start = _place(strip, leave.starts_on)
             leaves.append((start, round(_place(strip, leave.ends_on) - start, 1)))
-            words = ", with a leave" if leave.kind == "leave" else ", with inactive status"
+            words = f", with {'a ' if leave.kind == 'leave' else ''}{ABSENCE_NOUNS[leave.kind]}"
     return leaves, words
 
 
@@ -310,11 +310,12 @@ def _leave_dates(standing: Standing, today: date) -> list[DatedItem]:
     for starts_on, ends_on, kind in standing.facts.leaves:
         noun = capitalize_first(ABSENCE_NOUNS[kind])
         has_end = ends_on != date.max
+        no_end = "" if kind == "emeritus" else "no end date yet"
         if starts_on > today:
-            detail = f"through {format_date(ends_on)}" if has_end else "no end date yet"
+            detail = f"through {format_date(ends_on)}" if has_end else no_end
             items.append((starts_on, f"{noun} begins", detail))
         elif not has_end:
-            items.append((starts_on, f"{noun} began", "no end date yet"))
+            items.append((starts_on, f"{noun} began", no_end))
         elif ends_on >= today:
             items.append((ends_on, f"{noun} ends", "the last day of it"))
         elif cycle is not None and ends_on >= cycle.starts_on:
