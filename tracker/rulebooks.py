@@ -72,6 +72,15 @@ class Rulebooks:
         return frozenset(name for name, one in self.associations.items() if one.certificates)
 
     @cached_property
+    def submitting(self) -> frozenset[str]:
+        """The associations that have renewals to submit."""
+        return frozenset(
+            rulebook.id
+            for rulebook in self.associations.values()
+            if any(r.counts == "submitted" and r.of == "renewal" for r in rulebook.requirements)
+        )
+
+    @cached_property
     def provider_rules(self) -> dict[str, tuple[str, ProviderRule]]:
         """Each provider rule with its association, by ``<association>/<name>``."""
         rules = {}

@@ -51,6 +51,7 @@ def test_json_has_the_shape_that_is_promised(jobs: JobHarness) -> None:
         "next_change_on": "2025-01-01",
         "settled_on": None,
         "records_from": None,
+        "stage": "open",
     }
     assert list(requirements) == ["training", "training.deia", "rsc", "membership"]
     [left_out] = requirements["rsc"].pop("not_counted")

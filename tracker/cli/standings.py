@@ -32,6 +32,7 @@ from tracker.services.endings import EndingEndorsement, list_endings
 from tracker.services.evaluation import DayOf, judge_all
 from tracker.services.first_days import RenewalWithoutRecords, list_without_records
 from tracker.services.reference_submission import list_references, progress_of
+from tracker.services.stages import read_ways
 from tracker.services.uncounted import Uncounted, with_uncounted
 
 _BATCH = 500
@@ -100,9 +101,20 @@ def print_standings(chosen: Selection, cycle: date | None, *, as_json: bool) -> 
         )
         results = with_uncounted(rest, standings, day_of)
         if as_json:
-            rows = (standing_to_json(*result) for result in results)
+            ways = read_ways(
+                rest, app.rulebooks, association=chosen.association, endorsement_ids=ids
+            )
+            rows = (
+                standing_to_json(
+                    standing,
+                    uncounted,
+                    ways.find_stage(standing, day_of(standing.plan.association)),
+                )
+                for standing, uncounted in results
+            )
             others = map(without_records_to_json, without_records)
-            print_json_list(chain(rows, map(ending_to_json, endings), others))
+            ends = (ending_to_json(each, day_of(each.association)) for each in endings)
+            print_json_list(chain(rows, ends, others))
         else:
             _print_standing_table(results, [*endings, *without_records], day_of)
 

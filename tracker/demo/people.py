@@ -11,9 +11,9 @@ from dateutil.relativedelta import relativedelta
 from tracker.clock import local_day
 from tracker.demo.stories import ApplicantStory, EndorseeStory, RenewalStory, Role, Stories
 from tracker.rulebooks import Rulebooks
-from tracker.rules.audit_stages import AuditState
 from tracker.rules.model import ProviderRule, Rulebook
 from tracker.rules.providers import Credential, Provider, find_qualification
+from tracker.rules.stages import Stage
 
 PROVIDER_DEGREE = "master"
 # Long enough ago that for most of a year there are sessions before and after it in the cycle.
@@ -99,7 +99,7 @@ class Cast:
     applicants: list[DemoApplicant] = field(default_factory=list)
     providers: list[DemoProvider] = field(default_factory=list)
     group_provider: str | None = None
-    audited: dict[str, AuditState] = field(default_factory=dict)
+    audited: dict[str, Stage] = field(default_factory=dict)
 
     def count_people(self) -> int:
         """How many people there are; some providers are endorsees too."""

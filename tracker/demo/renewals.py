@@ -12,8 +12,8 @@ from tracker.demo.stories import RenewalStory
 from tracker.notifications.audit_mail import announce_audit
 from tracker.notifications.context import JobContext
 from tracker.rules.audit_sampling import Quota
-from tracker.rules.audit_stages import AuditState, AuditVerdict
 from tracker.rules.plan import RenewalPlan
+from tracker.rules.stages import AuditVerdict, Stage
 from tracker.services.audit_decisions import (
     ItemVerdict,
     ask_for_documents,
@@ -32,7 +32,7 @@ _AUDITED = 5
 _DRAWN_AGO, _SENT_AGO, _DECIDED_AGO = 7 * _DAY, 4 * _DAY, 2 * _DAY
 _DOCUMENTS_IN = 9 * _DAY
 # In the order of the draw; everybody else was asked, and has not answered.
-_AUDITS = (AuditState.PASSED, AuditState.NOT_PASSED, AuditState.SENT)
+_AUDITS = (Stage.PASSED, Stage.NOT_PASSED, Stage.SENT)
 
 
 class _Renewal(NamedTuple):
@@ -159,12 +159,12 @@ class DemoRenewals:
         asked = ask_for_documents(drawing, draw.id, self._cast.today + _DOCUMENTS_IN)
         for number, audited in enumerate(asked):
             self._announce(audited, _DRAWN_AGO)
-            state = _AUDITS[number] if number < len(_AUDITS) else AuditState.ASKED
+            state = _AUDITS[number] if number < len(_AUDITS) else Stage.ASKED
             self._cast.audited[audited.person.email or ""] = state
-            if state is not AuditState.ASKED:
+            if state is not Stage.ASKED:
                 self._answer(audited, state)
 
-    def _answer(self, audited: AuditedRenewal, state: AuditState) -> None:
+    def _answer(self, audited: AuditedRenewal, state: Stage) -> None:
         """Send the documents, and decide about them unless the coordinator has yet to do so."""
         session, stories = self._session, self._cast.stories
         case_id, person = audited.case.id, audited.person
@@ -175,11 +175,11 @@ class DemoRenewals:
             self._cast.now - _SENT_AGO,
         )
         send_documents(sending, case_id, stories.audit_note)
-        if state is AuditState.SENT:
+        if state is Stage.SENT:
             return
         association = audited.endorsement.association
         deciding = self._coordinate(association, _DECIDED_AGO)
-        is_passed = state is AuditState.PASSED
+        is_passed = state is Stage.PASSED
         verdicts = {
             entry.id: ItemVerdict(AuditVerdict.SUPPORTED)
             for entry, _ in list_audited_entries(session, audited)

@@ -30,7 +30,7 @@ from tracker.notifications.group_session_mail import notify_members
 from tracker.notifications.mailing_mail import Sender, send_mailing
 from tracker.plain_text import plain_name
 from tracker.rulebooks import Rulebooks
-from tracker.rules.audit_stages import AuditState
+from tracker.rules.stages import Stage
 from tracker.services.context import Actor, ServiceContext
 from tracker.services.evaluation import evaluate_people
 from tracker.services.group_choices import list_supervisees
@@ -61,10 +61,10 @@ _GROUP_MINUTES = 90
 _GROUP_SIZE = 5
 _MAILED_ABOUT = "rsc"
 _AUDIT_WORDS = {
-    AuditState.ASKED: "documents are asked for",
-    AuditState.SENT: "has sent the documents",
-    AuditState.PASSED: "has passed",
-    AuditState.NOT_PASSED: "has not passed",
+    Stage.ASKED: "documents are asked for",
+    Stage.SENT: "has sent the documents",
+    Stage.PASSED: "has passed",
+    Stage.NOT_PASSED: "has not passed",
 }
 
 

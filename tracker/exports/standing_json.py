@@ -1,6 +1,7 @@
 """Standings as the JSON of `tracker standing`, `tracker readiness`, and the API (docs/cli.md)."""
 
 from collections.abc import Iterable
+from datetime import date
 from typing import Any
 
 from tracker.db.applications import Reference
@@ -11,6 +12,7 @@ from tracker.rules.caps import CAP_CODES
 from tracker.rules.explain import NO_RULES, LoggedEntry
 from tracker.rules.reasons import Reason, because, format_reason
 from tracker.rules.requirement import MONTHS_IN_YEAR
+from tracker.rules.stages import Stage
 from tracker.rules.standing import ApplicationStanding, Result, Standing
 from tracker.services.endings import EndingEndorsement
 from tracker.services.first_days import RenewalWithoutRecords
@@ -20,8 +22,8 @@ from tracker.services.uncounted import Uncounted
 Json = dict[str, Any]
 
 
-def standing_to_json(standing: Standing, uncounted: Uncounted) -> Json:
-    """A renewal's standing. Hours are decimal."""
+def standing_to_json(standing: Standing, uncounted: Uncounted, stage: Stage | None = None) -> Json:
+    """A renewal's standing, and the stage that it is in. Hours are decimal."""
     plan = standing.plan
     requirements = []
     for result in standing.results:
@@ -52,11 +54,12 @@ def standing_to_json(standing: Standing, uncounted: Uncounted) -> Json:
         "next_change_on": standing.next_change_on,
         "settled_on": standing.settled_on,
         "records_from": standing.records_from,
+        "stage": stage.value if stage is not None else None,
     }
     return standing_json if cycle else {**standing_json, "explanation": NO_RULES}
 
 
-def ending_to_json(ending: EndingEndorsement) -> Json:
+def ending_to_json(ending: EndingEndorsement, today: date) -> Json:
     """An endorsement that ends before its renewal is due, in the form of a standing."""
     first, last = ending.cycle.starts_on, ending.cycle.ends_on
     return {
@@ -68,6 +71,7 @@ def ending_to_json(ending: EndingEndorsement) -> Json:
         "requirements": [],
         "next_change_on": None,
         "ends_on": ending.ends_on,
+        "stage": Stage.ENDED.value if ending.has_ended(today) else None,
         "explanation": f"the endorsement ends on {ending.ends_on}, before it is due",
     }
 

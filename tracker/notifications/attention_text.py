@@ -24,8 +24,8 @@ from tracker.formatting import (
 from tracker.rulebooks import Rulebooks
 from tracker.rules.absence_rules import ABSENCE_NOUNS
 from tracker.rules.application.wording import labels, review_results
-from tracker.rules.audit_stages import AuditState
 from tracker.rules.requirement import HOURS
+from tracker.rules.stages import Stage
 from tracker.rules.standing import ApplicationStanding, Status
 from tracker.services.attention import (
     Attention,
@@ -256,9 +256,9 @@ def _describe_submission(renewal: SubmittedRenewal) -> str:
 def _describe_audit(audited: AuditedRenewal) -> str:
     submission, case = audited.submission, audited.case
     cycle = format_cycle_span(submission.cycle_starts_on, submission.cycle_ends_on)
-    if case.state == AuditState.APPEALED:
+    if case.state == Stage.APPEALED:
         return f"appealed against the audit of the {cycle} renewal"
-    if case.state == AuditState.SENT:
+    if case.state == Stage.SENT:
         return f"sent documents for the audit of the {cycle} renewal"
     due = format_date(case.due_on) if case.due_on else ""
     return f"sent no documents for the audit of the {cycle} renewal by {due}"

@@ -9,7 +9,7 @@ from tracker.mail.contents import Action, RequestMail, Row
 from tracker.mail.outbox import enqueue
 from tracker.notifications.context import Envelope, MailContext, change_prefix, create_message
 from tracker.notifications.notices_mail import fit_subject
-from tracker.rules.audit_stages import AuditState
+from tracker.rules.stages import Stage
 from tracker.services.audits import AuditedRenewal
 from tracker.services.message_subjects import About
 
@@ -23,7 +23,7 @@ def announce_audit(
     """
     rulebook = context.rulebooks.associations[audited.endorsement.association]
     with use_locale(rulebook.locale):
-        if audited.case.state == AuditState.ASKED:
+        if audited.case.state == Stage.ASKED:
             mail = _write_request(context, audited, by)
         else:
             mail = _write_decision(context, audited, by)
@@ -92,7 +92,7 @@ def _write_request(
 def _write_decision(context: MailContext, audited: AuditedRenewal, by: str) -> RequestMail:
     case, association = audited.case, audited.endorsement.association
     base_url = context.settings.base_url
-    if case.state == AuditState.PASSED:
+    if case.state == Stage.PASSED:
         subject, headline = "Your renewal passed the audit", "Your renewal passed the audit."
         intro = "Your documents support your renewal. There is nothing else to do."
         action = Action("View my year", f"{base_url}/my-year")

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from tracker.formatting import capitalize_first
 from tracker.notifications.attention_text import format_missing
+from tracker.notifications.stage_text import format_stage
 from tracker.services.dashboard import ShortRequirement
 from tracker.services.people_filter import BOUNCED, NEVER_SIGNED_IN, DueSpan, Facet, list_short
 
@@ -36,6 +37,8 @@ def format_option(facet: Facet, option: str, names: Mapping[str, str]) -> str:
     """One option of a filter; ``names`` has those of requirements or providers by key."""
     if facet is Facet.STATUS:
         return format_status(option)
+    if facet is Facet.STAGE:
+        return format_stage(option)
     words = _OPTION_WORDS.get(facet, names).get(option, option)
     return capitalize_first(words) if facet is Facet.MISSING else words
 

@@ -9,8 +9,9 @@ from datetime import date
 from typing import NamedTuple
 
 from tracker.db.audits import AuditItem
-from tracker.rules.audit_stages import MAY_ASK, MAY_EXTEND, AuditState, AuditVerdict, may_decide
 from tracker.rules.explain import LoggedEntry
+from tracker.rules.stages import AuditVerdict, Stage
+from tracker.rules.transitions import Act, may, may_decide
 from tracker.services.audit_draws import get_draw
 from tracker.services.audits import (
     AUDITED,
@@ -50,9 +51,9 @@ def ask_for_documents(context: ServiceContext, draw_id: int, due_on: date) -> li
     _check_due(context, association, due_on)
     for drawn in list_cases(context.session, draw_id):
         audited = lock_audit(context.session, drawn)
-        if audited.case.state in MAY_ASK:
+        if may(Act.ASK, audited.case.state):
             values = {"due_on": due_on, "asked_at": context.now, "asked_by": context.actor.label}
-            context.update_row(audited.case, AUDITED, state=AuditState.ASKED.value, **values)
+            context.update_row(audited.case, AUDITED, state=Stage.ASKED.value, **values)
             asked.append(audited)
     if not asked:
         raise Refused(Refusal("due_on", "audit-state"))
@@ -63,7 +64,7 @@ def extend_audit(context: ServiceContext, case_id: int, due_on: date, reason: st
     """Allow an endorsee more time to send documents."""
     audited = _lock(context, case_id)
     refusals = check_text("reason", reason)
-    if audited.case.state not in MAY_EXTEND:
+    if not may(Act.EXTEND_AUDIT, audited.case.state):
         refusals.append(Refusal("reason", "audit-state"))
     if refusals:
         raise Refused(*refusals)
@@ -120,7 +121,7 @@ def decide_audit(context: ServiceContext, case_id: int, *, passed: bool, reason:
         "decided_by": context.actor.label,
         "decided_because": reason or None,
     }
-    state = AuditState.PASSED if passed else AuditState.NOT_PASSED
+    state = Stage.PASSED if passed else Stage.NOT_PASSED
     context.update_row(audited.case, AUDITED, state=state.value, **values)
 
 
@@ -134,7 +135,7 @@ def _check_decision(
 ) -> list[Refusal]:
     refusals = check_text("reason", reason, required=not passed)
     refusals += _check_state(context, audited, "reason")
-    is_waiting = audited.case.state == AuditState.ASKED
+    is_waiting = audited.case.state == Stage.ASKED
     # Someone who sent nothing does not pass, whatever the log says.
     if not is_waiting or passed:
         missing = [entry.title for entry, item in entries if item is None]
@@ -150,7 +151,7 @@ def _check_state(context: ServiceContext, audited: AuditedRenewal, field: str) -
     today = days_at(context.rulebooks, context.now)(audited.endorsement.association)
     if may_decide(case.state, case.due_on, today):
         return []
-    if case.state == AuditState.ASKED:
+    if case.state == Stage.ASKED:
         return [Refusal(field, "audit-not-sent", {"due_on": case.due_on})]
     return [Refusal(field, "audit-state")]
 

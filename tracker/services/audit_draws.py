@@ -25,7 +25,7 @@ from tracker.rules.audit_sampling import (
     parse_frame,
     plan_strata,
 )
-from tracker.rules.stages import Stage
+from tracker.rules.transitions import Act, list_sources
 from tracker.services.context import (
     MAX_NAME_LENGTH,
     NotFound,
@@ -41,6 +41,7 @@ _DRAW = {
     *("association", "ends_from", "ends_through", "quota", "amount"),
     *("frame_hash", "seed", "drawn_at", "drawn_by"),
 }
+_CAN_BE_DRAWN = [stage.value for stage in list_sources(Act.DRAW)]
 _CASE = {"draw_id", "endorsement_id", "submission_id", "position", "state"}
 
 
@@ -70,7 +71,7 @@ def list_frame(
         .outerjoin(AuditCase, col(AuditCase.submission_id) == Submission.id)
         .where(
             Endorsement.association == association,
-            Submission.state == Stage.ACCEPTED.value,
+            col(Submission.state).in_(_CAN_BE_DRAWN),
             col(Submission.cycle_ends_on).between(ends_from, ends_through),
             col(AuditCase.id).is_(None),
         )
@@ -85,7 +86,7 @@ def list_cycle_ends(session: Session, association: str) -> list[date]:
     query = (
         select(col(Submission.cycle_ends_on))
         .join(Endorsement, col(Endorsement.id) == Submission.endorsement_id)
-        .where(Endorsement.association == association, Submission.state == Stage.ACCEPTED.value)
+        .where(Endorsement.association == association, col(Submission.state).in_(_CAN_BE_DRAWN))
         .distinct()
     )
     return sorted(session.exec(query))

@@ -10,14 +10,9 @@ from sqlmodel import Session, and_, col, exists, or_, select
 from tracker.db.audits import AuditCase, AuditItem
 from tracker.db.people import Endorsement, Person
 from tracker.db.submissions import Submission
-from tracker.rules.audit_stages import (
-    ANSWERED,
-    MAY_ADD,
-    MAY_APPEAL,
-    MAY_SEND,
-    AuditState,
-)
 from tracker.rules.explain import LoggedEntry
+from tracker.rules.stages import Stage
+from tracker.rules.transitions import Act, Limit, list_sources, list_transitions, may
 from tracker.services.context import (
     NotFound,
     Refusal,
@@ -39,6 +34,13 @@ AUDITED = {
     *("draw_id", "endorsement_id", "submission_id", "state", "due_on", "extended_because"),
     *("note", "decided_by", "decided_because", "appeal"),
 }
+# What waits for the coordinator, whatever day it is.
+_ANSWERED = [
+    stage.value
+    for each in list_transitions(Act.FAIL)
+    for stage in each.sources
+    if each.limit is not Limit.OVERDUE
+]
 
 
 class AuditedRenewal(NamedTuple):
@@ -52,7 +54,7 @@ class AuditedRenewal(NamedTuple):
     @property
     def may_appeal(self) -> bool:
         """Whether the endorsee can appeal; once."""
-        return self.case.state in MAY_APPEAL and self.case.appealed_at is None
+        return may(Act.APPEAL, self.case.state) and self.case.appealed_at is None
 
 
 class AuditedEntry(NamedTuple):
@@ -79,9 +81,7 @@ def list_cases(session: Session, draw_id: int) -> list[AuditedRenewal]:
 
 def list_own_cases(session: Session, person_id: int) -> list[AuditedRenewal]:
     """The audits of a person's renewals of which they know: documents were asked for."""
-    query = _CASES.where(
-        Endorsement.person_id == person_id, AuditCase.state != AuditState.DRAWN.value
-    )
+    query = _CASES.where(Endorsement.person_id == person_id, AuditCase.state != Stage.DRAWN.value)
     return [AuditedRenewal._make(row) for row in session.exec(query)]
 
 
@@ -97,11 +97,11 @@ def list_open_audits(session: Session, person_id: int) -> list[AuditedRenewal]:
         col(later.id) > Submission.id,
     )
     may_appeal = and_(
-        AuditCase.state == AuditState.NOT_PASSED.value,
+        AuditCase.state == Stage.NOT_PASSED.value,
         col(AuditCase.appealed_at).is_(None),
         ~is_submitted_again,
     )
-    waiting = [state.value for state in (*MAY_SEND, *ANSWERED)]
+    waiting = [stage.value for stage in list_sources(Act.FAIL)]
     query = _CASES.where(
         Endorsement.person_id == person_id, or_(col(AuditCase.state).in_(waiting), may_appeal)
     )
@@ -113,10 +113,10 @@ def list_waiting(session: Session, association: str, today: date) -> list[Audite
 
     ``today`` is the legal day at the association.
     """
-    is_overdue = and_(AuditCase.state == AuditState.ASKED.value, col(AuditCase.due_on) < today)
+    is_overdue = and_(AuditCase.state == Stage.ASKED.value, col(AuditCase.due_on) < today)
     query = _CASES.where(
         Endorsement.association == association,
-        or_(col(AuditCase.state).in_([state.value for state in ANSWERED]), is_overdue),
+        or_(col(AuditCase.state).in_(_ANSWERED), is_overdue),
     )
     return [AuditedRenewal._make(row) for row in session.exec(query)]
 
@@ -127,7 +127,7 @@ def list_to_remind(
     """The audits due from ``today`` through ``last`` of whose due date no reminder was queued."""
     query = _CASES.where(
         Endorsement.association == association,
-        AuditCase.state == AuditState.ASKED.value,
+        AuditCase.state == Stage.ASKED.value,
         col(AuditCase.due_on).between(today, last),
         col(AuditCase.reminded_at).is_(None),
     )
@@ -184,7 +184,7 @@ def add_documents(
     Returns the stored names of the files that were kept; raises Refused if one was not.
     """
     audited = _lock_own(context, case_id)
-    if audited.case.state not in MAY_ADD:
+    if not may(Act.ADD_DOCUMENTS, audited.case.state):
         raise Refused(Refusal("files", "audit-state"))
     known = {each.entry.id for each in list_audited_entries(context.session, audited)}
     if entry_id not in known:
@@ -200,14 +200,14 @@ def send_documents(context: ServiceContext, case_id: int, note: str) -> None:
     """Send what is there to the association; it waits for a coordinator now."""
     audited = _lock_own(context, case_id)
     refusals = check_text("note", note, required=False)
-    if audited.case.state not in MAY_SEND:
+    if not may(Act.SEND_DOCUMENTS, audited.case.state):
         refusals.append(Refusal("note", "audit-state"))
     if not note and not _has_documents(context.session, audited):
         refusals.append(Refusal("note", "audit-nothing-sent"))
     if refusals:
         raise Refused(*refusals)
     values = {"sent_at": context.now, "note": note or None}
-    context.update_row(audited.case, AUDITED, state=AuditState.SENT.value, **values)
+    context.update_row(audited.case, AUDITED, state=Stage.SENT.value, **values)
 
 
 def appeal(context: ServiceContext, case_id: int, text: str) -> None:
@@ -219,7 +219,7 @@ def appeal(context: ServiceContext, case_id: int, text: str) -> None:
     if refusals:
         raise Refused(*refusals)
     values = {"appealed_at": context.now, "appeal": text}
-    context.update_row(audited.case, AUDITED, state=AuditState.APPEALED.value, **values)
+    context.update_row(audited.case, AUDITED, state=Stage.APPEALED.value, **values)
 
 
 def mark_reminded(session: Session, audited: AuditedRenewal, now: datetime) -> None:

@@ -29,6 +29,7 @@ BOUNCED, NEVER_SIGNED_IN = "bounced", "never"
 class Facet(StrEnum):
     """What the list can be filtered by; the value is the parameter in the address."""
 
+    STAGE = "stage"
     STATUS = "status"
     CATEGORY = "category"
     MISSING = "missing"
@@ -207,6 +208,7 @@ def _options_of(
     if not row.has_signed_in:
         flags.append(NEVER_SIGNED_IN)
     return {
+        Facet.STAGE: (row.stage,) if row.stage else (),
         Facet.STATUS: (row.status,),
         Facet.CATEGORY: (row.category,) if row.category else (),
         Facet.MISSING: missing,

@@ -22,8 +22,11 @@ from tracker.db.log import Entry
 from tracker.db.people import Endorsement, Person, Vetting
 from tracker.db.statements import in_chunks
 from tracker.plain_text import plain_name
+from tracker.rulebooks import Rulebooks
+from tracker.rules.stages import Stage
 from tracker.services.dashboard import STATES, is_listed, state_on
 from tracker.services.security_events import DONE, KEPT, SIGN_IN
+from tracker.services.stages import StoredRenewal, WayRecords, read_ways
 
 # In the order in which coordinators look after them. "no renewal": nothing is due, because the
 # endorsement ends before its due date or the association's records begin later.
@@ -58,6 +61,7 @@ class PeopleRow(NamedTuple):
     ``status`` is one of STATUSES. ``refused_at``: mail to the first address came back then.
     ``has_signed_in``: within a year. ``requirements`` is a standing's, for `parse_results`.
     ``providers`` name RSC providers since the cycle's first day, by their keys in `People`.
+    ``stage`` is that of a renewal, or of an endorsement that ended; empty without one.
     """
 
     kind: RowKind
@@ -80,6 +84,7 @@ class PeopleRow(NamedTuple):
     membership_until: date | None = None
     marks: tuple[str, ...] = ()
     providers: tuple[str, ...] = ()
+    stage: str = ""
 
     @property
     def key(self) -> RowKey:
@@ -103,11 +108,13 @@ def list_people(
     now: datetime,
     today: date,
     wants_provider: WantsProvider | None = None,
+    *,
+    rulebooks: Rulebooks | None = None,
 ) -> People:
     """Everyone of an association; ``today`` is its legal day at ``now``.
 
     Rows have only the RSC providers that are wanted (by key and name; default: none), because to
-    read all of them takes as long as the rest.
+    read all of them takes as long as the rest; and stages only with the rulebooks.
     """
     signed_in = _signed_in_since(now - KEPT)
     rows = [
@@ -115,6 +122,9 @@ def list_people(
         *_list_applying(session, association, signed_in),
         *_list_vetted(session, association, today, signed_in),
     ]
+    if rulebooks is not None:
+        ways = read_ways(session, rulebooks, association=association)
+        rows = [row._replace(stage=_find_stage(ways, association, row, today)) for row in rows]
     marks = _list_marks(session, association)
     used: Mapping[int, tuple[str, ...]] = {}
     names: Mapping[str, str] = {}
@@ -205,6 +215,22 @@ def _status_without_renewal(row: PeopleRow, today: date) -> str:
     if row.ends_on is not None and row.ends_on < today:
         return "ended"
     return "upcoming" if row.starts_on > today else "no renewal"
+
+
+def _find_stage(ways: WayRecords, association: str, row: PeopleRow, today: date) -> str:
+    if row.cycle_starts_on is None:
+        return Stage.ENDED.value if row.status == "ended" else ""
+    renewal = StoredRenewal(
+        row.id,
+        (association, row.category, row.starts_on),
+        row.cycle_starts_on,
+        row.cycle_ends_on,
+        row.due_on,
+        row.status,
+        row.ends_on,
+    )
+    stage = ways.find_stored_stage(renewal, today)
+    return stage.value if stage is not None else ""
 
 
 def _list_applying(

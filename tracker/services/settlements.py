@@ -19,6 +19,7 @@ from tracker.rules.renewal import judge_renewal
 from tracker.rules.settlement import list_differences, record_outcome, settle
 from tracker.rules.stages import Stage
 from tracker.rules.standing import CycleSettlement, Standing, Status
+from tracker.rules.transitions import Act, may
 from tracker.services.facts import format_settlement
 
 # Why a renewal was accepted without a coordinator.
@@ -77,7 +78,7 @@ def accept_complete(
         if key not in complete:
             continue
         standing = complete[key]
-        if submission.state == Stage.SUBMITTED:
+        if may(Act.ACCEPT_COMPLETE, submission.state):
             accepted = {
                 "state": Stage.ACCEPTED.value,
                 "accepted_at": now,

@@ -20,8 +20,9 @@ from tracker.rulebooks import Rulebooks
 from tracker.rules.cycles import Cycle
 from tracker.rules.plan import RenewalPlan
 from tracker.rules.settlement import record_outcome
-from tracker.rules.stages import MAY_ACCEPT, MAY_RETURN, MAY_SUBMIT, Stage, find_stage, find_window
+from tracker.rules.stages import Stage, find_stage, find_window
 from tracker.rules.standing import Standing
+from tracker.rules.transitions import Act, may
 from tracker.services.certificates import find_renewed_cycle
 from tracker.services.context import (
     MAX_NAME_LENGTH,
@@ -191,7 +192,7 @@ def return_renewal(context: ServiceContext, submission_id: int, reason: str) -> 
     submitted = _lock(context, submission_id)
     submission = submitted.submission
     refusals = check_text("reason", reason)
-    if submission.state not in MAY_RETURN:
+    if not may(Act.RETURN, submission.state):
         refusals.append(Refusal("reason", "renewal-returned-already"))
     if refusals:
         raise Refused(*refusals)
@@ -284,7 +285,7 @@ def _check_moment(context: ServiceContext, endorsed: Endorsed, standing: Standin
     today = days_at(context.rulebooks, context.now)(endorsed.association)
     window = find_window(cycle, standing.due_on or cycle.due_on)
     stage = find_stage(window, None, today)
-    if stage in MAY_SUBMIT:
+    if may(Act.SUBMIT, stage):
         return []
     if stage is Stage.EARLY:
         return [Refusal("", "renewal-not-open", {"day": window.opens_on})]
@@ -350,7 +351,7 @@ def _lock_undecided(context: ServiceContext, submission_id: int, reason: str) ->
     submitted = _lock(context, submission_id)
     refusals = check_text("reason", reason)
     state = submitted.submission.state
-    if state not in MAY_ACCEPT:
+    if not may(Act.ACCEPT, state):
         refusals.append(Refusal("reason", f"renewal-{state}-already"))
     if refusals:
         raise Refused(*refusals)

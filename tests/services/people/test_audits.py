@@ -20,7 +20,7 @@ from tracker.db.ledgers import SettledCycle, StandingRow
 from tracker.db.log import AuditEvent, Entry, Evidence
 from tracker.db.submissions import Submission
 from tracker.rules.audit_sampling import Quota, hash_frame
-from tracker.rules.audit_stages import AuditVerdict
+from tracker.rules.stages import AuditVerdict
 from tracker.services.audit_decisions import (
     ItemVerdict,
     ask_for_documents,

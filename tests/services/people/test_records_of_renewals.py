@@ -20,7 +20,7 @@ from tracker.db.engine import writing
 from tracker.db.people import Person
 from tracker.exports.my_data import write_my_data
 from tracker.refusal_text import format_refusal
-from tracker.rules.audit_stages import AuditVerdict
+from tracker.rules.stages import AuditVerdict
 from tracker.services.audit_decisions import ItemVerdict, record_verdicts
 from tracker.services.audits import send_documents
 from tracker.services.context import Actor, Refused, ServiceContext

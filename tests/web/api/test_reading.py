@@ -25,7 +25,7 @@ def test_a_standing_says_what_counts_what_is_short_and_where_the_rule_stands(
 ) -> None:
     number = program.web.cast.endorsements[ALICE]
     standing = program.get(f"/standings/{number}").json()
-    assert (standing["email"], standing["status"]) == (ALICE, "open")
+    assert (standing["email"], standing["status"], standing["stage"]) == (ALICE, "open", "open")
     assert standing["cycle"]["due_on"] == "2026-12-31"
     rsc = next(r for r in standing["requirements"] if r["id"] == "rsc")
     assert (rsc["required"], rsc["counted"], rsc["short"]) == (12, 8.5, 3.5)

@@ -1,5 +1,6 @@
 """Submitted renewals on the desk: those that lack something wait, and are accepted or returned."""
 
+import csv
 from collections.abc import Iterator
 
 import pytest
@@ -45,6 +46,16 @@ def test_only_what_lacks_something_is_on_today(web: WebClient, kai: Visitor) -> 
     today = text_of(kai.get("/coordinator"))
     assert "submitted the 2025 to 2027 renewal, which does not meet every requirement" in today
     assert "Review renewal" in today
+
+
+def test_the_list_of_people_has_a_lane_for_each_stage(web: WebClient, kai: Visitor) -> None:
+    submit(web, frozenset({"ethics"}))
+    people = "/coordinator/people?association=ATTESTING"
+    assert "Stage Needs attention 1 Lapsed 1" in text_of(kai.get(people))
+    lane = text_of(kai.get(f"{people}&stage=needs+attention"))
+    assert "Fay Lani fay@example.org IFS" in lane
+    file = kai.get("/coordinator/people.csv?association=ATTESTING").text.splitlines()
+    assert {row["Stage"] for row in csv.DictReader(file)} == {"Needs attention", "Lapsed"}
 
 
 def test_what_meets_every_rule_is_not_on_today(web: WebClient, kai: Visitor) -> None:

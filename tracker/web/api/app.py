@@ -32,6 +32,7 @@ from tracker.services.entry_rules import EntryInput
 from tracker.services.evaluation import days_at, judge_all
 from tracker.services.first_days import list_without_records
 from tracker.services.sign_in import normalize_email
+from tracker.services.stages import read_ways
 from tracker.services.uncounted import with_uncounted
 from tracker.web.api.models import (
     Day,
@@ -136,11 +137,14 @@ def _evaluate(
         return []
     judged = judge_all(session, site.rulebooks, day_of, cycle_day=cycle, endorsement_ids=ids)
     standings = sorted(judged, key=lambda s: s.facts.subject_id)
+    ways = read_ways(session, site.rulebooks, endorsement_ids=ids)
     shown = [
         StandingOut(
             endorsement_id=standing.facts.subject_id,
             name=standing.facts.name,
-            **standing_to_json(standing, uncounted),
+            **standing_to_json(
+                standing, uncounted, ways.find_stage(standing, day_of(standing.plan.association))
+            ),
         )
         for standing, uncounted in with_uncounted(session, standings, day_of)
     ]

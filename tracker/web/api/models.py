@@ -131,6 +131,11 @@ class StandingOut(BaseModel):
         None, description="Hours held before this day may not be in this system; null if all are."
     )
     explanation: str | None = None
+    stage: str | None = Field(
+        None,
+        description="Where the renewal is on its way, such as `open`, `submitted`, `needs "
+        "attention`, `accepted`, `asked` (for documents of an audit), `renewed`, or `lapsed`.",
+    )
 
 
 class StandingPage(BaseModel):

@@ -9,7 +9,7 @@ from sqlmodel import Session
 from starlette.datastructures import FormData
 
 from tracker.formatting import format_cycle_span
-from tracker.rules.audit_stages import MAY_ADD, MAY_SEND
+from tracker.rules.transitions import Act, may
 from tracker.services.audits import (
     AuditedEntry,
     AuditedRenewal,
@@ -113,8 +113,8 @@ def _render(
         files=files,
         cycle=format_cycle_span(submission.cycle_starts_on, submission.cycle_ends_on),
         category=category_name(rulebook, audited.endorsement.category),
-        takes_files=folder_of(page.site) is not None and audited.case.state in MAY_ADD,
-        may_send=audited.case.state in MAY_SEND,
+        takes_files=folder_of(page.site) is not None and may(Act.ADD_DOCUMENTS, audited.case.state),
+        may_send=may(Act.SEND_DOCUMENTS, audited.case.state),
         most_files=FILES_PER_ENTRY,
         largest_mb=LARGEST_MB,
         note=text_of(typed, "note") if typed is not None else "",

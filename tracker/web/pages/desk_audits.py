@@ -12,7 +12,8 @@ from tracker.db.audits import AuditDraw
 from tracker.exports.audit_file import REDO, pack_audit
 from tracker.formatting import format_cycle_span, format_date
 from tracker.notifications.audit_mail import announce_audit
-from tracker.rules.audit_stages import MAY_ASK, MAY_EXTEND, AuditState, AuditVerdict, may_decide
+from tracker.rules.stages import AuditVerdict, Stage
+from tracker.rules.transitions import Act, may, may_decide
 from tracker.services.audit_decisions import (
     ItemVerdict,
     ask_for_documents,
@@ -147,7 +148,7 @@ def act_on_draw(page: ChangePage, draw_id: RowId, typed: Typed) -> Response:
                 announce_audit(page.site, context.session, audited, page.now, by=page.viewer.name)
 
         title = f"Ask for documents by {format_date(due_on)}"
-        people = frozenset(one.person.id for one in cases if one.case.state in MAY_ASK)
+        people = frozenset(one.person.id for one in cases if may(Act.ASK, one.case.state))
         plan = ChangePlan(fixed.association, title, people, ("audit_case",), work)
         return answer_change(page, typed, plan, action=path, back=path)
     except Refused as refused:
@@ -169,7 +170,7 @@ def _render_draw(page: PageRequest, fixed: AuditDraw, form: AuditDueForm) -> HTM
         strata=parse_strata(fixed),
         names={key: category_name(rulebook, key) for key in rulebook.categories},
         cases=cases,
-        to_ask=sum(1 for one in cases if one.case.state in MAY_ASK),
+        to_ask=sum(1 for one in cases if may(Act.ASK, one.case.state)),
         today=page.day_of(fixed.association),
         redo=REDO,
         format_cycle=_format_cycle,
@@ -243,7 +244,7 @@ def _plan_extension(
 
 
 def _plan_decision(page: PageRequest, audited: AuditedRenewal, typed: FormData) -> ChangePlan:
-    passed = text_of(typed, "outcome") == AuditState.PASSED.value
+    passed = text_of(typed, "outcome") == Stage.PASSED.value
     reason = clean(text_of(typed, "reason"))
 
     def work(context: ServiceContext) -> None:
@@ -301,7 +302,7 @@ def _render_case(
         files=files,
         cycle=_format_cycle(audited),
         category=category_name(rulebook, audited.endorsement.category),
-        may_extend=case.state in MAY_EXTEND,
+        may_extend=may(Act.EXTEND_AUDIT, case.state),
         may_decide=may_decide(case.state, case.due_on, today),
         sent=sent,
         names=page.site.settings.coordinator_names | {audited.person.email: audited.person.name},

@@ -10,6 +10,8 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from tracker.db.lists import SavedFilter
 from tracker.exports.workbooks import XLSX, ExportTable, table_csv, table_workbook
 from tracker.notifications.people_text import format_option, format_row_missing, format_status
+from tracker.notifications.stage_text import format_stage
+from tracker.rules.stages import Stage
 from tracker.services.context import Refused, ServiceContext
 from tracker.services.people_filter import (
     DueSpan,
@@ -44,6 +46,7 @@ _WARM = ("lapsed", "overdue", "behind")
 # Enough for those who supervise most; the search finds the others.
 _MOST_PROVIDERS = 30
 _TITLES = {
+    Facet.STAGE: "Stage",
     Facet.STATUS: "Status",
     Facet.MISSING: "Still needs",
     Facet.DUE: "Due",
@@ -88,7 +91,10 @@ class FacetView(NamedTuple):
 
 
 class RowView(NamedTuple):
-    """A row as the page shows it; ``tone`` is that of the status."""
+    """A row as the page shows it; ``tone`` is that of the status.
+
+    ``stage`` is empty if it says no more than the status, or nobody submits renewals.
+    """
 
     key: str
     row: PeopleRow
@@ -96,6 +102,7 @@ class RowView(NamedTuple):
     status: str
     tone: str
     missing: str
+    stage: str
 
 
 class Shown(NamedTuple):
@@ -203,7 +210,7 @@ def read_people(
     wants = (lambda _key, _name: True) if has_providers else chosen.wants_provider
     today = page.day_of(association)
     with page.reading() as session:
-        people = list_people(session, association, page.now, today, wants)
+        people = list_people(session, association, page.now, today, wants, rulebooks=page.rulebooks)
     return Shown(association, chosen, people, apply_filter(people, chosen, today), has_providers)
 
 
@@ -227,6 +234,7 @@ def render_people(
     number = min(number, pages)
     people = len({row.person_id for row in rows})
     everybody = "this person" if people == 1 else f"all {people}"
+    has_stages = _has_stages(page, shown)
     with page.reading() as session:
         saved = list_saved_filters(session, page.viewer.email, association)
     return page.render(
@@ -237,11 +245,14 @@ def render_people(
         association=association,
         shown=shown,
         chosen=shown.chosen,
-        rows=[_view_row(row) for row in rows[(number - 1) * PAGE_SIZE : number * PAGE_SIZE]],
+        rows=[
+            _view_row(row, has_stages=has_stages)
+            for row in rows[(number - 1) * PAGE_SIZE : number * PAGE_SIZE]
+        ],
         total=len(rows),
         people=people,
         everyone=len(shown.people.rows),
-        facets=_view_facets(shown, list(rulebook.categories)),
+        facets=_view_facets(shown, list(rulebook.categories), has_stages=has_stages),
         sorts=_SORTS,
         actions=[
             (action, label.format(everybody), label.format("checked"))
@@ -269,19 +280,28 @@ def _path_of(row: PeopleRow) -> str:
     return f"/coordinator/person/{row.person_id}"
 
 
-def _view_row(row: PeopleRow) -> RowView:
+def _has_stages(page: PageRequest, shown: Shown) -> bool:
+    """Whether stages say more than statuses: renewals are submitted, or somebody was removed."""
+    is_submitting = shown.association in page.rulebooks.submitting
+    stages = {*shown.filtered.counts[Facet.STAGE], *shown.chosen.chosen.get(Facet.STAGE, ())}
+    return is_submitting or not stages.isdisjoint((Stage.REMOVED, Stage.REINSTATED))
+
+
+def _view_row(row: PeopleRow, *, has_stages: bool) -> RowView:
     tone = "plain"
     if row.status in _WARM:
         tone = "warm"
     elif row.status == "met":
         tone = "good"
     key, status, missing = format_key(row.key), row.status, format_row_missing(row.requirements)
-    return RowView(key, row, _path_of(row), format_status(status), tone, missing)
+    stage = format_stage(row.stage) if has_stages and row.stage not in ("", status) else ""
+    return RowView(key, row, _path_of(row), format_status(status), tone, missing, stage)
 
 
-def _view_facets(shown: Shown, categories: Sequence[str]) -> list[FacetView]:
+def _view_facets(shown: Shown, categories: Sequence[str], *, has_stages: bool) -> list[FacetView]:
     """Each filter that has something to choose; what is chosen is always there."""
     orders: Mapping[Facet, Sequence[str]] = {
+        Facet.STAGE: list(Stage),
         Facet.STATUS: STATUSES,
         Facet.CATEGORY: categories,
         Facet.DUE: list(DueSpan),
@@ -306,7 +326,8 @@ def _view_facets(shown: Shown, categories: Sequence[str]) -> list[FacetView]:
             )
             for key in keys
         ]
-        if options and (facet is not Facet.PROVIDER or shown.has_providers):
+        is_shown = {Facet.PROVIDER: shown.has_providers, Facet.STAGE: has_stages}
+        if options and is_shown.get(facet, True):
             views.append(FacetView(facet.value, title, options))
     return views
 

@@ -7,6 +7,7 @@ from tracker.clock import local_day
 from tracker.exports.workbooks import Column, ExportTable, Value
 from tracker.formatting import as_hours, capitalize_first
 from tracker.notifications.people_text import format_row_missing, format_status
+from tracker.notifications.stage_text import format_stage
 from tracker.rules.requirement import HOURS
 from tracker.services.people_filter import FilteredPeople, list_short
 from tracker.services.people_list import PeopleRow
@@ -30,6 +31,7 @@ _COLUMNS = (
     Column("Email bounced on", 16),
     Column("Signed in within a year", 20),
     Column("Marks", 20),
+    Column("Stage", 24),
 )
 
 
@@ -73,6 +75,7 @@ def _list_values(
         local_day(row.refused_at, time_zone) if row.refused_at else None,
         "yes" if row.has_signed_in else "no",
         "; ".join(row.marks),
+        format_stage(row.stage) if row.stage else None,
         *(short.get(each) for each in requirement_ids),
     ]
 

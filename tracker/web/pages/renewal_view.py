@@ -32,7 +32,7 @@ from tracker.rules.standing import (
 )
 from tracker.services.endorsements import Endorsed
 from tracker.web.pages.renewal_fees import list_renewal_fees
-from tracker.web.pages.renewal_stage import view_stage
+from tracker.web.pages.renewal_stage import StageView, view_stage
 from tracker.web.pages.renewal_text import (
     MISSING_STATES,
     format_effect,
@@ -72,7 +72,7 @@ def view_renewal(data: YearData, standing: Standing) -> dict[str, Any]:
         "status": standing.status.value,
         "headline": format_headline(standing, today, is_own=data.is_own),
         "lead": format_lead(standing, today, is_own=data.is_own),
-        "stage": view_stage(standing, data.submissions, today, is_own=data.is_own),
+        "stage": _view_stage(data, standing, today),
         "effect": format_effect(standing),
         "requirements": _format_requirements_title(standing, today),
         "fees": list_renewal_fees(standing, data.payments, today),
@@ -81,6 +81,12 @@ def view_renewal(data: YearData, standing: Standing) -> dict[str, Any]:
         "strip": view_strip(standing, today),
         "earlier": earlier,
     }
+
+
+def _view_stage(data: YearData, standing: Standing, today: date) -> StageView | None:
+    if data.ways is None:
+        return None
+    return view_stage(standing, data.submissions, data.ways, today, is_own=data.is_own)
 
 
 def list_cycle_links(data: YearData, endorsement: Endorsed) -> list[dict[str, Any]]:

@@ -14,12 +14,13 @@ from tracker.db.submissions import Submission
 from tracker.formatting import format_cycle_span, format_measure, format_measure_number
 from tracker.notifications.renewal_mail import announce
 from tracker.rules.plan import PlannedRequirement
-from tracker.rules.stages import MAY_ACCEPT, MAY_RETURN
 from tracker.rules.standing import CycleSettlement, Outcome, Result, SettledResult, Standing
+from tracker.rules.transitions import Act, may
 from tracker.services.context import Refused, ServiceContext
 from tracker.services.desk_changes import ChangePlan
 from tracker.services.endorsements import Endorsed, endorsements_of, standing_in
 from tracker.services.facts import parse_settlement
+from tracker.services.stages import WayRecords, read_ways
 from tracker.services.submissions import (
     SubmissionInput,
     SubmittedRenewal,
@@ -95,6 +96,7 @@ class _OwnRenewal:
     endorsed: Endorsed
     standing: Standing
     last: Submission | None
+    ways: WayRecords
 
 
 @router.get("/my-year/{endorsement_id}/{cycle_starts_on}/submit")
@@ -147,7 +149,8 @@ def _read_own(page: PageRequest, endorsement_id: int, cycle_starts_on: date) -> 
         judged = standing_in(session, page.rulebooks, page.day_of, endorsement_id, cycle)
         submissions = list_last_submissions(session, [endorsement_id])
         last = submissions.get((endorsement_id, cycle_starts_on))
-    return _OwnRenewal(endorsed, require(judged), last)
+        ways = read_ways(session, page.rulebooks, endorsement_ids=[endorsement_id])
+    return _OwnRenewal(endorsed, require(judged), last, ways)
 
 
 def _render_own(page: PageRequest, renewal: _OwnRenewal, form: SubmitForm) -> HTMLResponse:
@@ -156,7 +159,7 @@ def _render_own(page: PageRequest, renewal: _OwnRenewal, form: SubmitForm) -> HT
     today = page.day_of(endorsed.association)
     key = (endorsed.id, cycle.starts_on)
     submissions = {key: renewal.last} if renewal.last else {}
-    stage = require(view_stage(standing, submissions, today, is_own=True))
+    stage = require(view_stage(standing, submissions, renewal.ways, today, is_own=True))
     return page.render(
         "renewal_submit.html",
         form=form,
@@ -292,8 +295,8 @@ def _render_submitted(
         renewed_through=find_renewed_through(
             page.rulebooks, endorsement, submission.cycle_starts_on
         ),
-        may_accept=submission.state in MAY_ACCEPT,
-        may_return=submission.state in MAY_RETURN,
+        may_accept=may(Act.ACCEPT, submission.state),
+        may_return=may(Act.RETURN, submission.state),
         action=text_of(typed, "action") if typed is not None else "",
         texts={name: str(text) for name, text in sent.items()},
         names=page.site.settings.coordinator_names | {person.email: person.name},

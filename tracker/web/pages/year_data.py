@@ -32,6 +32,7 @@ from tracker.services.evidence import EntryFile, list_entry_files
 from tracker.services.first_days import list_first_days
 from tracker.services.payment_facts import Payments, read_payments
 from tracker.services.rsc_providers import load_providers
+from tracker.services.stages import WayRecords, read_ways
 from tracker.services.submissions import list_last_submissions
 from tracker.web.page_request import PageRequest
 
@@ -47,7 +48,8 @@ class YearData:
     explain entries. ``entries`` are newest first; ``files`` prove them, by entry. ``is_own``:
     the person reads the page, not a coordinator. ``first_days`` are the associations' first days in
     this system. ``submissions`` are the last ones of renewals, by endorsement and first day of the
-    cycle, ``payments`` what was paid of their fees by the same. ``declined`` are the provider names
+    cycle, ``ways`` what their stages follow from besides (None: no such renewal), ``payments`` what
+    was paid of their fees by the same. ``declined`` are the provider names
     that associations declined. Caps also count ``other_entries``; ``limited`` keeps what they came
     to, by entry.
     """
@@ -66,6 +68,7 @@ class YearData:
     first_days: Mapping[str, date] = field(default_factory=dict)
     submissions: Mapping[tuple[int, date], Submission] = field(default_factory=dict)
     payments: Payments = field(default_factory=dict)
+    ways: WayRecords | None = None
     declined: DeclinedNames = DeclinedNames({})  # noqa: RUF009 - nothing changes it
     other_entries: Sequence[LoggedEntry] = ()
     limited: dict[Plan, dict[int, Verdict]] = field(default_factory=dict)
@@ -168,6 +171,7 @@ def read_year_data(
         locks_of(rulebooks, page.now, own, applies=bool(undecided)),
         standings=standings,
         submissions=_read_submissions(session, standings),
+        ways=_read_ways(session, rulebooks, standings),
         payments=_read_payments(session, standings),
         application_standings=applying.values(),
         first_days=list_first_days(session),
@@ -196,6 +200,7 @@ def read_cycle_data(
         load_person_locks(session, rulebooks, person_id, page.now),
         standings=judged,
         submissions=_read_submissions(session, judged),
+        ways=_read_ways(session, rulebooks, judged),
         payments=_read_payments(session, judged),
         first_days=list_first_days(session),
         declined=load_declined_for(session, entries),
@@ -207,6 +212,12 @@ def _read_submissions(
 ) -> Mapping[tuple[int, date], Submission]:
     ids = {s.facts.subject_id for s in standings if s.plan.is_submitted}
     return list_last_submissions(session, ids) if ids else {}
+
+
+def _read_ways(session: Session, rulebooks: Rulebooks, standings: Iterable[Standing]) -> WayRecords:
+    """What stages follow from; of renewals that nobody submits, the standing says all of it."""
+    ids = {s.facts.subject_id for s in standings if s.plan.is_submitted}
+    return read_ways(session, rulebooks, endorsement_ids=ids)
 
 
 def _read_payments(session: Session, standings: Iterable[Standing]) -> Payments:

@@ -1,0 +1,189 @@
+"""Derives the stage of renewals from their standings, submissions, audits, absences, and ends.
+
+Set-based: what is stored of any number of renewals is read by a few statements. A stage is never
+stored, so it can't contradict what it follows from.
+"""
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+from typing import Any, NamedTuple
+
+from sqlalchemy import select as select_columns
+from sqlmodel import Session, col
+
+from tracker.db.audits import AuditCase
+from tracker.db.people import Endorsement, Leave
+from tracker.db.statements import in_chunks
+from tracker.db.submissions import Submission
+from tracker.rulebooks import Rulebooks
+from tracker.rules.absence_rules import AbsenceKind, read_kind
+from tracker.rules.absences import find_absence
+from tracker.rules.stages import Stage, SubmissionWindow, WayFacts, derive_stage, find_window
+from tracker.rules.standing import Absence, Standing, Status
+from tracker.services.facts import Triple
+
+_BATCH = 1_000
+
+
+class LastSubmission(NamedTuple):
+    """The state of a renewal's last submission and of its audit, and when documents are due."""
+
+    state: str
+    audit: str | None = None
+    documents_due_on: date | None = None
+    case_id: int | None = None
+
+
+class StoredRenewal(NamedTuple):
+    """What a list has read of a renewal's stored standing; ``status`` may be one of STATES.
+
+    ``ends_on`` is the endorsement's last day.
+    """
+
+    endorsement_id: int
+    triple: Triple
+    cycle_starts_on: date
+    cycle_ends_on: date | None
+    due_on: date | None
+    status: str
+    ends_on: date | None
+
+
+@dataclass(frozen=True, slots=True)
+class WayRecords:
+    """What is stored about the way of renewals, beside their standings.
+
+    Submissions are by endorsement and first day of the cycle, the others by endorsement.
+    ``windows`` keeps what was found: most renewals have the same few.
+    """
+
+    rulebooks: Rulebooks
+    submissions: Mapping[tuple[int, date], LastSubmission]
+    absences: Mapping[int, tuple[Absence, ...]]
+    removals: Mapping[int, Stage]
+    windows: dict[Any, SubmissionWindow | None] = field(default_factory=dict)
+
+    def find_stage(self, standing: Standing, today: date) -> Stage | None:
+        """The stage of a renewal that was judged just now; ``today`` is its legal day."""
+        facts, cycle, due_on = standing.facts, standing.plan.cycle, standing.due_on
+        window = None
+        if standing.plan.is_submitted and cycle is not None and due_on is not None:
+            window = find_window(cycle, due_on)
+        key = (facts.subject_id, cycle.starts_on) if cycle else None
+        absence = _find_kind(facts.leaves, standing.status, due_on, today)
+        way = WayFacts(standing.status, cycle.ends_on if cycle else None, window, absence=absence)
+        return self._derive(way, facts.subject_id, key, facts.ends_on, today)
+
+    def find_stored_stage(self, renewal: StoredRenewal, today: date) -> Stage | None:
+        """The stage of a renewal by its stored standing."""
+        number = renewal.endorsement_id
+        absence = None
+        if leaves := self.absences.get(number):
+            absence = _find_kind(leaves, renewal.status, renewal.due_on, today)
+        window = self._find_window(renewal)
+        way = WayFacts(renewal.status, renewal.cycle_ends_on, window, absence=absence)
+        key = (number, renewal.cycle_starts_on)
+        return self._derive(way, number, key, renewal.ends_on, today)
+
+    def _derive(
+        self,
+        way: WayFacts,
+        endorsement_id: int,
+        key: tuple[int, date] | None,
+        ends_on: date | None,
+        today: date,
+    ) -> Stage | None:
+        last = self.submissions.get(key) if key else None
+        if last is not None:
+            way = way._replace(submission=last.state, audit=last.audit)
+        if endorsement_id in self.removals:
+            way = way._replace(removal=self.removals[endorsement_id])
+        if ends_on is not None and ends_on < today:
+            way = way._replace(has_ended=True)
+        return derive_stage(way, today)
+
+    def _find_window(self, renewal: StoredRenewal) -> SubmissionWindow | None:
+        association, category, starts_on = renewal.triple
+        if renewal.due_on is None or association not in self.rulebooks.submitting:
+            return None
+        # An endorsement that began before the cycle has the same window as the others.
+        late = starts_on if starts_on > renewal.cycle_starts_on else None
+        key = (association, category, late, renewal.cycle_starts_on, renewal.due_on)
+        if key not in self.windows:
+            day = max(renewal.cycle_starts_on, starts_on)
+            plan = self.rulebooks.plan(association, category, starts_on, day)
+            cycle = plan.cycle if plan is not None and plan.is_submitted else None
+            self.windows[key] = find_window(cycle, renewal.due_on) if cycle else None
+        return self.windows[key]
+
+
+def read_ways(
+    session: Session,
+    rulebooks: Rulebooks,
+    *,
+    association: str | None = None,
+    endorsement_ids: Collection[int] | None = None,
+) -> WayRecords:
+    """What is stored about the renewals of an association, or of these endorsements; or of all."""
+    if endorsement_ids is None:
+        one = [] if association is None else [col(Endorsement.association) == association]
+        return _read(session, rulebooks, one)
+    submissions: dict[tuple[int, date], LastSubmission] = {}
+    absences: dict[int, tuple[Absence, ...]] = {}
+    removals: dict[int, Stage] = {}
+    for ids in in_chunks(sorted(endorsement_ids), _BATCH):
+        some = _read(session, rulebooks, [col(Endorsement.id).in_(ids)])
+        submissions |= some.submissions
+        absences |= some.absences
+        removals |= some.removals
+    return WayRecords(rulebooks, submissions, absences, removals)
+
+
+def _read(session: Session, rulebooks: Rulebooks, wanted: Sequence[Any]) -> WayRecords:
+    connection, submissions = session.connection(), {}
+    query: Any = (
+        select_columns(
+            col(Submission.endorsement_id),
+            col(Submission.cycle_starts_on),
+            col(Submission.state),
+            col(AuditCase.state),
+            col(AuditCase.due_on),
+            col(AuditCase.id),
+        )
+        .join(Endorsement, col(Endorsement.id) == Submission.endorsement_id)
+        .outerjoin(AuditCase, col(AuditCase.submission_id) == Submission.id)
+        .where(*wanted)
+        .order_by(col(Submission.id))
+    )
+    for endorsement_id, starts_on, *rest in connection.execute(query).all():
+        submissions[endorsement_id, starts_on] = LastSubmission(*rest)
+    leaves: defaultdict[int, tuple[Absence, ...]] = defaultdict(tuple)
+    on_leave: Any = (
+        select_columns(
+            col(Leave.endorsement_id), col(Leave.starts_on), col(Leave.ends_on), col(Leave.kind)
+        )
+        .join(Endorsement, col(Endorsement.id) == Leave.endorsement_id)
+        .where(*wanted)
+    )
+    for endorsement_id, starts_on, ends_on, kind in connection.execute(on_leave).all():
+        absence = Absence(starts_on, ends_on or date.max, read_kind(kind))
+        leaves[endorsement_id] += (absence,)
+    return WayRecords(rulebooks, submissions, leaves, _read_removals(session, wanted))
+
+
+def _read_removals(session: Session, conditions: Sequence[Any]) -> dict[int, Stage]:
+    """Endorsements that were removed after a lapse, or reinstated since. None can be yet."""
+    del session, conditions
+    return {}
+
+
+def _find_kind(
+    leaves: Iterable[Absence], status: str, due_on: date | None, today: date
+) -> AbsenceKind | None:
+    """The kind of days away today or, if they excuse the renewal, on its due date."""
+    absence = find_absence(leaves, today)
+    if absence is None and status == Status.EXCUSED and due_on is not None:
+        absence = find_absence(leaves, due_on)
+    return absence.kind if absence else None
