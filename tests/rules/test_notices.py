@@ -156,14 +156,14 @@ def test_reminders_resume_after_hours_are_deleted() -> None:
 def test_leave_on_the_due_date_excuses_from_reminders() -> None:
     day = date(2024, 12, 1)
     found = decisions(alice(day, leaves=(Absence(date(2024, 11, 1), DUE),)), day)
-    assert sent(found) == []
+    assert sent(found) == [(Kind.ABSENCE_ENDS, DUE, -30)]
     assert "on leave on the due date" in reasons(found)
 
 
 def test_leave_that_ends_early_does_not_excuse() -> None:
     day = date(2024, 12, 1)
     found = decisions(alice(day, leaves=(Absence(date(2024, 11, 1), DUE - DAY),)), day)
-    assert sent(found) == [(Kind.RENEWAL, DUE, -30)]
+    assert (Kind.RENEWAL, DUE, -30) in sent(found)
 
 
 @pytest.mark.parametrize(
@@ -178,7 +178,7 @@ def test_no_reminders_while_inactive(last: date, expected: list[tuple[Kind, date
     day = date(2024, 12, 1)
     inactive = (Absence(date(2024, 11, 1), last, "inactive"),)
     found = decisions(alice(day, leaves=inactive), day)
-    assert sent(found) == expected
+    assert [each for each in sent(found) if each[0] is Kind.RENEWAL] == expected
     assert ("the endorsement is inactive" in reasons(found)) == (not expected)
 
 

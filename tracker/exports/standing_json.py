@@ -10,6 +10,7 @@ from tracker.rules.application.references import ReferenceProgress
 from tracker.rules.application.wording import NO_INITIAL_RULES, format_notes
 from tracker.rules.caps import CAP_CODES
 from tracker.rules.explain import NO_RULES, LoggedEntry
+from tracker.rules.plan import PlannedRequirement
 from tracker.rules.reasons import Reason, because, format_reason
 from tracker.rules.requirement import MONTHS_IN_YEAR
 from tracker.rules.stages import Stage
@@ -28,15 +29,7 @@ def standing_to_json(standing: Standing, uncounted: Uncounted, stage: Stage | No
     requirements = []
     for result in standing.results:
         requirement = result.requirement
-        not_counted = []
-        for entry, reason in uncounted:
-            is_beyond = reason.code in CAP_CODES
-            if is_beyond and not requirement.caps:
-                continue
-            if requirement.covers(entry.activity, entry.topics):
-                topic = requirement.topic
-                minutes = entry.minutes if topic is None else entry.topics[topic]
-                not_counted.append(_entry_to_json(entry, minutes, reason))
+        not_counted = _list_not_counted(requirement, uncounted)
         # Only people who were away have a reason why less is required.
         details = {"note": format_reason(result.notes[0])} if result.notes else {}
         requirements.append(_result_to_json(result, requirement.unit, not_counted, **details))
@@ -57,6 +50,19 @@ def standing_to_json(standing: Standing, uncounted: Uncounted, stage: Stage | No
         "stage": stage.value if stage is not None else None,
     }
     return standing_json if cycle else {**standing_json, "explanation": NO_RULES}
+
+
+def _list_not_counted(requirement: PlannedRequirement, uncounted: Uncounted) -> list[Json]:
+    not_counted = []
+    for entry, reason in uncounted:
+        is_beyond = reason.code in CAP_CODES
+        if is_beyond and not requirement.caps:
+            continue
+        if requirement.covers(entry.activity, entry.topics):
+            topic = requirement.topic
+            minutes = entry.minutes if topic is None else entry.topics[topic]
+            not_counted.append(_entry_to_json(entry, minutes, reason))
+    return not_counted
 
 
 def ending_to_json(ending: EndingEndorsement, today: date) -> Json:

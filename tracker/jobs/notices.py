@@ -46,6 +46,7 @@ from tracker.services.notices import (
 )
 from tracker.services.notification_preferences import create_choice_token
 from tracker.services.run_ledger import Failure, JobResult, get_last_run_date, list_failures
+from tracker.services.way_reminders import list_people_by_way
 
 JOB = "notices"
 _PEOPLE_PER_BATCH = 250
@@ -86,9 +87,12 @@ def run_notices(context: JobContext, association: str, now: datetime) -> JobResu
     as_of = local_day(now, context.rulebooks.associations[association].time_zone)
     with context.transaction() as session:
         last = get_last_run_date(session, JOB, association)
-        people = list_people_to_consider(
-            session, context.notices.of(association), association, last, as_of
-        )
+        config = context.notices.of(association)
+        people = list_people_to_consider(session, config, association, last, as_of)
+        if last is not None:
+            people |= list_people_by_way(
+                session, context.rulebooks, config, association, last, as_of
+            )
         people |= _list_failed_people(session, association)
         applications = list_undecided_applications(session, association)
     errors: list[Failure] = []

@@ -55,7 +55,7 @@ def notify_endorsed(
         rows=tuple(rows),
         answer="",
         answered_by=answered_by,
-        action=Action("View my year", f"{mail_context.settings.base_url}/my-year"),
+        action=Action("View my renewal", f"{mail_context.settings.base_url}/my-year"),
         why=_format_why(application),
     )
     _queue(mail_context, context, application, person, mail)

@@ -95,15 +95,13 @@ def _write_decision(context: MailContext, audited: AuditedRenewal, by: str) -> R
     if case.state == Stage.PASSED:
         subject, headline = "Your renewal passed the audit", "Your renewal passed the audit."
         intro = "Your documents support your renewal. There is nothing else to do."
-        action = Action("View my year", f"{base_url}/my-year")
+        action = Action("View my renewal", f"{base_url}/my-year")
     else:
         subject, headline = (
             "Your renewal did not pass the audit",
             "Your renewal did not pass the audit.",
         )
-        intro = (
-            f"{association} returned it to you. My year shows until when you can submit it again."
-        )
+        intro = f"{association} returned it to you. Its page says until when you can submit it."
         if audited.may_appeal:
             intro += " If you disagree, you can appeal once: open the audit, and write why."
         action = Action("Open the audit", _url(context, audited))

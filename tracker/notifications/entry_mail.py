@@ -148,7 +148,7 @@ def notify_decision(
     person = get_person(context.session, decision.person_id)
     headline = f"{association} removed one of your sessions."
     intro = "It is no longer in your log. If this is a mistake, reply to this email."
-    action = Action("View my year", f"{base_url}/my-year")
+    action = Action("View my renewal", f"{base_url}/my-year")
     if decision.kind == EXCLUDED:
         headline = f"One of your sessions does not count for {association}."
         intro = "It stays in your log, and the reason is shown with it."

@@ -54,7 +54,7 @@ def notify_grants(
                 headline=wording.headline,
                 intro=wording.intro,
                 rows=wording.rows,
-                action=Action("View my year", f"{context.settings.base_url}/my-year"),
+                action=Action("View my renewal", f"{context.settings.base_url}/my-year"),
                 why=f"You get this email because {endorsement.association} recorded this for you.",
             )
             about = find_grant(session, grant)

@@ -18,6 +18,7 @@ from tracker.formatting import (
 )
 from tracker.mail.contents import Action, Row, Section
 from tracker.notifications.attention_text import format_short, list_missing_briefly
+from tracker.notifications.way_rows import add_window_or_amount, find_submit_path
 from tracker.rules.application.references import (
     format_slot,
     judge_named_references,
@@ -25,6 +26,7 @@ from tracker.rules.application.references import (
 )
 from tracker.rules.notice_config import NoticeConfig
 from tracker.rules.notices import Decision, find_next_membership
+from tracker.rules.plan import PlannedRequirement
 from tracker.rules.providers import format_ending
 from tracker.rules.standing import AnyStanding, Outcome, Result, Status
 from tracker.services.dashboard import ShortRequirement
@@ -98,7 +100,9 @@ class NoticeFacts:
         row = format_row(result)
         if result.requirement.counts == "membership" and following:
             return replace(row, progress=f"the next one starts {format_date(following.starts_on)}")
-        return row
+        if self.decision.is_about_application:
+            return row
+        return add_window_or_amount(row, self.decision.renewal, result, self.as_of)
 
     @property
     def association(self) -> str:
@@ -130,11 +134,11 @@ class NoticeFacts:
 
     @property
     def overview(self) -> Action:
-        """The page of the application or, for a renewal, of the person's year."""
+        """The page of the application, or of the person's renewals."""
         if self.decision.is_about_application:
             path = f"/application/{self.standing.facts.subject_id}"
             return self.link_to("View my application", path)
-        return self.link_to("View my year", "/my-year")
+        return self.link_to("View my renewal", "/my-year")
 
     @property
     def membership_form(self) -> Action:
@@ -177,8 +181,7 @@ def render_renewal(facts: NoticeFacts) -> NoticeText:
         section=_renewal_section(
             facts, f"{_format_last_session_day(facts)}{_format_unrecorded(facts)}"
         ),
-        # Nothing to fill in for a fee: My year says how to pay it.
-        actions=_list_forms(facts) or (facts.overview,),
+        actions=list_forms(facts),
     )
 
 
@@ -398,22 +401,27 @@ def _list_renewal_subjects(facts: NoticeFacts) -> list[str]:
     return [f"{left} days left: {text} due {due}" for text in texts]
 
 
-def _list_forms(facts: NoticeFacts) -> tuple[Action, ...]:
-    """The forms for what is missing, hours first, filled in with the first that are missing."""
+def list_forms(facts: NoticeFacts) -> tuple[Action, ...]:
+    """The forms for what is missing, hours first, filled in with the first that are missing.
+
+    The form to submit a renewal only opens in its window. Without any form, as for a fee, the
+    overview, which says how to pay it.
+    """
     short = [result.requirement for result in list_short(facts.standing)]
     counted = {requirement.counts for requirement in short}
     hours = [requirement for requirement in short if requirement.is_of_sessions]
-    forms = []
-    if hours:
-        topic = f"&topic={hours[0].topic}" if hours[0].topic else ""
-        forms.append(facts.link_to("Log hours", f"/log?activity={hours[0].counts}{topic}"))
+    forms = [_link_to_log(facts, hours[0])] if hours else []
     if "membership" in counted:
         forms.append(facts.membership_form)
-    cycle = facts.decision.renewal.plan.cycle
-    if cycle is not None and "submitted" in counted:
-        path = f"/my-year/{facts.standing.facts.subject_id}/{cycle.starts_on}/submit"
+    path = find_submit_path(facts.decision.renewal, facts.as_of)
+    if path and "submitted" in counted:
         forms.append(facts.link_to("Submit my renewal", path))
-    return tuple(forms)
+    return tuple(forms) or (facts.overview,)
+
+
+def _link_to_log(facts: NoticeFacts, requirement: PlannedRequirement) -> Action:
+    topic = f"&topic={requirement.topic}" if requirement.topic else ""
+    return facts.link_to("Log hours", f"/log?activity={requirement.counts}{topic}")
 
 
 def _renewal_section(facts: NoticeFacts, note: str) -> Section:

@@ -19,6 +19,12 @@ from tracker.notifications.notice_text import (
     render_renewal,
     render_window,
 )
+from tracker.notifications.way_text import (
+    render_absence_end,
+    render_term_end,
+    render_window_closes,
+    render_window_opens,
+)
 from tracker.rules.notice_config import NoticeConfigs
 from tracker.rules.notices import Decision, Kind
 from tracker.settings import Settings
@@ -54,6 +60,28 @@ NOTICE_KINDS = {
         "Already done? Log your hours. It takes half a minute. On leave, or is something in the "
         "way? Reply to this email. Your coordinator can help before the deadline.",
         rank=2,
+    ),
+    Kind.WINDOW_CLOSES: NoticeKind(
+        render_window_closes,
+        "Already submitted? Then there is nothing to do. Is something in the way? Reply to this "
+        "email. Your coordinator can help before the last day.",
+        rank=2,
+    ),
+    Kind.TERM_ENDS: NoticeKind(
+        render_term_end,
+        "Have you applied already? Then there is nothing to do. Do you have a question? Reply to "
+        "this email.",
+        rank=3,
+    ),
+    Kind.WINDOW_OPENS: NoticeKind(
+        render_window_opens,
+        "You don't need to submit it today. Do you have a question? Reply to this email.",
+        rank=3,
+    ),
+    Kind.ABSENCE_ENDS: NoticeKind(
+        render_absence_end,
+        "Do you need more time? Reply to this email before the last day.",
+        rank=4,
     ),
     Kind.RSC_WINDOW: NoticeKind(
         render_window,

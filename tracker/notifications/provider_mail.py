@@ -71,7 +71,7 @@ def notify_relinked(
         intro=f"Your log said {former}, and your coordinator corrected that. My year shows which "
         "sessions count. If this is wrong, reply to this email.",
         rows=rows,
-        action=Action("View my year", f"{mail_context.settings.base_url}/my-year"),
+        action=Action("View my renewal", f"{mail_context.settings.base_url}/my-year"),
         why=f"You get this email because you logged RSC sessions with {former}.",
     )
     key = f"{change_prefix(person.id, context.now)}relinked:{linked[0].provider_id}"
@@ -104,7 +104,7 @@ def _create_message(
             "on its day; My year shows which do. There is nothing for you to do."
         ),
         rows=rows,
-        action=Action("View my year", f"{mail_context.settings.base_url}/my-year"),
+        action=Action("View my renewal", f"{mail_context.settings.base_url}/my-year"),
         why=f"You get this email because you logged RSC sessions with {provider}.",
     )
     key = f"provider:{person.id}:{linked[0].provider_id}:{linked[0].entry_id}"
@@ -158,7 +158,7 @@ def notify_taken_back(
                 "and you will get another email then. There is nothing for you to do."
             ),
             rows=(),
-            action=Action("View my year", f"{mail_context.settings.base_url}/my-year"),
+            action=Action("View my renewal", f"{mail_context.settings.base_url}/my-year"),
             why=f"You get this email because {association} sent you the earlier one.",
         )
         key = f"declined-again:{abouts[0][1]}:{person_id}"
@@ -199,7 +199,7 @@ def _create_declined(
         rows=rows,
         answer=reason,
         answered_by=association,
-        action=Action("View my year", f"{mail_context.settings.base_url}/my-year"),
+        action=Action("View my renewal", f"{mail_context.settings.base_url}/my-year"),
         why=f"You get this email because you logged RSC sessions with {name}.",
     )
     key = f"declined-provider:{about.id}:{person.id}:{context.now.isoformat()}"

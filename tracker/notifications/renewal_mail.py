@@ -88,7 +88,7 @@ def _write_mail(
         renewed = f"You are renewed through {format_date(last)}"
         rows += (Row("Renewed through", format_date(last)),)
     intro = f"{endorsement.association} has accepted your renewal. There is nothing else to do."
-    action = Action("View my year", f"{base_url}/my-year")
+    action = Action("View my renewal", f"{base_url}/my-year")
     if certificate is not None:
         rows += (Row("Certificate number", certificate.number),)
         intro += (

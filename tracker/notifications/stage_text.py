@@ -43,7 +43,9 @@ class StageOccasion(NamedTuple):
 
 
 def format_stage(stage: str) -> str:
-    """The name of a stage: "Needs attention", "Audit: documents sent"."""
+    """The name of a stage: "Needs attention", "Audit: documents sent"; empty without one."""
+    if not stage:
+        return ""
     return _LABELS.get(Stage(stage)) or capitalize_first(stage)
 
 

@@ -219,7 +219,7 @@ def _correct(
             intro="It should not have been recorded, and is no longer on record. My year shows "
             "what applies now. Reply to this email if you have a question.",
             rows=tuple(Row("No longer applies", letter.subject) for letter in letters),
-            action=Action("View my year", f"{mail_context.settings.base_url}/my-year"),
+            action=Action("View my renewal", f"{mail_context.settings.base_url}/my-year"),
             why=f"You get this email because {association} sent you the earlier one.",
         )
         envelope = Envelope.to_person(person, association, key, about)
@@ -244,7 +244,7 @@ def _notify_restored(
             intro="Please disregard our correction. It is on record again. Reply to this email if "
             "you have a question.",
             rows=tuple(Row("Applies again", letter.subject) for letter in letters),
-            action=Action("View my year", f"{mail_context.settings.base_url}/my-year"),
+            action=Action("View my renewal", f"{mail_context.settings.base_url}/my-year"),
             why=f"You get this email because {association} sent you the earlier ones.",
         )
         key = f"restored:{removal.id}"

@@ -28,6 +28,12 @@ from tracker.rules.standing import (
     Status,
     lasts_for_life,
 )
+from tracker.rules.way_notices import (
+    WayKind,
+    WayNotice,
+    list_term_notices,
+    list_way_notices,
+)
 
 _DAY = timedelta(days=1)
 StandingT = TypeVar("StandingT", Standing, ApplicationStanding)
@@ -35,7 +41,7 @@ _NOT_REQUIRED = (Outcome.WAIVED, Outcome.EXCUSED, Outcome.NOT_NEEDED)
 
 
 class Kind(StrEnum):
-    """What a notice is about; only an application has the last two."""
+    """What a notice is about; only an application has an RSC window and references."""
 
     RENEWAL = "renewal"
     LAPSE = "lapse"
@@ -43,6 +49,10 @@ class Kind(StrEnum):
     CUTOFF = "provider cutoff"
     RSC_WINDOW = "rsc window"
     REFERENCES = "references"
+    WINDOW_OPENS = WayKind.WINDOW_OPENS.value
+    WINDOW_CLOSES = WayKind.WINDOW_CLOSES.value
+    ABSENCE_ENDS = WayKind.ABSENCE_ENDS.value
+    TERM_ENDS = WayKind.TERM_ENDS.value
 
 
 class Key(NamedTuple):
@@ -231,10 +241,31 @@ def decide(
             about = (Kind.LAPSE, cycle.starts_on.isoformat(), due_on)
             for key, late in basis.due_steps(about, [cycle.count_grace_days(due_on) + 1]):
                 decisions.append(Decision(standing, key, late or quiet))
+        decisions += _decide_way(basis, list_way_notices(config, standing, as_of), quiet)
     # The membership and the providers of an old cycle are also the new cycle's: it has the notice.
     if as_of <= cycle.ends_on:
         decisions += _decide_for_cycle(basis, cutoffs)
     return decisions
+
+
+def decide_term(
+    config: NoticeConfig, standing: Standing, decided: Mapping[Key, date], as_of: date
+) -> list[Decision]:
+    """The decisions due about a limited term, of an endorsement that ends before it is due."""
+    basis = NoticeBasis(config, standing, decided, as_of)
+    return [*_decide_way(basis, list_term_notices(config, standing), None)]
+
+
+def _decide_way(
+    basis: NoticeBasis[Standing], notices: Iterable[WayNotice], quiet: str | None
+) -> Iterator[Decision]:
+    """What is decided about windows, days away, and limited terms; ``quiet`` is of windows."""
+    windows = (WayKind.WINDOW_OPENS, WayKind.WINDOW_CLOSES)
+    for notice in notices:
+        about = (Kind(notice.kind.value), notice.subject_key, notice.day)
+        skipped = notice.skipped or (quiet if notice.kind in windows else None)
+        for key, late in basis.due_steps(about, notice.steps):
+            yield Decision(basis.standing, key, late or skipped)
 
 
 def _decide_for_cycle(

@@ -1,7 +1,8 @@
 """Which notices a person may switch off. Pure.
 
-Notices about a due date that is near or past, and about a lapse, are always sent, because an
-endorsement can be lost without them. All others are optional.
+Notices about a due date that is near or past, the last day to submit, the end of a limited term,
+and a lapse are always sent, because an endorsement can be lost without them. All others are
+optional.
 """
 
 from collections.abc import Collection, Iterable, Iterator
@@ -25,13 +26,16 @@ class OptionalNotice(StrEnum):
     MESSAGES = "messages"
 
 
-# A renewal's early reminders are optional; its others are always sent.
-ALWAYS_SENT = frozenset({Kind.RENEWAL, Kind.LAPSE})
+# A renewal's early reminders are optional; its others are always sent. The first day to submit is
+# early, and so is the end of days away.
+ALWAYS_SENT = frozenset({Kind.RENEWAL, Kind.LAPSE, Kind.WINDOW_CLOSES, Kind.TERM_ENDS})
 _BY_KIND = {
     Kind.MEMBERSHIP: OptionalNotice.MEMBERSHIP,
     Kind.CUTOFF: OptionalNotice.CUTOFF,
     Kind.RSC_WINDOW: OptionalNotice.RSC_WINDOW,
     Kind.REFERENCES: OptionalNotice.REFERENCES,
+    Kind.WINDOW_OPENS: OptionalNotice.EARLY,
+    Kind.ABSENCE_ENDS: OptionalNotice.EARLY,
 }
 
 

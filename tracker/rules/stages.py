@@ -152,8 +152,10 @@ def _derive_submitted(facts: WayFacts, today: date) -> Stage | None:
     if facts.submission == Stage.SUBMITTED:
         is_met = facts.status == Status.MET
         return Stage.SUBMITTED if is_met else Stage.NEEDS_ATTENTION
-    if facts.submission != Stage.ACCEPTED:
-        return None
+    return _derive_accepted(facts, today) if facts.submission == Stage.ACCEPTED else None
+
+
+def _derive_accepted(facts: WayFacts, today: date) -> Stage:
     if facts.cycle_ends_on is not None and facts.cycle_ends_on < today:
         return Stage.RENEWED
     return Stage.PASSED if facts.audit == Stage.PASSED else Stage.ACCEPTED

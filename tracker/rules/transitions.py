@@ -12,7 +12,7 @@ from typing import NamedTuple
 from tracker.rules.stages import Stage
 
 
-class Role(StrEnum):
+class Party(StrEnum):
     """Who moves a renewal on; the system does by evaluating it, or because time passes."""
 
     ENDORSEE = "endorsee"
@@ -93,7 +93,7 @@ class Transition(NamedTuple):
     act: Act
     sources: tuple[Stage, ...]
     target: Stage
-    by: Role
+    by: Party
     limit: Limit = Limit.NONE
     deed: Deed = Deed()
 
@@ -114,13 +114,13 @@ AWAY = (Stage.ON_LEAVE, Stage.INACTIVE, Stage.EMERITUS)
 def _by_endorsee(
     act: Act, sources: tuple[Stage, ...], target: Stage, limit: Limit, deed: Deed
 ) -> Transition:
-    return Transition(act, sources, target, Role.ENDORSEE, limit, deed)
+    return Transition(act, sources, target, Party.ENDORSEE, limit, deed)
 
 
 def _by_coordinator(
     act: Act, sources: tuple[Stage, ...], target: Stage, limit: Limit, deed: Deed
 ) -> Transition:
-    return Transition(act, sources, target, Role.COORDINATOR, limit, deed)
+    return Transition(act, sources, target, Party.COORDINATOR, limit, deed)
 
 
 def _by_system(
@@ -130,7 +130,7 @@ def _by_system(
     limit: Limit = Limit.NONE,
     deed: Deed = _NOTICE,
 ) -> Transition:
-    return Transition(act, sources, target, Role.SYSTEM, limit, deed)
+    return Transition(act, sources, target, Party.SYSTEM, limit, deed)
 
 
 def _describe_way() -> Iterator[Transition]:

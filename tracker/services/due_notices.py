@@ -15,7 +15,7 @@ from tracker.db.people import Endorsement
 from tracker.rulebooks import Rulebooks
 from tracker.rules.application.notices import decide_application
 from tracker.rules.notice_config import CutoffSteps, NoticeConfigs
-from tracker.rules.notices import Cutoff, Decision, decide
+from tracker.rules.notices import Cutoff, Decision, decide, decide_term
 from tracker.rules.notification_preferences import apply_preferences
 from tracker.rules.standing import Standing
 from tracker.services.application_facts import judge_applications
@@ -28,6 +28,7 @@ from tracker.services.notices import (
 )
 from tracker.services.notification_preferences import list_disabled_kinds_by_person
 from tracker.services.rsc_providers import Horizon, find_cutoffs
+from tracker.services.way_reminders import list_ending_terms
 
 # By person and provider rule.
 Cutoffs = Mapping[tuple[int, str], Sequence[Cutoff]]
@@ -57,6 +58,7 @@ def decide_for_people(day: NoticeDay, people: Sequence[int]) -> dict[int, list[D
     standings = list(judge_current(day.session, day.rulebooks, day.day_of, endorsement_ids=ids))
     decisions = [
         *decide_renewals(day, standings, cutoffs),
+        *_decide_terms(day, ids),
         *decide_applications(day, list_undecided_of_people(day.session, people), cutoffs),
     ]
     return group_by_person(day, decisions)
@@ -75,6 +77,23 @@ def decide_renewals(
             cutoffs.get((standing.facts.person_id, standing.plan.provider_rule or ""), ()),
             decided.get(standing.facts.subject_id, {}),
             day.day_of(standing.plan.association),
+        )
+
+
+def _decide_terms(day: NoticeDay, ids: Sequence[int]) -> Iterator[Decision]:
+    """The decisions that are due about limited terms that end before their renewal is due."""
+    standings = list(list_ending_terms(day.session, day.rulebooks, day.day_of, ids))
+    if not standings:
+        return
+    numbers = [standing.facts.subject_id for standing in standings]
+    decided = list_decided_for_endorsements(day.session, numbers, day.undelivered)
+    for standing in standings:
+        association = standing.plan.association
+        yield from decide_term(
+            day.configs.of(association),
+            standing,
+            decided.get(standing.facts.subject_id, {}),
+            day.day_of(association),
         )
 
 

@@ -70,9 +70,9 @@ def list_people_to_consider(
         return set(session.exec(endorsees))
     conditions: list[ColumnElement[bool]] = [col(StandingRow.judged_on) >= last]
     for step in config.renewal.steps:
-        conditions += [col(StandingRow.due_on).between(*_due_dates(last, as_of, step))]
+        conditions += [col(StandingRow.due_on).between(*due_dates(last, as_of, step))]
     for step in config.membership.steps:
-        conditions += [col(StandingRow.membership_until).between(*_due_dates(last, as_of, step))]
+        conditions += [col(StandingRow.membership_until).between(*due_dates(last, as_of, step))]
     reached = (
         select(Endorsement.person_id)
         .join(StandingRow, col(StandingRow.endorsement_id) == Endorsement.id)
@@ -81,7 +81,7 @@ def list_people_to_consider(
     people: set[int] = set(session.exec(reached))
     recent_from = config.provider_cutoff.recent_from(as_of)
     horizons = [
-        Horizon(recent_from, *_due_dates(last, as_of, -days))
+        Horizon(recent_from, *due_dates(last, as_of, -days))
         for days in config.provider_cutoff.before
     ]
     with_cutoffs = people_with_cutoffs(session, horizons)
@@ -90,7 +90,7 @@ def list_people_to_consider(
     return people
 
 
-def _due_dates(last: date, as_of: date, step: int) -> tuple[date, date]:
+def due_dates(last: date, as_of: date, step: int) -> tuple[date, date]:
     """The first and the last date whose ``step`` falls after ``last`` and not after ``as_of``."""
     return last + _DAY - step * _DAY, as_of - step * _DAY
 

@@ -20,7 +20,8 @@ from tracker.db.submissions import Submission
 from tracker.rulebooks import Rulebooks
 from tracker.rules.absence_rules import AbsenceKind, read_kind
 from tracker.rules.absences import find_absence
-from tracker.rules.stages import Stage, SubmissionWindow, WayFacts, derive_stage, find_window
+from tracker.rules.cycles import Cycle
+from tracker.rules.stages import Stage, WayFacts, derive_stage, find_window
 from tracker.rules.standing import Absence, Standing, Status
 from tracker.services.facts import Triple
 
@@ -56,14 +57,14 @@ class WayRecords:
     """What is stored about the way of renewals, beside their standings.
 
     Submissions are by endorsement and first day of the cycle, the others by endorsement.
-    ``windows`` keeps what was found: most renewals have the same few.
+    ``cycles`` keeps what was found: most renewals have the same few.
     """
 
     rulebooks: Rulebooks
     submissions: Mapping[tuple[int, date], LastSubmission]
     absences: Mapping[int, tuple[Absence, ...]]
     removals: Mapping[int, Stage]
-    windows: dict[Any, SubmissionWindow | None] = field(default_factory=dict)
+    cycles: dict[Any, Cycle | None] = field(default_factory=dict)
 
     def find_stage(self, standing: Standing, today: date) -> Stage | None:
         """The stage of a renewal that was judged just now; ``today`` is its legal day."""
@@ -82,7 +83,8 @@ class WayRecords:
         absence = None
         if leaves := self.absences.get(number):
             absence = _find_kind(leaves, renewal.status, renewal.due_on, today)
-        window = self._find_window(renewal)
+        cycle = self.find_cycle(renewal)
+        window = find_window(cycle, renewal.due_on) if cycle and renewal.due_on else None
         way = WayFacts(renewal.status, renewal.cycle_ends_on, window, absence=absence)
         key = (number, renewal.cycle_starts_on)
         return self._derive(way, number, key, renewal.ends_on, today)
@@ -104,19 +106,19 @@ class WayRecords:
             way = way._replace(has_ended=True)
         return derive_stage(way, today)
 
-    def _find_window(self, renewal: StoredRenewal) -> SubmissionWindow | None:
+    def find_cycle(self, renewal: StoredRenewal) -> Cycle | None:
+        """The cycle of a renewal that is submitted; None if nobody submits it."""
         association, category, starts_on = renewal.triple
-        if renewal.due_on is None or association not in self.rulebooks.submitting:
+        if association not in self.rulebooks.submitting:
             return None
-        # An endorsement that began before the cycle has the same window as the others.
+        # An endorsement that began before the cycle has the same cycle as the others.
         late = starts_on if starts_on > renewal.cycle_starts_on else None
-        key = (association, category, late, renewal.cycle_starts_on, renewal.due_on)
-        if key not in self.windows:
+        key = (association, category, late, renewal.cycle_starts_on)
+        if key not in self.cycles:
             day = max(renewal.cycle_starts_on, starts_on)
             plan = self.rulebooks.plan(association, category, starts_on, day)
-            cycle = plan.cycle if plan is not None and plan.is_submitted else None
-            self.windows[key] = find_window(cycle, renewal.due_on) if cycle else None
-        return self.windows[key]
+            self.cycles[key] = plan.cycle if plan is not None and plan.is_submitted else None
+        return self.cycles[key]
 
 
 def read_ways(

@@ -26,7 +26,7 @@ from tracker.db.submissions import Submission
 from tracker.rulebooks import Rulebooks, with_rulebook
 from tracker.rules.model import Rulebook
 from tracker.rules.stages import AuditVerdict, Stage
-from tracker.rules.transitions import TRANSITIONS, Act, Role, Transition, list_transitions
+from tracker.rules.transitions import TRANSITIONS, Act, Party, Transition, list_transitions
 from tracker.services.audit_decisions import ItemVerdict, record_verdicts
 from tracker.services.context import Actor, NotFound, Refused, ServiceContext
 from tracker.services.evaluation import days_at, evaluate_due, judge_all
@@ -122,7 +122,7 @@ class Way:
     def call(self, act: Act) -> None:
         """Call the service that the data names, as the person that it names."""
         transition = next(each for each in list_transitions(act) if each.deed.service)
-        context = self.context(FAY if transition.by is Role.ENDORSEE else KAI)
+        context = self.context(FAY if transition.by is Party.ENDORSEE else KAI)
         arguments = ARGUMENTS[act](self)
         service_of(transition)(context, *arguments.pop("", ()), **arguments)
 
@@ -166,7 +166,7 @@ class Way:
 def list_targets(act: Act, before: Stage) -> set[Stage]:
     """Where an act leads, and what the system makes of that in the same transaction."""
     found = {each.target for each in list_transitions(act) if before in each.sources}
-    by_system = [each for each in TRANSITIONS if each.by is Role.SYSTEM]
+    by_system = [each for each in TRANSITIONS if each.by is Party.SYSTEM]
     for _ in range(2):
         found |= {each.target for each in by_system if not found.isdisjoint(each.sources)}
     return found
@@ -316,7 +316,7 @@ def test_the_data_names_functions_that_exist() -> None:
 
 
 def test_every_service_in_the_data_is_called_here() -> None:
-    by_people = {each.act for each in TRANSITIONS if each.by is not Role.SYSTEM}
+    by_people = {each.act for each in TRANSITIONS if each.by is not Party.SYSTEM}
     assert by_people - NOT_YET == set(ARGUMENTS)
     assert {each.act for each in TRANSITIONS} == set(Act)
 

@@ -115,6 +115,10 @@ NOTICE_NAMES = {
     Kind.CUTOFF: "Provider reminder",
     Kind.RSC_WINDOW: "RSC window reminder",
     Kind.REFERENCES: "References reminder",
+    Kind.WINDOW_OPENS: "Reminder of the first day to submit",
+    Kind.WINDOW_CLOSES: "Reminder of the last day to submit",
+    Kind.ABSENCE_ENDS: "Reminder of the end of leave",
+    Kind.TERM_ENDS: "Reminder of the end of a limited term",
 }
 OUTCOMES = {
     "waiting": ("Waiting to be sent", "plain"),

@@ -23,7 +23,10 @@ from tracker.web.page_request import PersonPage
 router = APIRouter()
 # The name of each kind, and when it is sent.
 LABELS = {
-    OptionalNotice.EARLY: ("Early reminders", "Long before a due date, if something is missing"),
+    OptionalNotice.EARLY: (
+        "Early reminders",
+        "Long before a due date; when you can submit your renewal; before leave ends",
+    ),
     OptionalNotice.MEMBERSHIP: ("Membership", "Before your membership ends, and when it has ended"),
     OptionalNotice.CUTOFF: ("Providers", "Before sessions with a provider stop counting"),
     OptionalNotice.RSC_WINDOW: ("RSC window", "While you apply: before your RSC window closes"),

@@ -75,7 +75,7 @@ def _list_values(
         local_day(row.refused_at, time_zone) if row.refused_at else None,
         "yes" if row.has_signed_in else "no",
         "; ".join(row.marks),
-        format_stage(row.stage) if row.stage else None,
+        format_stage(row.stage),
         *(short.get(each) for each in requirement_ids),
     ]
 

@@ -15,7 +15,7 @@ from tracker.notifications.stage_text import (
 from tracker.rules.stages import Stage, as_endorsees_see, find_stage, find_window
 from tracker.rules.standing import Standing, Status
 from tracker.rules.transitions import AWAY, Act, may
-from tracker.services.stages import WayRecords
+from tracker.services.stages import LastSubmission, WayRecords
 from tracker.services.submissions import find_renewed_through
 
 _NO_WORDS_NEEDED = (Stage.OPEN, Stage.COMPLETE, Stage.LAPSED)
@@ -55,26 +55,40 @@ def view_stage(
     key = (standing.facts.subject_id, cycle.starts_on)
     last, way = submissions.get(key), ways.submissions.get(key)
     occasion = _read_occasion(standing, ways, last, is_own=is_own)
-    submit, review, audit = "", "", ""
-    is_excused = standing.status is Status.EXCUSED
-    if is_own and not is_excused and _may_submit(stage, occasion, today):
-        submit = f"/my-year/{key[0]}/{key[1]}/submit"
-    if not is_own and last is not None:
-        review = f"/coordinator/renewals/{last.id}"
-    if not is_own and way is not None and way.case_id is not None:
-        audit = f"/coordinator/audits/cases/{way.case_id}"
     name = "" if stage in _NO_WORDS_NEEDED else format_stage(stage)
-    described = stage
-    if stage in AWAY and not is_excused and occasion.window is not None:
-        described = find_stage(occasion.window, way.state if way else None, today)
-    words = describe_stage(described, occasion)
-    return StageView(stage, name, words, get_tone(stage), submit, review, audit)
+    words = _describe(standing, stage, occasion, way.state if way else None, today)
+    tone = get_tone(stage)
+    if not is_own:
+        return StageView(stage, name, words, tone, "", *_list_desk_paths(last, way))
+    submit = _find_form(standing, stage, occasion, today)
+    return StageView(stage, name, words, tone, submit, "", "")
 
 
-def _may_submit(stage: Stage, occasion: StageOccasion, today: date) -> bool:
-    if occasion.window is None or not may(Act.SUBMIT, stage):
-        return False
-    return occasion.window.opens_on <= today <= occasion.window.closes_on
+def _describe(
+    standing: Standing, stage: Stage, occasion: StageOccasion, state: str | None, today: date
+) -> str:
+    """The words; while somebody is away, the window is open as usual."""
+    if stage in AWAY and standing.status is not Status.EXCUSED and occasion.window:
+        stage = find_stage(occasion.window, state, today)
+    return describe_stage(stage, occasion)
+
+
+def _list_desk_paths(last: Submission | None, way: LastSubmission | None) -> tuple[str, str]:
+    """The pages of what was submitted, and of its audit; empty if there is none."""
+    review = f"/coordinator/renewals/{last.id}" if last else ""
+    has_audit = way is not None and way.case_id is not None
+    return review, f"/coordinator/audits/cases/{way.case_id}" if way and has_audit else ""
+
+
+def _find_form(standing: Standing, stage: Stage, occasion: StageOccasion, today: date) -> str:
+    """The form of an endorsee who can submit the renewal, and has a reason to; else empty."""
+    cycle, window = standing.plan.cycle, occasion.window
+    if cycle is None or window is None or standing.status is Status.EXCUSED:
+        return ""
+    is_open = window.opens_on <= today <= window.closes_on
+    if not is_open or not may(Act.SUBMIT, stage):
+        return ""
+    return f"/my-year/{standing.facts.subject_id}/{cycle.starts_on}/submit"
 
 
 def _read_occasion(
