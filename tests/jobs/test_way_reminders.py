@@ -11,6 +11,7 @@ from tests.rules.case_data import IMAGINED
 from tests.support.cast import ATTESTING, PAYING
 from tracker.rulebooks import Rulebooks, with_rulebook
 from tracker.rules.model import Rulebook
+from tracker.settings import Coordinator
 
 DAY = timedelta(days=1)
 FAY = f"{ATTESTING} IFS 2020-05-01"
@@ -119,3 +120,17 @@ def test_the_end_of_a_limited_term_is_announced(start: Start) -> None:
     assert mail.subject == "30 days left: your EIFS endorsement ends Feb 28"
     assert "Infant Family Specialist or Infant Mental Health Specialist" in mail.text
     assert decided(jobs, "term ends") == [(-30, ends_on, "sent")]
+
+
+def test_the_digest_speaks_of_windows_audits_and_fees(sqlite_url: str) -> None:
+    kai = Coordinator(email="kai@example.org", name="Kai", association=ATTESTING)
+    jobs = JobHarness(sqlite_url, rulebooks=books(ATTESTING, **WINDOW), coordinators=(kai,))
+    monday = date(2027, 11, 8)
+    with jobs.storing(morning(monday)) as people:
+        people.add("Fay", [FAY])
+    jobs.run(morning(monday))
+    [digest] = jobs.mails("digest")
+    assert "1 renewal not submitted, 0 submitted and not decided" in digest.text
+    assert "November 30, 2027" in digest.text
+    assert "the last day to submit a renewal" in digest.text
+    jobs.engine.dispose()

@@ -20,6 +20,7 @@ from tracker.notifications.attention_text import (
     format_attention_count,
     path_of_row,
 )
+from tracker.notifications.way_lines import list_way_lines, list_window_lines
 from tracker.rules.standing import Status
 from tracker.services.week import FailedMail, Week
 
@@ -40,9 +41,9 @@ def write_digest(week: Week, base_url: str, unsubscribe_url: str, most: int) -> 
         needs=_list_needs(week, base_url, most),
         more_needs=max(0, len(week.queue.open) - most),
         snoozed=len(week.queue.snoozed),
-        changes=(_write_changes(week),),
+        changes=(_write_changes(week), *list_way_lines(week.way)),
         trend=_write_trend(week),
-        ahead=(*_list_cutoffs(week), *_list_endings(week, most)),
+        ahead=(*list_window_lines(week.way), *_list_cutoffs(week), *_list_endings(week, most)),
         bounced=_list_failed(week.bounced),
         more_bounced=max(0, len(week.bounced) - _MOST_FAILED),
         unsent=_list_failed(week.unsent),

@@ -21,6 +21,7 @@ from tracker.services.cutoffs import CutoffAhead, list_cutoffs
 from tracker.services.dashboard import count_renewals, is_listed
 from tracker.services.endings import EndingEndorsement, list_endings
 from tracker.services.run_ledger import CAUGHT_UP, list_failures, list_runs_since
+from tracker.services.way_counts import WayCounts, count_way
 
 _DAY = timedelta(days=1)
 _WEEK = timedelta(days=7)
@@ -81,6 +82,7 @@ class Week:
     cutoffs: Sequence[CutoffAhead]
     endings: Sequence[EndingEndorsement]
     earlier: Sequence[WeekFigures]
+    way: WayCounts = WayCounts()  # noqa: RUF009 - nothing changes it
 
     @property
     def first(self) -> date:
@@ -171,6 +173,7 @@ def count_week(
         cutoffs=list_cutoffs(session, association, monday, recent_months),
         endings=list_endings(session, rulebooks, association, lambda _: as_of),
         earlier=_list_earlier(runs, monday),
+        way=count_way(session, rulebooks, association, as_of),
     )
 
 

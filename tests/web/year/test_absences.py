@@ -112,7 +112,8 @@ def test_letters_say_what_is_excused() -> None:
 
 def test_rules_about_leave_in_words() -> None:
     resting = IMAGINED.associations["RESTING"]
-    before_2025, leave, inactive = (format_absence_rule(resting, r) for r in resting.absences)
+    rules = [format_absence_rule(resting, rule) for rule in resting.absences]
+    before_2025, leave, inactive, emeritus = rules
     assert before_2025 == (
         "For each whole month of leave in the cycle, fewer hours are required (Training). It lasts "
         "at least 28 days and at most 12 months. It is possible at most once in a cycle."
@@ -126,6 +127,10 @@ def test_rules_about_leave_in_words() -> None:
         "Inactive status that includes the due date excuses what is missing (Training and "
         "Reflective supervision). It lasts at least 12 months and at most 36 months. It is "
         "possible at most once in 2 cycles."
+    )
+    assert emeritus == (
+        "Emeritus status that includes the due date excuses everything, and needs no last day. It "
+        "is for endorsements that were held for at least 5 years."
     )
     (returning,) = [r for r in resting.requirements if r.id == "training.return"]
     assert "only in the cycle in which inactive status ended" in describe_terms(resting, returning)
