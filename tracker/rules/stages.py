@@ -175,5 +175,11 @@ def _derive_unsubmitted(facts: WayFacts, today: date, *, is_over: bool) -> Stage
 
 
 def as_endorsees_see(stage: Stage | None) -> Stage | None:
-    """The stage as its endorsee sees it: nobody knows of a draw until documents are requested."""
+    """The stage as its endorsee sees it.
+
+    Nobody knows of a draw until documents are requested, and only coordinators have to attend to
+    what is submitted.
+    """
+    if stage is Stage.NEEDS_ATTENTION:
+        return Stage.SUBMITTED
     return Stage.ACCEPTED if stage is Stage.DRAWN else stage

@@ -176,7 +176,10 @@ def _read(session: Session, rulebooks: Rulebooks, wanted: Sequence[Any]) -> WayR
 
 
 def _read_removals(session: Session, conditions: Sequence[Any]) -> dict[int, Stage]:
-    """Endorsements that were removed after a lapse, or reinstated since. None can be yet."""
+    """By endorsement: that it was removed after a lapse, or that it was reinstated since.
+
+    None can be yet: this is the place for it, and all that depends on it.
+    """
     del session, conditions
     return {}
 

@@ -54,6 +54,13 @@ def test_a_complete_renewal_is_accepted_and_mailed(web: WebClient) -> None:
     assert "There is nothing else to do." in mail
 
 
+def test_a_renewal_that_waits_is_no_longer_ready_to_submit(web: WebClient) -> None:
+    page = text_of(submit(web, signed=["ethics"]).get("/my-year"))
+    assert "Your renewal is submitted." in page
+    assert "ATTESTING looks at what is missing." in page
+    assert "Needs attention" not in page
+
+
 def test_what_is_missing_is_named_beside_its_field(web: WebClient) -> None:
     fay = web.visit(FAY)
     answer = fay.post(f"{path_of(web)}/submit", {"signed": ["hours"], "form_key": "a" * 32})

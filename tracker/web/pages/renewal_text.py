@@ -58,7 +58,9 @@ def format_headline(standing: Standing, today: date, *, is_own: bool = True) -> 
     if standing.status is Status.LAPSED:
         return f"Lapsed: {missing} missing for {format_cycle(cycle)}."
     by = f" by {_format_due(standing.due_on, today)}" if standing.due_on else ""
-    return f"{_format_to_go(short, membership)}{by}."
+    to_go = f"{_format_to_go(short, membership)}{by}."
+    whose = "Your" if is_own else "Their"
+    return to_go if standing.facts.submitted is None else f"{whose} renewal is submitted."
 
 
 def _format_to_go(short: Sequence[ShortRequirement], membership: str) -> str:
