@@ -17,7 +17,8 @@ from tracker.rules.model import Organization, ProviderRule, Rulebook
 from tracker.rules.notice_config import NoticeConfigs, NoticesFile
 from tracker.rules.parse import RulebookProblem, parse, parse_organizations, parse_rulebook
 from tracker.rules.plan import ApplicationPlan, RenewalPlan, plan_application, plan_renewal
-from tracker.rules.requirement import MEMBERSHIP_KINDS
+from tracker.rules.removal_rules import ReinstatementRule, RemovalRule, block_on
+from tracker.rules.requirement import MEMBERSHIP_KINDS, Purpose
 from tracker.rules.similar_names import suggest
 from tracker.rules.toml_lines import TomlLines
 from tracker.settings import Settings, SettingsError
@@ -178,9 +179,25 @@ class Rulebooks:
         return plan_renewal(self.associations[association], category, cycle, held_years)
 
     @lru_cache(maxsize=4_096)  # noqa: B019
-    def application_plan(self, association: str, category: str, day: date) -> ApplicationPlan:
-        """What an application for a category requires, as the rules stand on ``day``."""
-        return plan_application(self.associations[association], category, day)
+    def application_plan(
+        self, association: str, category: str, day: date, purpose: Purpose = "application"
+    ) -> ApplicationPlan:
+        """What an application, or a reinstatement, requires, as the rules stand on ``day``."""
+        return plan_application(self.associations[association], category, day, purpose)
+
+    def removal_rule(self, association: str, grace_ends_on: date) -> RemovalRule | None:
+        """By which rule what lapsed after ``grace_ends_on`` is removed; None if by none."""
+        rule = block_on(self.associations[association].removals, grace_ends_on)
+        return rule if rule and rule.removed else None
+
+    def reinstatement_rule(
+        self, association: str, category: str, removed_on: date
+    ) -> ReinstatementRule | None:
+        """How someone removed on a day comes back; None if they have to apply anew."""
+        rulebook = self.associations[association]
+        rule = block_on(rulebook.reinstatements, removed_on)
+        has_rules = bool(rulebook.requirements_of(category, "reinstatement"))
+        return rule if rule and rule.allowed and has_rules else None
 
 
 def load_rulebooks(folder: Path) -> Rulebooks:

@@ -55,7 +55,9 @@ def _print_summary(rulebooks: Rulebooks) -> None:
         parts = [format_count(len(rulebook.categories), "category", "categories")]
         for purpose in PURPOSES:
             ruled = [c for c in rulebook.categories if rulebook.requirements_of(c, purpose)]
-            parts.append(f"{purpose} rules for {', '.join(ruled) or 'none'}")
+            # Few associations reinstate.
+            if ruled or purpose != "reinstatement":
+                parts.append(f"{purpose} rules for {', '.join(ruled) or 'none'}")
         parts.append(format_count(len(rulebook.interpretations), "interpretation"))
         sys.stdout.write(f"{rulebook.id}: {'; '.join(parts)}\n")
 

@@ -6,9 +6,10 @@ from sqlalchemy import CheckConstraint, Index, UniqueConstraint
 from sqlmodel import Field, SQLModel
 
 from tracker.db.types import IDS_NEVER_REUSED, Instant
-from tracker.rules.requirement import LEVELS, PAY, POSITION_AGES
+from tracker.rules.requirement import LEVELS, PAY, POSITION_AGES, Purpose
 
 UNDECIDED = ("open", "submitted")
+APPLICATION, REINSTATEMENT = "application", "reinstatement"
 STATES = (*UNDECIDED, "endorsed", "declined", "withdrawn")
 TRANSCRIPTS = ("none", "unofficial", "official")
 
@@ -16,15 +17,18 @@ TRANSCRIPTS = ("none", "unofficial", "official")
 class Application(SQLModel, table=True):
     """One person's application for a category at one association.
 
-    ``decided_on`` is the day on which it was endorsed, declined or withdrawn; the endorsement
-    that comes of it begins on that day. ``answer`` is the reason for the applicant if it was
-    declined.
+    Its ``purpose`` is to become endorsed, or to be reinstated after a removal. ``decided_on`` is
+    the day on which it was endorsed, declined or withdrawn; the endorsement that comes of it begins
+    on that day. ``answer`` is the reason for the applicant if it was declined.
     """
 
     __tablename__ = "application"
     __table_args__ = (
         UniqueConstraint("person_id", "association", "category", "opened_on"),
         CheckConstraint(f"state IN {STATES}", name="application_state"),
+        CheckConstraint(
+            f"purpose IN ('{APPLICATION}', '{REINSTATEMENT}')", name="application_purpose"
+        ),
         CheckConstraint(
             "(decided_on IS NULL) = (state IN ('open', 'submitted'))", name="application_decided"
         ),
@@ -43,6 +47,20 @@ class Application(SQLModel, table=True):
     decided_on: date | None = None
     state: str = Field(default="open", max_length=10)
     answer: str | None = Field(default=None, max_length=500)
+    # Rows removed before there were reinstatements come back without one.
+    purpose: str = Field(
+        default=APPLICATION, max_length=20, sa_column_kwargs={"server_default": APPLICATION}
+    )
+
+    @property
+    def is_reinstatement(self) -> bool:
+        """Whether it asks for a reinstatement."""
+        return self.purpose == REINSTATEMENT
+
+    @property
+    def plan_purpose(self) -> Purpose:
+        """The purpose by whose requirements it is judged."""
+        return "reinstatement" if self.is_reinstatement else "application"
 
     @property
     def is_decided(self) -> bool:

@@ -8,6 +8,7 @@ from sqlmodel import Field, SQLModel
 from tracker.db.types import IDS_NEVER_REUSED, Instant
 from tracker.rules.requirement import INDIVIDUAL, MEMBERSHIP_KINDS
 
+REMOVED = "removed"
 DEGREES = ("none", "associate", "bachelor", "master", "doctorate")
 
 
@@ -54,11 +55,16 @@ class MailOff(SQLModel, table=True):
 
 
 class Endorsement(SQLModel, table=True):
-    """One person's category at one association, and the days on which it is valid."""
+    """One person's category at one association, and the days on which it is valid.
+
+    ``ended_as`` is "removed" if the association removed it after a lapse; None if it goes on, or
+    ended in any other way. One that is reinstated is another row.
+    """
 
     __tablename__ = "endorsement"
     __table_args__ = (
         UniqueConstraint("person_id", "association", "category", "starts_on"),
+        CheckConstraint(f"ended_as IN ('{REMOVED}')", name="endorsement_ended_as"),
         _ends_after_start("endorsement"),
         Index("endorsement_window", "association", "category", "starts_on"),
         IDS_NEVER_REUSED,
@@ -69,6 +75,7 @@ class Endorsement(SQLModel, table=True):
     category: str = Field(max_length=40)
     starts_on: date
     ends_on: date | None = None
+    ended_as: str | None = Field(default=None, max_length=10)
 
 
 class AssociationStart(SQLModel, table=True):

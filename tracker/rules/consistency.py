@@ -21,6 +21,7 @@ from tracker.rules.fee_checks import list_fee_problems, list_repetitions
 from tracker.rules.fees import Fee, FeeValue
 from tracker.rules.model import CycleScheme, Interpretation, Rulebook
 from tracker.rules.plan import cap_in_force, value_in_force
+from tracker.rules.removal_checks import list_removal_problems
 from tracker.rules.requirement import (
     HOURS,
     MONTHS_IN_YEAR,
@@ -42,8 +43,7 @@ _ENOUGH_CYCLES = 8
 # The parts of a rulebook that name others.
 _NAMING = (
     *("categories", "interpretations", "cycles", "absences", "providers", "requirements"),
-    "fees",
-    "certificates",
+    *("fees", "certificates", "removals", "reinstatements"),
     "ratings",
     "advice",
 )
@@ -106,6 +106,10 @@ class ConsistencyCheck:
         self._check_years_held()
         self._check_absences()
         self._check_ratings()
+        self.problems += list_removal_problems(self.rulebook, self.data, self.numbers)
+        self._check_renewals()
+
+    def _check_renewals(self) -> None:
         for number, requirement in self._number("requirements", self.rulebook.requirements):
             if requirement.of == "renewal":
                 key = f"requirements[{number}]"
@@ -116,7 +120,8 @@ class ConsistencyCheck:
                     self._check_cap(f"{key}.caps[{place}]", cap, requirement)
                 self._check_return(f"{key}.asked_of", requirement)
         for number, fee in self._number("fees", self.rulebook.fees):
-            self._check_days(f"fees[{number}]", fee)
+            if fee.of == "renewal":
+                self._check_days(f"fees[{number}]", fee)
 
     def _check_all_names(self) -> None:
         for field in _NAMING:

@@ -22,6 +22,7 @@ from tracker.rules.model import AcceptedProvider, Interpretation, Rulebook
 from tracker.rules.plan import cap_in_force
 from tracker.rules.reasons import format_reason
 from tracker.rules.registry import describe_registry
+from tracker.rules.removal_description import list_removal_lines, list_removal_section
 from tracker.rules.requirement import (
     MEMBERSHIP_KINDS,
     PURPOSES,
@@ -31,6 +32,7 @@ from tracker.rules.requirement import (
     Requirement,
     Source,
     Value,
+    WindowRule,
     WorkRule,
 )
 
@@ -163,6 +165,7 @@ def describe_rulebook(rulebook: Rulebook, accepted: Mapping[str, tuple[str, ...]
         sections["Cycles"].append(line + _see(scheme.interpretation))
     sections["Leave and inactive status"] = list(_absences(rulebook))
     sections["Certificates"] = list(_certificates(rulebook))
+    sections |= list_removal_section(rulebook)
     sections["Qualified providers"] = list(_providers(rulebook))
     sections["Memberships"] = memberships = []
     for name, rule in rulebook.memberships.items():
@@ -240,6 +243,8 @@ def _list_citations(rulebook: Rulebook) -> list[tuple[str | None, str]]:
     sources: list[Source | Interpretation] = [*_list_sources_of_values(rulebook)]
     sources += [absence.source for absence in rulebook.absences if absence.source]
     sources += [rule.source for rule in rulebook.certificates if rule.source]
+    dated = (*rulebook.removals, *rulebook.reinstatements)
+    sources += [block.source for block in dated if block.source]
     sources += [question.source for question in rulebook.ratings]
     sources += [advice.source for advice in rulebook.advice]
     sources += rulebook.interpretations
@@ -277,6 +282,7 @@ def _document_section(rulebook: Rulebook, here: Source) -> Lines:
 
 def _shared_rules(rulebook: Rulebook, here: Source) -> Lines:
     """The rules of a section that are not about a category."""
+    yield from list_removal_lines(rulebook, here)
     for absence in rulebook.absences:
         if absence.source == here:
             yield f"absences {absence.kind}: {format_absence_rule(rulebook, absence)}"
@@ -295,7 +301,7 @@ def _rules_of_category(rulebook: Rulebook, here: Source, category: str) -> Lines
         if category in requirement.categories:
             yield from _values_for_category(rulebook, requirement, here, category)
             yield from _limits_of(requirement, here)
-    for fee in rulebook.fees_of(category):
+    for fee in [f for f in rulebook.fees if category in f.categories]:
         yield from describe_fee(fee, here, rulebook.currency_code)
     yield from _ratings_for_category(rulebook, here, category)
     yield from _advice_for_category(rulebook, here, category)
@@ -418,7 +424,8 @@ def _alternatives(rulebook: Rulebook, requirement: Requirement) -> Lines:
         return
     for other in rulebook.requirements:
         has_category = not set(other.categories).isdisjoint(requirement.categories)
-        if other.either == requirement.either and other is not requirement and has_category:
+        is_alternative = (other.of, other.either) == (requirement.of, requirement.either)
+        if is_alternative and other is not requirement and has_category:
             yield f"not needed if “{other.label}” is met, or if the reviewers accept it"
 
 
@@ -435,13 +442,21 @@ def _hours_terms(rulebook: Rulebook, requirement: Requirement) -> Lines:
         yield f"with a provider who is, on the day of the session: {rule.says}"
     yield from describe_sessions(requirement)
     if window := requirement.window:
-        if window.months:
-            span = f"span of {window.months} months"
-            yield f"sessions count only within the best {span}"
-        if window.after:
-            yield f"sessions count from the day of {LEVEL_NAMES[window.after]} or a higher degree"
-        if window.while_giving:
-            yield "sessions count on days on which the applicant provided RSC to others"
+        yield from _window_terms(window, requirement)
+
+
+def _window_terms(window: WindowRule, requirement: Requirement) -> Lines:
+    if window.since:
+        yield "sessions count starting on the day of the removal"
+    elif window.months and requirement.of == "reinstatement":
+        months = format_count(window.months, "month")
+        yield f"sessions of the {months} before the reinstatement is submitted count"
+    elif window.months:
+        yield f"sessions count only within the best span of {window.months} months"
+    if window.after:
+        yield f"sessions count from the day of {LEVEL_NAMES[window.after]} or a higher degree"
+    if window.while_giving:
+        yield "sessions count on days on which the applicant provided RSC to others"
 
 
 def _education_terms(education: EducationRule) -> Lines:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from tracker.rules.fees import Fee, FeeValue
 from tracker.rules.model import Rulebook
 from tracker.rules.plan import value_in_force
-from tracker.rules.requirement import Requirement, Value
+from tracker.rules.requirement import PURPOSES, Requirement, Value
 
 
 def list_repetitions(names: Iterable[str]) -> list[str]:
@@ -18,21 +18,21 @@ def list_repetitions(names: Iterable[str]) -> list[str]:
 def list_fee_problems(rulebook: Rulebook, category: str) -> list[tuple[str, str]]:
     """What is wrong with the fees of one category, each with its key.
 
-    An id names one fee of a category, a fee is due with a renewal, and a payment is required only
-    while there is a fee to pay.
+    An id names one fee of a category, a fee is due with a renewal or a reinstatement, and a payment
+    is required only while there is a fee to pay.
     """
-    fees = rulebook.fees_of(category)
-    requirements = rulebook.requirements_of(category)
     key = f"fees of {category}"
-    problems = [(key, reason) for reason in list_repetitions(fee.id for fee in fees)]
-    if fees and not requirements:
-        problems.append(
-            (key, f"{category} has no renewal requirements, so that no fee is ever due")
-        )
-    key = f"renewal requirements of {category}"
-    return problems + [
-        (f"{key}{name}", reason) for name, reason in _check_paid(requirements, fees, category)
-    ]
+    ids = [fee.id for purpose in PURPOSES for fee in rulebook.fees_of(category, purpose)]
+    problems = [(key, reason) for reason in list_repetitions(ids)]
+    for purpose in PURPOSES:
+        fees = rulebook.fees_of(category, purpose)
+        requirements = rulebook.requirements_of(category, purpose)
+        if fees and not requirements:
+            reason = f"{category} has no {purpose} requirements, so that no fee is ever due"
+            problems.append((key, reason))
+        for name, reason in _check_paid(requirements, fees, category):
+            problems.append((f"{purpose} requirements of {category}{name}", reason))
+    return problems
 
 
 def _check_paid(

@@ -1,4 +1,4 @@
-"""Fees of renewals: their form in a rulebook, and what is due of one on a day. Pure.
+"""Fees of renewals and reinstatements: their form in a rulebook, and what is due on a day. Pure.
 
 Amounts are whole cents (hundredths of the currency). Whether a renewal's fee is paid can be one of
 its requirements; how much money is owed is never part of its standing.
@@ -88,14 +88,14 @@ class FeeValue(StrictModel):
 
 
 class Fee(StrictModel):
-    """A fee of the renewals of certain categories, by date.
+    """A fee of the renewals, or of the reinstatements, of certain categories, by date.
 
     ``how_to_pay`` is shown to those who owe it. The same ``id`` may be given again for other
     categories that owe another amount.
     """
 
     id: Key
-    of: Literal["renewal"] = "renewal"
+    of: Literal["renewal", "reinstatement"] = "renewal"
     label: Text
     categories: tuple[Key, ...] = Field(min_length=1)
     how_to_pay: Text
@@ -105,6 +105,13 @@ class Fee(StrictModel):
     @model_validator(mode="after")
     def _values_in_order(self) -> Self:
         require_order("values", [value.starts_from for value in self.values])
+        return self
+
+    @model_validator(mode="after")
+    def _is_late_only_if_due(self) -> Self:
+        if self.of == "reinstatement" and any(value.late_amount for value in self.values):
+            message = "a reinstatement has no due date: remove late_amount and what goes with it"
+            raise ValueError(message)
         return self
 
     def value_on(self, day: date) -> FeeValue | None:
@@ -221,7 +228,8 @@ def describe_fee(fee: Fee, here: Source, currency: str) -> Iterator[str]:
     values = [value for value in fee.values if value.source == here]
     if values:
         see = f" (interpretation: {fee.interpretation})" if fee.interpretation else ""
-        yield f"fee {fee.id}: {fee.label}{see}"
+        purpose = f" ({fee.of})" if fee.of != "renewal" else ""
+        yield f"fee {fee.id}{purpose}: {fee.label}{see}"
         for value in values:
             yield f"  from {format_date(value.starts_from)}: {format_fee(value, currency)}"
         yield f"  how to pay: {fee.how_to_pay}"

@@ -19,6 +19,7 @@ from tracker.rules.fees import Fee
 from tracker.rules.membership import MembershipRule
 from tracker.rules.month_days import MonthDay, WindowDay
 from tracker.rules.registry import Registry
+from tracker.rules.removal_rules import ReinstatementRule, RemovalRule
 from tracker.rules.requirement import (
     MONTHS_IN_YEAR,
     Day,
@@ -427,6 +428,8 @@ class Rulebook(StrictModel):
     documents: dict[Key, Document] = Field(default_factory=dict)
     cycles: tuple[CycleScheme, ...] = ()
     absences: tuple[AbsenceRule, ...] = ()
+    removals: tuple[RemovalRule, ...] = ()
+    reinstatements: tuple[ReinstatementRule, ...] = ()
     providers: dict[Key, ProviderRule] = Field(default_factory=dict)
     memberships: dict[Key, MembershipRule] = Field(default_factory=dict)
     services: dict[Key, Text] = Field(default_factory=dict)
@@ -491,6 +494,12 @@ class Rulebook(StrictModel):
     def _cycles_in_order(cls, cycles: tuple[CycleScheme, ...]) -> tuple[CycleScheme, ...]:
         require_order("cycles", [scheme.starts_from for scheme in cycles])
         return cycles
+
+    @model_validator(mode="after")
+    def _removals_in_order(self) -> Self:
+        require_order("removals", [rule.starts_from for rule in self.removals])
+        require_order("reinstatements", [rule.starts_from for rule in self.reinstatements])
+        return self
 
     @field_validator("absences")
     @classmethod
@@ -559,12 +568,12 @@ class Rulebook(StrictModel):
     def requirements_of(
         self, category: str, purpose: Purpose = "renewal"
     ) -> tuple[Requirement, ...]:
-        """The requirements of a category's renewal, or application, in the file's order."""
+        """The requirements of a category for one purpose, in the file's order."""
         return tuple(r for r in self.requirements if r.of == purpose and category in r.categories)
 
-    def fees_of(self, category: str) -> tuple[Fee, ...]:
-        """The fees of a category's renewal, in the file's order."""
-        return tuple(fee for fee in self.fees if category in fee.categories)
+    def fees_of(self, category: str, purpose: Purpose = "renewal") -> tuple[Fee, ...]:
+        """The fees of a category's renewal, or reinstatement, in the file's order."""
+        return tuple(f for f in self.fees if f.of == purpose and category in f.categories)
 
     def renewal_ids(self, category: str) -> list[str]:
         """The ids of what a category's renewals can require, with those of single years.

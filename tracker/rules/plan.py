@@ -9,10 +9,10 @@ from functools import cached_property
 from tracker.formatting import format_list, format_ordinal, hours_word
 from tracker.rules.absence_rules import AbsenceKind
 from tracker.rules.cycles import Cycle, CycleYear, list_years
-from tracker.rules.fees import PlannedFee
+from tracker.rules.fees import Fee, FeeValue, PlannedFee
 from tracker.rules.membership import MembershipGrace
 from tracker.rules.model import ProviderRule, Rulebook
-from tracker.rules.requirement import HOURS, Cap, Requirement, SessionFormat, Value
+from tracker.rules.requirement import HOURS, Cap, Purpose, Requirement, SessionFormat, Value
 
 _HOURS, _MONTHS = "hours", "months"
 _UNITS = {
@@ -236,7 +236,19 @@ class RenewalPlan(Plan):
 
 @dataclass(frozen=True, eq=False)
 class ApplicationPlan(Plan):
-    """What an application requires; it has no requirements if the category has no rules."""
+    """What an application or a reinstatement requires; nothing if the category has no rules.
+
+    ``fees`` are what a reinstatement costs; an application has none.
+    """
+
+    purpose: Purpose = "application"
+    fees: tuple[PlannedFee, ...] = ()
+
+    @cached_property
+    def counts_recent_hours(self) -> bool:
+        """Whether it takes `ApplicationFacts.days` to judge it."""
+        is_reinstatement = self.purpose == "reinstatement"
+        return is_reinstatement and any(r.is_of_sessions for r in self.requirements)
 
 
 def plan_renewal(
@@ -265,24 +277,34 @@ def plan_renewal(
 
 
 def _plan_fees(rulebook: Rulebook, category: str, cycle: Cycle) -> tuple[PlannedFee, ...]:
-    planned = []
-    for fee in rulebook.fees_of(category):
-        value = fee.value_on(cycle.starts_on)
-        if value and value.amount is not None and fee.value_on(cycle.ends_on):
-            document = rulebook.documents[value.source.document].title
-            planned.append(
-                PlannedFee(fee.id, fee.label, fee.how_to_pay, value.amount, value, document)
-            )
-    return tuple(planned)
+    return tuple(
+        _plan_fee(rulebook, fee, value, value.amount)
+        for fee in rulebook.fees_of(category)
+        if (value := fee.value_on(cycle.starts_on))
+        and value.amount is not None
+        and fee.value_on(cycle.ends_on)
+    )
 
 
-def plan_application(rulebook: Rulebook, category: str, day: date) -> ApplicationPlan:
-    """Read ``rulebook`` for an application, as its rules stand on ``day``."""
+def _plan_fee(rulebook: Rulebook, fee: Fee, value: FeeValue, amount: int) -> PlannedFee:
+    document = rulebook.documents[value.source.document].title
+    return PlannedFee(fee.id, fee.label, fee.how_to_pay, amount, value, document)
+
+
+def plan_application(
+    rulebook: Rulebook, category: str, day: date, purpose: Purpose = "application"
+) -> ApplicationPlan:
+    """Read ``rulebook`` for an application, or a reinstatement, as its rules stand on ``day``."""
     planned = []
-    for rule in rulebook.requirements_of(category, "application"):
+    for rule in rulebook.requirements_of(category, purpose):
         if value := value_in_force(rule, day, category):
             planned.append(_plan_requirement(rulebook, rule, value, Fraction(1)))
-    return ApplicationPlan(rulebook, category, tuple(planned))
+    fees = []
+    for fee in rulebook.fees_of(category, purpose):
+        due = fee.value_on(day)
+        if due and due.amount is not None:
+            fees.append(_plan_fee(rulebook, fee, due, due.amount))
+    return ApplicationPlan(rulebook, category, tuple(planned), purpose, tuple(fees))
 
 
 def value_in_force(

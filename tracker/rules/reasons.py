@@ -131,6 +131,9 @@ SENTENCES = {
     "alternative_met": "{label} is enough",
     "alternative_for_review": "{label} is enough if the reviewers agree",
     "window": "{starts_on} to {ends_on}",
+    # On what hours count for a reinstatement.
+    "last_months": "sessions of the last {months} count",
+    "since_removal": "sessions on {day} or later count",
     "references": "{received} received, {waiting} waiting",
     "idle_reference": "{idle} of them does not fit any remaining place",
     "idle_references": "{idle} of them do not fit any remaining place",

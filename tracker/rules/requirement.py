@@ -86,8 +86,8 @@ SessionFormat = Literal["individual", "group", "peer"]
 FORMATS: tuple[SessionFormat, ...] = get_args(SessionFormat)
 # The service of a position that provides RSC to others, as every rulebook names it.
 RSC_SERVICE = "rsc"
-# What a rule is about: staying endorsed, or becoming endorsed.
-Purpose = Literal["renewal", "application"]
+# What a rule is about: staying endorsed, becoming endorsed, or coming back after a removal.
+Purpose = Literal["renewal", "application", "reinstatement"]
 PURPOSES: tuple[Purpose, ...] = get_args(Purpose)
 # What is counted in hours.
 HOURS = ("training", "rsc")
@@ -109,7 +109,7 @@ _GOES_WITH = {
 _RENEWAL_COUNTS = (*HOURS, "membership", "signed", "submitted", "paid")
 _ONLY_RENEWALS = {
     "submitted": "an application is submitted anyway",
-    "paid": "fees are those of renewals",
+    "paid": "fees are those of renewals and reinstatements",
 }
 # What a signed statement can stand for.
 _ATTESTABLE = (*HOURS, "membership")
@@ -202,13 +202,17 @@ class ReferenceRule(StrictModel):
 
 
 class WindowRule(StrictModel):
-    """Which RSC sessions count: those of the best span of ``months``, after a degree.
+    """Which sessions count. For an application: the RSC of the best span of ``months``.
 
     ``after`` and ``or_after`` are as in `WorkRule`. ``while_giving`` counts only sessions on days
     on which the applicant had a position that provides RSC to others.
+
+    For a reinstatement: those of the ``months`` that end on the day on which it is submitted (until
+    then, today), or those since the day of the removal.
     """
 
     months: int | None = Field(strict=True, default=None, ge=1, le=120)
+    since: Literal["removal"] | None = None
     after: Degree | None = None
     or_after: tuple[Level, ...] = ()
     while_giving: StrictBool = False
@@ -216,7 +220,7 @@ class WindowRule(StrictModel):
     @model_validator(mode="after")
     def _limits_something(self) -> Self:
         require_company("or_after", self.or_after, "after", self.after)
-        if not (self.months or self.after or self.while_giving):
+        if not (self.months or self.after or self.while_giving or self.since):
             message = "limits nothing: write months, after, or while_giving, or remove it"
             raise ValueError(message)
         return self
@@ -308,7 +312,7 @@ class Cap(StrictModel):
 
 
 class Requirement(StrictModel):
-    """What renewals, or applications, of certain categories require, by date.
+    """What renewals, applications, or reinstatements of certain categories require, by date.
 
     ``formats`` are the formats of the RSC sessions that count (none given: any), ``caps`` limit
     how many hours of a kind count. ``each_year`` requires the membership, the hours, or the months
@@ -391,8 +395,9 @@ class Requirement(StrictModel):
         if self.topic and self.counts not in HOURS:
             message = "a topic is a part of hours: counts must be training or rsc"
             raise ValueError(message)
-        if self.window and self.counts != "rsc":
-            message = "a window is about RSC hours: counts must be rsc"
+        windowed = HOURS if self.of == "reinstatement" else ("rsc",)
+        if self.window and self.counts not in windowed:
+            message = f"a window is about hours: counts must be {' or '.join(windowed)}"
             raise ValueError(message)
         return self
 
@@ -416,10 +421,9 @@ class Requirement(StrictModel):
                 raise ValueError(message)
         by_years = any(value.held_years for value in self.values)
         only_renewals = self.each_year or self.attested_by or self.asked_of != "everyone"
-        if self.of == "application" and (only_renewals or by_years):
+        if self.of != "renewal" and (only_renewals or by_years):
             message = (
-                "each_year, attested_by, asked_of, and held_years go with renewals: remove them "
-                "from an application"
+                "each_year, attested_by, asked_of, and held_years go with renewals: remove them"
             )
             raise ValueError(message)
         return self
@@ -559,8 +563,8 @@ class Requirement(StrictModel):
     def _months_stand_alone(self) -> Self:
         if not any(value.months for value in self.values):
             return self
-        if self.of == "application":
-            message = "months go with renewals: an application has a window"
+        if self.of != "renewal":
+            message = "months go with renewals: others have a window"
         elif any(value.hours for value in self.values):
             message = "months and hours are two requirements: write another one with its own id"
         elif self.caps:

@@ -26,6 +26,8 @@ from tracker.rules.description import (
 from tracker.rules.fees import Fee, format_fee
 from tracker.rules.model import CycleScheme, ProviderRule, Rulebook
 from tracker.rules.notice_config import NoticeConfig
+from tracker.rules.removal_description import describe_removals
+from tracker.rules.removal_rules import ReinstatementRule, RemovalRule
 from tracker.rules.requirement import Purpose, Requirement, Source, Value
 
 _DAY = timedelta(days=1)
@@ -113,6 +115,7 @@ class Topic(StrEnum):
     CYCLE = "cycle"
     ABSENCE = "absence"
     CERTIFICATE = "certificate"
+    REMOVAL = "removal"
     PROVIDERS = "providers"
     REFERENCES = "references"
     RATING = "rating"
@@ -145,6 +148,7 @@ def list_changes_ahead(rulebook: Rulebook, today: date) -> list[RuleChange]:
         *_changes_of_cycles(rulebook),
         *_changes_of_absences(rulebook),
         *_changes_of_certificates(rulebook),
+        *_changes_of_removals(rulebook),
         *_changes_of_providers(rulebook),
         *_changes_of_ratings(rulebook),
     ]
@@ -276,6 +280,20 @@ def _changes_of_certificates(rulebook: Rulebook) -> Iterator[RuleChange]:
             yield replace(change, day=rule.until + _DAY, says=says)
 
 
+def _changes_of_removals(rulebook: Rulebook) -> Iterator[RuleChange]:
+    renewed = tuple(c for c in rulebook.categories if rulebook.requirements_of(c))
+    for rule, says in describe_removals(rulebook):
+        yield RuleChange(
+            rule.starts_from,
+            Topic.REMOVAL,
+            says,
+            renewed,
+            ("reinstatement" if isinstance(rule, ReinstatementRule) else "renewal",),
+            (rule.source,) if rule.source else (),
+            interpretations=_named(rule.interpretation),
+        )
+
+
 def _changes_of_providers(rulebook: Rulebook) -> Iterator[RuleChange]:
     for name, rule in rulebook.providers.items():
         using = list_users(rulebook, name)
@@ -386,6 +404,28 @@ def list_certificate_spans(rulebook: Rulebook, today: date) -> list[CertificateS
         period = period_of(rule.starts_from, ends_on, today)
         says = f"{format_certificate_rule(rule)}."
         spans.append(CertificateSpan(says, rule.starts_from, ends_on, period, rule))
+    return spans
+
+
+class RemovalSpan(NamedTuple):
+    """When endorsements are removed, or reinstated, from one day to another, in words."""
+
+    says: str
+    starts_on: date
+    ends_on: date | None
+    period: Period
+    rule: RemovalRule | ReinstatementRule
+
+
+def list_removal_spans(rulebook: Rulebook, today: date) -> list[RemovalSpan]:
+    """What was, is, and will be said about removals and reinstatements, in that order."""
+    spans = []
+    for rule, says in describe_removals(rulebook):
+        blocks = rulebook.removals if isinstance(rule, RemovalRule) else rulebook.reinstatements
+        later = [block.starts_from for block in blocks if block.starts_from > rule.starts_from]
+        ends_on = min(later) - _DAY if later else None
+        period = period_of(rule.starts_from, ends_on, today)
+        spans.append(RemovalSpan(says, rule.starts_from, ends_on, period, rule))
     return spans
 
 

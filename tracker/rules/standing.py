@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from enum import StrEnum
 from typing import NamedTuple
 
@@ -149,8 +149,25 @@ class Facts(NamedTuple):
     days: tuple[DaySum, ...] = ()
 
 
+class Removed(NamedTuple):
+    """An endorsement that was removed; ``ends_on`` is its last day, the eve of the removal."""
+
+    endorsement_id: int
+    starts_on: date
+    ends_on: date
+
+    @property
+    def removed_on(self) -> date:
+        """The first day on which it was no longer held."""
+        return self.ends_on + timedelta(days=1)
+
+
 class ApplicationFacts(NamedTuple):
-    """What the database knows of one application, up to the as-of date; `minutes` as in `Facts`."""
+    """What the database knows of one application, up to the as-of date; `minutes` as in `Facts`.
+
+    Only a reinstatement has the endorsement that was ``removed`` (None: no longer on record), and
+    only if its plan asks for them, ``days`` (as in `Facts`) and ``payments``.
+    """
 
     subject_id: int
     person_id: int
@@ -160,6 +177,9 @@ class ApplicationFacts(NamedTuple):
     minutes: dict[str, int]
     memberships: tuple[Span, ...]
     candidate: Candidate
+    removed: Removed | None = None
+    days: tuple[DaySum, ...] = ()
+    payments: tuple[PaidShare, ...] = ()
 
 
 class Remark(NamedTuple):

@@ -184,7 +184,8 @@ def _plans_on(
         if isinstance(holding, Endorsement):
             yield rulebooks.plan_counting(association, category, holding.starts_on, entry.held_on)
         else:
-            yield rulebooks.application_plan(association, category, holding.submitted_on or today)
+            day, purpose = holding.submitted_on or today, holding.plan_purpose
+            yield rulebooks.application_plan(association, category, day, purpose)
 
 
 def _explain_provider(verdicts: Iterable[Verdict]) -> Iterator[EntryNotice]:

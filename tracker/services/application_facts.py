@@ -8,7 +8,7 @@ import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, date, datetime
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import Any
 
 from sqlmodel import Session, col, or_, select
 
@@ -33,16 +33,9 @@ from tracker.services.facts import (
     last_day_sql,
     list_accepted_memberships,
 )
+from tracker.services.reinstatement_facts import PlannedApplication, read_returns
 
 _BATCH = 1_000
-
-
-class _Planned(NamedTuple):
-    """An application, the plan whose requirements it must meet, and up to which day."""
-
-    application_id: int
-    plan: ApplicationPlan
-    as_of: date
 
 
 def judge_applications(
@@ -62,7 +55,7 @@ def judge_applications(
     applications = _list_applications(session, names, day_of, application_ids)
     planned = _plan_applications(rulebooks, applications, day_of)
     for planned_batch in in_chunks(planned, _BATCH):
-        for plan, facts, as_of in _read_facts(session, rulebooks, planned_batch):
+        for plan, facts, as_of in _read_complete(session, rulebooks, planned_batch):
             standing = judge_application(plan, facts, as_of)
             if standing is not None:
                 yield standing
@@ -70,16 +63,15 @@ def judge_applications(
 
 def _plan_applications(
     rulebooks: Rulebooks, applications: Iterable[Application], day_of: Callable[[str], date]
-) -> Iterator[_Planned]:
+) -> Iterator[PlannedApplication]:
     """Yield the plans of the applications that are undecided on their as-of day."""
     for application in applications:
         as_of = day_of(application.association)
         if application.decided_on is None or as_of < application.decided_on:
             rules_on = min(application.submitted_on or as_of, as_of)
-            plan = rulebooks.application_plan(
-                application.association, application.category, rules_on
-            )
-            yield _Planned(application.id or 0, plan, as_of)
+            named = (application.association, application.category)
+            plan = rulebooks.application_plan(*named, rules_on, application.plan_purpose)
+            yield PlannedApplication(application.id or 0, plan, as_of)
 
 
 def _list_applications(
@@ -102,8 +94,18 @@ def _list_applications(
     return applications
 
 
+def _read_complete(
+    session: Session, rulebooks: Rulebooks, planned: Sequence[PlannedApplication]
+) -> Iterator[tuple[ApplicationPlan, ApplicationFacts, date]]:
+    """Yield the facts of applications, and those that only reinstatements have."""
+    asked_back = [each for each in planned if each.plan.purpose == "reinstatement"]
+    returns = read_returns(session, asked_back) if asked_back else None
+    for plan, facts, as_of in _read_facts(session, rulebooks, planned):
+        yield plan, returns.complete(facts, as_of) if returns else facts, as_of
+
+
 def _read_facts(
-    session: Session, rulebooks: Rulebooks, planned: Sequence[_Planned]
+    session: Session, rulebooks: Rulebooks, planned: Sequence[PlannedApplication]
 ) -> Iterator[tuple[ApplicationPlan, ApplicationFacts, date]]:
     columns = {
         "id": "integer",

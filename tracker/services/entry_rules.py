@@ -173,7 +173,9 @@ def _plans_of(
         if applied.association in rulebooks.associations:
             day = applied.submitted_on or today_at(applied.association)
             plans.setdefault(applied.association, []).append(
-                rulebooks.application_plan(applied.association, applied.category, day)
+                rulebooks.application_plan(
+                    applied.association, applied.category, day, applied.plan_purpose
+                )
             )
     return plans
 

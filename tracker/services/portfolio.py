@@ -260,7 +260,8 @@ def _day_at(context: ServiceContext, application: Application) -> date:
 
 def _terms_of(context: ServiceContext, application: Application) -> PortfolioTerms:
     rulebook = context.rulebooks.associations[application.association]
-    return find_terms(rulebook, application.category, _day_at(context, application))
+    day = _day_at(context, application)
+    return find_terms(rulebook, application.category, day, application.plan_purpose)
 
 
 def _list_rows(context: ServiceContext, model: type[Row]) -> list[Row]:

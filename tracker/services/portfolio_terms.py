@@ -15,7 +15,7 @@ from tracker.db.applications import (
 )
 from tracker.rules.model import Rulebook
 from tracker.rules.plan import value_in_force
-from tracker.rules.requirement import Requirement
+from tracker.rules.requirement import Purpose, Requirement
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,9 +81,11 @@ class Portfolio:
         return self.attestations.keys()
 
 
-def find_terms(rulebook: Rulebook, category: str, day: date) -> PortfolioTerms:
-    """What an application for ``category`` asks about on ``day``."""
-    requirements = rulebook.requirements_of(category, "application")
+def find_terms(
+    rulebook: Rulebook, category: str, day: date, purpose: Purpose = "application"
+) -> PortfolioTerms:
+    """What an application for ``category``, or a reinstatement, asks about on ``day``."""
+    requirements = rulebook.requirements_of(category, purpose)
     in_force = tuple(r for r in requirements if value_in_force(r, day, category))
     return PortfolioTerms(rulebook, in_force)
 

@@ -118,7 +118,9 @@ def asks_vetted(rulebooks: Rulebooks, application: Application, now: datetime) -
     """Whether the rulebook accepts a vetted referee, so that the form asks about it."""
     rulebook = rulebooks.associations[application.association]
     today = local_day(now, rulebook.time_zone)
-    requirement = find_reference_rule(rulebook, application.category, today)
+    requirement = find_reference_rule(
+        rulebook, application.category, today, application.plan_purpose
+    )
     return bool(requirement and requirement.references and requirement.references.vetted)
 
 

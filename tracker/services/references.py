@@ -133,7 +133,9 @@ def name_referee(context: ServiceContext, application_id: int, referee: RefereeI
     applicant = context.session.get_one(Person, application.person_id)
     rulebook = context.rulebooks.associations[application.association]
     today = local_day(context.now, rulebook.time_zone)
-    requirement = find_reference_rule(rulebook, application.category, today)
+    requirement = find_reference_rule(
+        rulebook, application.category, today, application.plan_purpose
+    )
     rule = requirement.references if requirement else None
     if refusals := _validate(referee, applicant, rule):
         raise Refused(*refusals)
@@ -212,7 +214,9 @@ def restore_referee(context: ServiceContext, application_id: int, removal_id: in
         return
     rulebook = context.rulebooks.associations[application.association]
     today = local_day(context.now, rulebook.time_zone)
-    requirement = find_reference_rule(rulebook, application.category, today)
+    requirement = find_reference_rule(
+        rulebook, application.category, today, application.plan_purpose
+    )
     rule = requirement.references if requirement else None
     facts = {"name": removal.description, "state": application.state}
     if application.is_decided:

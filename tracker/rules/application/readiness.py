@@ -1,25 +1,29 @@
-"""Judging an application: how ready it is, requirement by requirement."""
+"""Judging an application, or a reinstatement: how ready it is, requirement by requirement."""
 
 from collections.abc import Iterable, Sequence
 from datetime import date, timedelta
 
+from tracker.formatting import format_count
 from tracker.rules.application.candidate import Candidate, CandidateDegree
 from tracker.rules.application.references import judge_named_references, judge_references
-from tracker.rules.application.rsc import judge_rsc
+from tracker.rules.application.rsc import judge_rsc, last_day
 from tracker.rules.application.work import judge_work
 from tracker.rules.counting import (
     compare,
+    count_days,
     count_minutes,
     find_cover_end,
     find_membership_end,
     list_counted_spans,
 )
+from tracker.rules.fees import settle_fee
 from tracker.rules.plan import ApplicationPlan, PlannedRequirement
 from tracker.rules.reasons import because
 from tracker.rules.requirement import EducationRule
 from tracker.rules.standing import (
     ApplicationFacts,
     ApplicationStanding,
+    DaySum,
     Outcome,
     Remark,
     Result,
@@ -78,12 +82,15 @@ def _find_status(results: Iterable[Result]) -> Status:
 def _judge_requirements(
     plan: ApplicationPlan, facts: ApplicationFacts, as_of: date, counted_until: date | None
 ) -> list[Result]:
-    rsc = [r for r in plan.requirements if r.counts == "rsc"]
-    rsc_results = {r.requirement: r for r in judge_rsc(rsc, facts.candidate, as_of)}
+    if plan.purpose == "reinstatement":
+        own = _judge_return(plan, facts, as_of)
+    else:
+        rsc = [r for r in plan.requirements if r.counts == "rsc"]
+        own = {r.requirement: r for r in judge_rsc(rsc, facts.candidate, as_of)}
     results = []
     for requirement in plan.requirements:
-        if requirement.counts == "rsc":
-            result = rsc_results[requirement]
+        if requirement in own:
+            result = own[requirement]
         elif requirement.counts == "training":
             result = compare(requirement, count_minutes(requirement, facts.minutes))
         elif requirement.counts == "membership":
@@ -92,6 +99,55 @@ def _judge_requirements(
             result = _judge_terms(requirement, facts.candidate, as_of)
         results.append(result)
     return results
+
+
+def _judge_return(
+    plan: ApplicationPlan, facts: ApplicationFacts, as_of: date
+) -> dict[PlannedRequirement, Result]:
+    """Judge what a reinstatement counts in its own way."""
+    judged = {}
+    for requirement in plan.requirements:
+        if requirement.counts == "paid":
+            judged[requirement] = _judge_payment(requirement, plan, facts, as_of)
+        elif requirement.is_of_sessions:
+            judged[requirement] = _judge_recent(requirement, facts, as_of)
+    return judged
+
+
+def _judge_recent(requirement: PlannedRequirement, facts: ApplicationFacts, as_of: date) -> Result:
+    """Count the hours of the months that end on a day, or of the days since the removal."""
+    window, removed = requirement.rule.window, facts.removed
+    since = removed.removed_on if removed else date.max
+    counted = _list_recent(requirement, facts, as_of)
+    result = compare(requirement, count_days(requirement, counted))
+    if window and window.months:
+        note = because("last_months", months=format_count(window.months, "month"))
+    else:
+        note = because("since_removal", day=since)
+    return result._replace(notes=(note,))
+
+
+def _list_recent(
+    requirement: PlannedRequirement, facts: ApplicationFacts, as_of: date
+) -> list[DaySum]:
+    """The days within a requirement's window; what is submitted keeps the window of that day."""
+    window, removed = requirement.rule.window, facts.removed
+    if window is not None and window.months:
+        asked_on = min(facts.candidate.submitted_on or as_of, as_of)
+        return [d for d in facts.days if asked_on <= last_day(d.held_on, window.months)]
+    since = removed.removed_on if removed else date.max
+    return [day for day in facts.days if day.held_on >= since]
+
+
+def _judge_payment(
+    requirement: PlannedRequirement, plan: ApplicationPlan, facts: ApplicationFacts, as_of: date
+) -> Result:
+    """Whether a fee of the reinstatement is paid; money is never late here."""
+    is_paid = False
+    for fee in plan.fees:
+        if fee.id == requirement.rule.fee:
+            is_paid = settle_fee(fee, date.max, facts.payments, as_of).is_paid
+    return compare(requirement, int(is_paid))
 
 
 def _judge_terms(requirement: PlannedRequirement, candidate: Candidate, as_of: date) -> Result:
@@ -178,6 +234,8 @@ def _find_next_change(
 ) -> date | None:
     """The first day after ``as_of`` on which the outcome could change by itself."""
     days = [membership.starts_on for membership in facts.memberships]
+    if facts.candidate.submitted_on is None:
+        days += _list_days_out_of_window(results, facts, as_of)
     if counted_until is not None and counted_until < date.max:
         days.append(counted_until + _DAY)
     for result in results:
@@ -186,6 +244,20 @@ def _find_next_change(
         if result.outcome in (Outcome.SHORT, Outcome.REVIEW):
             days += _find_day_of_enough_work(result, facts.candidate, as_of)
     return min((day for day in days if day > as_of), default=None)
+
+
+def _list_days_out_of_window(
+    results: Iterable[Result], facts: ApplicationFacts, as_of: date
+) -> list[date]:
+    """The days on which the oldest hours of a reinstatement that count leave their window."""
+    days = []
+    for result in results:
+        window = result.requirement.rule.window
+        # Of an application, `Result.closes_on` tells.
+        if window and window.months and facts.days:
+            counted = _list_recent(result.requirement, facts, as_of)
+            days += [last_day(each.held_on, window.months) + _DAY for each in counted]
+    return days
 
 
 def _find_day_of_enough_work(result: Result, candidate: Candidate, as_of: date) -> list[date]:

@@ -17,16 +17,18 @@ from tracker.rules.counting import compare
 from tracker.rules.model import RatingQuestion, Rulebook
 from tracker.rules.plan import PlannedRequirement, value_in_force
 from tracker.rules.reasons import because
-from tracker.rules.requirement import ReferenceRule, Requirement
+from tracker.rules.requirement import Purpose, ReferenceRule, Requirement
 from tracker.rules.standing import Result
 
 # A referee may fall ill, or be someone whom the reviewers do not accept.
 SPARE = 2
 
 
-def find_reference_rule(rulebook: Rulebook, category: str, day: date) -> Requirement | None:
+def find_reference_rule(
+    rulebook: Rulebook, category: str, day: date, purpose: Purpose = "application"
+) -> Requirement | None:
     """The requirement of references that is in force on ``day``, if any."""
-    for requirement in rulebook.requirements_of(category, "application"):
+    for requirement in rulebook.requirements_of(category, purpose):
         if requirement.references and value_in_force(requirement, day, category):
             return requirement
     return None
@@ -44,8 +46,8 @@ def roles_for(rule: ReferenceRule) -> tuple[str, ...]:
 def roles_of(rulebook: Rulebook, category: str) -> set[str]:
     """The roles in which someone may be a referee for a category, at any time."""
     roles = set[str]()
-    for requirement in rulebook.requirements_of(category, "application"):
-        if requirement.references:
+    for requirement in rulebook.requirements:
+        if requirement.references and category in requirement.categories:
             roles.update(roles_for(requirement.references))
     return roles
 

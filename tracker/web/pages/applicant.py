@@ -153,7 +153,8 @@ def _view_portfolio(
     rulebook = page.rulebooks.associations.get(application.association)
     if rulebook is None or application.is_decided:
         return None
-    terms = find_terms(rulebook, application.category, page.day_of(rulebook.id))
+    day = page.day_of(rulebook.id)
+    terms = find_terms(rulebook, application.category, day, application.plan_purpose)
     portfolio = load_portfolio(session, application)
     standings = get_application_standings(session, page.rulebooks, page.day_of, [application.id])
     standing = standings.get(application.id)

@@ -311,7 +311,7 @@ def _read(page: PageRequest, application_id: int) -> PortfolioPage:
     return PortfolioPage(
         application,
         category_name(rulebook, application.category),
-        find_terms(rulebook, application.category, today),
+        find_terms(rulebook, application.category, today, application.plan_purpose),
         portfolio,
         today,
         removed,

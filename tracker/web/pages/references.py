@@ -128,7 +128,9 @@ def _read_references(page: PageRequest, application_id: int) -> ReferencesPage:
             session, page.person_id, "reference", page.now, subject_id=application_id
         )
     today = page.day_of(rulebook.id)
-    requirement = find_reference_rule(rulebook, application.category, today)
+    requirement = find_reference_rule(
+        rulebook, application.category, today, application.plan_purpose
+    )
     rule, source = None, ""
     if requirement is not None:
         rule = requirement.references

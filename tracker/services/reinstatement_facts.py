@@ -1,0 +1,103 @@
+"""Reads what only reinstatements need: what was removed, recent hours, and what was paid."""
+
+from collections.abc import Collection, Mapping, Sequence
+from datetime import date
+from typing import NamedTuple
+
+from dateutil.relativedelta import relativedelta
+from sqlmodel import Session, col, select
+
+from tracker.db.applications import Application
+from tracker.db.people import REMOVED, Endorsement
+from tracker.rules.plan import ApplicationPlan
+from tracker.rules.standing import ApplicationFacts, DaySum, Removed
+from tracker.services.day_sums import DaysWindow, Exclusions, read_days
+from tracker.services.facts import counted_sql
+from tracker.services.payment_facts import Payments, read_payments
+
+_EXCLUSIONS = Exclusions(
+    counted_sql("e.id", "en.association"), counted_sql("t.entry_id", "en.association")
+)
+
+
+class PlannedApplication(NamedTuple):
+    """An application, the plan whose requirements it must meet, and up to which day."""
+
+    application_id: int
+    plan: ApplicationPlan
+    as_of: date
+
+
+class ReturnFacts(NamedTuple):
+    """What `read_returns` found, by the application's id."""
+
+    removed: Mapping[int, Removed]
+    days: Mapping[int, Sequence[DaySum]]
+    payments: Payments
+
+    def complete(self, facts: ApplicationFacts, as_of: date) -> ApplicationFacts:
+        """The facts of a reinstatement with those that were found for it; any other's are kept."""
+        removed = self.removed.get(facts.subject_id)
+        if removed is None:
+            return facts
+        paid = self.payments.get((removed.endorsement_id, removed.removed_on), ())
+        return facts._replace(
+            removed=removed,
+            days=tuple(self.days.get(facts.subject_id, ())),
+            payments=tuple(each for each in paid if each.on <= as_of),
+        )
+
+
+def find_removed(session: Session, application_ids: Collection[int]) -> dict[int, Removed]:
+    """The endorsement that each of these reinstatements asks back, by the application's id."""
+    query = (
+        select(Application.id, Endorsement)
+        .join(
+            Endorsement,
+            (col(Endorsement.person_id) == Application.person_id)
+            & (col(Endorsement.association) == Application.association)
+            & (col(Endorsement.category) == Application.category),
+        )
+        .where(
+            col(Application.id).in_(application_ids),
+            Endorsement.ended_as == REMOVED,
+            col(Endorsement.ends_on) < Application.opened_on,
+        )
+        .order_by(col(Endorsement.starts_on))
+    )
+    found = {}
+    for application_id, held in session.exec(query):
+        if held.ends_on is not None:
+            found[application_id] = Removed(held.id, held.starts_on, held.ends_on)
+    return found
+
+
+def read_returns(session: Session, planned: Sequence[PlannedApplication]) -> ReturnFacts:
+    """What these reinstatements are judged by, beside the facts of every application.
+
+    Payments are those whose "cycle" begins on the day of the removal.
+    """
+    removed = find_removed(session, [each.application_id for each in planned])
+    ids = sorted({each.endorsement_id for each in removed.values()})
+    windows = []
+    for number, (application_id, plan, as_of) in enumerate(planned):
+        back = removed.get(application_id)
+        if back is not None and plan.counts_recent_hours:
+            named = (plan.association, plan.category, back.starts_on.isoformat())
+            first = _find_first_day(plan, back, as_of).isoformat()
+            window = DaysWindow(number, *named, first, as_of.isoformat(), plan.provider_rule)
+            windows.append(window)
+    found = read_days(session, windows, ids, _EXCLUSIONS)
+    days = {}
+    for number, (application_id, _, _) in enumerate(planned):
+        if application_id in removed:
+            days[application_id] = found.get((number, removed[application_id].endorsement_id), [])
+    has_fees = any(each.plan.fees for each in planned)
+    return ReturnFacts(removed, days, read_payments(session, ids) if has_fees else {})
+
+
+def _find_first_day(plan: ApplicationPlan, removed: Removed, as_of: date) -> date:
+    """The first day on which hours may count: also before a submission, months before today."""
+    months = [r.rule.window.months or 0 for r in plan.requirements if r.rule.window]
+    longest = relativedelta(months=2 * max(months, default=0))
+    return min(removed.removed_on, as_of - longest)
