@@ -10,6 +10,12 @@ RENEWAL_REFUSALS = {
     "signature-missing": "Type your name to sign",
     "renewal-returned-already": "This renewal was returned already",
     "renewal-accepted-already": "This renewal was accepted already",
+    # Removal after a lapse, and reinstatement
+    "removal-not-due": "This endorsement can be removed starting on {removal_on}",
+    "reinstatement-not-offered": "The rulebook has no reinstatement. Please apply anew.",
+    "reinstatement-too-late": (
+        "Reinstatement was possible through {latest_on}. Please apply anew."
+    ),
     # Payments of fees
     "payment-of-nothing": "Enter the amount that was paid",
     "payment-in-future": "The payment date must be today or earlier",

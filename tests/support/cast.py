@@ -21,10 +21,10 @@ NOW = datetime(2026, 11, 22, 17, 0, tzinfo=UTC)
 BASE_URL = "http://testserver"
 CONFIG = Path(__file__).parents[2] / "config"
 REAL_BOOKS: Rulebooks = load_rulebooks(CONFIG)
-ATTESTING, PAYING = "ATTESTING", "PAYING"
+ATTESTING, PAYING, REMOVING = "ATTESTING", "PAYING", "REMOVING"
 _IMAGINED = load_rulebooks(Path(__file__).parents[1] / "rulebooks")
-_TAKEN = (ATTESTING, PAYING)
-# The real rulebooks, and imagined ones whose renewals are submitted, and paid for.
+_TAKEN = (ATTESTING, PAYING, REMOVING)
+# The real rulebooks, and imagined ones whose renewals are submitted, paid for, or removed.
 BOOKS = replace(
     REAL_BOOKS,
     associations={**REAL_BOOKS.associations, **{n: _IMAGINED.associations[n] for n in _TAKEN}},
@@ -34,12 +34,13 @@ BOOKS = replace(
 ALICE, BOB, ERIN = "alice@example.org", "bob@example.org", "erin@example.org"
 DANA, EVE = "dana@example.org", "eve@example.org"
 CAROL, DAN, KAI = "carol@example.org", "dan@example.org", "kai@example.org"
-LEE = "lee@example.org"
+LEE, REX = "lee@example.org", "rex@example.org"
 COORDINATORS = (
     Coordinator(email=CAROL, name="Carol Reyes", association="NCIMHA"),
     Coordinator(email=DAN, name="Dan Whitfield", association="CT-AIMH"),
     Coordinator(email=KAI, name="Kai Akana", association=ATTESTING),
     Coordinator(email=LEE, name="Lee Novak", association=PAYING),
+    Coordinator(email=REX, name="Rex Amato", association=REMOVING),
 )
 _FILLED = FilledSqlite()
 

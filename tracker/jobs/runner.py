@@ -16,6 +16,7 @@ from tracker.jobs.isolation import isolate
 from tracker.jobs.notices import retry_notices, run_notices
 from tracker.jobs.questions import run_questions
 from tracker.jobs.references import run_references, run_session_reminders
+from tracker.jobs.removals import run_removals
 from tracker.jobs.renewals import run_renewals
 from tracker.jobs.schedule import Due, Job, find_due
 from tracker.notifications.context import JobContext
@@ -150,7 +151,8 @@ class _Task:
             forget_old_imports(session, self.now)
             rulebooks, last = context.rulebooks, self.due.last
             judged = evaluate_due(session, rulebooks, association, self.now, since=last)
-            return JobResult({"judged": judged})
+            removals = run_removals(context, session, association, self.now)
+            return JobResult({"judged": judged, **removals.report}, removals.failures)
         if self.job is Job.DIGEST:
             return run_digest(context, session, association, self.due.local_date, self.now)
         references = run_references(context, session, association, self.now)

@@ -51,6 +51,7 @@ JOB_LABELS = {
 # Each kind as the filter of the queue names it.
 KIND_LABELS = {
     AttentionKind.JOB: "System",
+    AttentionKind.REMOVAL: "Removals",
     AttentionKind.LAPSED: "Lapsed",
     AttentionKind.OVERDUE: "Overdue",
     AttentionKind.UNREACHABLE: "Bounced addresses",
@@ -71,6 +72,7 @@ _TEMPLATES = {
     AttentionKind.BEHIND: "reminder",
     AttentionKind.MEMBERSHIP: "membership",
 }
+_DEADLINES = {AttentionKind.OVERDUE: "Lapses", AttentionKind.LAPSED: "Removal due"}
 _MOST_NAMES = 3
 # What people send to their association.
 Sent = SubmittedRequest | OpenQuestion | SubmittedRenewal | AuditedRenewal | ApplicationStanding
@@ -96,6 +98,10 @@ def describe_attention(attention: Attention, association: str, today: date) -> A
             reason, todo = _describe_renewal(attention.kind, line, today), "reach out"
             path = _path_of_mail(attention, association)
             consequence = _format_deadline(attention, today)
+            if attention.kind is AttentionKind.REMOVAL:
+                todo = "decide on removal"
+                path = f"/coordinator/person/{attention.person_id}/remove-lapsed/"
+                path += str(attention.endorsement_id)
         case BouncedAddress(email):
             reason, todo = f"email to {email} bounced; no second address", "fix address"
             path = f"/coordinator/person/{attention.person_id}/change/email"
@@ -229,9 +235,13 @@ def _path_of_mail(attention: Attention, association: str) -> str:
 
 def _format_deadline(attention: Attention, today: date) -> str:
     """What happens to a renewal if nothing is done."""
+    if attention.kind is AttentionKind.REMOVAL:
+        return "Stays on record until you remove it or extend the renewal."
     if attention.deadline is None:
         return "Stays lapsed unless you extend it or reopen the cycle."
-    verb = "Lapses" if attention.kind is AttentionKind.OVERDUE else "Overdue"
+    verb = _DEADLINES.get(attention.kind, "Overdue")
+    if attention.deadline <= today:
+        return f"{verb} now."
     days = format_count((attention.deadline - today).days, "day")
     return f"{verb} in {days}, on {format_date(attention.deadline)}."
 

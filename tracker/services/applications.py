@@ -6,7 +6,7 @@ from datetime import date, datetime, timedelta
 from sqlalchemy import ColumnElement
 from sqlmodel import Session, col, or_, select
 
-from tracker.db.applications import UNDECIDED, Application
+from tracker.db.applications import APPLICATION, UNDECIDED, Application
 from tracker.db.audit import Change, record_changes
 from tracker.db.corrections import Removal
 from tracker.db.ledgers import LAST_DAY
@@ -39,7 +39,7 @@ from tracker.services.undo import (
 STATUSES = (Status.READY, Status.NEEDS_REVIEW, Status.NOT_READY)
 _RANKS = (*STATUSES, Status.NO_RULES)
 # The reason is personal, so the audit log does not repeat it.
-APPLICATION_AUDITED = set(Application.model_fields) - {"id", "answer"}
+APPLICATION_AUDITED = set(Application.model_fields) - {"id", "answer", "purpose"}
 _ONE_DAY = timedelta(days=1)
 # Whose endorsement (the person's id), at which association, in which category.
 EndorsementKey = tuple[int, str, str]
@@ -108,9 +108,15 @@ def list_applicants(
 
 
 def open_application(
-    context: ServiceContext, person_id: int, association: str, category: str, opened_on: date
+    context: ServiceContext,
+    person_id: int,
+    association: str,
+    category: str,
+    opened_on: date,
+    *,
+    purpose: str = APPLICATION,
 ) -> Application:
-    """Open an application.
+    """Open an application, or a reinstatement.
 
     Raises Refused while another one for the same category is undecided, or if one was opened on
     the same day or later.
@@ -125,9 +131,14 @@ def open_application(
         if other.opened_on >= opened_on:
             raise Refused(Refusal("day", "application-opened-later", facts))
     application = Application(
-        person_id=person_id, association=association, category=category, opened_on=opened_on
+        person_id=person_id,
+        association=association,
+        category=category,
+        opened_on=opened_on,
+        purpose=purpose,
     )
-    context.create_row(application, APPLICATION_AUDITED)
+    audited = APPLICATION_AUDITED | {"purpose"} if purpose != APPLICATION else APPLICATION_AUDITED
+    context.create_row(application, audited)
     return application
 
 
@@ -292,7 +303,7 @@ def begin_endorsement(
     )
     session.add(endorsement)
     session.flush()
-    after = endorsement.model_dump(exclude={"id"})
+    after = endorsement.model_dump(exclude={"id", "ended_as"})
     record_changes(session, [Change(who, at, "endorsement", endorsement.id, None, after)])
     return endorsement, True
 

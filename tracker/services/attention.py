@@ -7,7 +7,7 @@ agree. A new kind of cause is a member of `AttentionKind`, a function in `_FINDE
 
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from enum import StrEnum
 from typing import NamedTuple
@@ -36,6 +36,7 @@ from tracker.services.dashboard import (
     needs_attention,
 )
 from tracker.services.entry_questions import OpenQuestion, list_answered_questions
+from tracker.services.lapse_removals import LapsedEndorsement, list_lapsed
 from tracker.services.run_health import JobTrouble, UnsentMail, find_unsent, list_job_troubles
 from tracker.services.settlements import list_differing
 from tracker.services.submissions import SubmittedRenewal, list_unaccepted
@@ -55,6 +56,7 @@ class AttentionKind(StrEnum):
     """Why something needs a coordinator's attention, the most urgent reason first."""
 
     JOB = "failed job"
+    REMOVAL = "removal"
     LAPSED = "lapsed"
     OVERDUE = "overdue"
     UNREACHABLE = "unreachable"
@@ -77,6 +79,7 @@ _LEVELS = (
     AttentionKind.BEHIND,
     AttentionKind.OVERDUE,
     AttentionKind.LAPSED,
+    AttentionKind.REMOVAL,
 )
 
 
@@ -191,8 +194,23 @@ def _find_failed_jobs(scope: _Scope) -> Iterator[Attention]:
 
 
 def _find_renewals_in_need(scope: _Scope) -> Iterator[Attention]:
+    lapsed = list_lapsed(scope.session, scope.rulebooks, scope.association, lambda _: scope.today)
+    removed_on = {(one.endorsement.id, one.cycle_starts_on): one for one in lapsed}
     for line in scope.list_lines(needs_attention(scope.today)):
-        yield _describe_renewal(scope, AttentionKind(line.state), line)
+        standing = line.standing
+        cause = _describe_renewal(scope, AttentionKind(line.state), line)
+        removal = removed_on.get((standing.endorsement_id, standing.cycle_starts_on))
+        yield _add_removal(scope, cause, line, removal) if removal else cause
+
+
+def _add_removal(
+    scope: _Scope, cause: Attention, line: RenewalLine, removal: LapsedEndorsement
+) -> Attention:
+    """A lapse's cause with the day of the removal; once a coordinator decides, that cause."""
+    if removal.by_itself or scope.today < removal.removal_on:
+        return replace(cause, deadline=removal.removal_on)
+    cause = _describe_renewal(scope, AttentionKind.REMOVAL, line)
+    return replace(cause, since=removal.removal_on)
 
 
 def _find_memberships(scope: _Scope) -> Iterator[Attention]:
@@ -214,7 +232,7 @@ def _describe_renewal(scope: _Scope, kind: AttentionKind, line: RenewalLine) -> 
         since = standing.membership_until + _DAY if standing.membership_until else None
     elif kind is AttentionKind.OVERDUE:
         since, deadline = overdue_on, scope.find_lapse(standing)
-    elif kind is AttentionKind.LAPSED:
+    elif kind in (AttentionKind.LAPSED, AttentionKind.REMOVAL):
         since, deadline = scope.find_lapse(standing), None
     return Attention(
         kind,

@@ -18,14 +18,14 @@ from sqlmodel import Session, col, exists, func, select, union
 
 from tracker.clock import local_day
 from tracker.db.ledgers import StandingRow
-from tracker.db.people import AssociationStart, Endorsement, Person
+from tracker.db.people import REMOVED, AssociationStart, Endorsement, Person
 from tracker.db.statements import in_chunks, insert_rows
 from tracker.rulebooks import Rulebooks
 from tracker.rules.cycles import cycle_before, cycle_containing
 from tracker.rules.notices import last_membership
 from tracker.rules.renewal import falls_behind_on, judge_renewal
 from tracker.rules.requirement import HOURS
-from tracker.rules.standing import Result, Standing, is_too_late
+from tracker.rules.standing import Result, Standing, Status, is_too_late
 from tracker.services.certificates import issue_certificates, reissue_certificates
 from tracker.services.facts import Triple, Window, WindowsOf, read_facts
 from tracker.services.rsc_providers import (
@@ -278,7 +278,8 @@ def _evaluate(
     count = 0
     for ids in in_chunks(sorted(endorsement_ids), _BATCH):
         standings = list(judge_current(session, rulebooks, day_of, endorsement_ids=ids))
-        store_standings(session, standings, day_of, rulebooks, endorsement_ids=ids)
+        kept = _leave_out_removed(session, standings)
+        store_standings(session, kept, day_of, rulebooks, endorsement_ids=ids)
         submitted = [standing for standing in standings if standing.facts.submitted]
         if submitted:
             accept_complete(session, rulebooks, submitted, now)
@@ -290,6 +291,21 @@ def _evaluate(
         issue_certificates(session, rulebooks, ids, now)
         count += len(ids)
     return count
+
+
+def _leave_out_removed(session: Session, standings: Sequence[Standing]) -> Sequence[Standing]:
+    """The standings of endorsements that were not removed: nobody has to act on the others."""
+    lapsed = set()
+    for standing in standings:
+        if standing.status is Status.LAPSED and standing.facts.ends_on is not None:
+            lapsed.add(standing.facts.subject_id)
+    if not lapsed:
+        return standings
+    query = select(Endorsement.id).where(
+        col(Endorsement.id).in_(lapsed), Endorsement.ended_as == REMOVED
+    )
+    removed = set(session.exec(query))
+    return [standing for standing in standings if standing.facts.subject_id not in removed]
 
 
 _IDS: BindParameter[Any] = bindparam("ids", expanding=True)

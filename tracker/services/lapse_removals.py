@@ -1,6 +1,6 @@
 """Endorsements that an association removes some time after they lapsed, by its rulebook."""
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection
 from datetime import date, timedelta
 from typing import Any, NamedTuple
 
@@ -132,12 +132,11 @@ def remove_lapsed(context: ServiceContext, endorsement_id: int) -> LapsedEndorse
     return lapsed
 
 
-def remove_due(context: ServiceContext, association: str) -> Iterator[LapsedEndorsement]:
-    """What the nightly evaluation removes by itself: what is due, and waits for nobody."""
+def list_removed_by_itself(context: ServiceContext, association: str) -> list[LapsedEndorsement]:
+    """What the nightly evaluation removes: what is due, and waits for nobody."""
     day_of = days_at(context.rulebooks, context.now)
-    for lapsed in list_due_removals(context.session, context.rulebooks, association, day_of):
-        if lapsed.by_itself and not lapsed.waits:
-            yield lapsed
+    due = list_due_removals(context.session, context.rulebooks, association, day_of)
+    return [lapsed for lapsed in due if lapsed.by_itself and not lapsed.waits]
 
 
 def _select_lapsed(association: str, today: date) -> Any:  # noqa: ANN401 - a Select of five columns

@@ -23,6 +23,7 @@ from tracker.services.own_applications import (
     start_application,
 )
 from tracker.services.references import find_own_application
+from tracker.services.reinstatements import require_in_time
 from tracker.services.reviews import take_back_application
 from tracker.web.forms.body import OwnForm, RowId, Typed, clean
 from tracker.web.page_request import PageRequest, PersonPage, ViewerPage, format_problems, require
@@ -124,6 +125,7 @@ def change_application(
 
     def work(context: ServiceContext) -> None:
         if change == "submit":
+            require_in_time(context, application_id, today)
             submit_application(context, application_id, today)
             notify_submitted(page.site, context, application_id)
         elif change == "take-back":
