@@ -20,6 +20,7 @@ from tests.support.cast import (
     KAI,
     LEE,
     NOW,
+    REX,
     Cast,
     acting,
 )
@@ -28,6 +29,7 @@ from tests.support.listing import NOE, add_members, list_people, remove_from_reg
 from tests.support.paying import IVY, add_payers, pay_for_both
 from tests.support.questions import ask
 from tests.support.referees import PAT, apply
+from tests.support.removing import UMA, VIC, add_lapsed
 from tests.support.submitting import FAY, GIL, add_endorsee, submit_for_gil
 from tests.web.applicants import IDA, NORA, OLIVE, VERA
 from tests.web.client import WebClient
@@ -286,6 +288,12 @@ _LISTED = [
     (LEE, "/coordinator/fees/payments"),
     (LEE, "/coordinator/fees/payments/{payment}"),
     (LEE, "/coordinator/fees/payments/{payment}", "Remove the payment"),
+    (VIC, "/my-year"),
+    (VIC, "/reinstatement/{removed}"),
+    (REX, "/coordinator"),
+    (REX, "/coordinator/person/{uma}/remove-lapsed/{lapsed}"),
+    (REX, "/coordinator/person/{uma}/remove-lapsed/{lapsed}", "Continue"),
+    (REX, "/coordinator/rules"),
     (HAL, "/my-year"),
     (HAL, "/audits/{case}"),
     (HAL, "/audits/{case}", "Send"),
@@ -328,6 +336,9 @@ def furnish(cast: Cast) -> dict[str, Any]:
         found["digest"] = create_unsubscribe_token(session, Subscription(CAROL, "digest", "NCIMHA"))
         found["optional"] = create_choice_token(session, cast.people[BOB], ["early reminders"])
         found |= _submit_renewals(session, cast)
+        add_lapsed(session, cast)
+        found |= {"uma": cast.people[UMA], "lapsed": cast.endorsements[UMA]}
+        found["removed"] = cast.endorsements[VIC]
         add_payers(session, cast)
         found["payment"] = pay_for_both(session, cast)
         found |= {"ivy": cast.people[IVY], "payer": cast.endorsements[IVY]}

@@ -34,23 +34,26 @@ def notify_endorsed(
     """Queue the letter to a new endorsee, in the transaction of the decision."""
     application, person = _get_applicant(context.session, application_id)
     name = _find_category(context.rulebooks, application)
+    verb, first, due = "endorsed", "first", "First renewal due"
+    if application.is_reinstatement:
+        verb, first, due = "reinstated", "new", "Next renewal due"
     rows = [Row("Association", context.rulebooks.associations[application.association].name)]
     due_on = _find_first_due_date(context, endorsement_id)
     with use_locale_of(mail_context, application.association):
         if application.decided_on:
-            rows.append(Row("Endorsed since", format_date(application.decided_on)))
+            rows.append(Row(f"{verb.capitalize()} since", format_date(application.decided_on)))
         if due_on is not None:
-            rows.append(Row("First renewal due", format_date(due_on)))
+            rows.append(Row(due, format_date(due_on)))
     intro = "Your logged hours are kept. We have no renewal requirements on file for this category."
     if due_on is not None:
         intro = (
-            "Your first renewal cycle has started. My year shows what it requires, and what you "
+            f"Your {first} renewal cycle has started. My year shows what it requires, and what you "
             "have logged."
         )
     mail = RequestMail(
-        subject=fit_subject([f"You are endorsed as {name}", "You are endorsed"]),
+        subject=fit_subject([f"You are {verb} as {name}", f"You are {verb}"]),
         greeting_name=person.name,
-        headline=f"You are endorsed as {name}.",
+        headline=f"You are {verb} as {name}.",
         intro=f"Congratulations! {intro}",
         rows=tuple(rows),
         answer="",
@@ -66,15 +69,16 @@ def notify_submitted(
 ) -> None:
     """Queue a mail about a new application to each coordinator, in the transaction that submits."""
     application, person = _get_applicant(context.session, application_id)
-    name = f"{application.association} {application.category}"
+    name, noun = f"{application.association} {application.category}", _noun_of(application)
+    did, article = "has applied", "an"
+    if application.is_reinstatement:
+        did, article = "asks for reinstatement", "a"
     messages = []
     for coordinator in mail_context.settings.coordinators_of(application.association):
         mail = NewRequestMail(
-            subject=fit_subject(
-                [f"{person.name} has applied ({name})", f"New application ({name})"]
-            ),
+            subject=fit_subject([f"{person.name} {did} ({name})", f"New {noun} ({name})"]),
             greeting_name=coordinator.name,
-            headline=f"{person.name} has submitted an application.",
+            headline=f"{person.name} has submitted {article} {noun}.",
             applicant=person.name,
             rows=(
                 Row("Endorsement", _find_category(context.rulebooks, application)),
@@ -104,17 +108,17 @@ def notify_sent_back(
 ) -> None:
     """Queue the letter that says what to change, in the transaction that sends it back."""
     application, person = _get_applicant(context.session, application_id)
-    name = f"{application.association} {application.category}"
+    name, noun = f"{application.association} {application.category}", _noun_of(application)
     mail = RequestMail(
-        subject=fit_subject([f"Please change your application ({name})", "Your application"]),
+        subject=fit_subject([f"Please change your {noun} ({name})", f"Your {noun}"]),
         greeting_name=person.name,
-        headline=f"{application.association} sent your application back.",
+        headline=f"{application.association} sent your {noun} back.",
         intro="You can change it, and submit it again when you are done.",
         rows=(Row("Endorsement", _find_category(context.rulebooks, application)),),
         answer=application.answer or "",
         answered_by=answered_by,
         action=Action(
-            "View my application",
+            f"View my {noun}",
             f"{mail_context.settings.base_url}/application/{application.id}",
         ),
         why=_format_why(application),
@@ -127,17 +131,15 @@ def notify_declined(
 ) -> None:
     """Queue the letter with the reason, in the transaction of the decision."""
     application, person = _get_applicant(context.session, application_id)
-    name = f"{application.association} {application.category}"
+    name, noun = f"{application.association} {application.category}", _noun_of(application)
     with use_locale_of(mail_context, application.association):
-        rows = [Row("Application opened", format_date(application.opened_on))]
+        rows = [Row(f"{noun.capitalize()} opened", format_date(application.opened_on))]
         if application.decided_on:
             rows.append(Row("Declined", format_date(application.decided_on)))
     mail = RequestMail(
-        subject=fit_subject(
-            [f"Your application ({name}) was declined", "Your application was declined"]
-        ),
+        subject=fit_subject([f"Your {noun} ({name}) was declined", f"Your {noun} was declined"]),
         greeting_name=person.name,
-        headline=f"Your application for {name} was declined.",
+        headline=f"Your {noun} for {name} was declined.",
         intro="Your logged hours are kept."
         if application.answer
         else "Your logged hours are kept. Reply to this email to find out the reason.",
@@ -145,7 +147,7 @@ def notify_declined(
         answer=application.answer or "",
         answered_by=answered_by,
         action=Action(
-            "View my application",
+            f"View my {noun}",
             f"{mail_context.settings.base_url}/application/{application.id}",
         ),
         why=_format_why(application),
@@ -191,8 +193,13 @@ def _find_first_due_date(context: ServiceContext, endorsement_id: int) -> date |
     return min(due_dates, default=None)
 
 
+def _noun_of(application: Application) -> str:
+    return "reinstatement request" if application.is_reinstatement else "application"
+
+
 def _format_why(application: Application) -> str:
-    return f"You get this email because you applied to {application.association}."
+    did = "asked for reinstatement at" if application.is_reinstatement else "applied to"
+    return f"You get this email because you {did} {application.association}."
 
 
 def _queue(

@@ -298,9 +298,10 @@ def _describe_settled(settled: SettledCycle) -> str:
 def _describe_application(standing: ApplicationStanding) -> tuple[str, str]:
     """What an application waits for, and what to do."""
     submitted_on = standing.facts.candidate.submitted_on
-    reason = "application not submitted yet"
+    noun = "reinstatement" if standing.plan.purpose == "reinstatement" else "application"
+    reason = f"{noun} not submitted yet"
     if submitted_on:
-        reason = f"application submitted on {format_date(submitted_on)}"
+        reason = f"{noun} submitted on {format_date(submitted_on)}"
     if standing.status is Status.READY:
         return f"{reason}; everything is there", "decide"
     return f"{reason}; to review: {format_list(labels(review_results(standing)))}", "review"

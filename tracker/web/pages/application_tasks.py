@@ -111,7 +111,8 @@ def _format_note(result: Result, covered_until: date | None) -> str:
         if lasts_for_life(covered_until):
             return "A membership for life"
         return f"Paid through {format_date(covered_until)}" if covered_until else ""
-    if result.requirement.counts == "rsc" and window and window.months and result.notes:
+    is_best = result.requirement.counts == "rsc" and result.requirement.rule.of == "application"
+    if is_best and window and window.months and result.notes:
         return f"Counted over the best {window.months} months, {format_notes(result)}"
     return capitalize_first(format_notes(result))
 

@@ -119,18 +119,23 @@ def format_outcome(application: Application) -> str:
     """Whether and when the application was decided, as a sentence."""
     if application.decided_on is None:
         return f"opened on {format_date(application.opened_on)}, not decided yet."
-    return f"{_DECIDED[application.state]} {format_date(application.decided_on)}."
+    verb = _DECIDED[application.state]
+    if application.is_reinstatement and application.state == "endorsed":
+        verb = "Reinstated from"
+    return f"{verb} {format_date(application.decided_on)}."
 
 
 def _format_next(page: PageRequest, application: Application) -> str:
     """What a decision means for the applicant."""
     if application.state == "withdrawn":
-        return "Your logged hours, degrees, and jobs are kept. You can apply again."
+        again = "ask" if application.is_reinstatement else "apply"
+        return f"Your logged hours, degrees, and jobs are kept. You can {again} again."
     if application.state != "endorsed" or application.decided_on is None:
         return "Your logged hours are kept. Your association can tell you more."
     if application.association not in page.rulebooks.associations:
         return "Congratulations."
     today = page.day_of(application.association)
+    first = "new" if application.is_reinstatement else "first"
     plan = page.rulebooks.plan(
         application.association,
         application.category,
@@ -140,8 +145,8 @@ def _format_next(page: PageRequest, application: Application) -> str:
     if plan is None or plan.cycle is None:
         return f"Congratulations. We don't track its renewal yet; ask {application.association}."
     if application.decided_on > today:
-        return "Congratulations. Your first renewal cycle starts on that day."
-    return "Congratulations. Your first renewal cycle has started, and your hours count toward it."
+        return f"Congratulations. Your {first} renewal cycle starts on that day."
+    return f"Congratulations. Your {first} renewal cycle has started, and hours count toward it."
 
 
 def read_checklist(

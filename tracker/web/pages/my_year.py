@@ -22,6 +22,7 @@ from tracker.services.coordinator_access import access_windows, sees_entry
 from tracker.services.endorsements import Endorsed, endorsement_within, endorsements_of, own_of
 from tracker.services.entry_questions import list_own_questions
 from tracker.services.group_confirmations import list_confirmation_requests
+from tracker.services.reinstatements import WayBack, list_ways_back
 from tracker.services.removals import find_own_deletion
 from tracker.services.reopening import find_settled_cycle
 from tracker.services.settlements import differences_of
@@ -54,7 +55,7 @@ async def show_year(page: ViewerPage) -> Response:
     def read(session: Session) -> dict[str, Any]:
         if viewer.person_id is None:
             nothing: dict[str, Any] = {"applications": (), "to_answer": (), "questions": ()}
-            nothing |= {"audits": (), "certificates": ()}
+            nothing |= {"audits": (), "certificates": (), "ways_back": ()}
             return {**nothing, "year": None, "bounced": None, "removed": None}
         views = read_applications(session, page) if viewer.has_applied else []
         removed = None
@@ -66,6 +67,7 @@ async def show_year(page: ViewerPage) -> Response:
             "applications": views,
             "to_answer": list_confirmation_requests(session, viewer.person_id),
             "questions": list_own_questions(session, viewer.person_id),
+            "ways_back": _list_ways_back(session, page),
             "audits": list_open_audits(session, viewer.person_id),
             "certificates": list_person_certificates(session, page, viewer.person_id),
             "bounced": get_bounce_banner(session, page),
@@ -79,10 +81,18 @@ async def show_year(page: ViewerPage) -> Response:
             asked=(),
             whose=None,
             contacts=page.site.settings.coordinators_by_association,
+            day_of=page.day_of,
             **facts,
         )
 
     return await page.site.reader.render(read, render)
+
+
+def _list_ways_back(session: Session, page: PageRequest) -> list[WayBack]:
+    """The viewer's removed endorsements, if an association of the site removes any."""
+    if not any(book.removals for book in page.rulebooks.associations.values()):
+        return []
+    return list_ways_back(session, page.rulebooks, page.day_of, page.person_id)
 
 
 @router.get("/my-year/{endorsement_id}/{cycle_starts_on}")

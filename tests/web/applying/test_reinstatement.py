@@ -1,0 +1,91 @@
+"""A lapsed endorsement is removed on the desk, and its holder asks to come back."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.support.cast import NOW, REX
+from tests.support.removing import UMA, VIC, fill_with_uma
+from tests.web.client import Visitor, WebClient, text_of
+from tests.web.coordinator.test_entries import save, undo_last
+
+
+@pytest.fixture
+def web(sqlite_url: str) -> Iterator[WebClient]:
+    """Uma has lapsed, and Vic was removed on March 1, 2026."""
+    cast = fill_with_uma(sqlite_url)
+    yield WebClient(cast, NOW)
+    cast.engine.dispose()
+
+
+@pytest.fixture
+def vic(web: WebClient) -> Visitor:
+    return web.visit(VIC)
+
+
+def removal_path(web: WebClient) -> str:
+    uma = web.cast.people[UMA]
+    return f"/coordinator/person/{uma}/remove-lapsed/{web.cast.endorsements[UMA]}"
+
+
+def start(web: WebClient, vic: Visitor) -> str:
+    """Vic starts a reinstatement; the path of its checklist."""
+    response = vic.post(f"/reinstatement/{web.cast.endorsements[VIC]}")
+    return response.headers["location"].partition("?")[0]
+
+
+def test_today_leads_to_the_removal(web: WebClient) -> None:
+    page = web.visit(REX).get("/coordinator?association=REMOVING")
+    assert removal_path(web) in page.text
+    assert "Decide on removal" in text_of(page)
+
+
+def test_removal_is_previewed_saved_mailed_and_undone(web: WebClient) -> None:
+    rex = web.visit(REX)
+    preview = save(rex, removal_path(web), reason="No answer to two letters")
+    assert "Remove the lapsed endorsement REMOVING IFS of Uma Bell" in preview
+    [held] = web.cast.rows("endorsement", id=web.cast.endorsements[UMA])
+    assert (str(held["ends_on"]), held["ended_as"]) == ("2026-11-21", "removed")
+    web.settle()
+    mail = web.mails()[-1]
+    assert "REMOVING removed your IFS endorsement" in mail
+    assert f"/reinstatement/{web.cast.endorsements[UMA]}" in mail
+    assert "You can ask to be reinstated through November 22, 2027" in " ".join(mail.split())
+    undo_last(rex)
+    [held] = web.cast.rows("endorsement", id=web.cast.endorsements[UMA])
+    assert (held["ends_on"], held["ended_as"]) == (None, None)
+
+
+def test_my_year_offers_the_way_back(web: WebClient, vic: Visitor) -> None:
+    assert "You can ask to be reinstated through March 1, 2027" in text_of(vic.get("/my-year"))
+    page = text_of(vic.get(f"/reinstatement/{web.cast.endorsements[VIC]}"))
+    assert "Reinstatement fee: Paid to the association" in page
+
+
+def test_request_is_started_and_submitted(web: WebClient, vic: Visitor) -> None:
+    path = start(web, vic)
+    page = text_of(vic.get(path))
+    assert "Reinstatement · Infant Family Specialist" in page
+    assert "0 of 6 hours" in page
+    vic.post(f"{path}/status/submit")
+    assert "Vic Soto has submitted a reinstatement request" in web.mails()[-1]
+    [request] = web.cast.rows("application", person_id=web.cast.people[VIC])
+    assert (request["state"], request["purpose"]) == ("submitted", "reinstatement")
+
+
+def test_coordinator_reinstates_and_the_letter_says_so(web: WebClient, vic: Visitor) -> None:
+    path = start(web, vic)
+    vic.post(f"{path}/status/submit")
+    number = path.rpartition("/")[2]
+    rex = web.visit(REX)
+    assert "Reinstate" in text_of(rex.get(f"/coordinator/applicants/{number}"))
+    day = {"day": "22", "month": "11", "year": "2026"}
+    rex.post(f"/coordinator/applicants/{number}/endorse", day)
+    assert "You are reinstated as Infant Family Specialist" in web.mails()[-1]
+    assert "You can ask to be reinstated" not in text_of(vic.get("/my-year"))
+
+
+def test_late_request_is_refused_in_words(web: WebClient) -> None:
+    web.pass_time(days=120)
+    page = web.visit(VIC).post(f"/reinstatement/{web.cast.endorsements[VIC]}")
+    assert "Reinstatement was possible through March 1, 2027" in text_of(page)
