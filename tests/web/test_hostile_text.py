@@ -16,11 +16,12 @@ from httpx2 import Response
 from sqlmodel import Session
 
 from tests.support.auditing import HAL, audit_hal
-from tests.support.cast import ALICE, BASE_URL, BOB, CAROL, CONFIG, DANA, KAI, LEE, NOW, Cast
+from tests.support.cast import ALICE, BASE_URL, BOB, CAROL, CONFIG, DANA, KAI, LEE, NOW, REX, Cast
 from tests.support.held import settle_last_year
 from tests.support.listing import NOE, add_members, list_people, remove_from_registry
 from tests.support.paying import add_payers, pay_for_both
 from tests.support.questions import ask
+from tests.support.removing import VIC, add_lapsed
 from tests.support.submitting import FAY, GIL, add_endorsee, submit_for_gil
 from tests.web.applicants import IDA, NORA, OLIVE
 from tests.web.client import Visitor, WebClient
@@ -214,6 +215,7 @@ def test_hostile_text_is_harmless_in_every_field(sqlite_applicant_web: WebClient
         add_members(session, sqlite_applicant_web.cast)
         list_people(session, sqlite_applicant_web.cast, GIL, NOE)
         remove_from_registry(session, sqlite_applicant_web.cast, GIL)
+        add_lapsed(session, sqlite_applicant_web.cast)
         ask(session, sqlite_applicant_web.cast.entries["unknown"], "Who is Jo Hart?")
     upload_hostile_lists(sqlite_applicant_web)
     # Several times: what one of them saved gives another one, or a job, something to answer.
@@ -235,6 +237,8 @@ def test_hostile_text_is_harmless_in_every_field(sqlite_applicant_web: WebClient
         HAL,
         KAI,
         LEE,
+        VIC,
+        REX,
         HAL,
         "",
     )

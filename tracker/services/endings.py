@@ -86,6 +86,8 @@ def _select_ended(rulebook: Rulebook, day: date) -> Any:  # noqa: ANN401 - a Sel
         .join(Person, col(Person.id) == Endorsement.person_id)
         .where(
             Endorsement.association == rulebook.id,
+            # What was removed after a lapse was due before.
+            col(Endorsement.ended_as).is_(None),
             earliest <= LAST_DAY,
             col(Endorsement.starts_on) <= day,
         )

@@ -7,14 +7,14 @@ that a submitted renewal that lacked only its fee is accepted by itself.
 
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from enum import StrEnum
 from typing import NamedTuple
 
 from sqlmodel import Session, col, func, select
 
 from tracker.db.payments import Payment, PaymentShare
-from tracker.db.people import Endorsement, Person
+from tracker.db.people import REMOVED, Endorsement, Person
 from tracker.rulebooks import Rulebooks
 from tracker.rules.fees import FeeAccount, PlannedFee, settle_fee
 from tracker.rules.standing import Outcome, Standing, Status
@@ -32,9 +32,11 @@ from tracker.services.context import (
 from tracker.services.desk_access import check_association
 from tracker.services.evaluation import DayOf, days_at, evaluate_people, judge_current
 from tracker.services.payment_facts import Payments, read_payments
+from tracker.services.reinstatement_facts import list_asked_returns
 
 # What a payment may touch, referred tables first: it can complete a submitted renewal.
 CHANGED_BY_PAYMENTS = ("payment", "payment_share", "submission", "settled_cycle")
+_DAY = timedelta(days=1)
 _AUDITED = {"association", "paid_on", "amount_cents", "payer", "reference", "removed_because"}
 _AUDITED_SHARE = {"payment_id", "endorsement_id", "cycle_starts_on", "fee", "cents"}
 _FREED = {Outcome.WAIVED, Outcome.EXCUSED}
@@ -52,7 +54,8 @@ class FeeState(StrEnum):
 class FeeLine(NamedTuple):
     """One fee of one renewal, and what was paid of it; amounts are in cents.
 
-    ``due_on`` is the due date of the renewal in force, ``owed`` what is left to pay.
+    ``due_on`` is the due date of the renewal in force, ``owed`` what is left to pay. The "cycle" of
+    a reinstatement begins on the day of the removal, and ends with the last day to ask for it.
     """
 
     person_id: int
@@ -67,6 +70,7 @@ class FeeLine(NamedTuple):
     account: FeeAccount
     state: FeeState
     currency: str
+    is_reinstatement: bool = False
 
     @property
     def due(self) -> int:
@@ -140,6 +144,7 @@ def list_fee_lines(
         cycle = standing.plan.cycle
         is_current = cycle is not None and today <= cycle.ends_on
         lines += [line for line in view_fees(standing, payments, today) if is_current or line.owed]
+    lines += _view_return_fees(session, rulebooks, day_of, endorsement_ids, payments)
     return sorted(lines, key=lambda line: (line.name.casefold(), line.person_id, line.due_on))
 
 
@@ -183,6 +188,45 @@ def view_fees(standing: Standing, payments: Payments, today: date) -> Iterator[F
             _find_state(account, is_freed=fee.id in freed),
             plan.rulebook.currency_code,
         )
+
+
+def _view_return_fees(
+    session: Session,
+    rulebooks: Rulebooks,
+    day_of: DayOf,
+    endorsement_ids: Collection[int],
+    payments: Payments,
+) -> Iterator[FeeLine]:
+    """The fees of reinstatements that are asked for and not decided."""
+    if not any(
+        fee.of == "reinstatement" for b in rulebooks.associations.values() for fee in b.fees
+    ):
+        return
+    for application, person, removed in list_asked_returns(session, endorsement_ids):
+        named = (application.association, application.category)
+        today = day_of(application.association)
+        plan = rulebooks.application_plan(
+            *named, application.submitted_on or today, application.plan_purpose
+        )
+        rule = rulebooks.reinstatement_rule(*named, removed.removed_on)
+        latest_on = (rule.latest_on(removed.removed_on) if rule else None) or today
+        paid = payments.get((removed.endorsement_id, removed.removed_on), ())
+        for fee in plan.fees:
+            account = settle_fee(fee, latest_on, paid, today)
+            yield FeeLine(
+                person.id,
+                person.name,
+                removed.endorsement_id,
+                *named,
+                removed.removed_on,
+                latest_on,
+                latest_on,
+                fee,
+                account,
+                _find_state(account, is_freed=False),
+                plan.rulebook.currency_code,
+                is_reinstatement=True,
+            )
 
 
 def _find_state(account: FeeAccount, *, is_freed: bool) -> FeeState:
@@ -342,6 +386,9 @@ def _has_fee(context: ServiceContext, held: Endorsement | None, share: ShareInpu
     """Whether a renewal of an endorsement has a fee."""
     if held is None:
         return False
+    if held.ended_as == REMOVED and held.ends_on == share.cycle_starts_on - _DAY:
+        rulebook = context.rulebooks.associations[held.association]
+        return share.fee in {fee.id for fee in rulebook.fees_of(held.category, "reinstatement")}
     triple = (held.association, held.category, held.starts_on)
     plan = context.rulebooks.plan(*triple, share.cycle_starts_on)
     cycle = plan.cycle if plan else None

@@ -12,7 +12,16 @@ from tracker.db.access import SecurityEvent
 from tracker.db.applications import Application
 from tracker.db.corrections import FormerEmail
 from tracker.db.log import Entry
-from tracker.db.people import Leave, Membership, Person, Renewal, Vetting, Waiver
+from tracker.db.people import (
+    REMOVED,
+    Endorsement,
+    Leave,
+    Membership,
+    Person,
+    Renewal,
+    Vetting,
+    Waiver,
+)
 from tracker.services.applications import list_applications
 from tracker.services.context import Actor, ServiceContext
 from tracker.services.coordinator_access import access_windows
@@ -49,7 +58,8 @@ class PersonRecord:
     """A person as the coordinators of ``associations`` (to which the person belongs) see them.
 
     ``is_shared``: the person also belongs to associations of others, so that name, addresses, and
-    degree are not theirs to change. ``is_own``: the coordinator's own record. ``former_emails`` are
+    degree are not theirs to change. ``removed`` are the ids of the endorsements that were removed
+    after a lapse. ``is_own``: the coordinator's own record. ``former_emails`` are
     earlier first addresses. ``signed_in_at`` is None if the person has not within a year.
     ``listings`` are what the associations' public registries can list.
     """
@@ -69,6 +79,7 @@ class PersonRecord:
     applications: Sequence[Application]
     providers: Sequence[LoggedProvider]
     listings: Sequence[ListingChoice]
+    removed: frozenset[int]
 
 
 def read_person_record(context: ServiceContext, person_id: int) -> PersonRecord:
@@ -98,7 +109,15 @@ def read_person_record(context: ServiceContext, person_id: int) -> PersonRecord:
         applications=[each for each in applications if each.association in own],
         providers=list_providers_used(session, actor, person_id),
         listings=list_choices(session, context.rulebooks, person_id, own),
+        removed=_list_removed(session, person_id),
     )
+
+
+def _list_removed(session: Session, person_id: int) -> frozenset[int]:
+    query = select(Endorsement.id).where(
+        Endorsement.person_id == person_id, Endorsement.ended_as == REMOVED
+    )
+    return frozenset(session.exec(query))
 
 
 def _list_former_emails(session: Session, person: Person) -> Sequence[str]:

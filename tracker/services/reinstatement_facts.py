@@ -7,8 +7,8 @@ from typing import NamedTuple
 from dateutil.relativedelta import relativedelta
 from sqlmodel import Session, col, select
 
-from tracker.db.applications import Application
-from tracker.db.people import REMOVED, Endorsement
+from tracker.db.applications import REINSTATEMENT, UNDECIDED, Application
+from tracker.db.people import REMOVED, Endorsement, Person
 from tracker.rules.plan import ApplicationPlan
 from tracker.rules.standing import ApplicationFacts, DaySum, Removed
 from tracker.services.day_sums import DaysWindow, Exclusions, read_days
@@ -69,6 +69,38 @@ def find_removed(session: Session, application_ids: Collection[int]) -> dict[int
     for application_id, held in session.exec(query):
         if held.ends_on is not None:
             found[application_id] = Removed(held.id, held.starts_on, held.ends_on)
+    return found
+
+
+class AskedReturn(NamedTuple):
+    """A reinstatement that is not decided, whose it is, and what was removed."""
+
+    application: Application
+    person: Person
+    removed: Removed
+
+
+def list_asked_returns(session: Session, endorsement_ids: Collection[int]) -> list[AskedReturn]:
+    """The undecided reinstatements that ask one of these endorsements back."""
+    people = select(Endorsement.person_id).where(
+        col(Endorsement.id).in_(endorsement_ids), Endorsement.ended_as == REMOVED
+    )
+    query = (
+        select(Application, Person)
+        .join(Person, col(Person.id) == Application.person_id)
+        .where(
+            Application.purpose == REINSTATEMENT,
+            col(Application.state).in_(UNDECIDED),
+            col(Application.person_id).in_(people),
+        )
+    )
+    rows = session.exec(query).all()
+    removed = find_removed(session, [application.id for application, _ in rows])
+    found = []
+    for application, person in rows:
+        back = removed.get(application.id)
+        if back is not None and back.endorsement_id in endorsement_ids:
+            found.append(AskedReturn(application, person, back))
     return found
 
 

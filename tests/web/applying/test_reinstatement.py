@@ -85,6 +85,18 @@ def test_coordinator_reinstates_and_the_letter_says_so(web: WebClient, vic: Visi
     assert "You can ask to be reinstated" not in text_of(vic.get("/my-year"))
 
 
+def test_fee_is_shown_recorded_and_then_done(web: WebClient, vic: Visitor) -> None:
+    path = start(web, vic)
+    assert "$50.00. Send a check to the association." in text_of(vic.get(path))
+    rex, key = web.visit(REX), f"{web.cast.endorsements[VIC]}.2026-03-01.reinstatement"
+    fees = "/coordinator/fees"
+    assert "Vic Soto IFS Reinstatement Reinstatement fee" in text_of(rex.get(fees))
+    when = {"day": "20", "month": "11", "year": "2026"}
+    paid = {f"part.{key}": "50", "association": "REMOVING", "payer": "Vic Soto", **when}
+    save(rex, f"{fees}/payment", form_key="a" * 32, **paid)
+    assert "Missing: 6 hours of recent training and Code of Ethics" in text_of(vic.get(path))
+
+
 def test_late_request_is_refused_in_words(web: WebClient) -> None:
     web.pass_time(days=120)
     page = web.visit(VIC).post(f"/reinstatement/{web.cast.endorsements[VIC]}")

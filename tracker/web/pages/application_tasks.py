@@ -1,7 +1,6 @@
 """The requirements of an application as a task list: what counts, what is missing, what to do."""
 
 from collections.abc import Sequence
-from datetime import date
 from typing import Any
 
 from tracker.db.applications import Application
@@ -10,6 +9,7 @@ from tracker.formatting import (
     format_count,
     format_date,
     format_hours_with_unit,
+    format_money,
     lowercase_first,
 )
 from tracker.rules.application.wording import (
@@ -57,7 +57,7 @@ def view_task(
         "state": state,
         "tone": tone,
         "progress": progress,
-        "note": _format_note(result, standing.covered_until),
+        "note": _format_note(standing, result),
         "has_bar": result.required > 1 and result.outcome is not Outcome.NOT_NEEDED,
         "is_open": result.outcome in (Outcome.SHORT, Outcome.REVIEW),
     }
@@ -102,8 +102,11 @@ def list_terms(rulebook: Rulebook, requirement: Requirement) -> list[str]:
     return [f"{capitalize_first(line)}." for line in describe_terms(rulebook, requirement)]
 
 
-def _format_note(result: Result, covered_until: date | None) -> str:
-    """What the counted amount rests on; empty if there is nothing to add."""
+def _format_note(standing: ApplicationStanding, result: Result) -> str:
+    """What the counted amount rests on, or how to pay; empty if there is nothing to add."""
+    covered_until = standing.covered_until
+    if result.requirement.counts == "paid":
+        return _format_fee(standing, result)
     window = result.requirement.rule.window
     if result.outcome is Outcome.NOT_NEEDED:
         return ""
@@ -115,6 +118,15 @@ def _format_note(result: Result, covered_until: date | None) -> str:
     if is_best and window and window.months and result.notes:
         return f"Counted over the best {window.months} months, {format_notes(result)}"
     return capitalize_first(format_notes(result))
+
+
+def _format_fee(standing: ApplicationStanding, result: Result) -> str:
+    """What a fee comes to, and how to pay it while it is owed."""
+    for fee in standing.plan.fees:
+        if fee.id == result.requirement.rule.fee:
+            amount = format_money(fee.amount, standing.plan.rulebook.currency_code)
+            return amount if result.outcome is Outcome.MET else f"{amount}. {fee.how_to_pay}"
+    return ""
 
 
 def list_warnings(result: Result, uncounted: Uncounted) -> list[dict[str, Any]]:

@@ -164,5 +164,7 @@ def _tabulate(shown: _Shown) -> ExportTable:
 
 def view_line(line: FeeLine, typed: str = "") -> FeeView:
     """A line with its words, and what was typed for it in a form."""
-    renewal = format_cycle_span(line.cycle_starts_on, line.cycle_ends_on)
+    renewal = "Reinstatement"
+    if not line.is_reinstatement:
+        renewal = format_cycle_span(line.cycle_starts_on, line.cycle_ends_on)
     return FeeView(line, renewal, *_STATES[line.state], typed)

@@ -28,6 +28,7 @@ from tracker.rules.rule_changes import (
     list_certificate_spans,
     list_changes_ahead,
     list_fee_spans,
+    list_removal_spans,
     list_renewal_days,
     list_scheme_spans,
     list_users,
@@ -188,6 +189,15 @@ def _show_renewals(page: PageRequest, view: RulebookView) -> dict[str, Any]:
         "absences": list_absence_spans(rulebook, view.today),
         "certificates": list_certificate_spans(rulebook, view.today),
         "registry": describe_registry(rulebook.registry),
+        "returns": view.describe_groups("reinstatement", sizes),
+        "removals": [
+            {
+                **span._asdict(),
+                "cited": view.cite(span.rule.source) if span.rule.source else "",
+                "interpretation": span.rule.interpretation,
+            }
+            for span in list_removal_spans(rulebook, view.today)
+        ],
         "cycle": cycle,
         "days": _list_days(cycle, config, view.today),
         "renewal_steps": describe_renewal_steps(config),
