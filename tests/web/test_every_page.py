@@ -34,6 +34,7 @@ NEVER_WRONG = {
     "/coordinator/providers/names/decline",
     "/profile/rsc-provider",
     "/coordinator/person/{person_id}/remove/{kind}/{row_id}",
+    "/coordinator/person/{person_id}/remove-lapsed/{endorsement_id}",
     "/coordinator/person/{person_id}/merge/{other_id}",
     "/coordinator/person/{person_id}/entries/{entry_id}",
     "/coordinator/person/{person_id}/unlist/{association}",

@@ -57,7 +57,7 @@ def view_task(
         "state": state,
         "tone": tone,
         "progress": progress,
-        "note": _format_note(standing, result),
+        "note": _format_fee(standing, result) or _format_note(standing, result),
         "has_bar": result.required > 1 and result.outcome is not Outcome.NOT_NEEDED,
         "is_open": result.outcome in (Outcome.SHORT, Outcome.REVIEW),
     }
@@ -103,10 +103,8 @@ def list_terms(rulebook: Rulebook, requirement: Requirement) -> list[str]:
 
 
 def _format_note(standing: ApplicationStanding, result: Result) -> str:
-    """What the counted amount rests on, or how to pay; empty if there is nothing to add."""
+    """What the counted amount rests on; empty if there is nothing to add."""
     covered_until = standing.covered_until
-    if result.requirement.counts == "paid":
-        return _format_fee(standing, result)
     window = result.requirement.rule.window
     if result.outcome is Outcome.NOT_NEEDED:
         return ""
@@ -121,7 +119,7 @@ def _format_note(standing: ApplicationStanding, result: Result) -> str:
 
 
 def _format_fee(standing: ApplicationStanding, result: Result) -> str:
-    """What a fee comes to, and how to pay it while it is owed."""
+    """What a fee comes to, and how to pay it while it is owed; empty for any other requirement."""
     for fee in standing.plan.fees:
         if fee.id == result.requirement.rule.fee:
             amount = format_money(fee.amount, standing.plan.rulebook.currency_code)

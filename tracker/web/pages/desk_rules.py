@@ -190,14 +190,7 @@ def _show_renewals(page: PageRequest, view: RulebookView) -> dict[str, Any]:
         "certificates": list_certificate_spans(rulebook, view.today),
         "registry": describe_registry(rulebook.registry),
         "returns": view.describe_groups("reinstatement", sizes),
-        "removals": [
-            {
-                **span._asdict(),
-                "cited": view.cite(span.rule.source) if span.rule.source else "",
-                "interpretation": span.rule.interpretation,
-            }
-            for span in list_removal_spans(rulebook, view.today)
-        ],
+        "removals": _list_removals(view),
         "cycle": cycle,
         "days": _list_days(cycle, config, view.today),
         "renewal_steps": describe_renewal_steps(config),
@@ -208,6 +201,16 @@ def _show_renewals(page: PageRequest, view: RulebookView) -> dict[str, Any]:
             if key not in ruled
         ],
     }
+
+
+def _list_removals(view: RulebookView) -> list[dict[str, Any]]:
+    """When endorsements are removed and reinstated, with sources."""
+    removals = []
+    for span in list_removal_spans(view.rulebook, view.today):
+        cited = view.cite(span.rule.source) if span.rule.source else ""
+        reading = {"cited": cited, "interpretation": span.rule.interpretation}
+        removals.append(span._asdict() | reading)
+    return removals
 
 
 def _view_change(
