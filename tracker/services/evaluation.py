@@ -278,7 +278,7 @@ def _evaluate(
     count = 0
     for ids in in_chunks(sorted(endorsement_ids), _BATCH):
         standings = list(judge_current(session, rulebooks, day_of, endorsement_ids=ids))
-        kept = _leave_out_removed(session, standings)
+        kept = leave_out_removed(session, standings)
         store_standings(session, kept, day_of, rulebooks, endorsement_ids=ids)
         submitted = [standing for standing in standings if standing.facts.submitted]
         if submitted:
@@ -293,7 +293,7 @@ def _evaluate(
     return count
 
 
-def _leave_out_removed(session: Session, standings: Sequence[Standing]) -> Sequence[Standing]:
+def leave_out_removed(session: Session, standings: Sequence[Standing]) -> Sequence[Standing]:
     """The standings of endorsements that were not removed: nobody has to act on the others."""
     lapsed = set()
     for standing in standings:

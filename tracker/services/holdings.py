@@ -98,6 +98,9 @@ def change_days(context: ServiceContext, kind: type[Holding], row_id: int, term:
     lock_desk_person(context, row.person_id)
     context.session.refresh(row)
     _check_term(term, _list_others(context.session, row), _name(row))
+    if isinstance(row, Endorsement) and term.ends_on is None:
+        # It was removed by mistake, and goes on.
+        row.ended_as = None
     context.update_row(row, _DAYS, starts_on=term.starts_on, ends_on=term.ends_on)
     evaluate_people(context.session, context.rulebooks, {row.person_id}, context.now)
 

@@ -57,7 +57,9 @@ def test_removal_is_previewed_saved_mailed_and_undone(web: WebClient) -> None:
 
 
 def test_my_year_offers_the_way_back(web: WebClient, vic: Visitor) -> None:
-    assert "You can ask to be reinstated through March 1, 2027" in text_of(vic.get("/my-year"))
+    year = text_of(vic.get("/my-year"))
+    assert "You can ask to be reinstated through March 1, 2027" in year
+    assert "Lapsed:" not in year
     page = text_of(vic.get(f"/reinstatement/{web.cast.endorsements[VIC]}"))
     assert "Reinstatement fee: Paid to the association" in page
 
@@ -67,6 +69,7 @@ def test_request_is_started_and_submitted(web: WebClient, vic: Visitor) -> None:
     page = text_of(vic.get(path))
     assert "Reinstatement · Infant Family Specialist" in page
     assert "0 of 6 hours" in page
+    assert "Submit it by March 1, 2027." in page
     vic.post(f"{path}/status/submit")
     assert "Vic Soto has submitted a reinstatement request" in web.mails()[-1]
     [request] = web.cast.rows("application", person_id=web.cast.people[VIC])

@@ -123,7 +123,11 @@ def _format_fee(standing: ApplicationStanding, result: Result) -> str:
     for fee in standing.plan.fees:
         if fee.id == result.requirement.rule.fee:
             amount = format_money(fee.amount, standing.plan.rulebook.currency_code)
-            return amount if result.outcome is Outcome.MET else f"{amount}. {fee.how_to_pay}"
+            return (
+                amount
+                if result.outcome is Outcome.MET
+                else f"{amount}. {fee.how_to_pay.rstrip('.')}"
+            )
     return ""
 
 

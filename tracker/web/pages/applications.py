@@ -36,6 +36,7 @@ from tracker.services.applications import (
     list_applications,
 )
 from tracker.services.own_applications import can_reopen
+from tracker.services.reinstatements import list_ways_back
 from tracker.services.reviews import list_reviews
 from tracker.services.uncounted import list_counted_training, with_uncounted
 from tracker.web.forms.body import RowId
@@ -78,10 +79,19 @@ def show_application(page: PersonPage, application_id: RowId) -> HTMLResponse:
         application = require(get_application(session, application_id))
         require(application.person_id == page.person_id)
         view = view_application(session, page, application)
+        latest_on = _find_latest_day(session, page, application)
     association = application.association
     knows_day = association in page.rulebooks.associations
     reopens = knows_day and can_reopen(application, page.day_of(association))
-    return page.render("application.html", view=view, can_reopen=reopens)
+    return page.render("application.html", view=view, can_reopen=reopens, latest_on=latest_on)
+
+
+def _find_latest_day(session: Session, page: PageRequest, application: Application) -> date | None:
+    """The last day to submit an open reinstatement; one that was sent back has none."""
+    if not application.is_reinstatement or application.state != "open" or application.answer:
+        return None
+    ways = list_ways_back(session, page.rulebooks, page.day_of, page.person_id)
+    return next((way.latest_on for way in ways if way.application_id == application.id), None)
 
 
 def read_applications(session: Session, page: PageRequest) -> list[ApplicationView]:

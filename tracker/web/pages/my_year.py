@@ -21,6 +21,7 @@ from tracker.services.audits import list_open_audits
 from tracker.services.coordinator_access import access_windows, sees_entry
 from tracker.services.endorsements import Endorsed, endorsement_within, endorsements_of, own_of
 from tracker.services.entry_questions import list_own_questions
+from tracker.services.evaluation import leave_out_removed
 from tracker.services.group_confirmations import list_confirmation_requests
 from tracker.services.reinstatements import WayBack, list_ways_back
 from tracker.services.removals import find_own_deletion
@@ -89,10 +90,11 @@ async def show_year(page: ViewerPage) -> Response:
 
 
 def _list_ways_back(session: Session, page: PageRequest) -> list[WayBack]:
-    """The viewer's removed endorsements, if an association of the site removes any."""
+    """The viewer's removed endorsements, without those they have asked back already."""
     if not any(book.removals for book in page.rulebooks.associations.values()):
         return []
-    return list_ways_back(session, page.rulebooks, page.day_of, page.person_id)
+    ways = list_ways_back(session, page.rulebooks, page.day_of, page.person_id)
+    return [way for way in ways if way.application_id is None]
 
 
 @router.get("/my-year/{endorsement_id}/{cycle_starts_on}")
@@ -180,6 +182,7 @@ def read_year(
     if whose is None:
         own = own_of(session, page.person_id)
         data = read_year_data(session, page, page.person_id, own, applications)
+        data = replace(data, standings=leave_out_removed(session, data.standings))
     else:
         own = own_of(session, whose.person_id)._replace(endorsements=[whose])
         data = read_year_data(session, page, whose.person_id, own, applications)
