@@ -133,6 +133,7 @@ def test_an_endorsement_starts_on_the_decision_day(
         "category": "IFS",
         "starts_on": DECIDED,
         "ends_on": None,
+        "ended_as": None,
     }
     tables = [event["table_name"] for event in rows(session, "audit_event")]
     assert tables == ["application", "endorsement", "application"]

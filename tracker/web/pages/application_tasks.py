@@ -123,11 +123,10 @@ def _format_fee(standing: ApplicationStanding, result: Result) -> str:
     for fee in standing.plan.fees:
         if fee.id == result.requirement.rule.fee:
             amount = format_money(fee.amount, standing.plan.rulebook.currency_code)
-            return (
-                amount
-                if result.outcome is Outcome.MET
-                else f"{amount}. {fee.how_to_pay.rstrip('.')}"
-            )
+            if result.outcome is Outcome.MET:
+                return amount
+            # The page ends the sentence.
+            return f"{amount}. {fee.how_to_pay.rstrip('.')}"
     return ""
 
 
