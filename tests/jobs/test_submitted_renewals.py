@@ -69,7 +69,7 @@ def test_the_digest_says_what_waits_for_a_decision(jobs: JobHarness) -> None:
     submit(jobs, BEFORE, signed=frozenset({"ethics"}))
     jobs.run(datetime(2027, 12, 6, 20, 0, tzinfo=UTC))
     [mail] = jobs.mails("digest")
-    assert "submitted the 2025 to 2027 renewal, which does not meet every requirement" in mail.text
+    assert "submitted the renewal for 2025 to 2027: 45 training hours" in mail.text
 
 
 def test_who_owes_only_a_fee_is_reminded(sqlite_url: str) -> None:

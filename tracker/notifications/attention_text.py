@@ -34,7 +34,7 @@ from tracker.services.attention import (
     list_attention,
 )
 from tracker.services.audits import AuditedRenewal
-from tracker.services.dashboard import NamedProvider, RenewalLine, ShortRequirement
+from tracker.services.dashboard import NamedProvider, RenewalLine, ShortRequirement, list_short
 from tracker.services.entry_questions import OpenQuestion
 from tracker.services.facts import parse_settlement
 from tracker.services.run_health import JobTrouble, UnsentMail
@@ -260,18 +260,19 @@ def _describe_answer(question: OpenQuestion) -> str:
 
 def _describe_submission(renewal: SubmittedRenewal) -> str:
     cycle = format_cycle_span(renewal.submission.cycle_starts_on, renewal.submission.cycle_ends_on)
-    return f"submitted the {cycle} renewal, which does not meet every requirement"
+    missing = format_missing(list_short(renewal.requirements))
+    return f"submitted the renewal for {cycle}: {missing} missing"
 
 
 def _describe_audit(audited: AuditedRenewal) -> str:
     submission, case = audited.submission, audited.case
     cycle = format_cycle_span(submission.cycle_starts_on, submission.cycle_ends_on)
     if case.state == Stage.APPEALED:
-        return f"appealed against the audit of the {cycle} renewal"
+        return f"appealed against the audit of the renewal for {cycle}"
     if case.state == Stage.SENT:
-        return f"sent documents for the audit of the {cycle} renewal"
+        return f"sent documents for the audit of the renewal for {cycle}"
     due = format_date(case.due_on) if case.due_on else ""
-    return f"sent no documents for the audit of the {cycle} renewal by {due}"
+    return f"sent no documents for the audit of the renewal for {cycle} by {due}"
 
 
 def _describe_provider(provider: NamedProvider) -> tuple[str, str]:

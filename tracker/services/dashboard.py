@@ -94,12 +94,13 @@ class RenewalLine(NamedTuple):
     @property
     def short(self) -> list[ShortRequirement]:
         """What is short, in the rulebook's order."""
-        return [*_list_short(self.standing.requirements)]
+        return [*list_short(self.standing.requirements)]
 
 
 # Many renewals have the same results.
 @lru_cache(maxsize=4_096)
-def _list_short(requirements: str) -> tuple[ShortRequirement, ...]:
+def list_short(requirements: str) -> tuple[ShortRequirement, ...]:
+    """What is short of a stored standing, in the rulebook's order; ``requirements`` is its JSON."""
     results = parse_results(requirements)
     return tuple(
         ShortRequirement.of_stored(result) for result in results if result.outcome == "short"

@@ -11,9 +11,10 @@ from dataclasses import dataclass
 from datetime import date
 from typing import NamedTuple
 
+from sqlalchemy import func
 from sqlmodel import Session, col, select
 
-from tracker.db.ledgers import SettledCycle
+from tracker.db.ledgers import SettledCycle, StandingRow
 from tracker.db.people import Endorsement, Person
 from tracker.db.submissions import Submission
 from tracker.rulebooks import Rulebooks
@@ -36,7 +37,7 @@ from tracker.services.context import (
 )
 from tracker.services.endorsements import Endorsed, endorsements_of, standing_in
 from tracker.services.evaluation import days_at, evaluate_people, immediate_evaluation
-from tracker.services.facts import Triple, format_settlement, parse_settlement
+from tracker.services.facts import Triple, format_settlement
 from tracker.services.grants import grant_waiver
 from tracker.services.submission_facts import parse_statements
 
@@ -61,11 +62,15 @@ class SubmissionInput:
 
 
 class SubmittedRenewal(NamedTuple):
-    """A submission, whose it is, and what the records showed when it was submitted."""
+    """A submission, whose it is, and what the renewal comes to by now.
+
+    ``requirements`` is that of the renewal's `StandingRow`.
+    """
 
     submission: Submission
     person: Person
     endorsement: Endorsement
+    requirements: str
 
     @property
     def statements(self) -> Mapping[str, str]:
@@ -74,9 +79,14 @@ class SubmittedRenewal(NamedTuple):
 
 
 _SUBMITTED = (
-    select(Submission, Person, Endorsement)
+    select(Submission, Person, Endorsement, func.coalesce(col(StandingRow.requirements), "[]"))
     .join(Endorsement, col(Endorsement.id) == Submission.endorsement_id)
     .join(Person, col(Person.id) == Endorsement.person_id)
+    .outerjoin(
+        StandingRow,
+        (col(StandingRow.endorsement_id) == Submission.endorsement_id)
+        & (col(StandingRow.cycle_starts_on) == Submission.cycle_starts_on),
+    )
     .order_by(col(Submission.id))
 )
 
@@ -244,12 +254,6 @@ def find_renewed_through(
     name = (endorsement.association, endorsement.starts_on)
     renewed = find_renewed_cycle(rulebooks, *name, cycle_starts_on)
     return renewed.ends_on if renewed else None
-
-
-def list_shortfalls(submission: Submission) -> list[str]:
-    """The labels of what was short when a renewal was submitted."""
-    outcome = parse_settlement(submission.content)
-    return [result.label for result in outcome.results if result.short]
 
 
 def _get_own_renewal(

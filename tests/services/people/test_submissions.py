@@ -28,7 +28,6 @@ from tracker.services.memberships import MembershipTerm, create_membership
 from tracker.services.submissions import (
     SubmissionInput,
     accept_renewal,
-    list_shortfalls,
     list_unaccepted,
     return_renewal,
     submit_renewal,
@@ -109,7 +108,8 @@ def test_the_words_that_were_signed_are_kept(act: Act, cast: Cast) -> None:
     words = BOOKS.associations[ATTESTING].attestations
     assert json.loads(submission.statements) == words
     assert submission.signed_name == "Fay Lani"
-    assert list_shortfalls(submission) == [
+    results = parse_settlement(submission.content).results
+    assert [result.label for result in results if result.short] == [
         "Training",
         "Reflective supervision",
         "Code of Ethics",

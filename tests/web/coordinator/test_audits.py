@@ -167,7 +167,7 @@ def test_sent_documents_are_on_today_until_decided(
     upload(fay, case_id, web.cast.entries["fay"])
     fay.post(f"/audits/{case_id}", {"action": "send"})
     today = text_of(kai.get("/coordinator"))
-    assert "sent documents for the audit of the 2025 to 2027 renewal" in today
+    assert "sent documents for the audit of the renewal for 2025 to 2027" in today
     path = f"/coordinator/audits/cases/{case_id}"
     link = re.search(r"/evidence/\d+", kai.get(path).text)
     assert link is not None

@@ -44,7 +44,10 @@ def status(web: WebClient) -> str:
 def test_only_what_lacks_something_is_on_today(web: WebClient, kai: Visitor) -> None:
     submit(web, frozenset({"ethics"}))
     today = text_of(kai.get("/coordinator"))
-    assert "submitted the 2025 to 2027 renewal, which does not meet every requirement" in today
+    assert (
+        "submitted the renewal for 2025 to 2027: 25 training hours and 36 RSC hours missing"
+        in today
+    )
     assert "Review renewal" in today
 
 

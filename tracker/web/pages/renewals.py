@@ -267,7 +267,7 @@ def _render_submitted(
     typed: FormData | None = None,
     problems: Sequence[tuple[str, str]] = (),
 ) -> HTMLResponse:
-    submission, person, endorsement = submitted
+    submission, person, endorsement, _ = submitted
     rulebook = page.rulebooks.associations[endorsement.association]
     with page.reading() as session:
         plan = require(
