@@ -199,9 +199,18 @@ def select_people(
 
 
 def read_people(
-    page: PageRequest, request: Request, association: str, *, has_providers: bool = False
+    page: PageRequest,
+    request: Request,
+    association: str,
+    *,
+    has_providers: bool = False,
+    has_stages: bool = False,
 ) -> Shown:
-    """The list as the address of a request has it; 404 for somebody else's association."""
+    """The list as the address of a request has it; 404 for somebody else's association.
+
+    RSC providers and stages take long to read. Unless asked for, they are there only if the address
+    names some; stages also where they say more than statuses.
+    """
     association = choose_association(page.viewer, association)
     chosen = parse_filter(
         (name, clean(value)) for name, value in request.query_params.multi_items()
@@ -209,8 +218,16 @@ def read_people(
     has_providers = has_providers or Facet.PROVIDER in chosen.chosen
     wants = (lambda _key, _name: True) if has_providers else chosen.wants_provider
     today = page.day_of(association)
+    rulebook = page.rulebooks.associations[association]
+    has_stages = (
+        has_stages
+        or association in page.rulebooks.submitting
+        or bool(rulebook.removals)
+        or Facet.STAGE in chosen.chosen
+    )
+    rulebooks = page.rulebooks if has_stages else None
     with page.reading() as session:
-        people = list_people(session, association, page.now, today, wants, rulebooks=page.rulebooks)
+        people = list_people(session, association, page.now, today, wants, rulebooks=rulebooks)
     return Shown(association, chosen, people, apply_filter(people, chosen, today), has_providers)
 
 
@@ -334,7 +351,7 @@ def _view_facets(shown: Shown, categories: Sequence[str], *, has_stages: bool) -
 
 def _tabulate(page: PageRequest, request: Request, association: str) -> tuple[ExportTable, str]:
     """What the filter shows, as a table, and the file's name; recorded as a download."""
-    shown = read_people(page, request, association, has_providers=True)
+    shown = read_people(page, request, association, has_providers=True, has_stages=True)
     rulebook = page.rulebooks.associations[shown.association]
     table = tabulate_people(shown.filtered, shown.people.providers, rulebook.time_zone)
     client, person_id = client_of(request), page.viewer.person_id
