@@ -101,7 +101,8 @@ class WayFacts(NamedTuple):
 
     ``status`` is that of its standing, ``window`` None if nobody submits it. ``submission`` and
     ``audit`` are the states of the last submission and of its audit. ``absence`` is the kind of
-    days away today, or on the due date of what is excused. ``removal`` is REMOVED or REINSTATED.
+    days away today, or on the due date of what is excused. ``removal`` says of an endorsement that
+    has ended that it was REMOVED, or REINSTATED since.
     """
 
     status: str
@@ -120,12 +121,10 @@ def derive_stage(facts: WayFacts, today: date) -> Stage | None:
     What waits for somebody comes before what time has made of it: a submitted renewal is not lapsed
     while its association looks at it.
     """
-    if facts.removal is not None:
-        return facts.removal
     is_over = facts.cycle_ends_on is not None and facts.cycle_ends_on < today
     # What was renewed before the endorsement ended stays so.
     if facts.has_ended and not (is_over and facts.status == Status.MET):
-        return Stage.ENDED
+        return facts.removal or Stage.ENDED
     if facts.submission is not None and (stage := _derive_submitted(facts, today)):
         return stage
     if facts.absence and _is_away(facts.absence, facts.status, is_over=is_over):

@@ -69,6 +69,8 @@ class Limit(StrEnum):
     AFTER_GRACE = "after the last day of the grace period"
     ABSENCES = "as the rulebook's [[absences]] allow"
     CATEGORY = "as the rulebook's category says"
+    REMOVALS = "as the rulebook's [[removals]] allow"
+    REINSTATED = "on request, as the rulebook's [[reinstatements]] allow"
     NOT_SETTLED = "before the cycle is settled"
 
 
@@ -193,9 +195,13 @@ def _describe_end() -> Iterator[Transition]:
     deed = Deed("reopening.reopen_cycle", "settled_cycle")
     for stage in (Stage.LAPSED, Stage.RENEWED):
         yield _by_coordinator(Act.REOPEN, (stage,), stage, Limit.REASON, deed)
-    # What is removed is not renewed any more; a reinstatement begins a way of its own.
-    yield _by_coordinator(Act.REMOVE, (Stage.LAPSED,), Stage.REMOVED, Limit.REASON, Deed())
-    yield _by_coordinator(Act.REINSTATE, (Stage.REMOVED,), Stage.REINSTATED, Limit.NONE, Deed())
+    # What is removed is not renewed any more; a reinstatement begins an endorsement of its own.
+    deed = Deed("lapse_removals.remove_lapsed", "endorsement", "removal_mail.notify_removed")
+    lapsed, removed = (Stage.LAPSED,), (Stage.REMOVED,)
+    yield _by_coordinator(Act.REMOVE, lapsed, Stage.REMOVED, Limit.REMOVALS, deed)
+    yield _by_system(Act.REMOVE, lapsed, Stage.REMOVED, Limit.REMOVALS, deed)
+    deed = Deed("applications.endorse_applicant", "endorsement", "application_mail.notify_endorsed")
+    yield _by_coordinator(Act.REINSTATE, removed, Stage.REINSTATED, Limit.REINSTATED, deed)
 
 
 def _describe_absences() -> Iterator[Transition]:

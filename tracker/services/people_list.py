@@ -5,7 +5,7 @@ each undecided application, and as a vetted RSC provider. The whole association 
 statements; `services/people_filter.py` filters, counts, and sorts the rows.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from datetime import date, datetime, timedelta
 from enum import StrEnum
 from typing import Any, NamedTuple
@@ -117,13 +117,16 @@ def list_people(
     read all of them takes as long as the rest; and stages only with the rulebooks.
     """
     signed_in = _signed_in_since(now - KEPT)
+    ways, reinstated = None, frozenset[int]()
+    if rulebooks is not None:
+        ways = read_ways(session, rulebooks, association=association)
+        reinstated = ways.list_reinstated()
     rows = [
-        *_list_endorsed(session, association, today, signed_in),
+        *_list_endorsed(session, association, today, signed_in, reinstated),
         *_list_applying(session, association, signed_in),
         *_list_vetted(session, association, today, signed_in),
     ]
-    if rulebooks is not None:
-        ways = read_ways(session, rulebooks, association=association)
+    if ways is not None:
         rows = [row._replace(stage=_find_stage(ways, association, row, today)) for row in rows]
     marks = _list_marks(session, association)
     used: Mapping[int, tuple[str, ...]] = {}
@@ -166,11 +169,16 @@ def _person_columns(signed_in: ColumnElement[bool]) -> tuple[Any, ...]:
 
 
 def _list_endorsed(
-    session: Session, association: str, today: date, signed_in: ColumnElement[bool]
+    session: Session,
+    association: str,
+    today: date,
+    signed_in: ColumnElement[bool],
+    reinstated: Collection[int],
 ) -> Iterator[PeopleRow]:
     """Renewals, and endorsements without one.
 
-    An endorsement that has ended has no row if the person holds the category again.
+    An endorsement that has ended has no row if the person holds the category again, unless by a
+    reinstatement: among the ``reinstated`` are the removed ones.
     """
     query = (
         select_columns(
@@ -207,7 +215,7 @@ def _list_endorsed(
             held.add((row.person_id, row.category))
             yield row
     for row in ended:
-        if (row.person_id, row.category) not in held:
+        if row.id in reinstated or (row.person_id, row.category) not in held:
             yield row
 
 
@@ -219,7 +227,8 @@ def _status_without_renewal(row: PeopleRow, today: date) -> str:
 
 def _find_stage(ways: WayRecords, association: str, row: PeopleRow, today: date) -> str:
     if row.cycle_starts_on is None:
-        return Stage.ENDED.value if row.status == "ended" else ""
+        ended = ways.removals.get(row.id, Stage.ENDED)
+        return ended.value if row.status == "ended" else ""
     renewal = StoredRenewal(
         row.id,
         (association, row.category, row.starts_on),

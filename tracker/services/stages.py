@@ -10,11 +10,14 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import Any, NamedTuple
 
+from sqlalchemy import and_, exists
 from sqlalchemy import select as select_columns
+from sqlalchemy.orm import aliased
 from sqlmodel import Session, col
 
+from tracker.db.applications import REINSTATEMENT, Application
 from tracker.db.audits import AuditCase
-from tracker.db.people import Endorsement, Leave
+from tracker.db.people import REMOVED, Endorsement, Leave
 from tracker.db.statements import in_chunks
 from tracker.db.submissions import Submission
 from tracker.rulebooks import Rulebooks
@@ -100,11 +103,14 @@ class WayRecords:
         last = self.submissions.get(key) if key else None
         if last is not None:
             way = way._replace(submission=last.state, audit=last.audit)
-        if endorsement_id in self.removals:
-            way = way._replace(removal=self.removals[endorsement_id])
         if ends_on is not None and ends_on < today:
-            way = way._replace(has_ended=True)
+            way = way._replace(has_ended=True, removal=self.removals.get(endorsement_id))
         return derive_stage(way, today)
+
+    def list_reinstated(self) -> frozenset[int]:
+        """The removed endorsements whose holders were reinstated since."""
+        removals = self.removals.items()
+        return frozenset(number for number, stage in removals if stage is Stage.REINSTATED)
 
     def find_cycle(self, renewal: StoredRenewal) -> Cycle | None:
         """The cycle of a renewal that is submitted; None if nobody submits it."""
@@ -172,16 +178,38 @@ def _read(session: Session, rulebooks: Rulebooks, wanted: Sequence[Any]) -> WayR
     for endorsement_id, starts_on, ends_on, kind in connection.execute(on_leave).all():
         absence = Absence(starts_on, ends_on or date.max, read_kind(kind))
         leaves[endorsement_id] += (absence,)
-    return WayRecords(rulebooks, submissions, leaves, _read_removals(session, wanted))
+    # Nobody is removed without a rule for it, so most associations need no statement.
+    has_removals = any(book.removals for book in rulebooks.associations.values())
+    removals = _read_removals(session, wanted) if has_removals else {}
+    return WayRecords(rulebooks, submissions, leaves, removals)
 
 
 def _read_removals(session: Session, conditions: Sequence[Any]) -> dict[int, Stage]:
     """By endorsement: that it was removed after a lapse, or that it was reinstated since.
 
-    None can be yet: this is the place for it, and all that depends on it.
+    A reinstatement begins a new endorsement; the removed one keeps its days.
     """
-    del session, conditions
-    return {}
+    later = aliased(Endorsement)
+    begun_anew = exists().where(
+        col(later.person_id) == Endorsement.person_id,
+        col(later.association) == Endorsement.association,
+        col(later.category) == Endorsement.category,
+        col(later.starts_on) > Endorsement.ends_on,
+    )
+    granted = exists().where(
+        col(Application.person_id) == Endorsement.person_id,
+        col(Application.association) == Endorsement.association,
+        col(Application.category) == Endorsement.category,
+        col(Application.purpose) == REINSTATEMENT,
+        col(Application.state) == "endorsed",
+        col(Application.opened_on) > Endorsement.ends_on,
+    )
+    query: Any = select_columns(col(Endorsement.id), and_(begun_anew, granted))
+    removed = query.where(col(Endorsement.ended_as) == REMOVED, *conditions)
+    return {
+        endorsement_id: Stage.REINSTATED if is_back else Stage.REMOVED
+        for endorsement_id, is_back in session.connection().execute(removed).all()
+    }
 
 
 def _find_kind(

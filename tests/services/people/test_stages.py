@@ -27,12 +27,14 @@ from tracker.rulebooks import Rulebooks, with_rulebook
 from tracker.rules.model import Rulebook
 from tracker.rules.stages import AuditVerdict, Stage
 from tracker.rules.transitions import TRANSITIONS, Act, Party, Transition, list_transitions
+from tracker.services.applications import begin_endorsement
 from tracker.services.audit_decisions import ItemVerdict, record_verdicts
 from tracker.services.context import Actor, NotFound, Refused, ServiceContext
 from tracker.services.evaluation import days_at, evaluate_due, judge_all
 from tracker.services.evidence import ReceivedFile
 from tracker.services.holdings import Term
 from tracker.services.people_list import list_people
+from tracker.services.reinstatements import start_reinstatement
 from tracker.services.stages import StoredRenewal, read_ways
 from tracker.services.submissions import SubmissionInput
 from tracker.services.time_requests import RequestedDays
@@ -41,17 +43,37 @@ DUE, LATER = date(2027, 12, 15), date(2027, 12, 20)
 # Noon in Honolulu, where the grace period ends on January 31, 2028.
 IN_GRACE = datetime(2028, 1, 15, 22, 0, tzinfo=UTC)
 LAPSED_AT = datetime(2028, 2, 2, 22, 0, tzinfo=UTC)
-NOT_YET = {Act.REMOVE, Act.REINSTATE}
+# The endorsement is kept through February 29, 2028.
+REMOVED_AT = datetime(2028, 3, 1, 22, 0, tzinfo=UTC)
 
 
-def _with_emeritus() -> Rulebooks:
+def _with_more_rules() -> Rulebooks:
+    """The association with emeritus status, and with removals and a way back."""
     data = BOOKS.associations[ATTESTING].model_dump(by_alias=True, exclude_unset=True)
     emeritus = {**data["absences"][0], "kind": "emeritus"}
-    rulebook = {**data, "absences": [*data["absences"], emeritus]}
+    # Later than the lapse of the cycle before, which is not removed any more.
+    dated = {"from": date(2027, 1, 1), "source": emeritus["source"]}
+    ethics = {
+        "of": "reinstatement",
+        "id": "back.ethics",
+        "label": "Code of Ethics",
+        "about": "Signed anew",
+        "categories": ["IFS"],
+        "counts": "signed",
+        "signed": ["ethics"],
+        "values": [dated],
+    }
+    rulebook = {
+        **data,
+        "absences": [*data["absences"], emeritus],
+        "removals": [{**dated, "after": "02-29"}],
+        "reinstatements": [{**dated, "latest_years": 1}],
+        "requirements": [*data["requirements"], ethics],
+    }
     return with_rulebook(BOOKS, Rulebook.model_validate(rulebook))
 
 
-RULEBOOKS = _with_emeritus()
+RULEBOOKS = _with_more_rules()
 
 
 def service_of(transition: Transition) -> Callable[..., Any]:
@@ -99,19 +121,24 @@ class Way:
                 endorsement_ids=[self.held],
             )
         )
-        if not judged:
-            # It ended before its renewal was due, which the list of people says.
+        stage = ways.find_stage(judged[0], self.today) if judged else None
+        stored = self.stored()
+        if stored is None:
+            # It ended before its renewal was due, or was removed, which the list of people says.
             people = list_people(self.session, ATTESTING, self.now, self.today, rulebooks=RULEBOOKS)
-            return Stage(next(row.stage for row in people.rows if row.id == self.held))
-        stage = ways.find_stage(judged[0], self.today)
-        assert ways.find_stored_stage(self.stored(), self.today) is stage
+            listed = Stage(next(row.stage for row in people.rows if row.id == self.held))
+            assert stage in (listed, None)
+            return listed
+        assert ways.find_stored_stage(stored, self.today) is stage
         return stage
 
-    def stored(self) -> StoredRenewal:
+    def stored(self) -> StoredRenewal | None:
         query = select(StandingRow).where(
             StandingRow.endorsement_id == self.held, StandingRow.cycle_starts_on == CYCLE
         )
-        row = self.session.exec(query).one()
+        row = self.session.exec(query).one_or_none()
+        if row is None:
+            return None
         days = (row.cycle_starts_on, row.cycle_ends_on, row.due_on)
         triple = (ATTESTING, "IFS", date(2020, 5, 1))
         ends_on = self.session.exec(
@@ -198,6 +225,11 @@ def _resume(way: Way) -> dict[str, Any]:
     return {"": (way.newest(Leave), RequestedDays(date(2027, 11, 1), date(2027, 11, 10)), "Works")}
 
 
+def _reinstate(way: Way) -> dict[str, Any]:
+    asked = start_reinstatement(way.context(FAY), way.held)
+    return {"": (asked, way.today)}
+
+
 PAPER = ReceivedFile("certificate.pdf", "application/pdf", 10, "digest", "stored-certificate")
 ARGUMENTS: Mapping[Act, Callable[[Way], dict[str, Any]]] = {
     Act.SUBMIT: _submit,
@@ -219,6 +251,8 @@ ARGUMENTS: Mapping[Act, Callable[[Way], dict[str, Any]]] = {
     Act.REST: lambda way: _away(way, "inactive", date(2027, 11, 30)),
     Act.RETIRE: lambda way: _away(way, "emeritus", None),
     Act.RESUME: _resume,
+    Act.REMOVE: lambda way: {"": (way.held,)},
+    Act.REINSTATE: _reinstate,
     Act.END: lambda way: {"": (Endorsement, way.held, Term(date(2020, 5, 1), date(2027, 11, 14)))},
 }
 
@@ -278,6 +312,26 @@ def test_a_renewal_that_nobody_submits_lapses(way: Way) -> None:
     assert way.do(Act.SUBMIT) is Stage.RENEWED
 
 
+def test_a_lapsed_renewal_is_removed_and_reinstated(way: Way) -> None:
+    way.wait(LAPSED_AT, Act.LAPSE)
+    way.now = REMOVED_AT
+    assert way.do(Act.REMOVE) is Stage.REMOVED
+    assert way.do(Act.REINSTATE) is Stage.REINSTATED
+    people = list_people(way.session, ATTESTING, way.now, way.today, rulebooks=RULEBOOKS)
+    stages = sorted((row.starts_on, row.stage) for row in people.rows if row.name == "Fay Lani")
+    assert stages == [(date(2020, 5, 1), "reinstated"), (date(2028, 3, 1), "open")]
+
+
+def test_applying_anew_is_no_reinstatement(way: Way) -> None:
+    way.wait(LAPSED_AT, Act.LAPSE)
+    way.now = REMOVED_AT
+    way.do(Act.REMOVE)
+    key = (way.cast.people[FAY], ATTESTING, "IFS")
+    begin_endorsement(way.session, key, way.today, who=KAI, at=way.now)
+    removals = read_ways(way.session, RULEBOOKS, endorsement_ids=[way.held]).removals
+    assert removals == {way.held: Stage.REMOVED}
+
+
 def test_days_away_have_stages_until_they_are_over(way: Way) -> None:
     for act, stage in ((Act.TAKE_LEAVE, Stage.ON_LEAVE), (Act.REST, Stage.INACTIVE)):
         way.now = SUBMITTED_AT
@@ -303,8 +357,15 @@ def test_no_service_moves_a_renewal_on_from_elsewhere(sqlite_url: str) -> None:
         way.try_others()
         way.wait(LAPSED_AT, Act.LAPSE)
         way.try_others()
-        way.do(Act.END)
-        way.try_others()
+        with session.begin_nested() as nested:
+            way.do(Act.END)
+            way.try_others()
+            nested.rollback()
+        session.expire_all()
+        way.now = REMOVED_AT
+        for act in (Act.REMOVE, Act.REINSTATE):
+            way.do(act)
+            way.try_others()
     cast.engine.dispose()
 
 
@@ -317,7 +378,7 @@ def test_the_data_names_functions_that_exist() -> None:
 
 def test_every_service_in_the_data_is_called_here() -> None:
     by_people = {each.act for each in TRANSITIONS if each.by is not Party.SYSTEM}
-    assert by_people - NOT_YET == set(ARGUMENTS)
+    assert by_people == set(ARGUMENTS)
     assert {each.act for each in TRANSITIONS} == set(Act)
 
 

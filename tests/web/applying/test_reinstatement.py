@@ -9,6 +9,8 @@ from tests.support.removing import UMA, VIC, fill_with_uma
 from tests.web.client import Visitor, WebClient, text_of
 from tests.web.coordinator.test_entries import save, undo_last
 
+PEOPLE = "/coordinator/people?association=REMOVING"
+
 
 @pytest.fixture
 def web(sqlite_url: str) -> Iterator[WebClient]:
@@ -86,6 +88,16 @@ def test_coordinator_reinstates_and_the_letter_says_so(web: WebClient, vic: Visi
     rex.post(f"/coordinator/applicants/{number}/endorse", day)
     assert "You are reinstated as Infant Family Specialist" in web.mails()[-1]
     assert "You can ask to be reinstated" not in text_of(vic.get("/my-year"))
+    assert "Reinstated 1" in text_of(rex.get(PEOPLE))
+    assert "Removed 1" not in text_of(rex.get(PEOPLE))
+
+
+def test_people_list_counts_the_removed(web: WebClient) -> None:
+    rex = web.visit(REX)
+    assert "Removed 1" in text_of(rex.get(PEOPLE))
+    removed = text_of(rex.get(f"{PEOPLE}&stage=removed"))
+    assert "Vic Soto" in removed
+    assert "Uma Bell" not in removed
 
 
 def test_fee_is_shown_recorded_and_then_done(web: WebClient, vic: Visitor) -> None:
