@@ -24,6 +24,9 @@ from tracker.notifications.context import JobContext, open_context
 from tracker.rulebooks import load_rulebooks
 from tracker.rules.standing import Outcome, Status
 from tracker.services.application_facts import judge_applications
+from tracker.services.certificate_checks import CertificateState, verify_certificate
+from tracker.services.lapse_removals import list_due_removals
+from tracker.services.registry import list_registry
 from tracker.settings import configuration_folder, load_settings
 
 REAL_BOOKS = load_rulebooks(configuration_folder())
@@ -130,7 +133,7 @@ def test_applicants_show_every_story_on_any_day(filled: Filled, tmp_path: Path, 
         found = list(judge_applications(session, BOOKS, lambda _: day))
         statuses = Counter(standing.status for standing in found)
         assert set(statuses) == {Status.READY, Status.NEEDS_REVIEW, Status.NOT_READY}
-        assert {s.plan.association for s in found} == set(REAL_BOOKS.associations)
+        assert {s.plan.association for s in found} == {*REAL_BOOKS.associations, "HARBOR"}
         lacking = {
             r.requirement.counts for s in found for r in s.results if r.outcome is Outcome.SHORT
         }
@@ -163,7 +166,47 @@ def test_renewals_are_in_every_state_on_any_day(filled: Filled, tmp_path: Path, 
         assert audited == {"asked": 2, "sent": 1, "passed": 1, "not passed": 1}
         assert statuses["HARBOR"] >= {"open", "overdue", "lapsed", "met", "excused"}
         assert statuses["PRAIRIE"] >= {"open", "overdue", "lapsed", "met"}
-        assert shown.ask("SELECT COUNT(*), SUM(amount_cents) FROM payment") == [(5, 42000)]
+        assert shown.ask("SELECT COUNT(*), SUM(amount_cents) FROM payment") == [(9, 62000)]
+
+
+@pytest.mark.parametrize("day", DAYS, ids=str)
+def test_removed_people_come_back_on_any_day(filled: Filled, tmp_path: Path, day: date) -> None:
+    with demo(filled, tmp_path, day) as shown, reading(shown.engine) as session:
+        removed = shown.ask("SELECT COUNT(*) FROM endorsement WHERE ended_as = 'removed'")
+        asked = Counter(
+            shown.ask("SELECT state FROM application WHERE purpose = 'reinstatement'"),
+        )
+        assert (removed, asked) == ([(6,)], {("submitted",): 2, ("endorsed",): 2})
+        harbor = judge_applications(session, BOOKS, lambda _: day, association="HARBOR")
+        assert {standing.status for standing in harbor} == {Status.READY}
+        due = list_due_removals(session, BOOKS, "HARBOR", lambda _: day)
+        assert len(due) == STORIES.renewals_per_state
+
+
+def test_certificates_are_issued_and_mailed(filled: Filled, tmp_path: Path) -> None:
+    with demo(filled, tmp_path, LATE) as shown:
+        list(run_due(shown.context, shown.now, lambda: shown.now))
+        numbers = {str(row[0]) for row in shown.ask("SELECT number FROM certificate")}
+        mails = "".join(_read_mails(shown, "request"))
+        with reading(shown.engine) as session:
+            states = {
+                number: verified.state
+                for number in numbers
+                if (verified := verify_certificate(session, BOOKS, number, shown.now))
+            }
+        # The one of the renewal that did not pass its audit is revoked, and was never mailed.
+        assert Counter(states.values()) == {CertificateState.VALID: 9, CertificateState.REVOKED: 1}
+        valid = {number for number, state in states.items() if state is CertificateState.VALID}
+        assert {number for number in numbers if number in mails} == valid
+
+
+@pytest.mark.parametrize("day", DAYS, ids=str)
+def test_registries_list_those_who_agreed(filled: Filled, tmp_path: Path, day: date) -> None:
+    with demo(filled, tmp_path, day) as shown, reading(shown.engine) as session:
+        for association in ("HARBOR", "PRAIRIE"):
+            listed = list_registry(session, BOOKS.associations[association], day)
+            assert len(listed) >= STORIES.renewals_per_state * 4
+            assert any(person.takes_supervisees for person in listed)
 
 
 def test_the_digest_compares_with_earlier_weeks(filled: Filled, tmp_path: Path) -> None:
@@ -171,18 +214,21 @@ def test_the_digest_compares_with_earlier_weeks(filled: Filled, tmp_path: Path) 
         list(run_due(shown.context, shown.now, lambda: shown.now))
         [(mails,)] = shown.ask("SELECT COUNT(*) FROM outbox WHERE kind = 'digest'")
         assert mails == len(BOOKS.associations)
-        rows = shown.ask(
-            "SELECT message_id, body FROM outbox WHERE kind = 'digest' ORDER BY association"
-        )
-        with reading(shown.engine) as session:
-            cipher = body_cipher(session)
-            bodies = [
-                cipher.decrypt(str(name), body) for name, body in rows if isinstance(body, bytes)
-            ]
-        mails_read = [message_from_bytes(body, policy=policy.default) for body in bodies if body]
-        texts = [part.get_content() for m in mails_read if (part := m.get_body(("plain",)))]
+        texts = _read_mails(shown, "digest")
         assert all("healthy" in text and "tell your operator" not in text for text in texts)
         assert any("than last week" in text and "TREND" in text for text in texts)
+
+
+def _read_mails(shown: Shown, kind: str) -> list[str]:
+    """The texts of the queued mails of a kind."""
+    rows = shown.ask(
+        f"SELECT message_id, body FROM outbox WHERE kind = '{kind}' ORDER BY association"  # noqa: S608
+    )
+    with reading(shown.engine) as session:
+        cipher = body_cipher(session)
+        bodies = [cipher.decrypt(str(name), body) for name, body in rows if isinstance(body, bytes)]
+    mails = [message_from_bytes(body, policy=policy.default) for body in bodies if body]
+    return [part.get_content() for mail in mails if (part := mail.get_body(("plain",)))]
 
 
 def test_every_story_shows_late_in_the_year(filled: Filled, tmp_path: Path) -> None:

@@ -14,8 +14,10 @@ from tracker.clock import instant_of, local_day
 from tracker.db.log import Entry
 from tracker.db.people import Person
 from tracker.demo.list_examples import add_list_examples
+from tracker.demo.listings import add_listings
 from tracker.demo.people import Cast, DemoApplicant, DemoEndorsee
 from tracker.demo.renewals import DemoRenewals
+from tracker.demo.returns import DemoReturns
 from tracker.demo.reviews import add_reviews
 from tracker.demo.roster import write_roster
 from tracker.demo.sample_list import write_sample_list
@@ -109,6 +111,7 @@ def fill(context: JobContext, engine: Engine, cast: Cast, folder: Path) -> None:
     import_paths(engine, files, ImportContext(vocabulary, cast.today, _ACTOR, cast.now))
     with context.transaction() as session:
         DemoRenewals(context, session, cast).add()
+        DemoReturns(context, session, cast).add()
     _live_through(context, cast.now)
     with context.transaction() as session:
         _add_group_session(context, session, cast)
@@ -116,6 +119,7 @@ def fill(context: JobContext, engine: Engine, cast: Cast, folder: Path) -> None:
         named = col(Entry.provider_name).is_not(None)
         session.exec(update(Entry).where(named).values(logged_at=cast.now - _DAY))
         _add_provider_settings(context, session, cast)
+        add_listings(session, context.rulebooks, cast)
         _decline_provider(context, session, cast)
         add_list_examples(context, session, cast)
         shown = {login.email for login in list_logins(context.settings, cast)}

@@ -46,6 +46,9 @@ class RenewalStory(EndorseeStory):
     ``due_in`` are the days from today to the due date, negative if it is past. ``submitted``,
     ``returned``, and ``paid`` are how many days ago that was, if it was. ``paid_share`` is the
     share of the fee that was paid, with one payment for all ``people`` if it is the whole.
+    ``removed``, ``asked_back``, and ``reinstated`` are how many days ago someone whose renewal
+    lapsed was removed, submitted a reinstatement with everything that it takes, and got it.
+    ``is_listed``: they agreed to be in the public registry.
     """
 
     association: str
@@ -56,7 +59,11 @@ class RenewalStory(EndorseeStory):
     returned: int | None = None
     paid: int | None = None
     paid_share: float = 1.0
+    removed: int | None = None
+    asked_back: int | None = None
+    reinstated: int | None = None
     is_shown: bool = False
+    is_listed: bool = False
 
 
 class ApplicantStory(StrictModel):
