@@ -55,6 +55,14 @@ def test_every_error_in_every_file_is_listed(folder: Path) -> None:
 
 
 @pytest.mark.usefixtures("folder")
+def test_a_file_outside_the_configuration_is_shown() -> None:
+    file = CONFIG / "examples" / "three-year-attestation.toml"
+    text = flat(tracker("rules", "show", str(file)).stdout)
+    assert "met if “I completed the training and RSC hours" in text or "45 hours" in text
+    assert "NCIMHA" not in text
+
+
+@pytest.mark.usefixtures("folder")
 def test_requirements_are_printed_below_their_section() -> None:
     text = flat(tracker("rules", "show", "--association", "NCIMHA").stdout)
     section = text.partition("Continuing endorsement: Education & Training IFS ")[2]

@@ -178,6 +178,42 @@ def test_wrong_input_is_explained(options: tuple[str, ...], message: str) -> Non
     assert message in message_of(try_person(*options))
 
 
+@pytest.mark.parametrize(
+    ("day", "is_open"),
+    [("2030-07-01", False), ("2030-07-02", True), ("2030-10-10", True), ("2030-10-11", False)],
+)
+def test_a_submission_outside_the_window_is_refused(
+    tmp_path: Path, day: str, *, is_open: bool
+) -> None:
+    (tmp_path / "organizations.toml").write_bytes((EXAMPLES / "organizations.toml").read_bytes())
+    file, old = tmp_path / "mine.toml", "grace_days = 0\n"
+    new = "grace_days = 31\nsubmission_opens = -90\nsubmission_closes = 10\n"
+    file.write_text(FILE.read_text("utf-8").replace(old, new), "utf-8")
+    words = ("--endorsed", "2025-03-01", "--submitted", day, "--as-of", day)
+    found = try_person("--category", "IFS", "--cycle", "2030-09-30", *words, file=file)
+    if is_open:
+        assert "Submission (submission): 1 of 1, met" in found.stdout
+    else:
+        assert f"from 2030-07-02 through 2030-10-10, so not on {day}:" in message_of(found)
+
+
+def test_a_submission_before_the_judged_cycle_is_refused() -> None:
+    words = ("--endorsed", "2025-03-01", "--submitted", "2030-09-30", "--as-of", "2030-10-01")
+    message = message_of(try_person("--category", "IFS", *words))
+    assert "or choose another cycle with --cycle and a day in it" in message
+
+
+@pytest.mark.parametrize("kind", ["inactive", "emeritus"])
+def test_a_status_that_the_rulebook_lacks_is_refused(tmp_path: Path, kind: str) -> None:
+    person = tmp_path / "person.toml"
+    text = (
+        f'category = "IFS"\nendorsed = 2025-03-01\n[[leaves]]\nfrom = 2028-01-01\nkind = "{kind}"\n'
+    )
+    person.write_text(text, "utf-8")
+    message = message_of(try_person("--person", str(person), "--as-of", "2028-02-01"))
+    assert f'add [[absences]] with kind = "{kind}", or remove it from the person' in message
+
+
 def test_every_error_in_a_person_is_listed(tmp_path: Path) -> None:
     file = tmp_path / "person.toml"
     text = 'category = "IFS"\nendorced = 2025-03-01\n[[sessions]]\non = 2028-01-01\n'

@@ -11,13 +11,15 @@ from typing import get_args
 import pytest
 from pydantic import BaseModel
 
-from tracker.rulebooks import load_notice_configs, load_rulebooks
+from tracker.rulebooks import Rulebooks, load_notice_configs, load_rulebooks
 from tracker.rules.absences import find_effect, reduce_amount
 from tracker.rules.cycles import common_cycle
 from tracker.rules.membership import MembershipRule
 from tracker.rules.model import Organizations, Rulebook
 from tracker.rules.notice_config import NoticeConfig, NoticesFile
 from tracker.rules.standing import Absence
+from tracker.services.absence_limits import check_limits
+from tracker.services.endorsements import Endorsed
 from tracker.settings import Settings
 
 CONFIG = Path(__file__).parents[2] / "config"
@@ -364,6 +366,71 @@ def test_formats_caps_and_yearly_hours_are_added(folder: Path) -> None:
     assert amounts["rsc"] == (36 * 60, [6 * 60, 12 * 60])
     assert amounts["rsc.yearly.3"] == (9 * 60, [])
     assert amounts["rsc.months"] == (18, [])
+
+
+def load_example(folder: Path, *added: str) -> Rulebooks:
+    """The rulebooks, with the example association to which blocks were added."""
+    rulebook, organization = blocks("Add an association")
+    (folder / "rulebooks" / "example.toml").write_text("\n".join((rulebook, *added)))
+    add(folder / "organizations.toml", organization)
+    return load_rulebooks(folder)
+
+
+def test_retired_endorsees_can_be_emeritus(folder: Path) -> None:
+    (absences,) = blocks("Emeritus status")
+    rulebooks = load_example(folder, absences)
+    retired = Absence(date(2028, 6, 1), date.max, "emeritus")
+    refusals = [
+        [
+            refusal.code
+            for refusal in check_limits(rulebooks.associations["EXAMPLE"], held, retired, ())
+        ]
+        for held in (
+            Endorsed(1, 1, "Ana", "ana@example.org", "EXAMPLE", "IFS", date(2018, 6, day), None)
+            for day in (1, 2)
+        )
+    ]
+    assert refusals == [[], ["absence-held-too-briefly"]]
+    plan = rulebooks.plan("EXAMPLE", "IFS", date(2018, 6, 1), date(2028, 8, 1))
+    assert plan
+    assert plan.cycle
+    effect = find_effect(plan, (retired,), date(2018, 6, 1), plan.cycle.due_on)
+    assert effect.excused == {"rsc": "emeritus", "membership": "emeritus"}
+
+
+def test_certificates_have_their_signature(folder: Path) -> None:
+    (fee,) = blocks("Ask for a renewal fee")
+    (certificates,) = blocks("Issue certificates")
+    rulebook = load_example(folder, fee, certificates).associations["EXAMPLE"]
+    rules = [rulebook.certificate_rule("IFS", date(2027, *day)) for day in ((9, 30), (10, 1))]
+    assert [rule and rule.signatory for rule in rules] == [None, "Kai Akana"]
+
+
+def test_a_registry_is_opened(folder: Path) -> None:
+    (text,) = blocks("Public registry")
+    registry = load_example(folder, text).associations["EXAMPLE"].registry
+    assert registry
+    assert [registry.is_open(day) for day in (date(2026, 12, 31), date(2027, 1, 1))] == [
+        False,
+        True,
+    ]
+    assert registry.may_embed("https://www.example.org")
+    assert not registry.may_embed("https://example.org")
+
+
+def test_lapsed_endorsements_are_removed_and_reinstated(folder: Path) -> None:
+    (text,) = blocks("Remove lapsed endorsements, and reinstate them")
+    rulebooks = load_example(folder, text)
+    removal = rulebooks.removal_rule("EXAMPLE", date(2027, 1, 31))
+    assert removal
+    assert removal.kept_through(date(2027, 1, 31)) == date(2027, 2, 28)
+    removed_on = date(2027, 3, 1)
+    reinstatement = rulebooks.reinstatement_rule("EXAMPLE", "IFS", removed_on)
+    assert reinstatement
+    assert reinstatement.latest_on(removed_on) == date(2028, 3, 1)
+    plan = rulebooks.application_plan("EXAMPLE", "IFS", removed_on, "reinstatement")
+    assert {r.id: r.amount for r in plan.requirements}["back.training"] == 6 * 60
+    assert [(fee.id, fee.amount) for fee in plan.fees] == [("reinstatement", 5000)]
 
 
 def test_every_worked_example_is_tried() -> None:

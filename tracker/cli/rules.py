@@ -68,9 +68,13 @@ def _print_problems(problems: Sequence[RulebookProblem], place: Path) -> None:
     sys.stderr.write(f"{format_count(len(problems), 'problem')} in {place}.\n")
 
 
-def show(association: str | None) -> None:
-    """Print every rulebook, or that of ``association``; exit code 1 if there is none."""
-    rulebooks = load_rulebooks(configuration_folder())
+def show(file: Path | None, association: str | None) -> None:
+    """Print every rulebook, or that of ``association``; exit code 1 if there is none.
+
+    ``file`` is one rulebook instead, in the configuration folder or elsewhere.
+    """
+    folder = configuration_folder()
+    rulebooks = read_rulebook_file(file, folder) if file else load_rulebooks(folder)
     if association is not None and association not in rulebooks.associations:
         known = ", ".join(rulebooks.associations)
         sys.stderr.write(f"There is no rulebook for {association!r}, only for {known}.\n")

@@ -25,11 +25,17 @@ def rules_check(
 
 
 @rules_app.command("show")
-def rules_show(association: Association = None) -> None:
+def rules_show(
+    file: Annotated[
+        Path | None,
+        typer.Argument(help="Only this rulebook (a TOML file anywhere).", show_default=False),
+    ] = None,
+    association: Association = None,
+) -> None:
     """Print the rulebooks: requirements, sources, and interpretations."""
     from tracker.cli import rules
 
-    rules.show(association)
+    rules.show(file, association)
 
 
 @rules_app.command("diff")

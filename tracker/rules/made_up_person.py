@@ -4,6 +4,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, StrictBool, model_validator
 
+from tracker.rules.absence_rules import AbsenceKind
 from tracker.rules.fees import Cents
 from tracker.rules.requirement import (
     Day,
@@ -40,9 +41,9 @@ class MadeUpMembership(MadeUpPeriod):
 
 
 class MadeUpLeave(MadeUpPeriod):
-    """Days on leave, or on which the endorsement is inactive."""
+    """Days on leave, or on which the endorsement is inactive or emeritus."""
 
-    kind: Literal["leave", "inactive"] = "leave"
+    kind: AbsenceKind = "leave"
 
 
 class MadeUpEndorsement(MadeUpPeriod):

@@ -14,9 +14,11 @@ from sqlmodel import Session
 
 from tracker.db.tables import METADATA
 from tracker.rulebooks import Rulebooks
+from tracker.rules.absence_rules import ABSENCE_NOUNS
 from tracker.rules.cycles import Cycle
 from tracker.rules.explain import LoggedEntry, explain
 from tracker.rules.made_up_person import (
+    MadeUpLeave,
     MadeUpPayment,
     MadeUpPerson,
     MadeUpSubmission,
@@ -27,7 +29,9 @@ from tracker.rules.notices import Decision, Key, decide, last_membership
 from tracker.rules.plan import RenewalPlan
 from tracker.rules.reasons import Reason
 from tracker.rules.similar_names import describe_known
+from tracker.rules.stages import find_window
 from tracker.rules.standing import Standing, lasts_for_life
+from tracker.services.absence_limits import is_offered
 from tracker.services.entries import list_entries
 from tracker.services.evaluation import judge_all
 from tracker.services.fees import FeeLine, view_fees
@@ -88,6 +92,7 @@ def try_rulebook(
         if standing is None:
             message = f"nothing is required on {as_of}: the endorsement ends before the due date"
             raise TrialError(message)
+        _check_window(standing, person.submission)
         payments = read_payments(session, [standing.facts.subject_id])
         fees = tuple(view_fees(standing, payments, as_of))
         not_counted = tuple(_list_not_counted(session, standing, as_of))
@@ -116,12 +121,26 @@ def _find_plan(
 def _check_names(rulebook: Rulebook, plan: RenewalPlan, person: MadeUpPerson) -> None:
     for requirement in person.waived:
         _require("waived", requirement, {r.id for r in plan.requirements})
+    _check_leaves(rulebook, person.leaves)
     _check_submission(plan, person.submission)
     _check_payments(plan, person.payments)
     held = [each for provider in person.providers.values() for each in provider.endorsements]
     for endorsement in held:
         if endorsement.association in (None, rulebook.id):
             _require("category of a provider", endorsement.category, rulebook.categories)
+
+
+def _check_leaves(rulebook: Rulebook, leaves: Collection[MadeUpLeave]) -> None:
+    """Nobody can record what the rulebook does not offer, so a trial must not excuse anyone."""
+    for leave in leaves:
+        if not is_offered(rulebook, leave.kind, leave.starts_on):
+            message = (
+                f"the rulebook has no {ABSENCE_NOUNS[leave.kind]} on {leave.starts_on}: "
+                f'add [[absences]] with kind = "{leave.kind}", or remove it from the person'
+            )
+            if leave.kind == "leave":
+                message = f"the rulebook allows no leave from {leave.starts_on}: remove it"
+            raise TrialError(message)
 
 
 def _check_submission(plan: RenewalPlan, submission: MadeUpSubmission | None) -> None:
@@ -132,6 +151,21 @@ def _check_submission(plan: RenewalPlan, submission: MadeUpSubmission | None) ->
         raise TrialError(message)
     for statement in submission.signed or ():
         _require("signed", statement, plan.statements)
+
+
+def _check_window(standing: Standing, submission: MadeUpSubmission | None) -> None:
+    """Endorsees can't submit outside the window, and a trial must not say that they are renewed."""
+    cycle = standing.plan.cycle
+    if submission is None or cycle is None:
+        return
+    window, day = find_window(cycle, standing.due_on or cycle.due_on), submission.submitted_on
+    if not window.opens_on <= day <= window.closes_on:
+        message = (
+            f"the renewal for {cycle.starts_on} to {cycle.ends_on} can be submitted from "
+            f"{window.opens_on} through {window.closes_on}, so not on {day}: write another day, "
+            "or choose another cycle with --cycle and a day in it"
+        )
+        raise TrialError(message)
 
 
 def _check_payments(plan: RenewalPlan, payments: Collection[MadeUpPayment]) -> None:
