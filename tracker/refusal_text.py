@@ -95,9 +95,9 @@ _SENTENCES: dict[str, str | Callable[[Facts], str]] = {
         "something must be corrected, contact your {association} coordinator."
     ),
     "cycle-submitted": (
-        "The renewal for {cycle} is submitted at {association}, so its sessions stay as they are. "
-        "If something must be corrected, contact your {association} coordinator, who can return "
-        "the renewal to you."
+        "The renewal for {cycle} is submitted at {association}, so you can't add or change its "
+        "sessions. If something must be corrected, contact your {association} coordinator, who "
+        "can return the renewal to you."
     ),
     "entry-of-submitted": "This session belongs to a submitted renewal. Return the renewal first.",
     **RENEWAL_REFUSALS,

@@ -19,7 +19,17 @@ Phone = Callable[[str], Page]
 FILES = (".ics", ".svg", ".csv", ".xlsx", ".pdf", ".zip", ".json")
 # Mail in a frame, as it is sent.
 MAILS = {"/coordinator/mail/{mailing_id}/people/{recipient_id}/html"}
-NO_PAGES = {*MAILS, "/healthz", "/readyz", "/metrics", "/static/{name}", "/evidence/{file_id}"}
+# What other programs read to check a badge.
+BADGES = {
+    "/badges/keys/{key_id}",
+    "/badges/issuers/{association}",
+    "/badges/issuers/{association}/status/{number}",
+}
+NO_PAGES = {
+    *MAILS,
+    *BADGES,
+    *("/healthz", "/readyz", "/metrics", "/static/{name}", "/evidence/{file_id}"),
+}
 
 
 def file(name: str, content: bytes) -> FilePayload:

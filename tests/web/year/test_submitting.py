@@ -1,13 +1,18 @@
 """An endorsee submits a renewal: what the records show, what is signed, and what comes of it."""
 
+import re
 from collections.abc import Iterator
 
 import pytest
+from sqlmodel import select
 
-from tests.support.cast import KAI
+from tests.support.cast import BOOKS, KAI
 from tests.support.submitting import CYCLE, FAY, SUBMITTED_AT, fill_with_fay
 from tests.web.client import Visitor, WebClient, problems, text_of
 from tests.web.coordinator.test_entries import save
+from tracker.db.engine import writing
+from tracker.db.people import Membership
+from tracker.services.evaluation import evaluate_people
 
 SIGNED = {"signed": ["ethics", "hours"], "signed_name": "Fay Lani", "form_key": "a" * 32}
 
@@ -36,6 +41,34 @@ def test_my_year_leads_to_the_form(web: WebClient) -> None:
     assert "25 hours to log or attest to" in text_of(page)
     assert "You can submit it through January 31, 2028." in text_of(page)
     assert f'href="{path_of(web)}/submit"' in page.text
+
+
+def filled_buttons(page: str) -> list[str]:
+    """The words of the filled buttons and links, without what only screen readers read."""
+    found = re.findall(r'class="button"[^>]*>([^<]+)', page.partition("<main")[2])
+    return [words.strip() for words in found]
+
+
+def test_a_renewal_ready_to_submit_has_the_filled_button(web: WebClient) -> None:
+    page = web.visit(FAY).get("/my-year").text
+    assert filled_buttons(page) == ["Submit your renewal"]
+    assert 'class="second" href="/log"' in page
+
+
+def test_without_a_membership_logging_comes_first(web: WebClient) -> None:
+    with writing(web.cast.engine) as session:
+        fay = web.cast.people[FAY]
+        session.delete(session.exec(select(Membership).filter_by(person_id=fay)).one())
+        session.flush()
+        evaluate_people(session, BOOKS, {fay}, SUBMITTED_AT)
+    assert filled_buttons(web.visit(FAY).get("/my-year").text) == ["Log hours"]
+
+
+def test_a_submitted_renewal_asks_for_no_hours(web: WebClient) -> None:
+    page = submit(web, signed=["ethics"]).get("/my-year")
+    assert filled_buttons(page.text) == []
+    assert "25 hours short" in text_of(page)
+    assert "to log or attest" not in text_of(page)
 
 
 def test_the_form_says_what_a_statement_stands_for(web: WebClient) -> None:
@@ -85,7 +118,7 @@ def test_a_submitted_renewal_offers_no_form(web: WebClient) -> None:
 def test_its_sessions_can_be_read_but_not_changed(web: WebClient) -> None:
     fay, entry = submit(web), web.cast.entries["fay"]
     assert fay.get(f"/entries/{entry}/edit").status_code == 303
-    assert "so its sessions stay as they are" in text_of(fay.get(f"/entries/{entry}"))
+    assert "add or change its sessions" in text_of(fay.get(f"/entries/{entry}"))
     fay.post(f"/entries/{entry}/delete")
     assert web.cast.rows("entry", id=entry)
 

@@ -13,11 +13,13 @@ from tracker.notifications.stage_text import (
     get_tone,
 )
 from tracker.rules.stages import Stage, as_endorsees_see, find_stage, find_window
-from tracker.rules.standing import Standing, Status
+from tracker.rules.standing import Outcome, Standing, Status
 from tracker.rules.transitions import AWAY, Act, may
 from tracker.services.stages import LastSubmission, WayRecords
 from tracker.services.submissions import find_renewed_through
 
+# What is signed, submitted, or paid once all else is there.
+_COMPLETED_LAST = {"signed", "submitted", "paid"}
 _NO_WORDS_NEEDED = (Stage.OPEN, Stage.COMPLETE, Stage.LAPSED)
 
 
@@ -26,7 +28,8 @@ class StageView(NamedTuple):
 
     ``name`` is empty where the headline says it. ``submit_path`` leads to the form of an endorsee
     who can submit it now, ``review_path`` to the coordinator's page of what was submitted,
-    ``audit_path`` to that of the audit; empty if there is none.
+    ``audit_path`` to that of the audit; empty if there is none. ``is_ready``: it can be submitted
+    now, and no session or membership is missing.
     """
 
     stage: Stage
@@ -36,6 +39,7 @@ class StageView(NamedTuple):
     submit_path: str
     review_path: str
     audit_path: str
+    is_ready: bool
 
 
 def view_stage(
@@ -59,9 +63,20 @@ def view_stage(
     words = _describe(standing, stage, occasion, way.state if way else None, today)
     tone = get_tone(stage)
     if not is_own:
-        return StageView(stage, name, words, tone, "", *_list_desk_paths(last, way))
+        return StageView(stage, name, words, tone, "", *_list_desk_paths(last, way), is_ready=False)
     submit = _find_form(standing, stage, occasion, today)
-    return StageView(stage, name, words, tone, submit, "", "")
+    is_ready = bool(submit) and not _lacks_records(standing)
+    return StageView(stage, name, words, tone, submit, "", "", is_ready=is_ready)
+
+
+def _lacks_records(standing: Standing) -> bool:
+    """Whether something is short that neither the form nor a payment completes."""
+    return any(
+        result.outcome is Outcome.SHORT
+        and result.requirement.counts not in _COMPLETED_LAST
+        and not result.requirement.rule.attested_by
+        for result in standing.results
+    )
 
 
 def _describe(

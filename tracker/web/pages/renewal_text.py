@@ -24,6 +24,7 @@ from tracker.rules.plan import PlannedRequirement, RenewalPlan
 from tracker.rules.reasons import Reason, because, format_reason
 from tracker.rules.renewal import Pace, forecast
 from tracker.rules.requirement import HOURS
+from tracker.rules.stages import find_window
 from tracker.rules.standing import (
     Absence,
     Outcome,
@@ -37,6 +38,7 @@ from tracker.services.dashboard import ShortRequirement
 from tracker.web.rendering import format_cycle
 
 _DAYS_IN_WEEK = 7
+_READY = "Ready to submit"
 _WEEKS = ("first", "second", "third", "last")
 
 
@@ -57,16 +59,24 @@ def format_headline(standing: Standing, today: date, *, is_own: bool = True) -> 
         return f"{capitalize_first(missing)} still missing for {format_cycle(cycle)}."
     if standing.status is Status.LAPSED:
         return f"Lapsed: {missing} missing for {format_cycle(cycle)}."
-    by = f" by {_format_due(standing.due_on, today)}" if standing.due_on else ""
-    to_go = f"{_format_to_go(short, membership)}{by}."
+    to_go = _format_to_go(short, membership)
+    if to_go == _READY and _opens_later(standing, cycle, today):
+        to_go = "Nothing to submit yet"
+    elif standing.due_on:
+        to_go += f" by {_format_due(standing.due_on, today)}"
     whose = "Your" if is_own else "Their"
-    return to_go if standing.facts.submitted is None else f"{whose} renewal is submitted."
+    return f"{to_go}." if standing.facts.submitted is None else f"{whose} renewal is submitted."
+
+
+def _opens_later(standing: Standing, cycle: Cycle, today: date) -> bool:
+    """Whether the submission of a renewal opens after ``today``."""
+    return today < find_window(cycle, standing.due_on or cycle.due_on).opens_on
 
 
 def _format_to_go(short: Sequence[ShortRequirement], membership: str) -> str:
     kinds = {item.counts for item in short}
     if kinds <= {"submitted", "signed"}:
-        return "Ready to submit"
+        return _READY
     if kinds == {"paid"}:
         return "Only the renewal fee to pay"
     if kinds <= {"membership"}:

@@ -73,6 +73,7 @@ def view_renewal(data: YearData, standing: Standing) -> dict[str, Any]:
         "headline": format_headline(standing, today, is_own=data.is_own),
         "lead": format_lead(standing, today, is_own=data.is_own),
         "stage": _view_stage(data, standing, today),
+        "is_submitted": standing.facts.submitted is not None,
         "effect": format_effect(standing),
         "requirements": _format_requirements_title(standing, today),
         "fees": list_renewal_fees(standing, data.payments, today),
@@ -187,9 +188,10 @@ def _format_short_state(standing: Standing, result: Result, today: date) -> tupl
     if not requirement.is_of_sessions:
         return MISSING_STATES[requirement.counts], "warm"
     short = format_measure(result.short, requirement.unit)
-    if requirement.rule.attested_by:
+    is_final = standing.facts.submitted is not None or standing.status is Status.LAPSED
+    if requirement.rule.attested_by and not is_final:
         return f"{short} to log or attest to", "plain"
-    if standing.status is not Status.OPEN or requirement.topic or is_too_late(result):
+    if is_final or _cannot_pace(standing, result):
         return f"{short} short", "warm"
     found = forecast(standing, result, today)
     if found is None:
@@ -197,6 +199,12 @@ def _format_short_state(standing: Standing, result: Result, today: date) -> tupl
     number = format_measure_number(result.short, requirement.unit)
     state = f"{found.pace.value.capitalize()}, {short if requirement.is_spread else number} to go"
     return state, "warm" if found.pace is Pace.BEHIND else "plain"
+
+
+def _cannot_pace(standing: Standing, result: Result) -> bool:
+    """Whether hours that are short have no pace: of a topic, or no longer on time."""
+    is_late = standing.status is not Status.OPEN or is_too_late(result)
+    return is_late or result.requirement.topic is not None
 
 
 def view_strip(standing: Standing, today: date) -> dict[str, Any] | None:
