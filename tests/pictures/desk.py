@@ -49,7 +49,6 @@ def _open_draw(page: Page, _: Path) -> None:
 
 def _open_review(page: Page, _: Path) -> None:
     page.get_by_role("link", name="Review renewal").first.click()
-    page.get_by_text("Accept it").click()
 
 
 def _decide_on_removal(page: Page, _: Path) -> None:
