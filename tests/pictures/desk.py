@@ -1,4 +1,4 @@
-"""The pictures of docs/coordinator.md, from the demo's desks."""
+"""The pictures of docs/coordinator.md from the demo's desks, and those of what the public sees."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -12,6 +12,7 @@ from tracker.demo.sample_list import SAMPLE_LIST
 
 _CT, _NC = "coordinator of CT-AIMH", "coordinator of NCIMHA"
 _YEARLY, _ATTESTING = "coordinator of HARBOR", "coordinator of PRAIRIE"
+_RENEWED = "is renewed: an agency paid"
 _FILM = Film("light", DESK)
 
 
@@ -44,6 +45,20 @@ def _open_first_behind(page: Page, _: Path) -> None:
 
 def _open_draw(page: Page, _: Path) -> None:
     page.locator("main tbody a").first.click()
+
+
+def _open_review(page: Page, _: Path) -> None:
+    page.get_by_role("link", name="Review renewal").first.click()
+
+
+def _decide_on_removal(page: Page, _: Path) -> None:
+    page.get_by_role("link", name="Decide on removal").first.click()
+    page.get_by_label("Reason").fill("No answer to two letters")
+    page.get_by_role("button", name="Continue").click()
+
+
+def _verify_certificate(page: Page, _: Path) -> None:
+    page.get_by_role("link", name="Public verification page").first.click()
 
 
 def _preview_waiver(page: Page, _: Path) -> None:
@@ -84,5 +99,9 @@ DESK_SHOTS = (
     DeskShot("desk-mail.png", _CT, "/coordinator/mail/new", 900, _fill_mail),
     DeskShot("desk-fees.png", _YEARLY, "/coordinator/fees", 900),
     DeskShot("desk-audits.png", _ATTESTING, "/coordinator/audits", 1000, _open_draw),
+    DeskShot("desk-renewal.png", _ATTESTING, "/coordinator", 1000, _open_review),
+    DeskShot("desk-removal.png", _YEARLY, "/coordinator", 800, _decide_on_removal),
+    DeskShot("registry.png", _YEARLY, "/registry/HARBOR", 900),
+    DeskShot("certificate.png", _RENEWED, "/my-year", 720, _verify_certificate),
     DeskShot("desk-import.png", _CT, "/coordinator/import", 880, _plan_import),
 )

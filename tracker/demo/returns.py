@@ -52,7 +52,9 @@ class DemoReturns:
         # The night before: only what is known to have lapsed can be removed.
         evaluate_people(self._session, removing.rulebooks, people, removing.now)
         lapsed = remove_lapsed(removing, endorsement.id)
-        notify_removed(self._context, self._session, lapsed, removing.now)
+        # Emails of months ago would wait in the mailbox, above what is news.
+        if story.asked_back is None:
+            notify_removed(self._context, self._session, lapsed, removing.now)
 
     def _ask(
         self, endorsee: DemoEndorsee, story: RenewalStory, removed: Endorsement, days_ago: int
