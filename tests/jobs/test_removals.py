@@ -41,6 +41,11 @@ def test_lapsed_endorsement_is_removed_and_mailed_once(jobs: JobHarness) -> None
     assert "March 1, 2027" in mail.text
 
 
+def test_removed_endorsement_gets_no_lapse_notice(jobs: JobHarness) -> None:
+    jobs.run(DUE, NEXT)
+    assert jobs.mails("notices") == []
+
+
 def test_undecided_request_holds_the_removal_back(jobs: JobHarness) -> None:
     jobs.execute(
         "INSERT INTO time_request (endorsement_id, kind, starts_on, ends_on, reason, form_key, "

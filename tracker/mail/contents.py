@@ -156,7 +156,8 @@ class ReferenceMail:
     """Asks somebody for a reference: ``role`` and ``endorsement`` in words, ``why`` one gets it.
 
     ``again`` is empty in the first mail, and says in a reminder when one was asked first.
-    ``asks_ratings``: the form asks to rate the applicant's work.
+    ``asks_ratings``: the form asks to rate the applicant's work. ``is_reinstatement``: the person
+    was removed and asks to come back.
     """
 
     kind: ClassVar[str] = "reference"
@@ -170,6 +171,7 @@ class ReferenceMail:
     why: str
     again: str = ""
     asks_ratings: bool = False
+    is_reinstatement: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -72,6 +72,7 @@ def _list_common_fields(context: MailContext, link: ReferenceLink) -> dict[str, 
     return {
         "greeting_name": reference.name,
         "applicant": applicant,
+        "is_reinstatement": application.is_reinstatement,
         "association": rulebook.name,
         "endorsement": f"{category.name} ({category_id})" if category else category_id,
         "role": format_role(rulebook, reference.role),

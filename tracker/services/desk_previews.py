@@ -9,7 +9,7 @@ from typing import NamedTuple
 from sqlmodel import Session, col, func, select
 
 from tracker.db.ledgers import Outbox, StandingRow
-from tracker.db.people import Endorsement, Person
+from tracker.db.people import REMOVED, Endorsement, Person
 from tracker.db.signing_keys import body_cipher
 from tracker.services.context import ServiceContext
 from tracker.services.desk_access import check_association
@@ -26,7 +26,10 @@ class StoredStanding(NamedTuple):
 
 
 class StandingChange(NamedTuple):
-    """A renewal whose standing a change moves; None: it has none then."""
+    """A renewal whose standing a change moves; None: it has none then.
+
+    ``removed`` says whether the endorsement is removed after a lapse, before and after the change.
+    """
 
     person_id: int
     name: str
@@ -35,6 +38,7 @@ class StandingChange(NamedTuple):
     cycle_starts_on: date
     before: StoredStanding | None
     after: StoredStanding | None
+    removed: tuple[bool, bool] = (False, False)
 
 
 # To read the text of an email takes as long as to write it, and nobody reads hundreds.
@@ -86,12 +90,13 @@ def preview_change(context: ServiceContext, plan: ChangePlan) -> ChangePreview:
     session = context.session
     associations = context.actor.coordinates or (plan.association,)
     rows = read_rows(session, plan.tables, plan.person_ids)
-    lines = _read_lines(session, associations)
+    lines, removed = _read_lines(session, associations), _list_removed(session, associations)
     latest = session.exec(select(func.max(Outbox.id))).one() or 0
     with session.begin_nested() as savepoint, immediate_evaluation(session):
         people = plan.person_ids | set(plan.work(context) or ())
         changed = sum(1 for _ in list_differences(rows, read_rows(session, plan.tables, people)))
-        moved = tuple(_compare(lines, _read_lines(session, associations)))
+        later = _read_lines(session, associations), _list_removed(session, associations)
+        moved = tuple(_compare((lines, removed), later))
         messages = tuple(_read_messages(session, latest))
         savepoint.rollback()
     session.expire_all()
@@ -119,15 +124,27 @@ def _read_lines(session: Session, associations: Collection[str]) -> _Lines:
     return {(row[0], row[1]): _Line(*row[2:]) for row in session.exec(query)}
 
 
-def _compare(before: _Lines, after: _Lines) -> Iterator[StandingChange]:
+def _list_removed(session: Session, associations: Collection[str]) -> frozenset[int]:
+    """The endorsements of associations that are removed after a lapse."""
+    query = select(Endorsement.id).where(
+        Endorsement.ended_as == REMOVED, col(Endorsement.association).in_(associations)
+    )
+    return frozenset(session.exec(query))
+
+
+def _compare(
+    earlier: tuple[_Lines, Collection[int]], later: tuple[_Lines, Collection[int]]
+) -> Iterator[StandingChange]:
     """The renewals whose standing moved, by name."""
+    (before, was_removed), (after, is_removed) = earlier, later
     moved = [key for key in {**before, **after} if before.get(key) != after.get(key)]
     owners = {key: after.get(key) or before[key] for key in moved}
     for key in sorted(moved, key=lambda each: (owners[each].name.casefold(), each)):
         was, now = before.get(key), after.get(key)
         standings = (was.standing if was else None, now.standing if now else None)
         if standings[0] != standings[1]:
-            yield StandingChange(*owners[key][:4], key[1], *standings)
+            removed = (key[0] in was_removed, key[0] in is_removed)
+            yield StandingChange(*owners[key][:4], key[1], *standings, removed)
 
 
 def _read_messages(session: Session, after_id: int) -> Iterator[PreviewedMessage]:

@@ -19,7 +19,7 @@ from tracker.rules.notices import Cutoff, Decision, decide, decide_term
 from tracker.rules.notification_preferences import apply_preferences
 from tracker.rules.standing import Standing
 from tracker.services.application_facts import judge_applications
-from tracker.services.evaluation import DayOf, judge_current
+from tracker.services.evaluation import DayOf, judge_current, leave_out_removed
 from tracker.services.notices import (
     list_decided_for_applications,
     list_decided_for_endorsements,
@@ -55,7 +55,8 @@ def decide_for_people(day: NoticeDay, people: Sequence[int]) -> dict[int, list[D
     cutoffs = list_cutoffs(day, people)
     query = select(Endorsement.id).where(col(Endorsement.person_id).in_(people))
     ids = day.session.exec(query).all()
-    standings = list(judge_current(day.session, day.rulebooks, day.day_of, endorsement_ids=ids))
+    judged = list(judge_current(day.session, day.rulebooks, day.day_of, endorsement_ids=ids))
+    standings = leave_out_removed(day.session, judged)
     decisions = [
         *decide_renewals(day, standings, cutoffs),
         *_decide_terms(day, ids),

@@ -131,6 +131,7 @@ class PaidFor(NamedTuple):
     share: PaymentShare
     person: Person
     category: str
+    is_reinstatement: bool
 
 
 def list_fee_lines(
@@ -334,13 +335,16 @@ def get_payment(session: Session, payment_id: int, associations: Collection[str]
 def list_paid_for(session: Session, payment_id: int) -> list[PaidFor]:
     """The shares of a payment by name."""
     query = (
-        select(PaymentShare, Person, Endorsement.category)
+        select(PaymentShare, Person, Endorsement)
         .join(Endorsement, col(Endorsement.id) == PaymentShare.endorsement_id)
         .join(Person, col(Person.id) == Endorsement.person_id)
         .where(PaymentShare.payment_id == payment_id)
         .order_by(Person.name, col(PaymentShare.id))
     )
-    return [PaidFor(*row) for row in session.exec(query)]
+    return [
+        PaidFor(share, person, held.category, _is_back(held, share.cycle_starts_on))
+        for share, person, held in session.exec(query)
+    ]
 
 
 def list_payments(
@@ -382,11 +386,16 @@ def _find_people(context: ServiceContext, new: PaymentInput) -> set[int]:
     return people
 
 
+def _is_back(held: Endorsement, cycle_starts_on: date) -> bool:
+    """Whether a "cycle" is that of a reinstatement: it begins on the day of the removal."""
+    return held.ended_as == REMOVED and held.ends_on == cycle_starts_on - _DAY
+
+
 def _has_fee(context: ServiceContext, held: Endorsement | None, share: ShareInput) -> bool:
     """Whether a renewal of an endorsement has a fee."""
     if held is None:
         return False
-    if held.ended_as == REMOVED and held.ends_on == share.cycle_starts_on - _DAY:
+    if _is_back(held, share.cycle_starts_on):
         rulebook = context.rulebooks.associations[held.association]
         return share.fee in {fee.id for fee in rulebook.fees_of(held.category, "reinstatement")}
     triple = (held.association, held.category, held.starts_on)

@@ -6,10 +6,12 @@ from typing import Any, NamedTuple
 
 from sqlmodel import Session, col, exists, or_, select
 
+from tracker.db.audits import AuditCase
 from tracker.db.ledgers import LAST_DAY, StandingRow
 from tracker.db.people import REMOVED, Endorsement, Person, TimeRequest
 from tracker.db.submissions import Submission
 from tracker.rulebooks import Rulebooks
+from tracker.rules.stages import Stage
 from tracker.rules.standing import Status
 from tracker.services.context import (
     NotFound,
@@ -55,7 +57,7 @@ def list_lapsed(
     """Those that have lapsed and are removed some day, the earliest removal first.
 
     None if the rulebook has no rule about removals. A renewal that was submitted, and that nobody
-    returned, is decided first.
+    returned, is decided first, and so is an appeal against an audit.
     """
     rulebook = rulebooks.associations[association]
     if not rulebook.removals:
@@ -144,10 +146,11 @@ def _select_lapsed(association: str, today: date) -> Any:  # noqa: ANN401 - a Se
     is_asked = exists().where(
         col(TimeRequest.endorsement_id) == Endorsement.id, col(TimeRequest.state) == "asked"
     )
+    appealed = select(AuditCase.submission_id).where(AuditCase.state == Stage.APPEALED.value)
     is_submitted = exists().where(
         col(Submission.endorsement_id) == Endorsement.id,
         col(Submission.cycle_starts_on) == StandingRow.cycle_starts_on,
-        col(Submission.returned_at).is_(None),
+        or_(col(Submission.returned_at).is_(None), col(Submission.id).in_(appealed)),
     )
     return (
         select(  # type: ignore[call-overload]

@@ -30,7 +30,13 @@ from tracker.services.due_notices import (
     group_by_person,
     list_cutoffs,
 )
-from tracker.services.evaluation import StoredResult, format_results, judge_current, parse_results
+from tracker.services.evaluation import (
+    StoredResult,
+    format_results,
+    judge_current,
+    leave_out_removed,
+    parse_results,
+)
 from tracker.services.rsc_providers import SpanRow, list_spans_by_rules
 from tracker.services.rule_ends import list_rule_ends
 
@@ -271,7 +277,8 @@ class _Side:
         def day_of(_association: str) -> date:
             return asked.as_of
 
-        standings = list(judge_current(session, rulebooks, day_of, endorsement_ids=ids))
+        judged = list(judge_current(session, rulebooks, day_of, endorsement_ids=ids))
+        standings = leave_out_removed(session, judged)
         for standing in standings:
             facts, cycle = standing.facts, standing.plan.cycle
             is_current = cycle is None or cycle.ends_on >= asked.as_of

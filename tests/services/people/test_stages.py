@@ -322,6 +322,18 @@ def test_a_lapsed_renewal_is_removed_and_reinstated(way: Way) -> None:
     assert stages == [(date(2020, 5, 1), "reinstated"), (date(2028, 3, 1), "open")]
 
 
+def test_an_appeal_is_decided_before_a_removal(way: Way) -> None:
+    for act in (Act.SUBMIT, Act.DRAW, Act.ASK, Act.SEND_DOCUMENTS, Act.FAIL):
+        way.do(act)
+    way.wait(LAPSED_AT, Act.LAPSE)
+    way.do(Act.APPEAL)
+    way.now = REMOVED_AT
+    with pytest.raises(NotFound):
+        way.call(Act.REMOVE)
+    way.do(Act.FAIL)
+    assert way.do(Act.REMOVE) is Stage.REMOVED
+
+
 def test_applying_anew_is_no_reinstatement(way: Way) -> None:
     way.wait(LAPSED_AT, Act.LAPSE)
     way.now = REMOVED_AT

@@ -246,6 +246,13 @@ def test_the_page_says_if_no_references_are_required(page: Applying) -> None:
     assert page.alice.get(page.page).status_code == 404
 
 
+def test_the_link_says_who_asks_for_reinstatement(page: Applying) -> None:
+    path = page.name()
+    page.change("application", purpose="reinstatement")
+    text = text_of(page.pat.get(path))
+    assert "Alice Moreno is asking Association of References to reinstate their endorsement" in text
+
+
 def test_the_link_shows_only_the_request(page: Applying) -> None:
     answer = page.pat.get(page.name())
     text = text_of(answer)

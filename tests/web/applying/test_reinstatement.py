@@ -6,7 +6,7 @@ import pytest
 
 from tests.support.cast import NOW, REX
 from tests.support.removing import UMA, VIC, fill_with_uma
-from tests.web.client import Visitor, WebClient, text_of
+from tests.web.client import Visitor, WebClient, plain_text, text_of
 from tests.web.coordinator.test_entries import save, undo_last
 
 PEOPLE = "/coordinator/people?association=REMOVING"
@@ -46,6 +46,8 @@ def test_removal_is_previewed_saved_mailed_and_undone(web: WebClient) -> None:
     rex = web.visit(REX)
     preview = save(rex, removal_path(web), reason="No answer to two letters")
     assert "Remove the lapsed endorsement REMOVING IFS of Uma Bell" in preview
+    assert "Removed" in plain_text(preview)
+    assert "Not tracked" not in preview
     [held] = web.cast.rows("endorsement", id=web.cast.endorsements[UMA])
     assert (str(held["ends_on"]), held["ended_as"]) == ("2026-11-21", "removed")
     web.settle()
@@ -110,6 +112,10 @@ def test_fee_is_shown_recorded_and_then_done(web: WebClient, vic: Visitor) -> No
     paid = {f"part.{key}": "50", "association": "REMOVING", "payer": "Vic Soto", **when}
     save(rex, f"{fees}/payment", form_key="a" * 32, **paid)
     assert "Missing: 6 hours of recent training and Code of Ethics" in text_of(vic.get(path))
+    [payment] = web.cast.rows("payment")
+    assert "IFS, Reinstatement Reinstatement fee" in text_of(
+        rex.get(f"{fees}/payments/{payment['id']}")
+    )
 
 
 def test_late_request_is_refused_in_words(web: WebClient) -> None:

@@ -36,6 +36,7 @@ FACTS = (
     "audit_draw",
     "audit_case",
     "audit_item",
+    "application",
 )
 # What a fresh evaluation has to leave as it is.
 _EVALUATED = ("standing", "submission", "settled_cycle")

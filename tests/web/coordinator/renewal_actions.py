@@ -37,26 +37,33 @@ HOLDERS = (
 )
 
 
-def _held(desk: AnyDesk, holder: Holder) -> int:
-    return desk.web.cast.endorsements[f"{holder.email} {holder.association}"]
+def held_by(desk: AnyDesk, holder: Holder) -> int:
+    """The endorsement that somebody got last, which a reinstatement begins anew."""
+    own = {"person_id": desk.web.cast.people[holder.email], "association": holder.association}
+    rows = desk.web.cast.rows("endorsement", **own)
+    if not rows:
+        return desk.web.cast.endorsements[f"{holder.email} {holder.association}"]
+    return max(int(row["id"]) for row in rows)
 
 
-def _person(desk: AnyDesk, holder: Holder) -> str:
+def person_path(desk: AnyDesk, holder: Holder) -> str:
+    """The page of somebody on the desk."""
     return f"/coordinator/person/{desk.web.cast.people[holder.email]}"
 
 
 def _cycle(desk: AnyDesk, holder: Holder, number: int) -> str:
     """The first day of one of the renewals that have a standing."""
-    rows = desk.web.cast.rows("standing", endorsement_id=_held(desk, holder))
+    rows = desk.web.cast.rows("standing", endorsement_id=held_by(desk, holder))
     return str(rows[number % len(rows)]["cycle_starts_on"]) if rows else "2027-01-01"
 
 
 def _renewal(desk: AnyDesk, holder: Holder, number: int) -> str:
-    held = _held(desk, holder)
+    held = held_by(desk, holder)
     return f"endorsement={held}&cycle_starts_on={_cycle(desk, holder, number)}"
 
 
-def _today(desk: AnyDesk, holder: Holder) -> date:
+def today_of(desk: AnyDesk, holder: Holder) -> date:
+    """Their association's legal day."""
     zone = desk.web.rulebooks.associations[holder.association].time_zone
     return local_day(desk.web.now, zone)
 
@@ -65,7 +72,7 @@ def _days(prefix: str, value: date) -> dict[str, str]:
     return day(prefix, value.month, value.day, value.year)
 
 
-def _send(desk: AnyDesk, visitor: Visitor, path: str, form: dict[str, Any]) -> None:
+def send(desk: AnyDesk, visitor: Visitor, path: str, form: dict[str, Any]) -> None:
     """Send an endorsee's own form; each row that it changes has an audit event."""
     with desk.audited():
         answer = visitor.post(path, form)
@@ -75,12 +82,12 @@ def _send(desk: AnyDesk, visitor: Visitor, path: str, form: dict[str, Any]) -> N
 def submit(desk: AnyDesk, who: int, number: int) -> None:
     """Sign everything, or only what must be signed."""
     holder = HOLDERS[who]
-    path = f"/my-year/{_held(desk, holder)}/{_cycle(desk, holder, number)}/submit"
+    path = f"/my-year/{held_by(desk, holder)}/{_cycle(desk, holder, number)}/submit"
     visitor = desk.visit(holder.email)
     key = re.search(r'name="form_key" value="([0-9a-f]{32})"', visitor.get(path).text)
     signed = ["ethics"] if number % 3 == 0 else ["ethics", "hours"]
     form = {"form_key": key[1] if key else "", "signed": signed, "signed_name": "A Name"}
-    _send(desk, visitor, path, form)
+    send(desk, visitor, path, form)
 
 
 def decide(desk: AnyDesk, _who: int, number: int) -> None:
@@ -102,7 +109,7 @@ def _association_of(desk: AnyDesk, endorsement_id: int) -> str:
 def log_session(desk: AnyDesk, who: int, number: int) -> None:
     """Log training of some day of the last weeks, sometimes more than all that is required."""
     holder = HOLDERS[who]
-    held_on = _today(desk, holder) - timedelta(days=number)
+    held_on = today_of(desk, holder) - timedelta(days=number)
     visitor = desk.visit(holder.email)
     key = re.search(r'name="form_key" value="([0-9a-f]{32})"', visitor.get("/log").text)
     assert key
@@ -113,7 +120,7 @@ def log_session(desk: AnyDesk, who: int, number: int) -> None:
         "title": "Reading",
     }
     when = {"day": f"{held_on.day}", "month": f"{held_on.month}", "year": f"{held_on.year}"}
-    _send(desk, visitor, "/log", form | when)
+    send(desk, visitor, "/log", form | when)
 
 
 def correct_session(desk: AnyDesk, who: int, number: int) -> None:
@@ -122,17 +129,17 @@ def correct_session(desk: AnyDesk, who: int, number: int) -> None:
     own = desk.web.cast.rows("entry", person_id=desk.web.cast.people[holder.email])
     visitor = desk.visit(holder.email)
     if number % 4 == 3 or not own:
-        _send(desk, visitor, "/entries/undo-deletion", {})
+        send(desk, visitor, "/entries/undo-deletion", {})
         return
     entry = f"/entries/{own[number % len(own)]['id']}"
     if number % 4 == 2:
-        _send(desk, visitor, f"{entry}/delete", {})
+        send(desk, visitor, f"{entry}/delete", {})
         return
     page = visitor.get(f"{entry}/edit")
     form = dict(re.findall(r'<input[^>]*name="([\w-]+)"[^>]* value="([^"]*)"(?! id)', page.text))
     if form:
         typed = {"hours": f"{1 + number}"} if number % 4 else {"title": f"Title {number}"}
-        _send(desk, visitor, f"{entry}/edit", {**form, "activity": "training", **typed})
+        send(desk, visitor, f"{entry}/edit", {**form, "activity": "training", **typed})
 
 
 def review_session(desk: AnyDesk, who: int, number: int) -> None:
@@ -141,7 +148,7 @@ def review_session(desk: AnyDesk, who: int, number: int) -> None:
     own = desk.web.cast.rows("entry", person_id=desk.web.cast.people[holder.email])
     action = ("exclude", "include", "remove")[number % 3]
     if own:
-        path = f"{_person(desk, holder)}/entries/{own[number % len(own)]['id']}"
+        path = f"{person_path(desk, holder)}/entries/{own[number % len(own)]['id']}"
         typed = {"action": action, f"{action}_reason": "It was canceled"}
         desk.save(holder.association, path, typed)
 
@@ -150,21 +157,21 @@ def waive(desk: AnyDesk, who: int, number: int) -> None:
     """Waive one requirement."""
     holder = HOLDERS[who]
     requirement = ("training", "rsc", "membership", "ethics", "submission", "fee")[number % 6]
-    path = f"{_person(desk, holder)}/add/waiver?{_renewal(desk, holder, number)}"
+    path = f"{person_path(desk, holder)}/add/waiver?{_renewal(desk, holder, number)}"
     desk.save(holder.association, path, {"requirement": requirement})
 
 
 def extend(desk: AnyDesk, who: int, number: int) -> None:
     """Move a due date."""
     holder = HOLDERS[who]
-    path = f"{_person(desk, holder)}/add/extension?{_renewal(desk, holder, number)}"
+    path = f"{person_path(desk, holder)}/add/extension?{_renewal(desk, holder, number)}"
     desk.save(holder.association, path, _days("ends", date(2028, 1 + number % 12, 28)))
 
 
 def rest(desk: AnyDesk, who: int, number: int) -> None:
     """Record leave or inactive status."""
     holder = HOLDERS[who]
-    path = f"{_person(desk, holder)}/add/leave?endorsement={_held(desk, holder)}"
+    path = f"{person_path(desk, holder)}/add/leave?endorsement={held_by(desk, holder)}"
     starts = date(2027, 1, 15) + timedelta(days=60 * (number % 8))
     days = {**_days("starts", starts), **_days("ends", starts + timedelta(days=90))}
     desk.save(holder.association, path, days | {"what": ("leave", "inactive")[number % 2]})
@@ -175,7 +182,7 @@ def join(desk: AnyDesk, who: int, number: int) -> None:
     holder = HOLDERS[who]
     starts = date(2025 + number % 3, 1, 1)
     days = {**_days("starts", starts), **_days("ends", date(2027 + number % 2, 12, 31))}
-    path = f"{_person(desk, holder)}/add/membership"
+    path = f"{person_path(desk, holder)}/add/membership"
     desk.save(holder.association, path, {"what": holder.association, **days})
 
 
@@ -185,7 +192,7 @@ def redate(desk: AnyDesk, who: int, number: int) -> None:
     typed = _days("starts", date(2020 + number % 9, 5, 1))
     if number % 5 == 4:
         typed = _days("starts", date(2020, 5, 1)) | _days("ends", date(2027, 11, 30))
-    path = f"{_person(desk, holder)}/change/endorsement/{_held(desk, holder)}"
+    path = f"{person_path(desk, holder)}/change/endorsement/{held_by(desk, holder)}"
     desk.save(holder.association, path, typed)
 
 
@@ -195,8 +202,8 @@ def remove(desk: AnyDesk, who: int, number: int) -> None:
     kind = ("membership", "waiver", "leave", "endorsement")[number % 4]
     for row in desk.web.cast.rows(kind):
         is_own = row.get("person_id") == desk.web.cast.people[holder.email]
-        if is_own or row.get("endorsement_id") == _held(desk, holder):
-            path = f"{_person(desk, holder)}/remove/{kind}/{row['id']}"
+        if is_own or row.get("endorsement_id") == held_by(desk, holder):
+            path = f"{person_path(desk, holder)}/remove/{kind}/{row['id']}"
             desk.save(holder.association, path, {})
             return
 
@@ -207,7 +214,7 @@ def pay(desk: AnyDesk, who: int, number: int) -> None:
     if number % 2:
         chosen = [chosen[who % len(chosen)]]
     parts = {
-        f"part.{_held(desk, holder)}.{_cycle(desk, holder, 0)}.renewal": ("75", "100", "12.34")[
+        f"part.{held_by(desk, holder)}.{_cycle(desk, holder, 0)}.renewal": ("75", "100", "12.34")[
             number % 3
         ]
         for holder in chosen
@@ -216,7 +223,7 @@ def pay(desk: AnyDesk, who: int, number: int) -> None:
 
 
 def _payment(desk: AnyDesk, number: int) -> dict[str, str]:
-    paid_on = _today(desk, HOLDERS[3]) - timedelta(days=number)
+    paid_on = today_of(desk, HOLDERS[3]) - timedelta(days=number)
     when = {"day": f"{paid_on.day}", "month": f"{paid_on.month}", "year": f"{paid_on.year}"}
     count = len(desk.web.cast.rows("audit_event"))
     return {"association": PAYING, "payer": "Agency", "form_key": f"{count:032x}", **when}
@@ -232,7 +239,7 @@ def take_payment_back(desk: AnyDesk, who: int, number: int) -> None:
         desk.save(PAYING, f"/coordinator/fees/payments/{wrong}", {"reason": "It bounced"})
         return
     holder = HOLDERS[3 + who % 2]
-    part = {f"part.{_held(desk, holder)}.{_cycle(desk, holder, 0)}.renewal": "80"}
+    part = {f"part.{held_by(desk, holder)}.{_cycle(desk, holder, 0)}.renewal": "80"}
     typed = {**_payment(desk, number), **part, "corrects": f"{wrong}"}
     desk.save(PAYING, "/coordinator/fees/payment", typed)
 
@@ -256,18 +263,18 @@ def draw(desk: AnyDesk, _who: int, number: int) -> None:
     if draws:
         path = f"/coordinator/audits/{draws[number % len(draws)]['id']}"
         desk.save_directly(ATTESTING, path, {"action": "draw"})
-        due = _today(desk, HOLDERS[0]) + timedelta(days=number)
+        due = today_of(desk, HOLDERS[0]) + timedelta(days=number)
         desk.save(ATTESTING, path, {"action": "ask", **_days("ends", due)})
 
 
 def answer_audit(desk: AnyDesk, _who: int, number: int) -> None:
     """Send documents, or appeal."""
     for case in desk.web.cast.rows("audit_case"):
-        own = {_held(desk, holder): holder.email for holder in HOLDERS}
+        own = {held_by(desk, holder): holder.email for holder in HOLDERS}
         form = {"action": "appeal", "appeal": "I was there"} if number % 2 else {"note": "By mail"}
         email = own.get(case["endorsement_id"])
         if email:
-            _send(desk, desk.visit(email), f"/audits/{case['id']}", form)
+            send(desk, desk.visit(email), f"/audits/{case['id']}", form)
 
 
 def judge(desk: AnyDesk, _who: int, number: int) -> None:
@@ -278,7 +285,7 @@ def judge(desk: AnyDesk, _who: int, number: int) -> None:
     case = cases[number % len(cases)]
     path = f"/coordinator/audits/cases/{case['id']}"
     if number % 7 == 6:
-        due = _today(desk, HOLDERS[0]) + timedelta(days=2 * number)
+        due = today_of(desk, HOLDERS[0]) + timedelta(days=2 * number)
         desk.save(ATTESTING, path, {"action": "extend", **_days("ends", due)})
         return
     verdicts: dict[str, str] = {}
@@ -312,9 +319,9 @@ def undo_one(desk: AnyDesk, _who: int, number: int) -> None:
 
 
 def let_time_pass(desk: AnyDesk, _who: int, number: int) -> None:
-    """Let days pass, at times to the last day of the year, of the window, or of grace, or past."""
-    ends = (date(2027, 12, 31), date(2028, 1, 15), date(2028, 1, 31))
-    ahead = [(last - _today(desk, HOLDERS[0])).days for last in ends]
+    """Let days pass, at times to or past the last day of a year, window, or grace period."""
+    ends = (date(2027, 12, 31), date(2028, 1, 15), date(2028, 1, 31), date(2028, 2, 10))
+    ahead = [(last - today_of(desk, HOLDERS[0])).days for last in ends]
     ahead = [days + 1 - number % 2 for days in ahead if days > 0]
     days = ahead[0] if number % 4 == 0 and ahead else 1 + 3 * number
     with desk.audited():

@@ -1,4 +1,4 @@
-"""Any sequence of submitting, paying, auditing, undoing, and time keeps renewals as they must be.
+"""Any sequence of what people do, and of time, keeps renewals as they must be.
 
 `TRACKER_TEST_EXAMPLES=500 python -m pytest tests/web/coordinator/test_any_renewal_actions.py` runs
 the long form.
@@ -28,7 +28,28 @@ from tests.support.paying import IVY, JON
 from tests.support.submitting import FAY, GIL, SUBMITTED_AT
 from tests.web.client import WebClient, settle_all
 from tests.web.coordinator.any_actions import AnyDesk, Rows
-from tests.web.coordinator.renewal_actions import STEPS, Step, decide, judge, reopen, undo_one
+from tests.web.coordinator.removal_actions import (
+    REMOVAL_STEPS,
+    check_certificates,
+    check_removed,
+    let_lapse,
+    with_removals,
+)
+from tests.web.coordinator.renewal_actions import (
+    STEPS,
+    Step,
+    decide,
+    extend,
+    judge,
+    let_time_pass,
+    pay,
+    redate,
+    remove,
+    reopen,
+    rest,
+    submit,
+    undo_one,
+)
 from tracker.db.engine import open_engine, reading, writing
 from tracker.db.log import Entry
 from tracker.db.people import Endorsement, Membership, Person
@@ -44,21 +65,28 @@ from tracker.services.fees import add_up, list_association_fees
 
 EXAMPLES = int(os.environ.get("TRACKER_TEST_EXAMPLES", "8"))
 LONGEST = 30 if "TRACKER_TEST_EXAMPLES" in os.environ else 14
+Chosen = tuple[Step, int, int]
+AROUND_REMOVALS = (reopen, extend, redate, rest, remove, submit, pay, undo_one, let_time_pass)
 # Steps by which a coordinator decides anew about what is settled.
 DECIDING = {decide, judge, reopen, undo_one}
 
+COORDINATORS = {ATTESTING: KAI, PAYING: LEE}
+
 
 def make_books() -> Rulebooks:
-    """The two associations alone, the one of attestations with a window, leave, and limits."""
+    """The two associations alone: the one of attestations with a window, leave, and limits.
+
+    Its coordinator removes who lapsed; the association of fees does so by night.
+    """
     data = BOOKS.associations[ATTESTING].model_dump(by_alias=True, exclude_unset=True)
     cycles = [{**data["cycles"][0], "submission_opens": "11-10", "submission_closes": "01-15"}]
-    changed = Rulebook.model_validate({**data, "cycles": cycles})
-    two = {name: BOOKS.associations[name] for name in (ATTESTING, PAYING)}
-    return with_rulebook(replace(BOOKS, associations=two), changed)
+    changed = with_removals(Rulebook.model_validate({**data, "cycles": cycles}), by_itself=False)
+    paying = with_removals(BOOKS.associations[PAYING], by_itself=True)
+    two = replace(BOOKS, associations={name: BOOKS.associations[name] for name in COORDINATORS})
+    return with_rulebook(with_rulebook(two, changed), paying)
 
 
 RULEBOOKS = make_books()
-COORDINATORS = {ATTESTING: KAI, PAYING: LEE}
 
 
 def fill(url: str) -> Cast:
@@ -137,6 +165,8 @@ class Watch:
         self.check_draws(before, after)
         self.check_money()
         self.check_mails()
+        check_removed(self.desk, before, after)
+        check_certificates(self.desk.web.cast, self.desk.web.rulebooks, self.desk.web.now)
 
     def check_submissions(self, before: Rows, after: Rows) -> None:
         """One in force a renewal; what was signed never changes."""
@@ -282,20 +312,37 @@ def check_queue(desk: AnyDesk) -> None:
         assert len(sheet.text.strip().splitlines()) == 1 + len(queue)
 
 
-@given(
-    st.lists(
-        st.tuples(st.sampled_from((*STEPS, deliver)), st.integers(0, 4), st.integers(0, 20)),
-        max_size=LONGEST,
-    )
-)
-@settings(
+def any_of(*steps: Step) -> st.SearchStrategy[list[Chosen]]:
+    """Any of these steps, about anybody."""
+    one = st.tuples(st.sampled_from(steps), st.integers(0, 4), st.integers(0, 20))
+    return st.lists(one, max_size=LONGEST)
+
+
+AS_MANY = settings(
     max_examples=EXAMPLES,
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
+
+
+@given(any_of(*STEPS, *REMOVAL_STEPS, deliver))
+@AS_MANY
 def test_any_actions_keep_renewals_money_and_audits_right(
-    filled: tuple[Path, Cast], steps: list[tuple[Step, int, int]]
+    filled: tuple[Path, Cast], steps: list[Chosen]
 ) -> None:
+    run(filled, steps)
+
+
+@given(any_of(*REMOVAL_STEPS, *AROUND_REMOVALS, deliver))
+@settings(AS_MANY, max_examples=(EXAMPLES + 1) // 2)
+def test_any_actions_after_a_lapse_keep_removals_right(
+    filled: tuple[Path, Cast], steps: list[Chosen]
+) -> None:
+    run(filled, [(let_lapse, 0, 1), *steps])
+
+
+def run(filled: tuple[Path, Cast], steps: list[Chosen]) -> None:
+    """Do all of it in a copy of the database, and check after each step."""
     file, cast = filled
     with tempfile.TemporaryDirectory() as folder:
         url = copy_sqlite(file, Path(folder))

@@ -280,13 +280,18 @@ def _format_lines(page: PageRequest, changes: Sequence[StandingChange]) -> Itera
         cycles = page.rulebooks.associations[change.association].cycles
         cycle = cycle_containing(cycles, change.cycle_starts_on, change.cycle_starts_on)
         renewal = " · ".join([change.category, *([format_cycle(cycle)] if cycle else [])])
-        before, after = _format_standing(change.before), _format_standing(change.after)
+        before, after = (
+            _format_standing(standing, is_removed=is_removed)
+            for standing, is_removed in zip(
+                (change.before, change.after), change.removed, strict=True
+            )
+        )
         yield PreviewLine(change.name, renewal, before, after, _describe_follows(change))
 
 
-def _format_standing(standing: StoredStanding | None) -> str:
+def _format_standing(standing: StoredStanding | None, *, is_removed: bool) -> str:
     if standing is None:
-        return "Not tracked"
+        return "Removed" if is_removed else "Not tracked"
     short = [ShortRequirement.of_stored(one) for one in standing.short]
     missing = f", {format_missing(short)} missing" if short else ""
     return f"{capitalize_first(standing.status)}{missing}"

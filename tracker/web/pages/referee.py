@@ -210,6 +210,7 @@ def _render(
             "endorsement": endorsement,
             "role": format_role(rulebook, request.reference.role),
             "associations": list_known_associations(site.rulebooks),
+            "is_reinstatement": request.application.is_reinstatement,
             "asks_vetted": asks_vetted(site.rulebooks, request.application, now),
         }
     page = site.pages.render(
