@@ -34,6 +34,7 @@ RENEWAL_REFUSALS = {
     "audit-state": "This was decided or sent meanwhile. Look at the page again.",
     "audit-due": "Enter a day after today ({today})",
     "audit-not-sent": "The documents can still be sent through {due_on}",
+    "audit-verdict-unchosen": "Choose whether “{title}” is supported",
     "audit-verdict-missing": "Decide about “{title}” first, in the table above",
     "audit-reason-missing": "Write why “{title}” is not supported",
     "audit-short": (

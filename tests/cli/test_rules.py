@@ -252,7 +252,7 @@ def test_diff_lists_every_error(tmp_path: Path) -> None:
     assert done.exit_code == 1
     error = str(done.exception)
     assert "new.toml: time_zone: 'Mars' is not a time zone" in error
-    assert "new.toml: categories: Field required" in error
+    assert "new.toml: categories: is missing: add it" in error
 
 
 @pytest.mark.usefixtures("filled")

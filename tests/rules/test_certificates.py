@@ -25,7 +25,7 @@ def problems(old: str, new: str) -> list[str]:
 @pytest.mark.parametrize(
     ("old", "new", "reason"),
     [
-        ('signatory = "Kai Akana"\n', "", "certificates[1].signatory: Field required"),
+        ('signatory = "Kai Akana"\n', "", "certificates[1].signatory: is missing: add it"),
         ('website = "https://', 'website = "', "begin it with https://"),
         (BLOCK, BLOCK + "until = 2021-12-31\n", "until (2021-12-31) is before from (2022-01-01)"),
         (BLOCK, BLOCK + 'categories = ["IFX"]\n', "did you mean IFS?"),

@@ -67,7 +67,8 @@ def problems(*blocks: str) -> list[str]:
         ),
         pytest.param(
             "grace_until = 2027-03-31",
-            "cycles[1].grace_until: Input should be a valid string (found 2027-03-31)",
+            'cycles[1].grace_until: write the words in quotes; a day of a year is "03-31" '
+            "(found 2027-03-31)",
             id="a date",
         ),
         pytest.param(

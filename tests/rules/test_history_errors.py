@@ -60,7 +60,7 @@ def test_a_renewed_add_on_needs_fixed_cycles() -> None:
         pytest.param(
             "  hours = 15",
             "  hours = 15\n  held_years = 51",
-            "requirements[1].values[1].held_years: Input should be less than or equal to 50",
+            "requirements[1].values[1].held_years: write 50 or less",
             id="too many years held",
         ),
         pytest.param(
@@ -191,7 +191,7 @@ def test_a_renewed_add_on_needs_fixed_cycles() -> None:
         pytest.param(
             IFRS,
             IFRS.replace(" }", ", term_years = 11 }"),
-            "categories.IFRS.term_years: Input should be less than or equal to 10",
+            "categories.IFRS.term_years: write 10 or less",
             id="too long a term",
         ),
     ],

@@ -88,7 +88,7 @@ def session(number: int, day: str, hours: int, session_format: str | None) -> Lo
         ),
         pytest.param(
             (PEER_CAP, '[[requirements.caps]]\n  formats = ["pair"]'),
-            "requirements[2].caps[2].formats[1]: Input should be 'individual', 'group' or 'peer'",
+            "requirements[2].caps[2].formats[1]: write 'individual', 'group' or 'peer'",
             id="an unknown format",
         ),
         pytest.param(

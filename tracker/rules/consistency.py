@@ -17,7 +17,7 @@ from tracker.rules.cycles import (
     end_of_years,
     whole_cycle,
 )
-from tracker.rules.fee_checks import list_fee_problems, list_repetitions
+from tracker.rules.fee_checks import list_fee_problems, list_late_problems, list_repetitions
 from tracker.rules.fees import Fee, FeeValue
 from tracker.rules.model import CycleScheme, Interpretation, Rulebook
 from tracker.rules.plan import cap_in_force, value_in_force
@@ -95,12 +95,16 @@ class ConsistencyCheck:
         for reason in list_repetitions(self.known["interpretations"]):
             self._add("interpretations", reason)
         self._check_all_names()
+        # They have errors of their own, from which others would only follow.
+        right = {fee.id for fee in self.rulebook.fees}
+        wrong_fees = {each for each in _list_ids(self.data.get("fees")) if each not in right}
         for category in self.rulebook.categories:
             for purpose in PURPOSES:
                 self._check_category(category, purpose)
             if self.rulebook.requirements_of(category) and "cycles" not in self.data:
                 self._add("cycles", f"{category} has renewal requirements, so it needs cycles")
-            self.problems += list_fee_problems(self.rulebook, category)
+            self.problems += list_fee_problems(self.rulebook, category, wrong_fees)
+        self.problems += list_late_problems(self.rulebook, self.numbers)
         self._check_ends()
         self._check_cycles()
         self._check_years_held()
@@ -184,6 +188,11 @@ class ConsistencyCheck:
         self._check_alternatives(key, requirements)
         self._check_submission(key, requirements)
 
+    def _lacks(self, field: str) -> bool:
+        """Whether the rulebook lacks items of a list that the file has."""
+        in_file, items = self.data.get(field, ()), getattr(self.rulebook, field)
+        return isinstance(in_file, list) and len(in_file) > len(items)
+
     def _check_alternatives(self, key: str, requirements: Sequence[Requirement]) -> None:
         groups = Counter(r.either for r in requirements)
         whole_rsc = [r.id for r in requirements if r.counts == "rsc" and r.inside is None]
@@ -198,7 +207,8 @@ class ConsistencyCheck:
         submitted = [r.id for r in requirements if r.counts == "submitted"]
         if len(submitted) > 1:
             self._add(key, f"{format_list(submitted)} all count submitted: leave one")
-        if not submitted:
+        # The one that is missing may be one that has errors of its own.
+        if not submitted and not self._lacks("requirements"):
             for requirement in requirements:
                 if requirement.of == "renewal" and (requirement.signed or requirement.attested_by):
                     self._add(

@@ -1,8 +1,9 @@
 """Whether the fees of a rulebook fit its requirements."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
+from tracker.rules.cycles import common_cycle, cycle_containing
 from tracker.rules.fees import Fee, FeeValue
 from tracker.rules.model import Rulebook
 from tracker.rules.plan import value_in_force
@@ -15,11 +16,14 @@ def list_repetitions(names: Iterable[str]) -> list[str]:
     return [f"{name!r} is given more than once" for name in sorted(counts) if counts[name] > 1]
 
 
-def list_fee_problems(rulebook: Rulebook, category: str) -> list[tuple[str, str]]:
+def list_fee_problems(
+    rulebook: Rulebook, category: str, wrong_fees: Collection[str] = ()
+) -> list[tuple[str, str]]:
     """What is wrong with the fees of one category, each with its key.
 
     An id names one fee of a category, a fee is due with a renewal or a reinstatement, and a payment
-    is required only while there is a fee to pay.
+    is required only while there is a fee to pay. ``wrong_fees`` are the ids of fees in the file
+    that have errors of their own, so that the rulebook lacks them.
     """
     key = f"fees of {category}"
     ids = [fee.id for purpose in PURPOSES for fee in rulebook.fees_of(category, purpose)]
@@ -30,9 +34,33 @@ def list_fee_problems(rulebook: Rulebook, category: str) -> list[tuple[str, str]
         if fees and not requirements:
             reason = f"{category} has no {purpose} requirements, so that no fee is ever due"
             problems.append((key, reason))
-        for name, reason in _check_paid(requirements, fees, category):
+        known = [each for each in requirements if each.fee not in wrong_fees]
+        for name, reason in _check_paid(known, fees, category):
             problems.append((f"{purpose} requirements of {category}{name}", reason))
     return problems
+
+
+def list_late_problems(
+    rulebook: Rulebook, numbers: Mapping[str, Sequence[int]]
+) -> Iterator[tuple[str, str]]:
+    """Late amounts that nobody ever owes, because the renewal has lapsed by then."""
+    places = numbers.get("fees", range(1, len(rulebook.fees) + 1))
+    for place, fee in zip(places, rulebook.fees, strict=True):
+        for number, value in enumerate(fee.values, 1):
+            day = value.starts_from
+            cycle = common_cycle(rulebook.cycles, day) or cycle_containing(
+                rulebook.cycles, day, day
+            )
+            if cycle is None or value.late_after_days is None:
+                continue
+            ends_on = cycle.grace_ends_on(cycle.due_on)
+            longest = (ends_on - cycle.due_on).days
+            if value.late_after_days > longest:
+                reason = (
+                    f"the grace period ends {longest} days after the due date, so that the late "
+                    f"amount is never due: write less than {longest}"
+                )
+                yield f"fees[{place}].values[{number}].late_after_days", reason
 
 
 def _check_paid(

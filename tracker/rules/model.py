@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from babel import Locale
 from babel.core import UnknownLocaleError
 from babel.numbers import get_territory_currencies, list_currencies
-from pydantic import Field, StrictBool, field_validator, model_validator
+from pydantic import Field, StrictBool, ValidationInfo, field_validator, model_validator
 
 from tracker.formatting import DEFAULT_LOCALE
 from tracker.rules.absence_rules import AbsenceKind, AbsenceRule
@@ -489,17 +489,11 @@ class Rulebook(StrictModel):
             raise ValueError(message)
         return self
 
-    @field_validator("cycles")
+    @field_validator("cycles", "certificates", "removals", "reinstatements")
     @classmethod
-    def _cycles_in_order(cls, cycles: tuple[CycleScheme, ...]) -> tuple[CycleScheme, ...]:
-        require_order("cycles", [scheme.starts_from for scheme in cycles])
-        return cycles
-
-    @model_validator(mode="after")
-    def _removals_in_order(self) -> Self:
-        require_order("removals", [rule.starts_from for rule in self.removals])
-        require_order("reinstatements", [rule.starts_from for rule in self.reinstatements])
-        return self
+    def _blocks_in_order(cls, blocks: tuple[Any, ...], info: ValidationInfo) -> tuple[Any, ...]:
+        require_order(str(info.field_name), [block.starts_from for block in blocks])
+        return blocks
 
     @field_validator("absences")
     @classmethod
@@ -508,14 +502,6 @@ class Rulebook(StrictModel):
             starts = [rule.starts_from for rule in absences if rule.kind == kind]
             require_order(f"absences of kind {kind!r}", starts)
         return absences
-
-    @field_validator("certificates")
-    @classmethod
-    def _certificates_in_order(
-        cls, certificates: tuple[CertificateRule, ...]
-    ) -> tuple[CertificateRule, ...]:
-        require_order("certificates", [rule.starts_from for rule in certificates])
-        return certificates
 
     def certificate_rule(self, category: str, day: date) -> CertificateRule | None:
         """The rule by which a category's certificate is issued on a day; None if none is."""

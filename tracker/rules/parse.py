@@ -16,6 +16,7 @@ from tracker.rules.model import Organizations, Rulebook
 from tracker.rules.silent_errors import list_silent_errors
 from tracker.rules.similar_names import suggest
 from tracker.rules.toml_lines import TomlLines
+from tracker.rules.value_errors import describe_toml_error, describe_value_error
 
 ConfigModel = TypeVar("ConfigModel", bound=BaseModel)
 # A rulebook's own tables and values, for the rest of a file in which these are wrong or missing.
@@ -105,7 +106,7 @@ def _read_toml(text: str, file: str) -> tuple[dict[str, Any] | None, list[Rulebo
     except RecursionError:
         reason = _TOO_DEEP
     except ValueError as error:  # Also numbers with thousands of digits, not only wrong TOML.
-        reason = f"is not TOML: {error}"
+        reason = describe_toml_error(error, text)
     return None, [RulebookProblem(file, "the whole file", reason)]
 
 
@@ -151,8 +152,7 @@ def _describe_error(model: type[BaseModel], details: ErrorDetails) -> str:
             "must begin with a letter or digit, and otherwise have only letters, digits, "
             "periods, slashes, and hyphens"
         )
-    # Our own validators raise ValueError, which pydantic keeps in ctx.
-    return str(details.get("ctx", {}).get("error", details["msg"]))
+    return describe_value_error(details)
 
 
 def _format_found(value: object) -> str:

@@ -33,11 +33,26 @@ def list_removal_problems(
         if rule.removed and rule.after is not None:
             yield from _check_calendar_day(rulebook, key, rule, rule.after)
     yield from _check_requirements(rulebook, data, numbers)
-    if reinstatements and "removals" not in data:
+    yield from _check_order(removals)
+    if reinstatements and _removes_nobody(rulebook, data):
         reason = "nobody is ever removed: add [[removals]], which say when a lapsed endorsement is"
         yield "reinstatements", reason
     for key, reinstatement in reinstatements:
         yield from _check_reinstatement(rulebook, key, reinstatement)
+
+
+def _check_order(removals: Sequence[tuple[str, RemovalRule]]) -> Iterator[tuple[str, str]]:
+    """The first block can't end what has not begun."""
+    for key, rule in removals[:1]:
+        if not rule.removed:
+            reason = "it ends removals, and none began before: remove it, or write when they begin"
+            yield f"{key}.removed", reason
+
+
+def _removes_nobody(rulebook: Rulebook, data: Mapping[str, Any]) -> bool:
+    """Whether no block removes anybody; one that has errors of its own may."""
+    is_whole = len(data.get("removals", ())) == len(rulebook.removals)
+    return is_whole and not any(rule.removed for rule in rulebook.removals)
 
 
 def _number(

@@ -107,9 +107,22 @@ def test_a_draw_is_made_once(web: WebClient, kai: Visitor) -> None:
     assert len(web.cast.rows("audit_case")) == 1
 
 
+def test_a_reason_without_a_verdict_is_kept(
+    web: WebClient, kai: Visitor, fay: Visitor, case_id: int
+) -> None:
+    fay.post(f"/audits/{case_id}", {"action": "send", "note": "All burned"})
+    path, entry = f"/coordinator/audits/cases/{case_id}", web.cast.entries["fay"]
+    form = {"action": "verdicts", f"reason-{entry}": "Another year"}
+    answer = kai.post(path, form)
+    assert problems(answer)[0][0] == f"verdict-{entry}"
+    assert 'value="Another year"' in answer.text
+
+
 def test_wrong_numbers_and_days_are_explained(kai: Visitor, case_id: int) -> None:
     answer = kai.post("/coordinator/audits", DRAW | {"amount": "all"})
     assert problems(answer)[0] == ("amount", "Enter a percentage from 1 to 100")
+    answer = kai.post("/coordinator/audits", DRAW | {"quota": "number", "amount": "10%"})
+    assert problems(answer)[0] == ("amount", "Enter a whole number, at least 1")
     answer = kai.post("/coordinator/audits", DRAW | {"ends_from": "soon"})
     assert answer.status_code == 422
     path = f"/coordinator/audits/cases/{case_id}"

@@ -50,6 +50,11 @@ def test_one_payment_for_many_is_previewed_saved_and_undone(web: WebClient, lee:
     assert "Total of 2 fees $150.00 $0.00 $150.00" in text_of(lee.get(PATH))
 
 
+def test_the_preview_names_what_is_left_of_a_payment(web: WebClient, lee: Visitor) -> None:
+    preview = save(lee, f"{PATH}/payment", **typed(web, IVY, amount="100"))
+    assert "Record a payment of $100.00 ($25.00 for nobody yet) for Ivy" in preview
+
+
 def test_form_says_what_is_wrong(web: WebClient, lee: Visitor) -> None:
     page = lee.post(f"{PATH}/payment", typed(web, IVY, amount="fifty", payer=""))
     assert page.status_code == 422

@@ -109,3 +109,9 @@ def test_another_associations_coordinator_sees_nothing(web: WebClient) -> None:
     form = {"action": "accept", "accept_reason": "Mine"}
     assert carol.post(path, form).status_code == 404
     assert "Fay Lani" not in text_of(carol.get("/coordinator"))
+
+
+def test_the_snapshot_lacks_what_the_submission_settles(web: WebClient, kai: Visitor) -> None:
+    page = text_of(kai.get(submit(web, frozenset({"ethics"}))))
+    assert "Not submitted" not in page
+    assert "When it was submitted" not in page

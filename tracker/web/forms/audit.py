@@ -44,9 +44,11 @@ class DrawForm(OwnForm):
 
     def parse(self) -> DrawInput:
         """What is typed; what can't be read is 0 or the first day there is, which is refused."""
-        amount = str(self.amount.data or "").removesuffix("%").strip()
-        is_number = amount.isascii() and amount.isdigit() and len(amount) <= _LONGEST_NUMBER
         is_count = self.quota.data == Quota.NUMBER.value
+        typed = str(self.amount.data or "")
+        # "10%" of a number of renewals is one of two mistakes, and not ten renewals.
+        amount = typed if is_count else typed.removesuffix("%").strip()
+        is_number = amount.isascii() and amount.isdigit() and len(amount) <= _LONGEST_NUMBER
         return DrawInput(
             self.association.data or "",
             _parse_day(self.ends_from.data),

@@ -35,7 +35,7 @@ from tracker.services.audits import (
     list_audited_entries,
     list_cases,
 )
-from tracker.services.context import Refused, ServiceContext
+from tracker.services.context import Refusal, Refused, ServiceContext
 from tracker.services.desk_changes import ChangePlan
 from tracker.services.evidence import list_entry_files
 from tracker.services.security_events import DONE, DOWNLOAD, record_event
@@ -214,12 +214,17 @@ def act_on_case(page: ChangePage, case_id: RowId, typed: Typed) -> Response:
 def _plan_verdicts(page: PageRequest, audited: AuditedRenewal, typed: FormData) -> ChangePlan:
     with page.reading() as session:
         entries = [entry for entry, _ in list_audited_entries(session, audited)]
-    found = {}
+    found, refusals = {}, []
     for entry in entries:
         verdict = _VERDICTS.get(text_of(typed, f"verdict-{entry.id}"))
+        reason = clean(text_of(typed, f"reason-{entry.id}"))
         if verdict is not None:
-            reason = clean(text_of(typed, f"reason-{entry.id}"))
             found[entry.id] = ItemVerdict(verdict, reason)
+        elif reason:
+            facts = {"title": entry.title or "RSC session"}
+            refusals.append(Refusal(f"verdict-{entry.id}", "audit-verdict-unchosen", facts))
+    if refusals:
+        raise Refused(*refusals)
 
     def work(context: ServiceContext) -> None:
         record_verdicts(context, audited.case.id, found)

@@ -226,6 +226,9 @@ def _plan_payment(page: PageRequest, new: PaymentInput, corrects: int, reason: s
     names = {line.name for line in lines if line.endorsement_id in held}
     whom = min(names) if len(names) == 1 else format_count(len(names), "person", "people")
     amount = format_money(new.amount_cents, currency)
+    left = new.amount_cents - sum(share.cents for share in new.shares)
+    if left > 0:
+        amount += f" ({format_money(left, currency)} for nobody yet)"
     title = f"Record a payment of {amount} for {whom}"
     if corrects:
         title = f"Correct a payment to {amount} for {whom}"

@@ -56,6 +56,8 @@ from tracker.web.time_zones import format_instant
 router = APIRouter()
 # What an endorsee completes by submitting.
 _DONE_HERE = {"signed", "submitted"}
+# What a submission meets by itself.
+_SUBMITTED = ("submitted", "signed")
 _ACCEPT, _RETURN = "accept", "return"
 # What a decision may touch, referred tables first.
 _TABLES = ("waiver", "submission", "settled_cycle")
@@ -281,6 +283,8 @@ def _render_submitted(
         cycle = require(plan.cycle)
         standing = standing_in(session, page.rulebooks, page.day_of, endorsement.id, cycle)
     sent: Any = typed if typed is not None else {}
+    now = [_view_result(result) for result in standing.results] if standing else []
+    then = _view_snapshot(parse_settlement(submission.content), standing)
     return page.render(
         "desk_renewal.html",
         problems=problems,
@@ -290,8 +294,8 @@ def _render_submitted(
         submitted=submitted,
         cycle=_format_cycle(submitted),
         category=category_name(rulebook, endorsement.category),
-        then=_view_snapshot(parse_settlement(submission.content), standing),
-        now=[_view_result(result) for result in standing.results] if standing else [],
+        then=then if any(row not in now for row in then) else [],
+        now=now,
         renewed_through=find_renewed_through(
             page.rulebooks, endorsement, submission.cycle_starts_on
         ),
@@ -305,9 +309,14 @@ def _render_submitted(
 
 
 def _view_snapshot(outcome: CycleSettlement, standing: Standing | None) -> list[ResultView]:
-    """What the records showed when the renewal was submitted."""
+    """What the records showed when the renewal was submitted.
+
+    The submission is not in it, nor what was signed with it: the records were read before.
+    """
     planned = {r.id: r for r in standing.plan.requirements} if standing else {}
+    settled = {r.id for r in planned.values() if r.counts in _SUBMITTED}
     return [
         _format_result(kept.label, planned.get(kept.requirement_id), kept)
         for kept in outcome.results
+        if kept.requirement_id not in settled
     ]

@@ -1,0 +1,82 @@
+"""What a check says of a wrong value: where it is, and what to write instead."""
+
+from pathlib import Path
+
+import pytest
+
+from tracker.rules.parse import parse_rulebook
+
+IMAGINED = Path(__file__).parents[1] / "rulebooks" / "rulebooks"
+REMOVING, PAYING = IMAGINED / "removing.toml", IMAGINED / "paying.toml"
+SUBMITTING = IMAGINED / "attesting.toml"
+
+
+def list_errors(*replaced: tuple[str, str]) -> list[str]:
+    """The problems of the removing rulebook in which some text was replaced."""
+    text = REMOVING.read_text("utf-8")
+    for old, new in replaced:
+        assert old in text
+        text = text.replace(old, new, 1)
+    return [str(problem) for problem in parse_rulebook(text, "r.toml")[1]]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "expected"),
+    [
+        ('after = "02-29"', "after = 2026-02-28", 'a day of a year is "02-28"'),
+        ('after = "02-29"', 'after_months = "2"', "write a whole number, without quotes"),
+        ('after = "02-29"', "after_days = -1", "write 0 or more (found -1)"),
+        ('"02-29"\n', '"02-29"\nby_itself = "yes"\n', "write true or false, without quotes"),
+        ("[[removals]]", "[removals]", "removals: is a list of tables: write [[removals]], with"),
+        ("[attestations]", "[[attestations]]", "is one table: write [attestations], with one"),
+        ("from = 2025-01-01\nafter", 'from = "2025-01-01"\nafter', "quotes: 2025-01-01 (found"),
+        (
+            'signed = ["ethics"]',
+            'signed = "ethics"',
+            'write a list in brackets, such as ["ethics"]',
+        ),
+        ('"fixed"', '"Fixed"', "write 'fixed' or 'anniversary' (did you mean fixed?)"),
+        ("latest_years = 1", "latest_years = 0", "write 1 or more (found 0)"),
+        ("latest_years = 1", "allowed = 1", "write true or false, without quotes (found 1)"),
+        ('after = "02-29"', "removed = false", "it ends removals, and none began before"),
+        ('after = "02-29"', "removed = false", "reinstatements: nobody is ever removed"),
+        ('"REMOVING"', "\u201cREMOVING\u201d", "write straight quotation marks"),
+        ("from = 2024-01-01", "from = 1/1/2024", "write a date as year-month-day"),
+        ('"Training"', '"Training', "a quotation mark is missing"),
+        ("years = 1", "years = 1\nyears = 3", "the table has this key already"),
+    ],
+)
+def test_an_error_says_what_to_write(old: str, new: str, expected: str) -> None:
+    assert expected in "\n".join(list_errors((old, new)))
+
+
+def test_blocks_out_of_order_are_located() -> None:
+    block = '[[removals]]\nfrom = 2024-06-01\nafter_days = 1\nsource = {document = "policy", '
+    block += 'section = "Removal"}\n'
+    found = list_errors(("[[reinstatements]]", f"{block}[[reinstatements]]"))
+    reason = "removals must be in order of their from dates: 2024-06-01 follows 2025-01-01"
+    assert found == [f"r.toml: removals: {reason} (line 30)"]
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [("  amount = 50", '  amount = "50"'), ("latest_years = 1", 'latest_years = "1"')],
+)
+def test_one_wrong_value_is_one_error(old: str, new: str) -> None:
+    assert len(list_errors((old, new))) == 1
+
+
+def test_a_wrong_submission_is_one_error() -> None:
+    text = SUBMITTING.read_text("utf-8")
+    wrong = text.replace('counts = "submitted"', 'counts = "submited"', 1)
+    assert len(parse_rulebook(wrong, "a.toml")[1]) == 1
+
+
+def test_a_late_amount_after_the_grace_period_is_refused() -> None:
+    text = PAYING.read_text("utf-8")
+    reasons = []
+    for days in (31, 32):
+        late = text.replace("late_after_days = 15", f"late_after_days = {days}")
+        reasons.append([each.reason for each in parse_rulebook(late, "p.toml")[1]])
+    reason = "the grace period ends 31 days after the due date, so that the late amount is never"
+    assert reasons == [[], [f"{reason} due: write less than 31"]]

@@ -1,0 +1,109 @@
+"""What is wrong with a value in a configuration file, and what to write instead. Pure."""
+
+import re
+from collections.abc import Callable, Mapping
+from datetime import date, datetime
+from typing import Any
+
+from pydantic_core import ErrorDetails
+
+from tracker.rules.similar_names import suggest
+
+_NAME = re.compile(r"'([^']*)'")
+# Quotation marks as word processors set them.
+_CURLY = re.compile("[\u2018\u2019\u201c\u201d]")
+_SLASHES = re.compile(r"=\s*\d+/\d+/\d+")
+_PLACE = re.compile(r"\(at line (\d+), column \d+\)")
+_WRITTEN: Mapping[str, str] = {
+    "int_type": "write a whole number, without quotes",
+    "int_from_float": "write a whole number, without quotes",
+    "float_type": "write a number, without quotes",
+    "bool_type": "write true or false, without quotes",
+    "missing": "is missing: add it",
+    "greater_than": "write a number that is more than {gt}",
+    "greater_than_equal": "write {ge} or more",
+    "less_than": "write a number that is less than {lt}",
+    "less_than_equal": "write {le} or less",
+}
+
+
+def describe_value_error(details: ErrorDetails) -> str:
+    """What to write instead of a wrong value; pydantic's own words for what is rarely wrong."""
+    kind, context = details["type"], details.get("ctx", {})
+    # Our own validators raise ValueError, which pydantic keeps in the context.
+    if "error" in context:
+        return str(context["error"])
+    if words := _WRITTEN.get(kind):
+        limits = {
+            name: f"{limit:g}" if isinstance(limit, float) else limit
+            for name, limit in context.items()
+        }
+        return words.format(**limits)
+    describe = _DESCRIBED.get(kind)
+    return describe(details) if describe else str(details["msg"])
+
+
+def _describe_text(details: ErrorDetails) -> str:
+    value = details["input"]
+    if isinstance(value, date) and not isinstance(value, datetime):
+        return f'write the words in quotes; a day of a year is "{value:%m-%d}"'
+    return "write it in quotes"
+
+
+def _describe_day(details: ErrorDetails) -> str:
+    try:
+        day = date.fromisoformat(str(details["input"]))
+    except ValueError:
+        return "write a date as year-month-day, without quotes"
+    return f"write the date without quotes: {day}"
+
+
+def _describe_list(details: ErrorDetails) -> str:
+    """A table where a list is, or a single value."""
+    value, name = details["input"], details["loc"][-1]
+    if isinstance(value, dict):
+        return f"is a list of tables: write [[{name}]], with two brackets on each side"
+    return f'write a list in brackets, such as ["{value}"]'
+
+
+def _describe_table(details: ErrorDetails) -> str:
+    value, name = details["input"], details["loc"][-1]
+    if isinstance(value, list):
+        return f"is one table: write [{name}], with one bracket on each side"
+    return "write a table: its keys with their values, in braces"
+
+
+def _describe_choice(details: ErrorDetails) -> str:
+    expected = str(details.get("ctx", {}).get("expected", ""))
+    suggestion = suggest(str(details["input"]), _NAME.findall(expected))
+    return f"write {expected}" + (f" ({suggestion})" if suggestion else "")
+
+
+_DESCRIBED: Mapping[str, Callable[[ErrorDetails], str]] = {
+    "string_type": _describe_text,
+    "date_type": _describe_day,
+    "date_from_datetime_inexact": _describe_day,
+    "tuple_type": _describe_list,
+    "model_type": _describe_table,
+    "dict_type": _describe_table,
+    "literal_error": _describe_choice,
+}
+
+
+def describe_toml_error(error: ValueError, text: str) -> str:
+    """Why a text is not TOML, with the line that is wrong, and what to write if that is known."""
+    found: Any = _PLACE.search(str(error))
+    lines = text.splitlines()
+    if found is None or int(found[1]) > len(lines):
+        return f"is not TOML: {error}"
+    line = lines[int(found[1]) - 1].strip()
+    reason = f"is not TOML: {error}, in {line[:100]!r}"
+    if _CURLY.search(line):
+        return f'{reason}: write straight quotation marks (")'
+    if _SLASHES.search(line):
+        return f"{reason}: write a date as year-month-day, without slashes"
+    if "overwrite" in str(error):
+        return f"{reason}: the table has this key already, so remove one of them"
+    if line.count('"') % 2:
+        return f"{reason}: a quotation mark is missing"
+    return reason
