@@ -373,7 +373,7 @@ def format_row(result: Result) -> Row:
     """A row: ``Reflective supervision (RSC) | 8.5 of 12 hours | 3.5 short``."""
     requirement = result.requirement
     if not requirement.is_of_sessions:
-        return Row(requirement.label, _MISSING[requirement.counts], "missing")
+        return Row(requirement.label, _MISSING[requirement.counts])
     counted = format_measure_number(result.counted, requirement.unit)
     progress = f"{counted} of {format_measure(result.required, requirement.unit)}"
     if requirement.rule.attested_by:
