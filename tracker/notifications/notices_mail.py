@@ -143,7 +143,11 @@ def _format_closing(lead: Decision, button: Action) -> str:
         return NOTICE_KINDS[lead.key.kind].closing
     if button.url.endswith(MEMBERSHIP_FORM):
         return _MEMBERSHIP_CLOSING
-    missing = {result.requirement.counts for result in list_short(lead.standing)}
+    missing = {
+        result.requirement.counts
+        for result in list_short(lead.standing)
+        if not result.requirement.rule.attested_by
+    }
     if missing == {"paid"}:
         return f"Already paid? It counts once your coordinator has recorded it. {_ASK_FOR_HELP}"
     if missing <= {"paid", "signed", "submitted"}:
