@@ -20,4 +20,6 @@ def test_a_reminder_of_a_fee_leads_to_my_year(sqlite_url: str) -> None:
     [mail] = jobs.mails()
     assert "Renewal fee: not paid yet" in mail.text
     assert "https://hours.example.org/my-year" in mail.text
+    assert "Already paid? It counts once your coordinator has recorded it." in mail.text
+    assert "Log your hours" not in mail.text
     jobs.engine.dispose()

@@ -45,6 +45,10 @@ def test_a_reminder_leads_to_the_form(jobs: JobHarness) -> None:
     held = jobs.endorsements[f"Fay: {ATTESTING} IFS"]
     assert f"https://hours.example.org/my-year/{held}/2025-01-01/submit" in mail.text
     assert "0 of 45 hours logged" in mail.text
+    # The button comes after the other links.
+    assert mail.text.index("Log hours:") < mail.text.index("Submit my renewal:")
+    assert mail.subject == "30 days left: signature and submission due Dec 31"
+    assert "Log your hours" not in mail.text
     assert "not submitted yet" in mail.text
 
 

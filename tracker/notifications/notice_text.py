@@ -373,7 +373,7 @@ def format_row(result: Result) -> Row:
     """A row: ``Reflective supervision (RSC) | 8.5 of 12 hours | 3.5 short``."""
     requirement = result.requirement
     if not requirement.is_of_sessions:
-        return Row(requirement.label, _MISSING[requirement.counts], "missing")
+        return Row(requirement.label, _MISSING[requirement.counts])
     counted = format_measure_number(result.counted, requirement.unit)
     progress = f"{counted} of {format_measure(result.required, requirement.unit)}"
     if requirement.rule.attested_by:
@@ -385,7 +385,10 @@ def format_row(result: Result) -> Row:
 
 
 def _list_renewal_subjects(facts: NoticeFacts) -> list[str]:
-    short = [ShortRequirement.of_result(result) for result in list_short(facts.standing)]
+    results = list_short(facts.standing)
+    # As on My year: what can be attested to is not missing.
+    missing = [result for result in results if not result.requirement.rule.attested_by]
+    short = [ShortRequirement.of_result(result) for result in missing or results]
     number = format_count(len(short), "requirement")
     texts = [*list_missing_briefly(short), f"{format_short(short[0])} and more", number]
     due, left = format_short_month_day(facts.due_on), facts.days_left
@@ -404,8 +407,9 @@ def _list_renewal_subjects(facts: NoticeFacts) -> list[str]:
 def list_forms(facts: NoticeFacts) -> tuple[Action, ...]:
     """The forms for what is missing, hours first, filled in with the first that are missing.
 
-    The form to submit a renewal only opens in its window. Without any form, as for a fee, the
-    overview, which says how to pay it.
+    Hours that can be attested to come last, once the renewal can be submitted. The form to submit
+    a renewal only opens in its window. Without any form, as for a fee, the overview, which says
+    how to pay it.
     """
     short = [result.requirement for result in list_short(facts.standing)]
     counted = {requirement.counts for requirement in short}
@@ -415,7 +419,9 @@ def list_forms(facts: NoticeFacts) -> tuple[Action, ...]:
         forms.append(facts.membership_form)
     path = find_submit_path(facts.decision.renewal, facts.as_of)
     if path and "submitted" in counted:
-        forms.append(facts.link_to("Submit my renewal", path))
+        must_log = any(not requirement.rule.attested_by for requirement in hours)
+        place = len(forms) if must_log or "membership" in counted else 0
+        forms.insert(place, facts.link_to("Submit my renewal", path))
     return tuple(forms) or (facts.overview,)
 
 

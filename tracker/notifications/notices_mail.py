@@ -31,6 +31,10 @@ from tracker.settings import Settings
 
 # What a list of mails shows on a computer. Telephones show less, so what is urgent comes first.
 _SUBJECT_LENGTH = 65
+_ASK_FOR_HELP = (
+    "On leave, or is something in the way? Reply to this email. Your coordinator can help before "
+    "the deadline."
+)
 _MEMBERSHIP_CLOSING = (
     "Already renewed? Enter the new term on your membership page. It counts right away."
 )
@@ -57,8 +61,7 @@ NOTICE_KINDS = {
     ),
     Kind.RENEWAL: NoticeKind(
         render_renewal,
-        "Already done? Log your hours. It takes half a minute. On leave, or is something in the "
-        "way? Reply to this email. Your coordinator can help before the deadline.",
+        f"Already done? Log your hours. It takes half a minute. {_ASK_FOR_HELP}",
         rank=2,
     ),
     Kind.WINDOW_CLOSES: NoticeKind(
@@ -120,9 +123,6 @@ def write_notices_mail(
     sections = list(dict.fromkeys(_link(each.section, each, button) for each in texts))
     if len(sections) == 1:
         sections = [_link(text.alone, text, button)]
-    closing = NOTICE_KINDS[lead.key.kind].closing
-    if lead.key.kind is Kind.RENEWAL and button.url.endswith(MEMBERSHIP_FORM):
-        closing = _MEMBERSHIP_CLOSING
     return NoticesMail(
         subject=fit_subject(text.subjects),
         greeting_name=lead.standing.facts.name,
@@ -130,11 +130,29 @@ def write_notices_mail(
         intro=text.intro,
         sections=tuple(sections),
         action=button,
-        closing=closing,
+        closing=_format_closing(lead, button),
         why=_format_why(lead),
         next_reminder=_format_next_reminder(configs, lead, as_of),
         choose_url=f"{settings.base_url}/profile/mail",
     )
+
+
+def _format_closing(lead: Decision, button: Action) -> str:
+    """The end of the mail. Only a renewal that lacks hours asks to log them."""
+    if lead.key.kind is not Kind.RENEWAL:
+        return NOTICE_KINDS[lead.key.kind].closing
+    if button.url.endswith(MEMBERSHIP_FORM):
+        return _MEMBERSHIP_CLOSING
+    missing = {
+        result.requirement.counts
+        for result in list_short(lead.standing)
+        if not result.requirement.rule.attested_by
+    }
+    if missing == {"paid"}:
+        return f"Already paid? It counts once your coordinator has recorded it. {_ASK_FOR_HELP}"
+    if missing <= {"paid", "signed", "submitted"}:
+        return _ASK_FOR_HELP
+    return NOTICE_KINDS[Kind.RENEWAL].closing
 
 
 def _link(section: Section, text: NoticeText, button: Action) -> Section:

@@ -71,7 +71,13 @@ def _write_mail(
     if submission.state == Stage.RETURNED:
         path = f"/my-year/{endorsement.id}/{submission.cycle_starts_on}"
         return RequestMail(
-            subject=fit_subject([f"Your {cycle} renewal was returned to you ({name})"]),
+            subject=fit_subject(
+                [
+                    f"Your {cycle} renewal was returned to you ({name})",
+                    f"Your renewal was returned to you ({name})",
+                    "Your renewal was returned to you",
+                ]
+            ),
             greeting_name=renewal.person.name,
             headline=f"{endorsement.association} returned your renewal to you.",
             intro="You can change your sessions again. Please correct what is missing, and submit "
