@@ -127,7 +127,7 @@ def test_an_endorsed_application_starts_the_endorsement(
     importer.run(people=PEOPLE)
     importer.write(applications=applied(f"{ALICES},2024-02-10,2024-03-10,endorsed"))
     report = importer.run_on(importer.folder, after=after)
-    assert importer.rows("endorsement") == [(1, 1, "NCIMHA", "IFS", DECIDED, None)]
+    assert importer.rows("endorsement") == [(1, 1, "NCIMHA", "IFS", DECIDED, None, None)]
     assert evaluated == {1}
     counts = {kind: vars(each)["added"] for kind, each in report.counts.items()}
     assert counts == {"endorsements": 1, "applications": 1}

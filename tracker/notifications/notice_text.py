@@ -1,6 +1,6 @@
 """The text of each kind of notice, made from its decision."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 
@@ -384,13 +384,18 @@ def format_row(result: Result) -> Row:
     return Row(label, progress, f"{format_measure_number(result.short, requirement.unit)} short")
 
 
-def _list_renewal_subjects(facts: NoticeFacts) -> list[str]:
+def _list_missing_for_subject(facts: NoticeFacts) -> list[str]:
+    """What is missing, the fullest form first."""
     results = list_short(facts.standing)
     # As on My year: what can be attested to is not missing.
     missing = [result for result in results if not result.requirement.rule.attested_by]
     short = [ShortRequirement.of_result(result) for result in missing or results]
     number = format_count(len(short), "requirement")
-    texts = [*list_missing_briefly(short), f"{format_short(short[0])} and more", number]
+    return [*list_missing_briefly(short), f"{format_short(short[0])} and more", number]
+
+
+def _list_renewal_subjects(facts: NoticeFacts) -> list[str]:
+    texts = _list_missing_for_subject(facts)
     due, left = format_short_month_day(facts.due_on), facts.days_left
     grace_ends_on = facts.grace_ends_on
     if left < 0 and grace_ends_on:
@@ -414,15 +419,19 @@ def list_forms(facts: NoticeFacts) -> tuple[Action, ...]:
     short = [result.requirement for result in list_short(facts.standing)]
     counted = {requirement.counts for requirement in short}
     hours = [requirement for requirement in short if requirement.is_of_sessions]
-    forms = [_link_to_log(facts, hours[0])] if hours else []
+    log = tuple(_link_to_log(facts, requirement) for requirement in hours[:1])
+    submit = _link_to_submission(facts, counted)
     if "membership" in counted:
-        forms.append(facts.membership_form)
+        return (*log, facts.membership_form, *submit)
+    can_attest = all(requirement.rule.attested_by for requirement in hours)
+    return ((*submit, *log) if can_attest else (*log, *submit)) or (facts.overview,)
+
+
+def _link_to_submission(facts: NoticeFacts, missing: Collection[str]) -> tuple[Action, ...]:
+    """The form to submit the renewal, if that is missing and its window is open."""
     path = find_submit_path(facts.decision.renewal, facts.as_of)
-    if path and "submitted" in counted:
-        must_log = any(not requirement.rule.attested_by for requirement in hours)
-        place = len(forms) if must_log or "membership" in counted else 0
-        forms.insert(place, facts.link_to("Submit my renewal", path))
-    return tuple(forms) or (facts.overview,)
+    is_missing = path and "submitted" in missing
+    return (facts.link_to("Submit my renewal", path),) if is_missing else ()
 
 
 def _link_to_log(facts: NoticeFacts, requirement: PlannedRequirement) -> Action:

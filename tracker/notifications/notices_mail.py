@@ -68,40 +68,40 @@ NOTICE_KINDS = {
         render_window_closes,
         "Already submitted? Then there is nothing to do. Is something in the way? Reply to this "
         "email. Your coordinator can help before the last day.",
-        rank=2,
+        rank=3,
     ),
     Kind.TERM_ENDS: NoticeKind(
         render_term_end,
         "Have you applied already? Then there is nothing to do. Do you have a question? Reply to "
         "this email.",
-        rank=3,
+        rank=4,
     ),
     Kind.WINDOW_OPENS: NoticeKind(
         render_window_opens,
         "You don't need to submit it today. Do you have a question? Reply to this email.",
-        rank=3,
+        rank=5,
     ),
     Kind.ABSENCE_ENDS: NoticeKind(
         render_absence_end,
         "Do you need more time? Reply to this email before the last day.",
-        rank=4,
+        rank=7,
     ),
     Kind.RSC_WINDOW: NoticeKind(
         render_window,
         "Already had these sessions? Log them. It takes half a minute. Is something in the way? "
         "Reply to this email. Your coordinator can help.",
-        rank=3,
+        rank=6,
     ),
-    Kind.MEMBERSHIP: NoticeKind(render_membership, _MEMBERSHIP_CLOSING, rank=4),
+    Kind.MEMBERSHIP: NoticeKind(render_membership, _MEMBERSHIP_CLOSING, rank=8),
     Kind.CUTOFF: NoticeKind(
         render_cutoff,
         "Can't find another provider? Reply to this email. Your coordinator can help.",
-        rank=5,
+        rank=9,
     ),
     Kind.REFERENCES: NoticeKind(
         render_references,
         "Is something in the way? Reply to this email. Your coordinator can help.",
-        rank=6,
+        rank=10,
     ),
 }
 

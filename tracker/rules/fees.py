@@ -13,6 +13,7 @@ from typing import Annotated, Literal, NamedTuple, Self
 from pydantic import BeforeValidator, Field, StrictBool, model_validator
 
 from tracker.formatting import format_count, format_date, format_money, format_month_day
+from tracker.rules.key_checks import require_order
 from tracker.rules.month_days import (
     ANY_LEAP_YEAR,
     MonthDay,
@@ -25,7 +26,6 @@ from tracker.rules.requirement import (
     Source,
     StrictModel,
     Text,
-    require_order,
 )
 
 CENTS = 100

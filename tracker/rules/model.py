@@ -16,6 +16,7 @@ from tracker.formatting import DEFAULT_LOCALE
 from tracker.rules.absence_rules import AbsenceKind, AbsenceRule
 from tracker.rules.certificates import CertificateRule
 from tracker.rules.fees import Fee
+from tracker.rules.key_checks import require_order
 from tracker.rules.membership import MembershipRule
 from tracker.rules.month_days import MonthDay, WindowDay
 from tracker.rules.registry import Registry
@@ -32,7 +33,6 @@ from tracker.rules.requirement import (
     Source,
     StrictModel,
     Text,
-    require_order,
 )
 
 # What the cycle of endorsement requires.

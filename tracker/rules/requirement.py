@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from datetime import date, timedelta
-from itertools import pairwise
 from typing import Annotated, Literal, Self, get_args
 
 from pydantic import (
@@ -17,6 +16,7 @@ from pydantic import (
 )
 
 from tracker.formatting import MINUTES_IN_HOUR
+from tracker.rules.key_checks import require_company, require_each_once, require_order
 
 MONTHS_IN_YEAR = 12
 Text = Annotated[str, Field(min_length=1)]
@@ -291,7 +291,7 @@ class Cap(StrictModel):
         if bool(self.formats) == bool(self.topic):
             message = 'a cap limits hours that are alike: write formats = ["peer"], or a topic'
             raise ValueError(message)
-        _require_each_once("formats", self.formats)
+        require_each_once("formats", self.formats)
         return self
 
     @model_validator(mode="after")
@@ -446,7 +446,7 @@ class Requirement(StrictModel):
         if self.each_year and self.counts not in (*HOURS, "membership"):
             message = "each_year goes with training, rsc, and membership: remove it"
             raise ValueError(message)
-        _require_each_once("formats", self.formats)
+        require_each_once("formats", self.formats)
         for number, cap in enumerate(self.caps, 1):
             fault = self._find_fault(cap, self.caps[: number - 1])
             if fault:
@@ -581,24 +581,3 @@ def _overlap(one: Cap, other: Cap) -> bool:
     formats, others = {*one.formats}, {*other.formats}
     is_nested = formats < others or others < formats
     return bool(formats & others) and not is_nested
-
-
-def _require_each_once(what: str, names: Sequence[str]) -> None:
-    if len({*names}) < len(names):
-        message = f"{what} lists something more than once"
-        raise ValueError(message)
-
-
-def require_company(key: str, value: object, other: str, other_value: object) -> None:
-    """Raise ValueError if one key is given without the other that makes it count."""
-    if value and not other_value:
-        message = f"{key} without {other} changes nothing: add {other}, or remove {key}"
-        raise ValueError(message)
-
-
-def require_order(what: str, starts: list[date]) -> None:
-    """Raise ValueError unless each date is later than the one before."""
-    for earlier, later in pairwise(starts):
-        if later <= earlier:
-            message = f"{what} must be in order of their from dates: {later} follows {earlier}"
-            raise ValueError(message)

@@ -215,7 +215,6 @@ def _name_share(key: str, cents: int) -> ShareInput:
 
 
 def _plan_payment(page: PageRequest, new: PaymentInput, corrects: int, reason: str) -> ChangePlan:
-    currency = page.rulebooks.associations[new.association].currency_code
     held = {share.endorsement_id for share in new.shares}
     with page.reading() as session:
         lines = list_association_fees(session, page.rulebooks, new.association, page.day_of)
@@ -225,10 +224,7 @@ def _plan_payment(page: PageRequest, new: PaymentInput, corrects: int, reason: s
             people |= {each.person.id for each in list_paid_for(session, corrects)}
     names = {line.name for line in lines if line.endorsement_id in held}
     whom = min(names) if len(names) == 1 else format_count(len(names), "person", "people")
-    amount = format_money(new.amount_cents, currency)
-    left = new.amount_cents - sum(share.cents for share in new.shares)
-    if left > 0:
-        amount += f" ({format_money(left, currency)} for nobody yet)"
+    amount = _format_amount(new, page.rulebooks.associations[new.association].currency_code)
     title = f"Record a payment of {amount} for {whom}"
     if corrects:
         title = f"Correct a payment to {amount} for {whom}"
@@ -240,6 +236,13 @@ def _plan_payment(page: PageRequest, new: PaymentInput, corrects: int, reason: s
             record_payment(context, new)
 
     return ChangePlan(new.association, title, frozenset(people), CHANGED_BY_PAYMENTS, work, reason)
+
+
+def _format_amount(new: PaymentInput, currency: str) -> str:
+    """How much is paid, and how much of it is for nobody yet."""
+    amount = format_money(new.amount_cents, currency)
+    left = new.amount_cents - sum(share.cents for share in new.shares)
+    return f"{amount} ({format_money(left, currency)} for nobody yet)" if left > 0 else amount
 
 
 @router.get(f"{FEES_PATH}/payments")

@@ -52,6 +52,13 @@ def format_headline(standing: Standing, today: date, *, is_own: bool = True) -> 
         return f"All done for {format_cycle(cycle)}."
     if standing.status is Status.EXCUSED:
         return _format_leave(standing, today, is_own=is_own)
+    return _format_unmet(standing, cycle, today, is_own=is_own)
+
+
+def _format_unmet(standing: Standing, cycle: Cycle, today: date, *, is_own: bool) -> str:
+    """The headline of a renewal that lacks something."""
+    if standing.status is Status.OPEN and standing.facts.submitted is not None:
+        return f"{'Your' if is_own else 'Their'} renewal is submitted."
     membership = "your membership" if is_own else "their membership"
     short = _list_short(standing)
     missing = format_missing(short, membership=membership)
@@ -61,11 +68,12 @@ def format_headline(standing: Standing, today: date, *, is_own: bool = True) -> 
         return f"Lapsed: {missing} missing for {format_cycle(cycle)}."
     to_go = _format_to_go(short, membership)
     if to_go == _READY and _opens_later(standing, cycle, today):
-        to_go = "Nothing to submit yet"
-    elif standing.due_on:
-        to_go += f" by {_format_due(standing.due_on, today)}"
-    whose = "Your" if is_own else "Their"
-    return f"{to_go}." if standing.facts.submitted is None else f"{whose} renewal is submitted."
+        return "Nothing to submit yet."
+    return f"{to_go}{_format_by(standing, today)}."
+
+
+def _format_by(standing: Standing, today: date) -> str:
+    return f" by {_format_due(standing.due_on, today)}" if standing.due_on else ""
 
 
 def _opens_later(standing: Standing, cycle: Cycle, today: date) -> bool:

@@ -1,0 +1,27 @@
+"""What several kinds of rules check about their keys."""
+
+from collections.abc import Sequence
+from datetime import date
+from itertools import pairwise
+
+
+def require_each_once(what: str, names: Sequence[str]) -> None:
+    """Raise ValueError if a name is listed twice."""
+    if len({*names}) < len(names):
+        message = f"{what} lists something more than once"
+        raise ValueError(message)
+
+
+def require_company(key: str, value: object, other: str, other_value: object) -> None:
+    """Raise ValueError if one key is given without the other that makes it count."""
+    if value and not other_value:
+        message = f"{key} without {other} changes nothing: add {other}, or remove {key}"
+        raise ValueError(message)
+
+
+def require_order(what: str, starts: list[date]) -> None:
+    """Raise ValueError unless each date is later than the one before."""
+    for earlier, later in pairwise(starts):
+        if later <= earlier:
+            message = f"{what} must be in order of their from dates: {later} follows {earlier}"
+            raise ValueError(message)
