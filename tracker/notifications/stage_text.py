@@ -92,11 +92,13 @@ def _describe_submission(stage: Stage, occasion: StageOccasion, last: Submission
     if stage is Stage.RETURNED:
         day = _format_day(occasion, last.returned_at, last)
         todo = " Correct it, and submit it again." if occasion.is_own else ""
-        return f"Returned on {day}: {last.returned_because}{todo}"
+        reason = last.returned_because or ""
+        stop = "" if reason.endswith((".", "!", "?")) else "."
+        return f"Returned on {day}: {reason}{stop}{todo}"
     if stage in (Stage.SUBMITTED, Stage.NEEDS_ATTENTION):
         wait = "It waits for your decision."
         if occasion.is_own:
-            wait = f"{occasion.association} looks at what is missing."
+            wait = f"{occasion.association} is reviewing what is missing."
         return f"Submitted on {_format_day(occasion, None, last)}. {wait}"
     day = _format_day(occasion, last.accepted_at, last)
     passed = " It passed the audit." if stage is Stage.PASSED else ""
@@ -127,7 +129,7 @@ def _describe_audit(stage: Stage, occasion: StageOccasion) -> str:
         return f"It did not pass the audit.{todo}"
     came = "appealed" if stage is Stage.APPEALED else "sent documents"
     if is_own:
-        return f"You {came}. {association} looks at it."
+        return f"You {came}. {association} is reviewing it."
     return f"They {came}. It waits for your decision."
 
 

@@ -90,7 +90,7 @@ def test_a_complete_renewal_is_accepted_and_mailed(web: WebClient) -> None:
 def test_a_renewal_that_waits_is_no_longer_ready_to_submit(web: WebClient) -> None:
     page = text_of(submit(web, signed=["ethics"]).get("/my-year"))
     assert "Your renewal is submitted." in page
-    assert "ATTESTING looks at what is missing." in page
+    assert "ATTESTING is reviewing what is missing." in page
     assert "Needs attention" not in page
 
 
