@@ -14,22 +14,7 @@ from tracker.notifications.notices_mail import fit_subject
 from tracker.rules.stages import Stage
 from tracker.services.certificates import find_renewal_certificate
 from tracker.services.message_subjects import About
-from tracker.services.submissions import (
-    SubmittedRenewal,
-    find_renewed_through,
-    list_unannounced,
-)
-
-
-def announce_decisions(
-    context: MailContext, session: Session, association: str, now: datetime, *, by: str = ""
-) -> int:
-    """Queue an email about each decided renewal that has none; return how many.
-
-    It belongs into the transaction of the decision. What the evaluation accepts overnight is
-    announced by the next job. ``by`` is the name of the coordinator who decided.
-    """
-    return announce(context, session, list_unannounced(session, association), now, by=by)
+from tracker.services.submissions import SubmittedRenewal, find_renewed_through
 
 
 def announce(
@@ -40,7 +25,11 @@ def announce(
     *,
     by: str = "",
 ) -> int:
-    """Queue an email about each of these renewals, and note it; return how many."""
+    """Queue an email about each of these renewals, and note it; return how many.
+
+    It belongs into the transaction of the decision. What the evaluation accepts overnight is
+    announced by the next job. ``by`` is the name of the coordinator who decided.
+    """
     count = 0
     for renewal in renewals:
         rulebook = context.rulebooks.associations[renewal.endorsement.association]

@@ -32,9 +32,9 @@ def list_people_by_way(
     as_of: date,
 ) -> set[int]:
     """People of an association whom a step may have reached since the run of ``last``."""
-    people = set(_list_by_absences(session, config, association, last, as_of))
+    people = set(_list_by_ends(session, Leave, config, association, last, as_of))
     if association in rulebooks.ending_categories:
-        people |= set(_list_by_terms(session, config, association, last, as_of))
+        people |= set(_list_by_ends(session, EndorsementEnd, config, association, last, as_of))
     schemes = rulebooks.associations[association].cycles
     has_windows = any(scheme.submission_opens is not None for scheme in schemes)
     if has_windows and association in rulebooks.submitting:
@@ -79,33 +79,23 @@ def list_ending_terms(
             yield Standing(facts, plan, Status.OPEN, ending.due_on, (), None)
 
 
-def _list_by_absences(
-    session: Session, config: NoticeConfig, association: str, last: date, as_of: date
+def _list_by_ends(
+    session: Session,
+    table: type[Leave] | type[EndorsementEnd],
+    config: NoticeConfig,
+    association: str,
+    last: date,
+    as_of: date,
 ) -> Iterator[int]:
+    """Those whose days away, or whose limited term, end so many days after a step."""
     ends = [
-        col(Leave.ends_on).between(*due_dates(last, as_of, -days))
+        col(table.ends_on).between(*due_dates(last, as_of, -days))
         for days in config.membership.before
     ]
     if ends:
         query = (
             select(Endorsement.person_id)
-            .join(Leave, col(Leave.endorsement_id) == Endorsement.id)
-            .where(Endorsement.association == association, or_(*ends))
-        )
-        yield from session.exec(query)
-
-
-def _list_by_terms(
-    session: Session, config: NoticeConfig, association: str, last: date, as_of: date
-) -> Iterator[int]:
-    ends = [
-        col(EndorsementEnd.ends_on).between(*due_dates(last, as_of, -days))
-        for days in config.membership.before
-    ]
-    if ends:
-        query = (
-            select(Endorsement.person_id)
-            .join(EndorsementEnd, col(EndorsementEnd.endorsement_id) == Endorsement.id)
+            .join(table, col(table.endorsement_id) == Endorsement.id)
             .where(Endorsement.association == association, or_(*ends))
         )
         yield from session.exec(query)

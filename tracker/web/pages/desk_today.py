@@ -53,7 +53,6 @@ _MOST_AHEAD = 20
 _LATEST_CHANGES = 3
 _MOST_NAMES = 30
 _OTHER_DAY = "other"
-_ATTENTION = "attention"
 _SNOOZE_FOR = {
     "Tomorrow": relativedelta(days=1),
     "In a week": relativedelta(weeks=1),
