@@ -7,7 +7,8 @@ from typing import Literal, Self, get_args
 from dateutil.relativedelta import relativedelta
 from pydantic import Field, StrictBool, model_validator
 
-from tracker.rules.requirement import Day, Key, Source, StrictModel
+from tracker.rules.dated_block import DatedBlock
+from tracker.rules.requirement import Key
 
 _DAY = timedelta(days=1)
 # The kinds of time in which an endorsement is not used.
@@ -41,7 +42,7 @@ def read_kind(kind: object) -> AbsenceKind:
     return next((each for each in KINDS if each == kind), "leave")
 
 
-class AbsenceRule(StrictModel):
+class AbsenceRule(DatedBlock):
     """What a leave, or inactive status, excuses in cycles that begin on ``from`` or later.
 
     How long it may last and how often, and whether it is ``allowed`` at all, is about those that
@@ -55,7 +56,6 @@ class AbsenceRule(StrictModel):
     """
 
     kind: AbsenceKind
-    starts_from: Day = Field(alias="from")
     allowed: StrictBool = True
     excuses: Excuses | None = None
     months: Months = "whole"
@@ -69,15 +69,6 @@ class AbsenceRule(StrictModel):
     within_cycles: int | None = Field(strict=True, default=None, ge=1, le=10)
     within_years: int | None = Field(strict=True, default=None, ge=1, le=50)
     held_years: int | None = Field(strict=True, default=None, ge=1, le=60)
-    source: Source | None = None
-    interpretation: Key | None = None
-
-    @model_validator(mode="after")
-    def _is_based_on_something(self) -> Self:
-        if self.source is None and self.interpretation is None:
-            message = "name a source, or the interpretation of a source that says nothing about it"
-            raise ValueError(message)
-        return self
 
     @model_validator(mode="after")
     def _says_nothing_in_vain(self) -> Self:

@@ -5,14 +5,16 @@ from typing import Self
 from pydantic import Field, StrictBool, field_validator, model_validator
 
 from tracker.formatting import format_list
-from tracker.rules.requirement import Day, Key, Source, StrictModel, Text
+from tracker.rules.dated_block import DatedBlock
+from tracker.rules.key_checks import require_end_after_start
+from tracker.rules.requirement import Day, Key, Text
 
 # What fits on the page, below and above the name.
 _LONGEST_LINE, _LONGEST_WORDING = 100, 300
 _WEB = ("https://", "http://")
 
 
-class CertificateRule(StrictModel):
+class CertificateRule(DatedBlock):
     """Certificates of renewals that are accepted on ``from`` or later.
 
     It holds until the next rule, or through the day ``until``. ``issuer`` is the association's
@@ -21,7 +23,6 @@ class CertificateRule(StrictModel):
     certificate, too. Only ``categories`` get one (none: all). ``website`` is the association's own.
     """
 
-    starts_from: Day = Field(alias="from")
     until: Day | None = None
     issuer: Text = Field(max_length=_LONGEST_LINE)
     signatory: Text = Field(max_length=_LONGEST_LINE)
@@ -30,8 +31,6 @@ class CertificateRule(StrictModel):
     first: StrictBool = False
     categories: tuple[Key, ...] = ()
     website: Text | None = None
-    source: Source | None = None
-    interpretation: Key | None = None
 
     @field_validator("website")
     @classmethod
@@ -43,16 +42,7 @@ class CertificateRule(StrictModel):
 
     @model_validator(mode="after")
     def _ends_after_it_starts(self) -> Self:
-        if self.until and self.until < self.starts_from:
-            message = f"until ({self.until}) is before from ({self.starts_from})"
-            raise ValueError(message)
-        return self
-
-    @model_validator(mode="after")
-    def _is_based_on_something(self) -> Self:
-        if self.source is None and self.interpretation is None:
-            message = "name a source, or the interpretation of a source that says nothing about it"
-            raise ValueError(message)
+        require_end_after_start(self.starts_from, self.until)
         return self
 
 

@@ -19,6 +19,13 @@ def require_company(key: str, value: object, other: str, other_value: object) ->
         raise ValueError(message)
 
 
+def require_end_after_start(starts_from: date, until: date | None) -> None:
+    """Raise ValueError if the last day is before the first one."""
+    if until and until < starts_from:
+        message = f"until ({until}) is before from ({starts_from})"
+        raise ValueError(message)
+
+
 def require_order(what: str, starts: list[date]) -> None:
     """Raise ValueError unless each date is later than the one before."""
     for earlier, later in pairwise(starts):

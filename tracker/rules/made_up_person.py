@@ -6,6 +6,7 @@ from pydantic import Field, StrictBool, model_validator
 
 from tracker.rules.absence_rules import AbsenceKind
 from tracker.rules.fees import Cents
+from tracker.rules.key_checks import require_end_after_start
 from tracker.rules.requirement import (
     Day,
     Degree,
@@ -27,9 +28,7 @@ class MadeUpPeriod(StrictModel):
 
     @model_validator(mode="after")
     def _ends_after_it_starts(self) -> Self:
-        if self.ends_on and self.ends_on < self.starts_on:
-            message = f"until ({self.ends_on}) is before from ({self.starts_on})"
-            raise ValueError(message)
+        require_end_after_start(self.starts_on, self.ends_on)
         return self
 
 

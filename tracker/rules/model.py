@@ -16,7 +16,7 @@ from tracker.formatting import DEFAULT_LOCALE
 from tracker.rules.absence_rules import AbsenceKind, AbsenceRule
 from tracker.rules.certificates import CertificateRule
 from tracker.rules.fees import Fee
-from tracker.rules.key_checks import require_order
+from tracker.rules.key_checks import require_end_after_start, require_order
 from tracker.rules.membership import MembershipRule
 from tracker.rules.month_days import MonthDay, WindowDay
 from tracker.rules.registry import Registry
@@ -102,9 +102,7 @@ class RatingQuestion(StrictModel):
 
     @model_validator(mode="after")
     def _ends_after_it_starts(self) -> Self:
-        if self.until and self.until < self.starts_from:
-            message = f"until ({self.until}) is before from ({self.starts_from})"
-            raise ValueError(message)
+        require_end_after_start(self.starts_from, self.until)
         return self
 
     def is_asked(self, category: str, day: date) -> bool:

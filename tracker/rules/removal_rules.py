@@ -10,28 +10,13 @@ from typing import Self, TypeVar
 from dateutil.relativedelta import relativedelta
 from pydantic import Field, StrictBool, model_validator
 
+from tracker.rules.dated_block import DatedBlock
 from tracker.rules.month_days import MonthDay, first_month_day_after
-from tracker.rules.requirement import Day, Key, Source, StrictModel
 
 _DAY = timedelta(days=1)
 
 
-class _DatedBlock(StrictModel):
-    """A block of rules that begins on a day, and cites what it rests on."""
-
-    starts_from: Day = Field(alias="from")
-    source: Source | None = None
-    interpretation: Key | None = None
-
-    @model_validator(mode="after")
-    def _is_based_on_something(self) -> Self:
-        if self.source is None and self.interpretation is None:
-            message = "name a source, or the interpretation of a source that says nothing about it"
-            raise ValueError(message)
-        return self
-
-
-class RemovalRule(_DatedBlock):
+class RemovalRule(DatedBlock):
     """When endorsements are removed whose grace period ends on ``from`` or later.
 
     A lapsed endorsement is kept for ``after_days`` days or ``after_months`` months after the last
@@ -70,7 +55,7 @@ class RemovalRule(_DatedBlock):
         )
 
 
-class ReinstatementRule(_DatedBlock):
+class ReinstatementRule(DatedBlock):
     """Until when someone who was removed on ``from`` or later can ask to be reinstated.
 
     That is ``latest_months`` months or ``latest_years`` years after the day of the removal: the
