@@ -78,7 +78,7 @@ def render_term_end(facts: NoticeFacts) -> NoticeText:
             f"{facts.countdown}: your {plan.category} endorsement {ends}",
         ],
         headline=headline,
-        intro=f"{facts.association} gives this endorsement for a limited time.",
+        intro=f"{facts.association} grants this endorsement for a limited time.",
         alone=Section("", text),
         section=Section(facts.category, f"{headline} {text}"),
         actions=(facts.overview,),

@@ -56,6 +56,15 @@ router = APIRouter()
 _PATH = "/coordinator/audits"
 # What a decision may touch, referred tables first.
 _TABLES = ("entry_decision", "submission", "settled_cycle", "audit_case", "audit_item")
+# Where an audit is, in words.
+_STATES = {
+    Stage.DRAWN: "Not asked yet",
+    Stage.ASKED: "Asked",
+    Stage.SENT: "Documents sent",
+    Stage.PASSED: "Passed",
+    Stage.NOT_PASSED: "Not passed",
+    Stage.APPEALED: "Appealed",
+}
 _VERDICTS = {verdict.value: verdict for verdict in AuditVerdict}
 
 
@@ -170,6 +179,7 @@ def _render_draw(page: PageRequest, fixed: AuditDraw, form: AuditDueForm) -> HTM
         strata=parse_strata(fixed),
         names={key: category_name(rulebook, key) for key in rulebook.categories},
         cases=cases,
+        states=_STATES,
         to_ask=sum(1 for one in cases if may(Act.ASK, one.case.state)),
         today=page.day_of(fixed.association),
         redo=REDO,
@@ -310,6 +320,7 @@ def _render_case(
         may_extend=may(Act.EXTEND_AUDIT, case.state),
         may_decide=may_decide(case.state, case.due_on, today),
         sent=sent,
+        states=_STATES,
         names=page.site.settings.coordinator_names | {audited.person.email: audited.person.name},
         format_instant=lambda instant: format_instant(instant, rulebook.time_zone),
     )
