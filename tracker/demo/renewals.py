@@ -4,13 +4,13 @@ from datetime import date, timedelta
 from itertools import groupby
 from typing import NamedTuple
 
-from sqlmodel import Session, select
+from sqlmodel import select
 
 from tracker.db.people import Endorsement, Person
-from tracker.demo.people import Cast, DemoEndorsee
+from tracker.demo.acting import Acting
+from tracker.demo.people import DemoEndorsee
 from tracker.demo.stories import RenewalStory
 from tracker.notifications.audit_mail import announce_audit
-from tracker.notifications.context import JobContext
 from tracker.rules.audit_sampling import Quota
 from tracker.rules.plan import RenewalPlan
 from tracker.rules.stages import AuditVerdict, Stage
@@ -22,10 +22,8 @@ from tracker.services.audit_decisions import (
 )
 from tracker.services.audit_draws import DrawInput, draw_renewals, freeze_frame, list_cycle_ends
 from tracker.services.audits import AuditedRenewal, get_case, list_audited_entries, send_documents
-from tracker.services.context import Actor, ServiceContext
 from tracker.services.fees import PaymentInput, ShareInput, record_payment
 from tracker.services.submissions import SubmissionInput, return_renewal, submit_renewal
-from tracker.settings import Coordinator
 
 _DAY = timedelta(days=1)
 _AUDITED = 5
@@ -46,14 +44,8 @@ class _Renewal(NamedTuple):
     endorsement_id: int
 
 
-class DemoRenewals:
+class DemoRenewals(Acting):
     """Lives through the weeks in which these renewals were submitted."""
-
-    def __init__(self, context: JobContext, session: Session, cast: Cast) -> None:
-        self._context, self._session, self._cast = context, session, cast
-        self._coordinators: dict[str, Coordinator] = {}
-        for coordinator in context.settings.coordinators:
-            self._coordinators.setdefault(coordinator.association, coordinator)
 
     def add(self) -> None:
         """Record everything, the oldest first."""
@@ -69,26 +61,18 @@ class DemoRenewals:
 
     def _list_renewals(self) -> list[_Renewal]:
         query = select(Person.email, Person.id, Endorsement.id).join(Endorsement)
-        ids = {email: (person, held) for email, person, held in self._session.exec(query)}
+        ids = {email: (person, held) for email, person, held in self.session.exec(query)}
         renewals = []
-        for endorsee in self._cast.endorsees:
+        for endorsee in self.cast.endorsees:
             story = endorsee.story
             if not isinstance(story, RenewalStory):
                 continue
-            due_on = self._cast.today + story.due_in * _DAY
-            plan = self._context.rulebooks.plan(*endorsee.endorsements[0], due_on)
+            due_on = self.cast.today + story.due_in * _DAY
+            plan = self.context.rulebooks.plan(*endorsee.endorsements[0], due_on)
             if plan and plan.cycle:
                 starts_on = plan.cycle.starts_on
                 renewals.append(_Renewal(endorsee, story, plan, starts_on, *ids[endorsee.email]))
         return renewals
-
-    def _act_as(self, renewal: _Renewal, ago: timedelta) -> ServiceContext:
-        actor = Actor(renewal.endorsee.email, renewal.person_id)
-        return ServiceContext(self._session, self._context.rulebooks, actor, self._cast.now - ago)
-
-    def _coordinate(self, association: str, ago: timedelta) -> ServiceContext:
-        actor = Actor(self._coordinators[association].email, None, (association,))
-        return ServiceContext(self._session, self._context.rulebooks, actor, self._cast.now - ago)
 
     def _submit(self, renewal: _Renewal) -> None:
         """Submit it, and return it if the story says so."""
@@ -97,7 +81,9 @@ class DemoRenewals:
         signed = frozenset(plan.statements) if story.attests else frozenset(required)
         key = f"demo-{renewal.endorsement_id}"
         submission = submit_renewal(
-            self._act_as(renewal, (story.submitted or 0) * _DAY),
+            self.as_endorsee(
+                renewal.endorsee.email, renewal.person_id, (story.submitted or 0) * _DAY
+            ),
             SubmissionInput(
                 renewal.endorsement_id,
                 renewal.cycle_starts_on,
@@ -107,8 +93,8 @@ class DemoRenewals:
             ),
         )
         if story.returned is not None:
-            coordinator = self._coordinate(story.association, story.returned * _DAY)
-            return_renewal(coordinator, submission.id, self._cast.stories.returned_because)
+            coordinator = self.as_coordinator(story.association, story.returned * _DAY)
+            return_renewal(coordinator, submission.id, self.cast.stories.returned_because)
 
     def _pay(self, paid: list[_Renewal]) -> None:
         """One check of an agency for all if they paid everything, and one for each if not."""
@@ -119,15 +105,15 @@ class DemoRenewals:
             days_ago = (story.paid or 0) * _DAY
             payment = PaymentInput(
                 story.association,
-                self._cast.today - days_ago,
+                self.cast.today - days_ago,
                 sum(share.cents for share in shares),
-                self._cast.stories.agency if is_together else first.endorsee.name,
+                self.cast.stories.agency if is_together else first.endorsee.name,
                 str(1000 + first.endorsement_id),
                 "",
                 shares,
                 f"demo-{first.endorsement_id}",
             )
-            record_payment(self._coordinate(story.association, days_ago), payment)
+            record_payment(self.as_coordinator(story.association, days_ago), payment)
 
     def _list_shares(self, renewals: list[_Renewal]) -> list[ShareInput]:
         return [
@@ -146,39 +132,34 @@ class DemoRenewals:
 
         Only where a statement can stand for the log.
         """
-        if not self._context.rulebooks.associations[association].attestations:
+        if not self.context.rulebooks.associations[association].attestations:
             return
-        session, stories = self._session, self._cast.stories
+        session, stories = self.session, self.cast.stories
         ends = list_cycle_ends(session, association)
-        drawing = self._coordinate(association, _DRAWN_AGO)
+        drawing = self.as_coordinator(association, _DRAWN_AGO)
         wanted = DrawInput(
             association, ends[0], ends[-1], Quota.NUMBER, _AUDITED, stories.audit_seed
         )
         draw = freeze_frame(drawing, wanted)
         draw_renewals(drawing, draw.id)
-        asked = ask_for_documents(drawing, draw.id, self._cast.today + _DOCUMENTS_IN)
+        asked = ask_for_documents(drawing, draw.id, self.cast.today + _DOCUMENTS_IN)
         for number, audited in enumerate(asked):
             self._announce(audited, _DRAWN_AGO)
             state = _AUDITS[number] if number < len(_AUDITS) else Stage.ASKED
-            self._cast.audited[audited.person.email or ""] = state
+            self.cast.audited[audited.person.email or ""] = state
             if state is not Stage.ASKED:
                 self._answer(audited, state)
 
     def _answer(self, audited: AuditedRenewal, state: Stage) -> None:
         """Send the documents, and decide about them unless the coordinator has yet to do so."""
-        session, stories = self._session, self._cast.stories
+        session, stories = self.session, self.cast.stories
         case_id, person = audited.case.id, audited.person
-        sending = ServiceContext(
-            session,
-            self._context.rulebooks,
-            Actor(person.email or "", person.id),
-            self._cast.now - _SENT_AGO,
-        )
+        sending = self.as_endorsee(person.email or "", person.id, _SENT_AGO)
         send_documents(sending, case_id, stories.audit_note)
         if state is Stage.SENT:
             return
         association = audited.endorsement.association
-        deciding = self._coordinate(association, _DECIDED_AGO)
+        deciding = self.as_coordinator(association, _DECIDED_AGO)
         is_passed = state is Stage.PASSED
         verdicts = {
             entry.id: ItemVerdict(AuditVerdict.SUPPORTED)
@@ -193,5 +174,5 @@ class DemoRenewals:
         self._announce(get_case(session, case_id, {association}), _DECIDED_AGO)
 
     def _announce(self, audited: AuditedRenewal, ago: timedelta) -> None:
-        by = self._coordinators[audited.endorsement.association].name
-        announce_audit(self._context, self._session, audited, self._cast.now - ago, by=by)
+        by = self.coordinators[audited.endorsement.association].name
+        announce_audit(self.context, self.session, audited, self.cast.now - ago, by=by)

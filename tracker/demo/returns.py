@@ -2,72 +2,55 @@
 
 from datetime import date, timedelta
 
-from sqlmodel import Session, select
+from sqlmodel import select
 
 from tracker.clock import local_day
 from tracker.db.people import Endorsement, Person
-from tracker.demo.people import Cast, DemoEndorsee
+from tracker.demo.acting import Acting
+from tracker.demo.people import DemoEndorsee
 from tracker.demo.stories import RenewalStory
-from tracker.notifications.context import JobContext
 from tracker.notifications.removal_mail import notify_removed
 from tracker.services.applications import endorse_applicant, submit_application
-from tracker.services.context import Actor, ServiceContext
+from tracker.services.context import ServiceContext
 from tracker.services.evaluation import evaluate_people
 from tracker.services.fees import PaymentInput, ShareInput, record_payment
 from tracker.services.lapse_removals import remove_lapsed
 from tracker.services.reinstatements import start_reinstatement
-from tracker.settings import Coordinator
 
 _DAY = timedelta(days=1)
 
 
-class DemoReturns:
+class DemoReturns(Acting):
     """Lives through removals, and reinstatements with everything that they take."""
-
-    def __init__(self, context: JobContext, session: Session, cast: Cast) -> None:
-        self._context, self._session, self._cast = context, session, cast
-        self._coordinators: dict[str, Coordinator] = {}
-        for coordinator in context.settings.coordinators:
-            self._coordinators.setdefault(coordinator.association, coordinator)
 
     def add(self) -> None:
         """Remove everyone whose story has it, and reinstate some of them."""
         query = select(Endorsement, Person.email).join(Person)
-        held = {email: endorsement for endorsement, email in self._session.exec(query)}
-        for endorsee in self._cast.endorsees:
+        held = {email: endorsement for endorsement, email in self.session.exec(query)}
+        for endorsee in self.cast.endorsees:
             story = endorsee.story
             if isinstance(story, RenewalStory) and story.removed is not None:
                 self._remove(story, held[endorsee.email], story.removed)
                 if story.asked_back is not None:
                     self._ask(endorsee, story, held[endorsee.email], story.asked_back)
 
-    def _coordinate(self, association: str, days_ago: int) -> ServiceContext:
-        actor = Actor(self._coordinators[association].email, None, (association,))
-        at = self._cast.now - days_ago * _DAY
-        return ServiceContext(self._session, self._context.rulebooks, actor, at)
-
     def _remove(self, story: RenewalStory, endorsement: Endorsement, days_ago: int) -> None:
-        removing = self._coordinate(story.association, days_ago)
+        removing = self.as_coordinator(story.association, days_ago * _DAY)
         people = {endorsement.person_id}
         # The night before: only what is known to have lapsed can be removed.
-        evaluate_people(self._session, removing.rulebooks, people, removing.now)
+        evaluate_people(self.session, removing.rulebooks, people, removing.now)
         lapsed = remove_lapsed(removing, endorsement.id)
         # Emails of months ago would wait in the mailbox, above what is news.
         if story.asked_back is None:
-            notify_removed(self._context, self._session, lapsed, removing.now)
+            notify_removed(self.context, self.session, lapsed, removing.now)
 
     def _ask(
         self, endorsee: DemoEndorsee, story: RenewalStory, removed: Endorsement, days_ago: int
     ) -> None:
         """Submit and pay a reinstatement, and grant it if the story says so."""
-        asking = self._coordinate(story.association, days_ago)
+        asking = self.as_coordinator(story.association, days_ago * _DAY)
         today = self._local_day(story, asking)
-        own = ServiceContext(
-            self._session,
-            asking.rulebooks,
-            Actor(endorsee.email, removed.person_id),
-            asking.now,
-        )
+        own = self.as_endorsee(endorsee.email, removed.person_id, days_ago * _DAY)
         application_id = start_reinstatement(own, removed.id)
         submit_application(own, application_id, today)
         if removed.ends_on is None:
@@ -90,7 +73,7 @@ class DemoReturns:
             )
             record_payment(asking, payment)
         if story.reinstated is not None:
-            granting = self._coordinate(story.association, story.reinstated)
+            granting = self.as_coordinator(story.association, story.reinstated * _DAY)
             endorse_applicant(granting, application_id, self._local_day(story, granting))
 
     def _local_day(self, story: RenewalStory, context: ServiceContext) -> date:
