@@ -1,9 +1,10 @@
 """What nobody may find on any page: barriers, small targets, and a page that scrolls sideways."""
 
+import re
 from collections.abc import Sequence
 from typing import Any, Literal
 
-from playwright.sync_api import Page
+from playwright.sync_api import Page, expect
 
 from tests.browser.sizes import DESK, PHONE
 
@@ -80,8 +81,9 @@ def check(page: Page, judged: Sequence[Scheme] = SCHEMES) -> None:
 def press(page: Page, name: str) -> None:
     """Unfold the page, take away all that was typed, and press a button: problems are listed."""
     page.evaluate(f"{_UNFOLD};({_CLEAR})()")
-    page.get_by_role("button", name=name, exact=True).last.click()
-    assert page.title().startswith("Error: ")
+    with page.expect_navigation():
+        page.get_by_role("button", name=name, exact=True).last.click()
+    expect(page).to_have_title(re.compile("^Error: "))
 
 
 def _told(found: dict[str, Any]) -> list[str]:

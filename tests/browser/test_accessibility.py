@@ -127,7 +127,8 @@ def test_declined_references_and_limits_have_no_barriers(
     for _ in range(6):
         page.goto("/sign-in")
         page.get_by_label("Email address").fill("flood@example.org")
-        page.get_by_role("button", name="Email me a code").click()
+        with page.expect_navigation():
+            page.get_by_role("button", name="Email me a code").click()
     expect(page.get_by_role("heading", level=1)).to_have_text("Too many attempts.")
     check(page)
 
@@ -137,7 +138,8 @@ def test_very_long_words_do_not_scroll_sideways(scripted: Phone, server: LiveSer
     page.goto("/log?activity=training&date=2026-11-01")
     page.get_by_label("1", exact=True).check()
     page.get_by_label("Title").fill("Eltern" * 45)
-    page.get_by_role("button", name="Save").last.click()
+    with page.expect_navigation():
+        page.get_by_role("button", name="Save").last.click()
     check(page)
     page.goto("/my-year")
     check(page)
