@@ -6,6 +6,8 @@ INSTALL = $(PYTHON) -m pip --python $(BIN)/python install -qq --disable-pip-vers
 # in one process, for a debugger.
 JOBS ?= $(shell expr $$(nproc) + 1)
 TESTS ?=
+# The many commands that tests start keep what they compiled, as installed ones do.
+PYTEST := PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest
 
 .DEFAULT_GOAL := help
 .PHONY: help demo run test check fmt bench pictures browser sbom lock clean
@@ -20,7 +22,7 @@ run: .venv/runtime.stamp ## serve the site and the jobs with the settings of thi
 	$(BIN)/tracker serve
 
 test: .venv/dev.stamp browser ## run all tests, on SQLite and PostgreSQL (TESTS=tests/rules for some)
-	$(BIN)/python -m pytest -n $(JOBS) $(TESTS)
+	$(PYTEST) -n $(JOBS) $(TESTS)
 
 check: .venv/dev.stamp ## lint, formatting, types
 	$(BIN)/ruff check

@@ -6,6 +6,7 @@ production does: those of the writer, of backups, and of kills. Servers and comm
 start as processes of their own always do.
 """
 
+import gc
 import os
 import shutil
 import signal
@@ -86,6 +87,13 @@ def one_event_loop() -> Iterator[None]:
     with start_blocking_portal() as portal, pytest.MonkeyPatch.context() as patch:
         patch.setattr(TestClient, "portal", portal)
         yield
+
+
+def pytest_collection_finish() -> None:
+    """Let Python look for garbage less often, and not among what it has loaded until now."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 50)
 
 
 @pytest.fixture

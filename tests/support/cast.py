@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import Engine, insert, select
 from sqlmodel import Session
 
-from tests.support.databases import FilledSqlite
+from tests.support.databases import FilledDatabase
 from tracker.db.engine import open_engine, reading, writing
 from tracker.db.signing_keys import body_cipher
 from tracker.db.tables import METADATA
@@ -42,7 +42,7 @@ COORDINATORS = (
     Coordinator(email=LEE, name="Lee Novak", association=PAYING),
     Coordinator(email=REX, name="Rex Amato", association=REMOVING),
 )
-_FILLED = FilledSqlite()
+_FILLED = FilledDatabase()
 
 
 @dataclass

@@ -33,6 +33,15 @@ _NUMBER_ANEW = """
     SELECT setval(seqrelid::regclass, seqstart, false) FROM pg_sequence
     JOIN pg_class ON pg_class.oid = seqrelid WHERE relnamespace = 'public'::regnamespace
 """
+# By the size of their files, which takes a tenth of the time of looking into each.
+_FILLED = """
+    SELECT name FROM unnest(%s::text[]) WITH ORDINALITY AS t (name, place)
+    WHERE pg_relation_size(name::regclass) > 0 ORDER BY place
+"""
+_NUMBERS = "SELECT sequencename, last_value FROM pg_sequences WHERE last_value IS NOT NULL"
+_NUMBER_ON = (
+    "SELECT setval(name::regclass, last) FROM unnest(%s::text[], %s::bigint[]) AS n (name, last)"
+)
 # TRUNCATE makes new files, which takes ten times as long; before this version nothing else would
 # let the planner forget what it knows of a table.
 _FORGETS = 180000
@@ -47,30 +56,75 @@ def copy_sqlite(migrated: Path, folder: Path) -> str:
     return f"sqlite:///{folder / migrated.name}"
 
 
-class FilledSqlite:
-    """A database of this process on SQLite that was filled once, to copy from then on."""
+class FilledDatabase:
+    """A database of this process that was filled once on each engine, to copy from then on."""
 
     def __init__(self) -> None:
-        self._content: bytes | None = None
-        self._ids: Any = None
+        self._kept: dict[str, tuple[Any, Any]] = {}
 
     def keep(self, engine: Engine, ids: object) -> None:
-        """Remember the database of ``engine``, and the ids in it; nothing on PostgreSQL."""
+        """Remember the database of ``engine``, and the ids in it."""
         if engine.dialect.name == "sqlite":
             engine.dispose()
-            self._content = Path(str(engine.url.database)).read_bytes()
-            self._ids = deepcopy(ids)
+            content: Any = Path(str(engine.url.database)).read_bytes()
+        else:
+            with _driver(engine) as connection:
+                content = _read_rows(connection)
+        self._kept[engine.dialect.name] = (content, deepcopy(ids))
 
     def copy_to(self, engine: Engine) -> Any:  # noqa: ANN401 - as they were kept
-        """Put what was kept in the place of the database of ``engine``; the ids, None if not."""
-        if self._content is None or engine.dialect.name != "sqlite":
+        """Put what was kept in the place of the database of ``engine``; the ids in it.
+
+        None if nothing has been kept on this engine.
+        """
+        content, ids = self._kept.get(engine.dialect.name, (None, None))
+        if content is None:
             return None
-        engine.dispose()
-        file = Path(str(engine.url.database))
-        for side_file in file.parent.glob(f"{file.name}-*"):
-            side_file.unlink()
-        file.write_bytes(self._content)
-        return deepcopy(self._ids)
+        if engine.dialect.name == "sqlite":
+            engine.dispose()
+            file = Path(str(engine.url.database))
+            for side_file in file.parent.glob(f"{file.name}-*"):
+                side_file.unlink()
+            file.write_bytes(content)
+        else:
+            with _driver(engine) as connection:
+                _write_rows(connection, *content)
+        return deepcopy(ids)
+
+
+@contextmanager
+def _driver(engine: Engine) -> Iterator[psycopg.Connection]:
+    """A connection of the engine's pool, without SQLAlchemy's part of it; committed in the end."""
+    with engine.connect() as connection:
+        found = connection.connection.driver_connection
+        assert isinstance(found, psycopg.Connection)
+        yield found
+        found.commit()
+
+
+def _read_rows(connection: psycopg.Connection) -> tuple[dict[str, bytes], list[tuple[Any, ...]]]:
+    """The rows of each table that has some, in PostgreSQL's own form, and the numbers given out."""
+    rows = {}
+    for name in _filled(connection):
+        copying = sql.SQL("COPY {} TO STDOUT (FORMAT binary)").format(sql.Identifier(name))
+        with connection.cursor().copy(copying) as copy:
+            rows[name] = b"".join(bytes(block) for block in copy)
+    return rows, connection.execute(_NUMBERS).fetchall()
+
+
+def _write_rows(
+    connection: psycopg.Connection, rows: dict[str, bytes], numbers: list[tuple[Any, ...]]
+) -> None:
+    # In any order: no foreign key is looked at, as all of them are right.
+    connection.execute("SET LOCAL session_replication_role = replica")
+    for name in _filled(connection):
+        connection.execute(sql.SQL("DELETE FROM {}").format(sql.Identifier(name)))
+    for name, content in rows.items():
+        copying = sql.SQL("COPY {} FROM STDIN (FORMAT binary)").format(sql.Identifier(name))
+        with connection.cursor().copy(copying) as copy:
+            copy.write(content)
+    names, last = [name for name, _ in numbers], [number for _, number in numbers]
+    connection.execute(_NUMBER_ON, [names, last])
 
 
 def new_name() -> str:
@@ -176,7 +230,5 @@ def _take_rows_away(connection: psycopg.Connection) -> None:
 
 
 def _filled(connection: psycopg.Connection) -> list[str]:
-    """The tables that hold rows."""
-    one = sql.SQL("SELECT {} WHERE EXISTS (SELECT FROM {})")
-    asked = [one.format(sql.Literal(name), sql.Identifier(name)) for name in METADATA.tables]
-    return [name for (name,) in connection.execute(sql.SQL(" UNION ALL ").join(asked))]
+    """The tables that hold rows, or held some until they were last cleaned up."""
+    return [name for (name,) in connection.execute(_FILLED, [list(METADATA.tables)])]

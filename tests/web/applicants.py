@@ -8,7 +8,7 @@ from sqlalchemy import Engine, select, update
 from tests.rules.applicants import populate
 from tests.rules.case_data import ENDORSEE
 from tests.support.cast import ALICE, BASE_URL, BOOKS, CONFIG, COORDINATORS, Cast
-from tests.support.databases import FilledSqlite
+from tests.support.databases import FilledDatabase
 from tracker.db.engine import writing
 from tracker.db.tables import METADATA
 from tracker.services.evaluation import evaluate_people
@@ -75,7 +75,7 @@ REVIEWED = {
 }
 
 
-_FILLED = FilledSqlite()
+_FILLED = FilledDatabase()
 
 
 class WithApplicants(Cast):
