@@ -196,10 +196,17 @@ def _find_failed_jobs(scope: _Scope) -> Iterator[Attention]:
 def _find_renewals_in_need(scope: _Scope) -> Iterator[Attention]:
     lapsed = list_lapsed(scope.session, scope.rulebooks, scope.association, lambda _: scope.today)
     removed_on = {(one.endorsement.id, one.cycle_starts_on): one for one in lapsed}
+    submitted = {
+        (one.submission.endorsement_id, one.submission.cycle_starts_on)
+        for one in list_unaccepted(scope.session, scope.association)
+    }
     for line in scope.list_lines(needs_attention(scope.today)):
-        standing = line.standing
-        cause = _describe_renewal(scope, AttentionKind(line.state), line)
-        removal = removed_on.get((standing.endorsement_id, standing.cycle_starts_on))
+        key = line.standing.endorsement_id, line.standing.cycle_starts_on
+        kind, removal = AttentionKind(line.state), removed_on.get(key)
+        if key in submitted and kind is not AttentionKind.LAPSED:
+            # What is short is on the review of the submission, which is a cause of its own.
+            continue
+        cause = _describe_renewal(scope, kind, line)
         yield _add_removal(scope, cause, line, removal) if removal else cause
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 import pytest
 from sqlalchemy.exc import IntegrityError
@@ -12,9 +12,10 @@ from tests.support.cast import BOOKS, NOW, PAYING, Cast
 from tests.support.paying import CYCLE, IVY, JON, fill_with_ivy, lee, pay_for_both, payment_for
 from tracker.db.engine import writing
 from tracker.db.payments import PaymentShare
+from tracker.services.attention import AttentionKind, list_attention
 from tracker.services.context import Actor, NotFound, Refused, ServiceContext
 from tracker.services.desk_changes import ChangePlan, apply_change, undo_change
-from tracker.services.evaluation import days_at
+from tracker.services.evaluation import days_at, evaluate_people
 from tracker.services.fees import (
     FeeState,
     add_up,
@@ -89,6 +90,17 @@ def test_payment_accepts_a_submitted_renewal_that_lacked_only_the_fee(
     assert status_of(cast, session, IVY) == "met"
     found = session.connection().exec_driver_sql("SELECT state FROM submission")
     assert found.scalars().all() == ["accepted"]
+
+
+def test_overdue_renewal_that_was_submitted_is_one_cause(cast: Cast, session: Session) -> None:
+    submit(cast, session, IVY)
+    overdue = datetime(2027, 1, 10, 18, tzinfo=UTC)
+    evaluate_people(session, BOOKS, cast.people.values(), overdue)
+    causes = list_attention(session, BOOKS, PAYING, overdue)
+    assert [(cause.name, cause.kind) for cause in causes] == [
+        ("Jon Petersen", AttentionKind.OVERDUE),
+        ("Ivy Okafor", AttentionKind.SUBMISSION),
+    ]
 
 
 def test_same_form_is_saved_once(cast: Cast, session: Session) -> None:
