@@ -144,6 +144,19 @@ def apply_change(context: ServiceContext, plan: ChangePlan, state: str = "") -> 
     return change
 
 
+def apply_difference(
+    context: ServiceContext, plan: ChangePlan, state: str = ""
+) -> DeskChange | None:
+    """Do what the plan says, as `apply_change` does; None, and nothing to undo, if all was so."""
+    change = apply_change(context, plan, state)
+    query = select_rows(func.count()).where(col(ChangedRow.change_id) == change.id)
+    if context.session.exec(query).one():
+        return change
+    context.session.delete(change)
+    context.session.flush()
+    return None
+
+
 def list_changes(
     session: Session, associations: Collection[str], *, skip: int = 0, limit: int
 ) -> Sequence[DeskChange]:

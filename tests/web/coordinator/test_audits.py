@@ -118,6 +118,17 @@ def test_a_reason_without_a_verdict_is_kept(
     assert 'value="Another year"' in answer.text
 
 
+def test_saving_no_verdict_changes_nothing(
+    web: WebClient, kai: Visitor, fay: Visitor, case_id: int
+) -> None:
+    fay.post(f"/audits/{case_id}", {"action": "send", "note": "All burned"})
+    before = web.cast.rows("desk_change")
+    path = f"/coordinator/audits/cases/{case_id}"
+    kai.post(path, {"action": "verdicts"})
+    assert "Nothing changed: it was like this already." in kai.get(path).text
+    assert web.cast.rows("desk_change") == before
+
+
 def test_wrong_numbers_and_days_are_explained(kai: Visitor, case_id: int) -> None:
     answer = kai.post("/coordinator/audits", DRAW | {"amount": "all"})
     assert problems(answer)[0] == ("amount", "Enter a percentage from 1 to 100")

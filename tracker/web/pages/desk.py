@@ -24,7 +24,7 @@ from tracker.services.desk_changes import (
     MAY_UNDO_FOR,
     REVERSED,
     ChangePlan,
-    apply_change,
+    apply_difference,
     count_changes,
     find_change,
     list_changes,
@@ -59,7 +59,7 @@ router = APIRouter()
 _CONFIRMED, STATE = "confirmed", "state"
 _MOST_SHOWN, _MOST_MESSAGES = 100, 20
 _CONFLICT = "changed-since-preview"
-_SAVED = "saved-change-"
+_SAVED, _UNCHANGED = "saved-change-", "unchanged"
 # What a new status means for emails.
 _FOLLOWS = {
     "met": "Reminders stop.",
@@ -107,13 +107,11 @@ def answer_change(
     if _CONFIRMED in typed:
         state = str(typed.get(STATE, ""))
         try:
-            change_id = page.write(lambda context: apply_change(context, plan, state).id)
+            return page.redirect(back, page.write(lambda context: _apply(context, plan, state)))
         except Refused as refused:
             if [one.code for one in refused.refusals] != [_CONFLICT]:
                 raise
             conflict = refused
-        else:
-            return page.redirect(back, f"{_SAVED}{change_id}")
     preview = page.write(lambda context: preview_change(context, plan))
     kept = [
         (name, str(text)) for name, text in typed.multi_items() if name not in {_CONFIRMED, STATE}
@@ -142,8 +140,13 @@ def save_change(page: PageRequest, plan: ChangePlan, *, back: str) -> Response:
 
     Raises Refused if the work refuses.
     """
-    change_id = page.write(lambda context: apply_change(context, plan).id)
-    return page.redirect(back, f"{_SAVED}{change_id}")
+    return page.redirect(back, page.write(lambda context: _apply(context, plan)))
+
+
+def _apply(context: ServiceContext, plan: ChangePlan, state: str = "") -> str:
+    """Do a change; what the next page tells of it."""
+    change = apply_difference(context, plan, state)
+    return f"{_SAVED}{change.id}" if change else _UNCHANGED
 
 
 def save_announced(
@@ -158,12 +161,12 @@ def save_announced(
     Raises Refused if the work refuses.
     """
 
-    def work(context: ServiceContext) -> int | None:
+    def work(context: ServiceContext) -> str | None:
         preview = preview_change(context, plan)
-        return apply_change(context, plan, preview.state).id if is_announced(preview) else None
+        return _apply(context, plan, preview.state) if is_announced(preview) else None
 
-    change_id = page.write(work)
-    return None if change_id is None else page.redirect(back, f"{_SAVED}{change_id}")
+    saved = page.write(work)
+    return None if saved is None else page.redirect(back, saved)
 
 
 @router.get("/coordinator/changes")
