@@ -69,6 +69,26 @@ def test_what_is_accepted_overnight_is_mailed_once(jobs: JobHarness) -> None:
     assert mail.subject == "You are renewed through December 31, 2030"
 
 
+def test_a_renewal_that_closes_without_a_submission_is_mailed_once(sqlite_url: str) -> None:
+    attesting = BOOKS.associations[ATTESTING]
+    logged = [each for each in attesting.requirements if each.id == "membership"]
+    by_records = attesting.model_copy(update={"requirements": tuple(logged)})
+    books = replace(BOOKS, associations={ATTESTING: by_records})
+    jobs = JobHarness(sqlite_url, rulebooks=books, coordinators=(KAI,))
+    with jobs.storing(BEFORE) as people:
+        people.add("Fay", [f"{ATTESTING} IFS 2020-05-01"])
+        people.join(f"Fay: {ATTESTING} 2024-01-01..2028-12-31")
+    closed = datetime(2028, 2, 1, 20, 0, tzinfo=UTC)
+    jobs.run(BEFORE, closed, closed.replace(day=2))
+    jobs.execute("UPDATE person SET name = 'Fay Lani'")
+    jobs.run(closed.replace(day=3))
+    [mail] = jobs.mails("request")
+    assert mail.subject == "You are renewed through December 31, 2030"
+    assert "renewal for 2025 to 2027 is complete" in mail.text
+    assert "Certificate number" in mail.text
+    jobs.engine.dispose()
+
+
 def test_the_digest_says_what_waits_for_a_decision(jobs: JobHarness) -> None:
     submit(jobs, BEFORE, signed=frozenset({"ethics"}))
     jobs.run(datetime(2027, 12, 6, 20, 0, tzinfo=UTC))

@@ -15,6 +15,8 @@ class Certificate(SQLModel, table=True):
     "endorsement" (the cycle is the one in which the endorsement began). ``valid_from`` and
     ``valid_through`` are both included. ``name`` is the person's as printed: once it is corrected,
     another certificate is issued. ``number`` is what anyone can verify it by; nobody can guess it.
+    ``announced_at`` is when the email about it was queued (None: not yet, or another email names
+    it, such as that about an accepted submission).
     Without ``endorsement_id`` the endorsement was removed as a wrong record.
     """
 
@@ -38,3 +40,4 @@ class Certificate(SQLModel, table=True):
     valid_from: date
     valid_through: date
     issued_at: datetime = Field(sa_type=Instant)
+    announced_at: datetime | None = Field(default=None, sa_type=Instant)

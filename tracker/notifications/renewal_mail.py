@@ -1,18 +1,21 @@
-"""Emails about submitted renewals: accepted, or returned for a correction."""
+"""Emails about renewals: accepted, returned for a correction, or closed as renewed."""
 
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import date, datetime
+from typing import NamedTuple
 
 from sqlmodel import Session
 
 from tracker.db.certificates import Certificate
+from tracker.db.people import Endorsement
 from tracker.formatting import format_cycle_span, format_date, use_locale
 from tracker.mail.contents import Action, RequestMail, Row
 from tracker.mail.outbox import enqueue
 from tracker.notifications.context import Envelope, MailContext, change_prefix, create_message
 from tracker.notifications.notices_mail import fit_subject
+from tracker.rules.cycles import cycle_containing
 from tracker.rules.stages import Stage
-from tracker.services.certificates import find_renewal_certificate
+from tracker.services.certificates import RenewedEndorsement, find_renewal_certificate
 from tracker.services.message_subjects import About
 from tracker.services.submissions import SubmittedRenewal, find_renewed_through
 
@@ -48,41 +51,118 @@ def announce(
     return count
 
 
-def _write_mail(
-    context: MailContext, renewal: SubmittedRenewal, by: str, certificate: Certificate | None
-) -> RequestMail:
-    submission, endorsement = renewal.submission, renewal.endorsement
-    name = f"{endorsement.association} {endorsement.category}"
-    cycle = format_cycle_span(submission.cycle_starts_on, submission.cycle_ends_on)
-    base_url = context.settings.base_url
-    rows: tuple[Row, ...] = (Row("Endorsement", name), Row("Renewal", cycle))
-    why = f"You get this email because you submitted this renewal to {endorsement.association}."
-    if submission.state == Stage.RETURNED:
-        path = f"/my-year/{endorsement.id}/{submission.cycle_starts_on}"
-        return RequestMail(
-            subject=fit_subject(
-                [
-                    f"Your {cycle} renewal was returned to you ({name})",
-                    f"Your renewal was returned to you ({name})",
-                    "Your renewal was returned to you",
-                ]
-            ),
-            greeting_name=renewal.person.name,
-            headline=f"{endorsement.association} returned your renewal to you.",
-            intro="You can change your sessions again. Please correct what is missing, and submit "
-            "it once more.",
-            rows=rows,
-            action=Action("Open the renewal", f"{base_url}{path}"),
-            why=why,
-            answer=submission.returned_because or "",
-            answered_by=by or "Your coordinator",
+def announce_certificate(
+    context: MailContext, session: Session, renewed: RenewedEndorsement, now: datetime
+) -> int:
+    """Queue an email that a renewal closed as met, and note it; return how many.
+
+    It is of a renewal that needed no submission.
+    """
+    certificate, endorsement, person = renewed
+    rulebook = context.rulebooks.associations[endorsement.association]
+    cycle = cycle_containing(rulebook.cycles, endorsement.starts_on, certificate.cycle_starts_on)
+    with use_locale(rulebook.locale):
+        span = format_cycle_span(cycle.starts_on, cycle.ends_on) if cycle else ""
+        mail = _write_renewed(
+            context,
+            _Renewal(person.name, endorsement, certificate.cycle_starts_on, span, certificate),
+            intro=f"Your {endorsement.association} renewal for {span} is complete. "
+            "There is nothing else to do.",
+            why=f"You get this email because you hold this endorsement of "
+            f"{endorsement.association}.",
         )
-    last = find_renewed_through(context.rulebooks, endorsement, submission.cycle_starts_on)
-    renewed = "You are renewed"
+    dedupe_key = f"{change_prefix(person.id, now)}certificate:{certificate.id}"
+    envelope = Envelope.to_person(
+        person, rulebook.id, dedupe_key, About("certificate", certificate.id)
+    )
+    count = len(enqueue(session, [create_message(context, envelope, mail, now)], now))
+    certificate.announced_at = now
+    session.add(certificate)
+    session.flush()
+    return count
+
+
+class _Renewal(NamedTuple):
+    """What an email about a renewal says; ``cycle`` is how its dates are written."""
+
+    name: str
+    endorsement: Endorsement
+    cycle_starts_on: date
+    cycle: str
+    certificate: Certificate | None
+
+    @property
+    def rows(self) -> tuple[Row, ...]:
+        """The endorsement and the dates."""
+        name = f"{self.endorsement.association} {self.endorsement.category}"
+        return Row("Endorsement", name), Row("Renewal", self.cycle)
+
+
+def _write_mail(
+    context: MailContext, submitted: SubmittedRenewal, by: str, certificate: Certificate | None
+) -> RequestMail:
+    submission, endorsement = submitted.submission, submitted.endorsement
+    cycle = format_cycle_span(submission.cycle_starts_on, submission.cycle_ends_on)
+    renewal = _Renewal(
+        submitted.person.name, endorsement, submission.cycle_starts_on, cycle, certificate
+    )
+    why = f"You get this email because you submitted this renewal to {endorsement.association}."
+    answered_by = by or "Your coordinator"
+    if submission.state == Stage.RETURNED:
+        return _write_returned(
+            context, renewal, why, submission.returned_because or "", answered_by
+        )
+    return _write_renewed(
+        context,
+        renewal,
+        intro=f"{endorsement.association} has accepted your renewal. There is nothing else to do.",
+        why=why,
+        answer=(submission.accepted_because or "") if submission.accepted_by else "",
+        answered_by=answered_by,
+    )
+
+
+def _write_returned(
+    context: MailContext, renewal: _Renewal, why: str, answer: str, answered_by: str
+) -> RequestMail:
+    endorsement = renewal.endorsement
+    name = f"{endorsement.association} {endorsement.category}"
+    path = f"/my-year/{endorsement.id}/{renewal.cycle_starts_on}"
+    return RequestMail(
+        subject=fit_subject(
+            [
+                f"Your {renewal.cycle} renewal was returned to you ({name})",
+                f"Your renewal was returned to you ({name})",
+                "Your renewal was returned to you",
+            ]
+        ),
+        greeting_name=renewal.name,
+        headline=f"{endorsement.association} returned your renewal to you.",
+        intro="You can change your sessions again. Please correct what is missing, and submit "
+        "it once more.",
+        rows=renewal.rows,
+        action=Action("Open the renewal", f"{context.settings.base_url}{path}"),
+        why=why,
+        answer=answer,
+        answered_by=answered_by,
+    )
+
+
+def _write_renewed(
+    context: MailContext,
+    renewal: _Renewal,
+    *,
+    intro: str,
+    why: str,
+    answer: str = "",
+    answered_by: str = "",
+) -> RequestMail:
+    base_url, certificate = context.settings.base_url, renewal.certificate
+    last = find_renewed_through(context.rulebooks, renewal.endorsement, renewal.cycle_starts_on)
+    renewed, rows = "You are renewed", renewal.rows
     if last is not None:
         renewed = f"You are renewed through {format_date(last)}"
         rows += (Row("Renewed through", format_date(last)),)
-    intro = f"{endorsement.association} has accepted your renewal. There is nothing else to do."
     action = Action("View my renewal", f"{base_url}/my-year")
     if certificate is not None:
         rows += (Row("Certificate number", certificate.number),)
@@ -93,12 +173,12 @@ def _write_mail(
         action = Action("Open my certificate", f"{base_url}/my-year#certificates")
     return RequestMail(
         subject=fit_subject([renewed, "You are renewed"]),
-        greeting_name=renewal.person.name,
+        greeting_name=renewal.name,
         headline=f"{renewed}.",
         intro=intro,
         rows=rows,
         action=action,
         why=why,
-        answer=(submission.accepted_because or "") if submission.accepted_by else "",
-        answered_by=by or "Your coordinator",
+        answer=answer,
+        answered_by=answered_by,
     )

@@ -11,7 +11,8 @@ from collections.abc import Collection, Iterator, Sequence
 from datetime import date, datetime, timedelta
 from typing import Any, NamedTuple
 
-from sqlalchemy import bindparam, select
+from sqlalchemy import bindparam, exists, select
+from sqlalchemy.orm import aliased
 from sqlmodel import Session, col
 from sqlmodel import select as select_rows
 
@@ -21,8 +22,10 @@ from tracker.db.certificates import Certificate
 from tracker.db.ledgers import LAST_DAY, SettledCycle
 from tracker.db.people import Endorsement, Person
 from tracker.db.statements import upsert
+from tracker.db.submissions import Submission
 from tracker.rulebooks import Rulebooks
 from tracker.rules.cycles import Cycle, cycle_containing
+from tracker.rules.stages import Stage
 from tracker.rules.standing import Status
 from tracker.services.facts import as_date, parse_settlement
 
@@ -64,6 +67,14 @@ _ISSUED = select(
     col(Certificate.cycle_starts_on),
     col(Certificate.name),
 ).where(col(Certificate.endorsement_id).in_(bindparam("ids", expanding=True)))
+
+
+class RenewedEndorsement(NamedTuple):
+    """A certificate of a renewal, and the endorsement and person that it is about."""
+
+    certificate: Certificate
+    endorsement: Endorsement
+    person: Person
 
 
 class _Held(NamedTuple):
@@ -126,6 +137,37 @@ def find_renewal_certificate(
         Certificate.cycle_starts_on == cycle_starts_on,
     )
     return session.exec(query.order_by(col(Certificate.id).desc())).first()
+
+
+def list_unannounced(session: Session, association: str) -> Sequence[RenewedEndorsement]:
+    """The renewals without a submission about whose certificate no email was queued, oldest first.
+
+    Of certificates that differ only by a corrected name, the first one counts.
+    """
+    former, submission = aliased(Certificate), aliased(Submission)
+    query = (
+        select_rows(Certificate, Endorsement, Person)
+        .join(Endorsement, col(Endorsement.id) == Certificate.endorsement_id)
+        .join(Person, col(Person.id) == Endorsement.person_id)
+        .where(
+            Endorsement.association == association,
+            Certificate.kind == RENEWAL,
+            col(Certificate.announced_at).is_(None),
+            ~exists().where(
+                col(former.endorsement_id) == Certificate.endorsement_id,
+                col(former.kind) == RENEWAL,
+                col(former.cycle_starts_on) == Certificate.cycle_starts_on,
+                col(former.id) < col(Certificate.id),
+            ),
+            ~exists().where(
+                col(submission.endorsement_id) == Certificate.endorsement_id,
+                col(submission.cycle_starts_on) == Certificate.cycle_starts_on,
+                col(submission.state) != Stage.RETURNED.value,
+            ),
+        )
+        .order_by(col(Certificate.id))
+    )
+    return [RenewedEndorsement._make(row) for row in session.exec(query)]
 
 
 def issue_certificates(

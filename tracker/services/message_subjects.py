@@ -9,11 +9,13 @@ from sqlmodel import Session, col, or_
 from sqlmodel import select as select_rows
 
 from tracker.db.applications import Application
-from tracker.db.ledgers import Outbox
+from tracker.db.certificates import Certificate
+from tracker.db.ledgers import Outbox, SettledCycle
 from tracker.db.people import Endorsement
 from tracker.db.tables import METADATA
 
 _APPLICATION = str(Application.__tablename__)
+_CERTIFICATE = str(Certificate.__tablename__)
 _ENDORSED = "endorsed"
 
 
@@ -41,7 +43,26 @@ def list_outdated(session: Session, abouts: Iterable[About]) -> set[About]:
             is_there = about.id in states and about.state in {None, states[about.id]}
             if not is_there:
                 outdated.add(about)
+    outdated |= _list_reopened(session, by_kind[_CERTIFICATE] - outdated)
     return outdated | _list_unendorsed(session, by_kind[_APPLICATION] - outdated)
+
+
+def _list_reopened(session: Session, abouts: Collection[About]) -> set[About]:
+    """The certificates of renewals that were reopened, or whose endorsement was removed."""
+    settled = (
+        select_rows(Certificate.id)
+        .join(
+            SettledCycle,
+            (col(SettledCycle.endorsement_id) == Certificate.endorsement_id)
+            & (col(SettledCycle.cycle_starts_on) == Certificate.cycle_starts_on),
+        )
+        .where(
+            col(Certificate.id).in_({about.id for about in abouts}),
+            col(SettledCycle.reopened_at).is_(None),
+        )
+    )
+    still = set(session.exec(settled))
+    return {about for about in abouts if about.id not in still}
 
 
 def _list_unendorsed(session: Session, abouts: Collection[About]) -> set[About]:

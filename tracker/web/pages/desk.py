@@ -144,7 +144,7 @@ def save_change(page: PageRequest, plan: ChangePlan, *, back: str) -> Response:
 
 
 def _apply(context: ServiceContext, plan: ChangePlan, state: str = "") -> str:
-    """Do a change; what the next page tells of it."""
+    """Do a change; returns the code of what the next page says."""
     change = apply_difference(context, plan, state)
     return f"{_SAVED}{change.id}" if change else _UNCHANGED
 
