@@ -23,6 +23,7 @@ from tracker.importer.cells import ImportContext
 from tracker.importer.entry_plan import (
     check_entries,
     check_hours_of_days,
+    check_submitted,
     plan_entries,
 )
 from tracker.importer.former_emails import apply_email_changes
@@ -92,6 +93,7 @@ def plan_import(session: Session, files: ImportedFiles, context: ImportContext) 
         *positions.problems,
         *check_entries(known, entries, context),
         *check_hours_of_days(known, entries),
+        *check_submitted(session, known, entries),
     ]
     if problems:
         raise ImportRefused(problems)

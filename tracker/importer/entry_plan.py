@@ -11,7 +11,7 @@ from sqlmodel import Session, and_, col, select
 
 from tracker.db.log import Entry, ImportedRow
 from tracker.db.people import Person
-from tracker.formatting import MINUTES_IN_DAY, format_hours
+from tracker.formatting import MINUTES_IN_DAY, format_cycle_span, format_hours
 from tracker.importer.cells import LOG_EACH_DAY, ImportContext
 from tracker.importer.csv_row import format_cell
 from tracker.importer.entry_matching import (
@@ -34,8 +34,9 @@ from tracker.importer.schemas import EntryRow
 from tracker.importer.table_rows import chunked, stored_rows
 from tracker.refusal_text import format_refusal
 from tracker.rules.explain import LoggedEntry
-from tracker.services.entries import select_entries
+from tracker.services.entries import entry_input_of, select_entries
 from tracker.services.entry_rules import EntryInput, validate_entry
+from tracker.services.submitted_sessions import SubmittedCycle, read_submitted
 
 # Digest and entry of an imported row, by person and key.
 _EarlierRows = dict[tuple[int, str], tuple[str, int | None]]
@@ -249,6 +250,44 @@ def _find_errors(entry: EntryInput, context: ImportContext) -> Iterator[tuple[st
         if column == "provider_email" and entry.provider_name:
             column = "provider_name"
         yield column, format_refusal(refusal.code, refusal.facts)
+
+
+def check_submitted(
+    session: Session, known: KnownRecords, plan: EntryPlan
+) -> Iterator[ImportProblem]:
+    """Sessions of a cycle whose renewal is submitted stay as they are, and none is added."""
+    added = [each.row for each in (*plan.added, *plan.restored)]
+    rows = [*added, *(change.imported.row for change in plan.changed)]
+    locks = read_submitted(session, known.ids_of(row.email for row in rows))
+    for row in added:
+        lock = locks.find_lock(known.id_of(row.email), row.date)
+        if lock is not None and not _is_for_new_endorsement(known, row):
+            yield _refuse_submitted(row, lock)
+    for change in plan.changed:
+        row, after = change.imported.row, change.result(known.person_ids)
+        if after != entry_input_of(change.stored):
+            lock = locks.frozen.get(change.stored.id)
+            if lock is None and after.held_on != change.stored.held_on:
+                lock = locks.find_lock(change.stored.person_id, after.held_on)
+            if lock is not None:
+                yield _refuse_submitted(row, lock)
+
+
+def _is_for_new_endorsement(known: KnownRecords, row: EntryRow) -> bool:
+    """Whether the files add an endorsement for which a session may count."""
+    return any(
+        each.email == row.email and (each.ends_on is None or each.ends_on >= row.date)
+        for each in known.new_endorsements
+    )
+
+
+def _refuse_submitted(row: EntryRow, lock: SubmittedCycle) -> ImportProblem:
+    cycle = format_cycle_span(lock.starts_on, lock.ends_on)
+    message = (
+        f"the renewal for {cycle} is submitted at {lock.association}, so its sessions can't be "
+        "added or changed; return the renewal first, or leave this row out"
+    )
+    return row.problem("date", message)
 
 
 def check_hours_of_days(known: KnownRecords, plan: EntryPlan) -> Iterator[ImportProblem]:

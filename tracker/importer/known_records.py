@@ -50,6 +50,7 @@ class KnownRecords:
     person_ids: dict[str, int] = field(default_factory=dict)
     names: dict[str, str] = field(default_factory=dict)
     terms: dict[Held, Terms] = field(default_factory=dict)
+    new_endorsements: list[EndorsementRow] = field(default_factory=list)
 
     def is_known(self, email: str) -> bool:
         """Whether the person is in people.csv or in the database."""
@@ -77,6 +78,8 @@ def load_known_records(session: Session, files: ImportedFiles) -> KnownRecords:
         known.terms.setdefault(held, {})[stored["starts_on"]] = stored["ends_on"]
     for endorsement in files.rows_of(EndorsementRow):
         terms = known.terms.setdefault(endorsement.held, {})
+        if endorsement.starts_on not in terms:
+            known.new_endorsements.append(endorsement)
         if "ends_on" in endorsement.model_fields_set or endorsement.starts_on not in terms:
             terms[endorsement.starts_on] = endorsement.ends_on
     return known

@@ -21,6 +21,7 @@ from sqlmodel import select as select_rows
 
 from tracker.db.corrections import Removal
 from tracker.db.desk import ChangedRow, DeskChange
+from tracker.db.log import Entry
 from tracker.db.people import Person
 from tracker.db.statements import in_chunks, insert_rows
 from tracker.db.tables import METADATA
@@ -356,8 +357,18 @@ def _delete_created(
             connection.execute(update(other).where(refers).values(emptied))
         elif connection.execute(select(link.elements[0].parent).where(refers)).first():
             raise _Kept(CHANGED, f"a row ({other.name.replace('_', ' ')}) was added since")
-    connection.execute(delete(table).where(*same))
+    try:
+        connection.execute(delete(table).where(*same))
+    except IntegrityError:
+        _keep_submitted(key)
+        raise
     _record(context, key, before=values, after=None)
+
+
+def _keep_submitted(key: str) -> None:
+    """Raise _Kept if a row is a session: those of a submitted renewal stay as they are."""
+    if _is_of(Entry, key):
+        raise _Kept(REFUSED, "the session belongs to a submitted renewal") from None
 
 
 def _write(
@@ -372,6 +383,8 @@ def _write(
     try:
         context.session.connection().execute(statement)
     except IntegrityError:
+        if after is not None:
+            _keep_submitted(key)
         raise _Kept(REFUSED, f"something else has taken the place of the {_name_of(key)}") from None
     _record(context, key, before=after, after=before)
 

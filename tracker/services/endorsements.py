@@ -8,12 +8,11 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 import sqlalchemy
-from sqlalchemy import and_, bindparam, or_
+from sqlalchemy import and_, bindparam
 from sqlmodel import Session, col, exists, select
 
 from tracker.db.applications import Application
 from tracker.db.ledgers import LAST_DAY, ProviderSpan
-from tracker.db.log import Entry
 from tracker.db.people import Endorsement, Person, Renewal
 from tracker.db.submissions import Submission
 from tracker.rulebooks import Rulebooks
@@ -22,6 +21,7 @@ from tracker.rules.standing import Span, Standing
 from tracker.services.applications import list_undecided_applications
 from tracker.services.context import Refusal
 from tracker.services.evaluation import DayOf, days_at, judge_all
+from tracker.services.submitted_sessions import list_frozen
 
 
 class Endorsed(NamedTuple):
@@ -125,32 +125,10 @@ def own_of(session: Session, person_id: int) -> Own:
             extended[endorsed.id, cycle_starts_on] = extended_due_on
         if submitted_cycle is not None:
             submitted.add((endorsed.id, submitted_cycle))
-    frozen = _list_frozen(session, person_id) if submitted else {}
+    frozen = {}
+    if submitted:
+        frozen = {number: held for number, (held, _) in list_frozen(session, [person_id]).items()}
     return Own(time_zone, has_applied, [*endorsements.values()], extended, submitted, frozen)
-
-
-def _list_frozen(session: Session, person_id: int) -> dict[int, int]:
-    """The sessions that submitted renewals rest on: not those that were logged later.
-
-    The triggers of the table refuse to change the same ones: see `Submission`.
-    """
-    query = (
-        sqlalchemy.select(col(Entry.id), col(Submission.endorsement_id))
-        .join(Endorsement, col(Endorsement.person_id) == col(Entry.person_id))
-        .join(Submission, col(Submission.endorsement_id) == col(Endorsement.id))
-        .where(
-            col(Entry.person_id) == person_id,
-            col(Submission.returned_at).is_(None),
-            col(Entry.held_on).between(
-                col(Submission.cycle_starts_on), col(Submission.cycle_ends_on)
-            ),
-            or_(
-                col(Entry.logged_at).is_(None),
-                col(Entry.logged_at) <= col(Submission.submitted_at),
-            ),
-        )
-    )
-    return {row.id: row.endorsement_id for row in session.connection().execute(query)}
 
 
 def endorsement_within(

@@ -52,6 +52,7 @@ from tracker.services.context import (
 )
 from tracker.services.evaluation import evaluate_people
 from tracker.services.message_subjects import mark_outdated
+from tracker.services.submitted_sessions import list_frozen
 
 KINDS: dict[str, type[SQLModel]] = {
     "endorsement": Endorsement,
@@ -178,6 +179,8 @@ def remove_row(context: ServiceContext, row: RemovableRow, reason: str) -> Remov
         raise NotFound
     content = _Content([], [])
     _collect(session, table, dict(values), content)
+    if table.name == "entry" and row.id in list_frozen(session, [row.person_id]):
+        raise Refused(Refusal("reason", "entry-of-submitted"))
     for name, deleted in reversed(content.rows):
         _delete(session, METADATA.tables[name], deleted)
         if "id" in deleted:

@@ -10,6 +10,7 @@ from openpyxl import Workbook
 from tests.support.cast import ALICE, BOB, CAROL, DAN, ERIN
 from tests.web.client import WebClient, problems, text_of
 from tests.web.lists import ROSTER, act, form_of, plan, upload
+from tracker.importer.plan_run import PlannedRun
 
 
 def people(web: WebClient) -> set[str]:
@@ -33,6 +34,17 @@ def test_a_roster_is_planned_applied_and_undone(web: WebClient) -> None:
     assert "the import was undone" in page
     assert page.count("removed again") == 4
     assert {table: web.cast.rows(table) for table in before} == before
+
+
+def test_a_plan_that_fails_says_so(web: WebClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(_run: PlannedRun) -> None:
+        raise RuntimeError
+
+    monkeypatch.setattr(PlannedRun, "carry_out", fail)
+    carol = web.visit(CAROL)
+    page = carol.get(plan(web, carol, ("roster.csv", ROSTER)))
+    assert "What do the columns mean?" in page.text
+    assert "Nothing was changed. Please try again." in page.text
 
 
 def test_columns_are_remembered(web: WebClient) -> None:
