@@ -26,6 +26,7 @@ BASE = {
     "addresses",
     "clock",
     "errors",
+    "far_days",
     "master_key",
     "settings",
     "formatting",
@@ -38,6 +39,7 @@ BASE = {
 }
 LAYERS = {
     "clock": set[str](),
+    "far_days": set[str](),
     "formatting": set[str](),
     "plain_text": set[str](),
     "absence_text": {"formatting"},
@@ -49,7 +51,7 @@ LAYERS = {
     "settings": {"addresses", "errors", "master_key", "overrides"},
     "spreadsheet_csv": set[str](),
     "errors": set[str](),
-    "rules": {"addresses", "formatting", "overrides"},
+    "rules": {"addresses", "far_days", "formatting", "overrides"},
     "rulebooks": {"errors", "rules", "settings", "formatting"},
     "db": {"rules", *BASE},
     "services": {"db", "rules", *BASE},

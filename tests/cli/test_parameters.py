@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tracker.cli.main import parse_instant
+from tracker.cli.options import parse_day
 
 
 @pytest.mark.parametrize(
@@ -38,9 +39,16 @@ def test_a_wrong_instant_is_explained(typed: str) -> None:
         parse_instant(typed)
 
 
+@pytest.mark.parametrize("day", ["0001-01-01", "0900-06-01", "9500-01-01", "9999-12-31"])
+def test_a_day_far_away_is_refused(day: str) -> None:
+    for parse in (parse_day, parse_instant):
+        with pytest.raises(typer.BadParameter, match=f"{day} is too far away"):
+            parse(day)
+
+
 @given(st.text())
 def test_any_text_is_an_instant_or_a_refusal(typed: str) -> None:
     try:
         assert parse_instant(typed).tzinfo is UTC
     except typer.BadParameter as error:
-        assert "is not an instant" in str(error)  # noqa: PT017 - most texts are none
+        assert "is not an instant" in str(error) or "too far" in str(error)  # noqa: PT017 - most texts are none

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from tracker.cli.options import AsOf, Association, Json, create_group, parse_day
+from tracker.cli.options import AsOf, Association, Json, create_group, parse_day, refuse_far
 from tracker.cli.rules_commands import rules_app
 
 app = create_group("Endorsement renewals: hours, deadlines, reminders, and digests.")
@@ -42,11 +42,13 @@ def parse_instant(text: str) -> datetime:
         instant = datetime.fromisoformat(text)
         if instant.tzinfo is None:
             instant = instant.replace(tzinfo=UTC)
-        return instant.astimezone(UTC)
+        in_utc = instant.astimezone(UTC)
     except (ValueError, OverflowError) as error:
         # OverflowError: in UTC the instant is in a year that dates don't have.
         message = f"{text!r} is not an instant. Write it as YYYY-MM-DDTHH:MM-05:00"
         raise typer.BadParameter(message) from error
+    refuse_far(in_utc.date())
+    return in_utc
 
 
 Now = Annotated[

@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+from tracker.far_days import is_far
+
 
 def create_group(help_text: str) -> typer.Typer:
     """A group of commands."""
@@ -19,11 +21,19 @@ def create_group(help_text: str) -> typer.Typer:
 
 
 def parse_day(text: str) -> date:
-    """An ISO date. Raises BadParameter."""
+    """An ISO date. Raises BadParameter, also for a day so far away that nobody can mean it."""
     try:
-        return date.fromisoformat(text)
+        day = date.fromisoformat(text)
     except ValueError as error:
         raise typer.BadParameter(f"{text!r} is not a date. Write it as YYYY-MM-DD") from error
+    refuse_far(day)
+    return day
+
+
+def refuse_far(day: date) -> None:
+    """Raise BadParameter for a day from which nothing can be counted."""
+    if is_far(day):
+        raise typer.BadParameter(f"{day} is too far away. Write a day of this time")
 
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]

@@ -36,7 +36,7 @@ from tracker.refusal_text import format_refusal
 from tracker.rules.explain import LoggedEntry
 from tracker.services.entries import entry_input_of, select_entries
 from tracker.services.entry_rules import EntryInput, validate_entry
-from tracker.services.submitted_sessions import SubmittedCycle, read_submitted
+from tracker.services.submitted_sessions import SubmittedCycle, SubmittedSessions, read_submitted
 
 # Digest and entry of an imported row, by person and key.
 _EarlierRows = dict[tuple[int, str], tuple[str, int | None]]
@@ -264,13 +264,20 @@ def check_submitted(
         if lock is not None and not _is_for_new_endorsement(known, row):
             yield _refuse_submitted(row, lock)
     for change in plan.changed:
-        row, after = change.imported.row, change.result(known.person_ids)
-        if after != entry_input_of(change.stored):
-            lock = locks.frozen.get(change.stored.id)
-            if lock is None and after.held_on != change.stored.held_on:
-                lock = locks.find_lock(change.stored.person_id, after.held_on)
-            if lock is not None:
-                yield _refuse_submitted(row, lock)
+        lock = _find_lock_of_change(change, change.result(known.person_ids), locks)
+        if lock is not None:
+            yield _refuse_submitted(change.imported.row, lock)
+
+
+def _find_lock_of_change(
+    change: EntryChange, after: EntryInput, locks: SubmittedSessions
+) -> SubmittedCycle | None:
+    stored = change.stored
+    if after == entry_input_of(stored):
+        return None
+    if stored.id in locks.frozen or after.held_on == stored.held_on:
+        return locks.frozen.get(stored.id)
+    return locks.find_lock(stored.person_id, after.held_on)
 
 
 def _is_for_new_endorsement(known: KnownRecords, row: EntryRow) -> bool:

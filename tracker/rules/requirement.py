@@ -1,7 +1,7 @@
 """The form of a requirement in a rulebook: what it counts, from when on, and by which terms."""
 
 from collections.abc import Sequence
-from datetime import date, timedelta
+from datetime import date
 from typing import Annotated, Literal, Self, get_args
 
 from pydantic import (
@@ -15,19 +15,17 @@ from pydantic import (
     model_validator,
 )
 
+from tracker.far_days import is_far
 from tracker.formatting import MINUTES_IN_HOUR
 from tracker.rules.key_checks import require_company, require_each_once, require_order
 
 MONTHS_IN_YEAR = 12
 Text = Annotated[str, Field(min_length=1)]
 Key = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9./-]*$", max_length=40)]
-# TOML has dates, numbers, and booleans of its own: `until = 0` is an error, not January 1, 1970.
-_THOUSAND_YEARS = timedelta(days=366 * 1000)
 
 
 def _check_nearness(day: date) -> date:
-    """Refuse days so far away that one cannot count from them."""
-    if not date.min + _THOUSAND_YEARS <= day <= date.max - _THOUSAND_YEARS:
+    if is_far(day):
         message = (
             "is too far away: leave the key out if there is no such day; the last day of a cycle "
             "is that of any real one"
@@ -36,6 +34,7 @@ def _check_nearness(day: date) -> date:
     return day
 
 
+# TOML has dates, numbers, and booleans of its own: `until = 0` is an error, not January 1, 1970.
 Day = Annotated[date, Strict(), AfterValidator(_check_nearness)]
 
 # What a cycle requires that someone is in for a part of it, or that a change cuts short.

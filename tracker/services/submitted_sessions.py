@@ -1,7 +1,7 @@
 """What submitted renewals lock, for many people at once: what the triggers of `entry` refuse.
 
-`tracker.services.endorsements` has the same for one person's pages. Whoever writes sessions of
-many people asks here first, so that nobody runs into a trigger (migration 0034).
+`tracker.services.endorsements` has the same for one person's pages. What writes the sessions of
+many people looks here first, so that nobody runs into a trigger (migration 0034).
 """
 
 from collections import defaultdict
