@@ -138,12 +138,14 @@ def test_a_folder_without_rulebooks_is_an_error(folder: Path) -> None:
 
 def test_a_rulebook_that_cannot_be_read_is_named(folder: Path) -> None:
     (folder / "rulebooks" / "folder.toml").mkdir()
-    assert problems(folder) == ["folder.toml: the whole file: Is a directory"]
+    assert problems(folder) == ["folder.toml: the whole file: is a folder: name a file"]
 
 
-def test_wrong_encoding_names_the_byte(folder: Path) -> None:
+def test_wrong_encoding_names_the_line(folder: Path) -> None:
     (folder / "rulebooks" / "ex.toml").write_bytes(b'id = "EX"\nname = "\xc9cole"\n')
-    assert problems(folder) == ["ex.toml: byte 18: is not UTF-8"]
+    assert problems(folder) == [
+        "ex.toml: the whole file: line 2 is not UTF-8: save the file as UTF-8"
+    ]
 
 
 def test_two_rulebooks_of_one_association_are_an_error(folder: Path) -> None:

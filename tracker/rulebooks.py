@@ -350,12 +350,19 @@ def _read(file: Path, problems: list[RulebookProblem], digest: "hashlib._Hash") 
         content = file.read_bytes()
         digest.update(file.name.encode() + b"\0" + content + b"\0")
         return content.decode("utf-8-sig")
-    except OSError as error:
-        reason = error.strerror or str(error)
-        problems.append(RulebookProblem(file.name, "the whole file", reason))
-    except UnicodeDecodeError as error:
-        problems.append(RulebookProblem(file.name, f"byte {error.start}", "is not UTF-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        problems.append(RulebookProblem(file.name, "the whole file", explain_unreadable(error)))
     return None
+
+
+def explain_unreadable(error: OSError | UnicodeDecodeError) -> str:
+    """Why a configuration file can't be read as text, and what to do."""
+    if isinstance(error, UnicodeDecodeError):
+        line = error.object.count(b"\n", 0, error.start) + 1
+        return f"line {line} is not UTF-8: save the file as UTF-8"
+    if isinstance(error, IsADirectoryError):
+        return "is a folder: name a file"
+    return error.strerror or str(error)
 
 
 def _list_unknown_organizations(

@@ -165,7 +165,7 @@ def test_someone_endorsed_in_the_middle_owes_a_part() -> None:
         (("--category", "IFS", "--endorsed", "March"), "'March' is not a date. Write it as"),
         (
             ("--category", "IFS", "--endorsed", "2028-03-01", "--training", "0"),
-            "Input should be greater than 0",
+            "write a number that is more than 0",
         ),
         (("--person", "nowhere.toml"), "nowhere.toml: the whole file: No such file or directory"),
         (

@@ -37,6 +37,8 @@ def list_errors(*replaced: tuple[str, str]) -> list[str]:
         ),
         ('"fixed"', '"Fixed"', "write 'fixed' or 'anniversary' (did you mean fixed?)"),
         ("latest_years = 1", "latest_years = 0", "write 1 or more (found 0)"),
+        ('"Training"', '""', "is empty: write at least 1 character"),
+        ("  hours = ", "  hours = 0.001", "hours are whole minutes: write 45.5 for 45 hours and"),
         ("latest_years = 1", "allowed = 1", "write true or false, without quotes (found 1)"),
         ('after = "02-29"', "removed = false", "it ends removals, and none began before"),
         ('after = "02-29"', "removed = false", "reinstatements: nobody is ever removed"),

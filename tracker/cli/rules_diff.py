@@ -22,6 +22,7 @@ from tracker.notifications.comparison_text import (
 )
 from tracker.rulebooks import (
     RulebookError,
+    explain_unreadable,
     load_notice_configs,
     read_changed_rulebook,
     with_rulebook,
@@ -72,7 +73,7 @@ def _read_change(app: AppContext, change: RulesChange) -> Rulebook:
         try:
             text = change.file.read_bytes().decode("utf-8-sig")
         except (OSError, UnicodeDecodeError) as error:
-            reason = getattr(error, "strerror", None) or "is not UTF-8"
+            reason = explain_unreadable(error)
             problem = RulebookProblem(str(change.file), "the whole file", reason)
             raise RulebookError([problem]) from error
         return _require(*read_changed_rulebook(app.rulebooks, text, change.file.name))

@@ -25,7 +25,12 @@ from tracker.formatting import (
     use_locale,
 )
 from tracker.notifications.comparison_text import format_notice
-from tracker.rulebooks import load_notice_configs, load_rulebooks, read_rulebook_file
+from tracker.rulebooks import (
+    explain_unreadable,
+    load_notice_configs,
+    load_rulebooks,
+    read_rulebook_file,
+)
 from tracker.rules.fees import CENTS
 from tracker.rules.made_up_person import (
     MadeUpMembership,
@@ -39,6 +44,7 @@ from tracker.rules.parse import RulebookProblem, parse
 from tracker.rules.reasons import format_reason
 from tracker.rules.stages import find_window
 from tracker.rules.standing import Outcome, Result, Standing, list_exemptions
+from tracker.rules.value_errors import describe_value_error
 from tracker.services.rule_trials import Trial, TrialError, try_rulebook
 from tracker.services.rules_comparison import DueNotice, Effect
 from tracker.settings import configuration_folder
@@ -116,7 +122,7 @@ def _read_person(person: PersonInput, held_on: date) -> MadeUpPerson:
     try:
         text = person.file.read_bytes().decode("utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or "is not UTF-8"
+        reason = explain_unreadable(error)
         problem = RulebookProblem(str(person.file), "the whole file", reason)
         raise PersonError(str(problem)) from error
     found, problems = parse(MadeUpPerson, text, person.file.name)
@@ -144,7 +150,7 @@ def _make_person(person: PersonInput, held_on: date) -> MadeUpPerson:
     except ValidationError as error:
         details = error.errors()[0]
         place = ".".join(str(step) for step in details["loc"])
-        message = f"--{place}: {details['msg']}"
+        message = f"--{place}: {describe_value_error(details)}"
         raise typer.BadParameter(message) from error
 
 

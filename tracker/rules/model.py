@@ -25,6 +25,7 @@ from tracker.rules.requirement import (
     MONTHS_IN_YEAR,
     Day,
     Degree,
+    Hours,
     Key,
     LongHours,
     PartialHours,
@@ -72,7 +73,7 @@ class Advice(StrictModel):
     requirement: Key
     categories: tuple[Key, ...] = Field(min_length=1)
     says: Text
-    hours: float | None = Field(strict=True, default=None, gt=0, le=1000)
+    hours: Hours | None = None
     source: Source
 
 

@@ -20,6 +20,19 @@ from tracker.formatting import MINUTES_IN_HOUR
 from tracker.rules.key_checks import require_company, require_each_once, require_order
 
 MONTHS_IN_YEAR = 12
+
+
+def _check_minutes(hours: float) -> float:
+    """Refuse what is no whole number of minutes: it would be rounded silently."""
+    minutes = hours * MINUTES_IN_HOUR
+    if abs(minutes - round(minutes)) > _ROUNDING:
+        raise ValueError("hours are whole minutes: write 45.5 for 45 hours and 30 minutes")
+    return hours
+
+
+# More than a sum of binary fractions is wrong by, less than any fraction that somebody writes.
+_ROUNDING = 1e-6
+Hours = Annotated[float, Field(strict=True, gt=0, le=1000), AfterValidator(_check_minutes)]
 Text = Annotated[str, Field(min_length=1)]
 Key = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9./-]*$", max_length=40)]
 
@@ -244,7 +257,7 @@ class Value(StrictModel):
     starts_from: Day = Field(alias="from")
     categories: tuple[Key, ...] = ()
     held_years: int = Field(strict=True, default=0, ge=0, le=50)
-    hours: float | None = Field(strict=True, default=None, gt=0, le=1000)
+    hours: Hours | None = None
     months: int | None = Field(strict=True, default=None, ge=1, le=120)
     years: float | None = Field(strict=True, default=None, gt=0, le=50)
     many: int | None = Field(strict=True, default=None, ge=1, le=1000)

@@ -24,6 +24,8 @@ _WRITTEN: Mapping[str, str] = {
     "greater_than_equal": "write {ge} or more",
     "less_than": "write a number that is less than {lt}",
     "less_than_equal": "write {le} or less",
+    "string_too_short": "is empty: write at least {min_length} character",
+    "too_short": "is empty: list at least {min_length}, or leave the key out",
 }
 
 
