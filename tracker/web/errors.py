@@ -170,7 +170,8 @@ def _error_page(
 ) -> Response:
     """The page for an error; its words are those for the ``kind``, if there is one, or status."""
     headers = {name.lower(): value for name, value in (headers or {}).items()}
-    if request.url.path.startswith(_API):
+    path = request.url.path
+    if path.startswith(_API) or path.endswith(".json"):
         return answer_problem(status, HTTPStatus(status).description, headers=headers)
     page = site_of(request).pages.render(
         "error.html",

@@ -114,9 +114,10 @@ def test_failed_pages_keep_the_menu(failing: WebClient) -> None:
     assert "Signed in as" in client(failing, ALICE).get("/fail/500").text
 
 
-def test_api_errors_are_problem_documents(sqlite_web: WebClient) -> None:
+def test_errors_of_json_are_problem_documents(sqlite_web: WebClient) -> None:
     api = sqlite_web.visit().client
-    for answer in (api.get("/api/nowhere"), api.put("/api/nowhere", headers=OWN)):
+    answers = [api.get("/api/nowhere"), api.put("/api/nowhere", headers=OWN)]
+    for answer in (*answers, api.get("/registry/NOWHERE.json")):
         assert answer.headers["content-type"] == "application/problem+json"
         assert answer.json()["status"] == answer.status_code == 404
 
