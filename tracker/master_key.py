@@ -9,15 +9,12 @@ import re
 import secrets
 from pathlib import Path
 
-from sqlalchemy import URL
-from sqlalchemy.engine import make_url
-
+from tracker.database_urls import find_sqlite_file
 from tracker.errors import UserError
 
 _SHORTEST = 32
 _KEY = re.compile(rf"[!-~]{{{_SHORTEST},}}")
 _BYTES = 32
-_NOT_A_FILE = (None, "", ":memory:")
 FORMAT = (
     f"at least {_SHORTEST} characters, of letters, digits, and other signs of ASCII, without "
     "blanks: `openssl rand -hex 32` makes one"
@@ -46,7 +43,7 @@ class MasterKey:
         self._value = value.encode() if value else None
 
     @classmethod
-    def beside(cls, url: str | URL) -> "MasterKey":
+    def beside(cls, url: str) -> "MasterKey":
         """The file beside an SQLite database, under its name; no key for other databases."""
         return cls(file=file_beside(url))
 
@@ -122,9 +119,7 @@ class MasterKey:
         return text.encode()
 
 
-def file_beside(url: str | URL) -> Path | None:
+def file_beside(url: str) -> Path | None:
     """The file beside an SQLite database, under its name; None for other databases."""
-    address = make_url(url)
-    if address.get_backend_name() != "sqlite" or address.database in _NOT_A_FILE:
-        return None
-    return Path(str(address.database)).with_suffix(".key")
+    database = find_sqlite_file(url)
+    return database.with_suffix(".key") if database else None

@@ -26,6 +26,7 @@ from pydantic_settings import (
 )
 
 from tracker.addresses import NamedAddress, ascii_domain, is_address, parse_mailbox
+from tracker.database_urls import find_sqlite_file
 from tracker.errors import UserError
 from tracker.master_key import FORMAT, MasterKey, file_beside, is_master_key
 from tracker.overrides import override
@@ -264,11 +265,8 @@ class Settings(BaseSettings):
         """
         if self.evidence_dir is not None:
             return self.evidence_dir
-        scheme, _, rest = self.database_url.get_secret_value().partition(":///")
-        file = rest.partition("?")[0]
-        if not scheme.startswith("sqlite") or file in {"", ":memory:"}:
-            return None
-        return Path(file).with_name(f"{Path(file).stem}-evidence")
+        file = find_sqlite_file(self.database_url.get_secret_value())
+        return file.with_name(f"{file.stem}-evidence") if file else None
 
     def schedule_of(self, association: str) -> Schedule:
         """When jobs are due for an association: its own times over those of the installation."""

@@ -8,7 +8,8 @@ from typer.testing import CliRunner
 from tests.support.backups import Kept
 from tests.support.cast import ALICE, NOW, fill
 from tracker.cli.main import app
-from tracker.db.engine import newest_version, writing
+from tracker.db.engine import writing
+from tracker.db.schema_versions import newest_version
 from tracker.services.backup_files import BackupError
 from tracker.services.browser_sessions import create_browser_session
 

@@ -6,7 +6,8 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from tracker.cli.main import app
-from tracker.db.engine import SchemaError, newest_version, open_engine, schema_version
+from tracker.db.engine import SchemaError, open_engine, schema_version
+from tracker.db.schema_versions import newest_version
 
 
 def migrated(url: str, monkeypatch: pytest.MonkeyPatch) -> Result:

@@ -15,13 +15,13 @@ from tracker.db.engine import (
     ensure_schema,
     is_busy,
     migrate,
-    newest_version,
     open_engine,
     reading,
     schema_version,
     wal_is_safe,
     writing,
 )
+from tracker.db.schema_versions import newest_version
 
 ALICE = text(
     "INSERT INTO person (email, name, highest_degree, provides_rsc) "

@@ -30,8 +30,9 @@ import tracker
 from tests.support.backups import empty_beside, rows_of
 from tests.support.cast import BOOKS, NOW, Cast, fill
 from tests.support.old_schema import migrate_to
-from tracker.db.engine import migrate, newest_version, open_engine, schema_version, writing
+from tracker.db.engine import migrate, open_engine, schema_version, writing
 from tracker.db.log import Entry
+from tracker.db.schema_versions import newest_version
 from tracker.db.tables import METADATA
 from tracker.services.evaluation import evaluate_due, evaluate_people, parse_results
 

@@ -18,11 +18,11 @@ from sqlmodel import Session
 from tracker.db.engine import (
     is_postgresql,
     is_sqlite_url,
-    newest_version,
     open_engine,
     schema_version,
     wal_is_safe,
 )
+from tracker.db.schema_versions import newest_version
 from tracker.db.signing_keys import check_master_key
 from tracker.errors import explain_error
 from tracker.master_key import MasterKeyError

@@ -22,11 +22,11 @@ from tracker.db.badge_keys import delete_badge_keys
 from tracker.db.engine import (
     is_sqlite_url,
     migrate,
-    newest_version,
     reading,
     schema_version,
     writing,
 )
+from tracker.db.schema_versions import newest_version
 from tracker.db.signing_keys import prepare_keys
 from tracker.errors import format_url
 from tracker.services import api_tokens

@@ -153,9 +153,9 @@ def run_due(
     ] = False,
 ) -> None:
     """Do everything that is due: evaluation, notices, reminders, digests. Safe to repeat."""
-    from tracker.cli import jobs
+    from tracker.cli import run_due as command
 
-    jobs.run(as_of, dry_run=dry_run)
+    command.run(as_of, dry_run=dry_run)
 
 
 @app.command()

@@ -12,13 +12,13 @@ from typing import Any
 from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
 from psycopg import errors
 from sqlalchemy import URL, Connection, Engine, create_engine, event, func, inspect
 from sqlalchemy.engine import make_url
 from sqlmodel import Session, select
 
 from tracker.clock import stopwatch
+from tracker.db.schema_versions import MIGRATIONS, newest_version
 from tracker.errors import UserError
 from tracker.master_key import MasterKey
 
@@ -200,7 +200,8 @@ def upgrade(connection: Connection, version: str) -> None:
         # SQLite changes a table by making it anew; to drop the old one must not delete the rows
         # that refer to it (sqlite.org/lang_altertable.html). A transaction cannot set this.
         connection.connection.cursor().execute("PRAGMA foreign_keys = OFF")
-    configuration = _alembic()
+    configuration = Config()
+    configuration.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
     configuration.attributes["connection"] = connection.execution_options(writes=True)
     command.upgrade(configuration, version)
     if is_sqlite:
@@ -239,24 +240,6 @@ def schema_version(url: str) -> str | None:
             return version
     finally:
         engine.dispose()
-
-
-def newest_version() -> str:
-    """Return the schema version that this program works with."""
-    return str(ScriptDirectory.from_config(_alembic()).get_current_head())
-
-
-def knows_version(version: str) -> bool:
-    """Whether a schema version is this program's own or an older one."""
-    revisions = ScriptDirectory.from_config(_alembic()).walk_revisions()
-    return any(script.revision == version for script in revisions)
-
-
-def _alembic() -> Config:
-    configuration = Config()
-    folder = str(Path(__file__).parent / "migrations").replace("%", "%%")
-    configuration.set_main_option("script_location", folder)
-    return configuration
 
 
 @contextmanager

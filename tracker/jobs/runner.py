@@ -18,7 +18,7 @@ from tracker.jobs.questions import run_questions
 from tracker.jobs.references import run_references, run_session_reminders
 from tracker.jobs.removals import run_removals
 from tracker.jobs.renewals import run_renewals
-from tracker.jobs.schedule import Due, Job, find_due
+from tracker.jobs.schedule import Due, Job, list_due
 from tracker.notifications.context import JobContext
 from tracker.rules.model import Rulebook
 from tracker.services import run_ledger
@@ -54,18 +54,13 @@ def run_due(context: JobContext, now: datetime, clock: Callable[[], datetime]) -
         failed = {
             (failure.job, failure.association) for failure in run_ledger.list_failures(session)
         }
-    for job in Job:
-        for rulebook in context.rulebooks.associations.values():
-            last = last_dates.get((job, rulebook.id))
-            schedule = context.settings.schedule_of(rulebook.id)
-            due = find_due(schedule, job, rulebook.time_zone, now, last)
-            is_retry = due is None
-            if due is None and last is not None and (job, rulebook.id) in failed:
-                due = Due(last, (), last)
-            if due is not None:
-                run = _Task(context, job, rulebook, due, now, clock).execute(is_retry=is_retry)
-                if run is not None:
-                    yield run
+    associations = context.rulebooks.associations
+    for job, rulebook, due, is_retry in list_due(
+        context.settings, associations, last_dates, failed, now
+    ):
+        run = _Task(context, job, rulebook, due, now, clock).execute(is_retry=is_retry)
+        if run is not None:
+            yield run
 
 
 @dataclass(frozen=True)

@@ -5,12 +5,14 @@ asks for the latest such date without a row in the run ledger; the same run catc
 missed before it. So clock changes and daylight saving time neither skip nor repeat a run.
 """
 
+from collections.abc import Collection, Iterator, Mapping
 from datetime import date, datetime, time, timedelta
 from enum import StrEnum
 from typing import NamedTuple, get_args
 
 from tracker.clock import instant_of, local_day
-from tracker.settings import Schedule, Weekday
+from tracker.rules.model import Rulebook
+from tracker.settings import Schedule, Settings, Weekday
 
 _DAY = timedelta(days=1)
 _WEEK = timedelta(days=7)
@@ -35,6 +37,39 @@ class Due(NamedTuple):
     local_date: date
     missed: tuple[date, ...]
     last: date | None = None
+
+
+class DueJob(NamedTuple):
+    """A job of one association that is due, or is a retry of what failed in its last run."""
+
+    job: Job
+    rulebook: Rulebook
+    due: Due
+    is_retry: bool
+
+
+def list_due(
+    settings: Settings,
+    associations: Mapping[str, Rulebook],
+    last_dates: Mapping[tuple[str, str], date],
+    failed: Collection[tuple[str, str]],
+    now: datetime,
+) -> Iterator[DueJob]:
+    """Everything that is due at ``now``, and what failed, in the order in which it runs.
+
+    ``last_dates`` has the date for which each job last ran, by job and association; ``failed`` has
+    the job and the association of each failure on record. The only rule for whether there is
+    anything to do.
+    """
+    for job in Job:
+        for rulebook in associations.values():
+            last = last_dates.get((job, rulebook.id))
+            schedule = settings.schedule_of(rulebook.id)
+            due = find_due(schedule, job, rulebook.time_zone, now, last)
+            if due is not None:
+                yield DueJob(job, rulebook, due, is_retry=False)
+            elif last is not None and (job, rulebook.id) in failed:
+                yield DueJob(job, rulebook, Due(last, (), last), is_retry=True)
 
 
 def find_due(

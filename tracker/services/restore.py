@@ -22,13 +22,12 @@ from sqlalchemy.exc import DatabaseError
 from tracker.db.engine import (
     SchemaError,
     is_sqlite_url,
-    knows_version,
     migrate,
-    newest_version,
     open_engine,
     schema_version,
     writing,
 )
+from tracker.db.schema_versions import knows_version, newest_version
 from tracker.db.signing_keys import prepare_keys
 from tracker.errors import format_url
 from tracker.master_key import MasterKey

@@ -10,7 +10,8 @@ from typing import Any, Generic, TypeVar
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
-from tracker.db.engine import SchemaError, newest_version, schema_version
+from tracker.db.engine import SchemaError, schema_version
+from tracker.db.schema_versions import newest_version
 
 _LOG = structlog.get_logger()
 _MOST_WAITING = 500

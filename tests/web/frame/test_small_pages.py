@@ -7,7 +7,8 @@ from sqlalchemy import Engine
 
 from tests.support.cast import ALICE, CAROL
 from tests.web.client import Visitor, WebClient, text_of
-from tracker.db.engine import newest_version, open_engine, writing
+from tracker.db.engine import open_engine, writing
+from tracker.db.schema_versions import newest_version
 from tracker.services.notification_preferences import Subscription, create_unsubscribe_token
 from tracker.web import background
 from tracker.web.dependencies import DemoLogin
