@@ -20,6 +20,7 @@ from pydantic import (
 )
 from pydantic_settings import (
     BaseSettings,
+    EnvSettingsSource,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
     TomlConfigSettingsSource,
@@ -30,6 +31,7 @@ from tracker.database_urls import find_sqlite_file
 from tracker.errors import UserError
 from tracker.master_key import FORMAT, MasterKey, file_beside, is_master_key
 from tracker.overrides import override
+from tracker.secret_files import SUFFIX, list_doubles, list_file_variables, read_secret_files
 
 ENVIRONMENT_PREFIX = "TRACKER_"
 Weekday = Literal["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"]
@@ -242,6 +244,13 @@ class Settings(BaseSettings):
         file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Arguments first, then the environment, then tracker.toml."""
+        if isinstance(env_settings, EnvSettingsSource):
+            # `load_settings` reads them; within a table they would be settings that don't exist.
+            env_settings.env_vars = {
+                name: value
+                for name, value in env_settings.env_vars.items()
+                if name.upper() not in SECRET_FILES.values()
+            }
         toml = TomlConfigSettingsSource(settings_cls, configuration_folder() / "tracker.toml")
         return init_settings, env_settings, toml
 
@@ -296,6 +305,10 @@ class Settings(BaseSettings):
         return found
 
 
+# The variables that name the files of secrets, by the settings that those are.
+SECRET_FILES = dict(list_file_variables(Settings, ENVIRONMENT_PREFIX))
+
+
 def configuration_folder() -> Path:
     """``TRACKER_CONFIG_DIR``, else the checkout's config/, else the one in the wheel."""
     if named := os.environ.get("TRACKER_CONFIG_DIR"):
@@ -322,10 +335,12 @@ class SettingsError(UserError):
 
 def load_settings() -> Settings:
     """Read the settings. Raises SettingsError, which lists every wrong one."""
+    secrets, lines = read_secret_files(SECRET_FILES, os.environ)
+    # This file is a setting of its own: the program may have to create it.
+    lines += list_doubles([f"{ENVIRONMENT_PREFIX}MASTER_KEY{SUFFIX}"], os.environ)
     try:
-        return Settings(config_dir=configuration_folder())
+        settings = Settings(config_dir=configuration_folder(), **secrets)
     except ValidationError as error:
-        lines = []
         # Without the input: what was typed may be a password.
         for details in error.errors(include_input=False):
             path = [str(step) for step in details["loc"]]
@@ -333,17 +348,22 @@ def load_settings() -> Settings:
             cause = details.get("ctx", {}).get("error")
             reason = str(cause) if isinstance(cause, ValueError) else details["msg"]
             lines.append(f"{place}: {reason}")
-        raise SettingsError("\n".join(lines)) from None
     except (ValueError, OSError) as error:
         # Broken TOML, broken JSON in a variable, or a file that can't be read.
-        raise SettingsError(
-            f"tracker.toml or a TRACKER_ variable can't be read: {error}"
-        ) from error
+        lines.append(f"tracker.toml or a TRACKER_ variable can't be read: {error}")
+    if lines:
+        raise SettingsError("\n".join(lines)) from None
+    return settings
 
 
 def find_variable(path: Sequence[str]) -> str | None:
-    """The environment variable that sets the setting at ``path``, or a part that contains it."""
+    """The environment variable that sets the setting at ``path``, or a part that contains it.
+
+    For a secret it may be the one that names its file.
+    """
     set_names = {name.upper() for name in os.environ}
+    if (file_variable := SECRET_FILES.get(tuple(path))) in set_names:
+        return file_variable
     for end in range(len(path), 0, -1):
         variable = ENVIRONMENT_PREFIX + "__".join(path[:end]).upper()
         if variable in set_names:

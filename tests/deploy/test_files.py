@@ -8,7 +8,7 @@ from pathlib import Path
 import typer.main
 
 from tracker.cli.main import app
-from tracker.settings import Settings
+from tracker.settings import SECRET_FILES, Settings
 from tracker.web import middleware
 
 ROOT = Path(__file__).parents[2]
@@ -50,6 +50,7 @@ def test_every_file_is_in_the_readme() -> None:
 
 def test_every_variable_named_is_a_setting() -> None:
     known = {f"TRACKER_{name.upper()}" for name in Settings.model_fields}
+    known.update(SECRET_FILES.values())
     for path in FILES:
         named = re.findall(r"TRACKER_[A-Z][A-Z_]*[A-Z]", path.read_text(encoding="utf-8"))
         assert {name.partition("__")[0] for name in named} <= known, path

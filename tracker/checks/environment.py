@@ -27,7 +27,7 @@ from tracker.db.signing_keys import check_master_key
 from tracker.errors import explain_error
 from tracker.master_key import MasterKeyError
 from tracker.services.evidence import stored_names
-from tracker.settings import ENVIRONMENT_PREFIX, Settings
+from tracker.settings import ENVIRONMENT_PREFIX, SECRET_FILES, Settings
 
 
 class Level(StrEnum):
@@ -92,6 +92,7 @@ def check_folder(folder: Path) -> Findings:
 def check_variables() -> Findings:
     """Check that each variable of the environment with our prefix is a setting."""
     fields = {f"{ENVIRONMENT_PREFIX}{name.upper()}" for name in Settings.model_fields}
+    fields.update(SECRET_FILES.values())
     for name in sorted(os.environ):
         given = name.upper()
         if given.startswith(ENVIRONMENT_PREFIX) and given.partition("__")[0] not in fields:
