@@ -8,7 +8,8 @@ import re
 from collections.abc import Sequence
 from datetime import date, time
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
+from urllib.parse import urlsplit
 
 from pydantic import (
     BaseModel,
@@ -17,6 +18,7 @@ from pydantic import (
     SecretStr,
     ValidationError,
     field_validator,
+    model_validator,
 )
 from pydantic_settings import (
     BaseSettings,
@@ -44,6 +46,14 @@ _EHLO_NAME = re.compile(
     r"(?=.{1,253}$)[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?)*"
     r"|\[\d{1,3}(\.\d{1,3}){3}\]|\[IPv6:[0-9A-Fa-f:.]{2,45}\]"
 )
+
+
+def is_protected(url: str) -> bool:
+    """Whether requests to an address are encrypted, or stay on this machine."""
+    parts = urlsplit(url)
+    if parts.scheme == "http":
+        return parts.hostname in {"localhost", "127.0.0.1", "::1"}
+    return parts.scheme == "https" and bool(parts.hostname)
 
 
 class _Strict(BaseModel):
@@ -189,6 +199,43 @@ class SignInLimits(_Strict):
     applicants: bool = True
 
 
+class SingleSignOn(_Strict):
+    """The OpenID Connect provider with which people on an association's team may sign in.
+
+    Without an ``issuer`` there is none. ``name`` is what the button calls it. ``email_claim`` is
+    the claim with the address, ``verified_claim`` the one that says that the address is verified
+    ("": the provider gives addresses out itself). ``second_factor`` are the values of the claims
+    amr and acr that count as the second factor of the desk. ``prompt`` is what the provider asks
+    for, though somebody is signed in there.
+    """
+
+    issuer: str | None = None
+    client_id: str = ""
+    client_secret: SecretStr | None = None
+    name: str = Field(default="your organization", min_length=1, max_length=80)
+    email_claim: str = Field(default="email", min_length=1)
+    verified_claim: str = "email_verified"
+    second_factor: tuple[str, ...] = ()
+    prompt: Literal["", "login", "select_account", "consent"] = ""
+    clock_skew_seconds: int = Field(default=60, ge=0, le=600)
+
+    @field_validator("issuer")
+    @classmethod
+    def _validate_issuer(cls, issuer: str | None) -> str | None:
+        if issuer is None or (is_protected(issuer) and not re.search(r"[?#]", issuer)):
+            return issuer
+        raise ValueError(
+            f"{issuer!r} is not the address of a provider. Write it as your provider names it, "
+            "such as https://login.your.domain"
+        )
+
+    @model_validator(mode="after")
+    def _require_client(self) -> Self:
+        if self.issuer is not None and not self.client_id:
+            raise ValueError("client_id is missing: the provider gave it to this site")
+        return self
+
+
 class Settings(BaseSettings):
     """All settings, read once by a command's outermost function."""
 
@@ -209,6 +256,7 @@ class Settings(BaseSettings):
     mail: Mail = Mail()
     web: Web = Web()
     sign_in: SignInLimits = SignInLimits()
+    oidc: SingleSignOn = SingleSignOn()
     associations: dict[str, AssociationSettings] = Field(default_factory=dict)
     coordinators: tuple[Coordinator, ...] = ()
 

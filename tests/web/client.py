@@ -18,6 +18,7 @@ from tracker.services.browser_sessions import create_browser_session
 from tracker.settings import Settings
 from tracker.web.app import build_app
 from tracker.web.dependencies import DemoLogin
+from tracker.web.identity import IdentityProvider
 
 RSC = {
     "activity": "rsc",
@@ -57,6 +58,7 @@ class WebClient:
     demo_people: Sequence[DemoLogin] = ()
     rulebooks: Rulebooks = field(default=BOOKS)
     settings: Settings | None = None
+    provider: IdentityProvider | None = None
     app: FastAPI = field(init=False)
 
     def __post_init__(self) -> None:
@@ -65,6 +67,7 @@ class WebClient:
             self.cast.engine,
             self.rulebooks,
             demo_people=self.demo_people,
+            provider=self.provider,
             now=lambda: self.now,
         )
         _BUILT.append(self)

@@ -14,6 +14,8 @@ KNOWN = {
     ("POST", "/sign-in"): ANYBODY,
     ("GET", "/sign-in/code"): ANYBODY,
     ("POST", "/sign-in/code"): ANYBODY,
+    ("GET", "/sign-in/provider"): ANYBODY,
+    ("GET", "/sign-in/provider/return"): ANYBODY,
     ("GET", "/sign-in/{token}"): ANYBODY,
     ("POST", "/sign-in/{token}"): ANYBODY,
     ("POST", "/sign-out"): ANYBODY,

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import ExitStack, asynccontextmanager
+from typing import TYPE_CHECKING
 
 import uvicorn
 from fastapi import FastAPI
@@ -14,8 +15,12 @@ from tracker.jobs.embedded import running
 from tracker.logs import configure_logs, server_log_config
 from tracker.mail.smtp_connection import parse_server
 from tracker.notifications.context import open_context
+from tracker.settings import Settings, SettingsError
 from tracker.web.app import build_app, collect_garbage_rarely
 from tracker.web.connections import limited_protocol
+
+if TYPE_CHECKING:
+    from tracker.web.oidc import OidcProvider
 
 # Shorter than a proxy and systemd wait; longer than any save may take.
 _SHUTDOWN_SECONDS = 45
@@ -35,6 +40,7 @@ def run() -> None:
             prepare_keys(session)
         open_context(tracker.settings, tracker.rulebooks, tracker.engine)
         parse_server(tracker.settings.smtp_url.get_secret_value())
+        open_provider(tracker.settings)
         web = tracker.settings.web
     uvicorn.run(
         # By name, because each worker process starts by importing this module.
@@ -78,5 +84,23 @@ def create_app() -> FastAPI:
         page_engine,
         tracker.rulebooks,
         notices=context.notices,
+        provider=open_provider(tracker.settings),
         lifespan=lifespan,
     )
+
+
+def open_provider(settings: Settings) -> "OidcProvider | None":
+    """The identity provider that the settings name; None without one.
+
+    Raises SettingsError if the extra with its libraries is not installed.
+    """
+    if settings.oidc.issuer is None:
+        return None
+    try:
+        from tracker.web.oidc import OidcProvider
+    except ImportError as error:
+        raise SettingsError(
+            f"oidc.issuer: this needs the package {error.name}, which is not installed. Install "
+            "the extra: endorsement-tracker[oidc]"
+        ) from error
+    return OidcProvider(settings.oidc)

@@ -78,12 +78,19 @@ class SessionUser(NamedTuple):
 
 
 def create_browser_session(
-    session: Session, email: str, now: datetime, browser: str | None = None
+    session: Session,
+    email: str,
+    now: datetime,
+    browser: str | None = None,
+    *,
+    confirms: bool = True,
+    has_factor: bool = False,
 ) -> str:
     """Sign in a browser and return the token for its cookie.
 
     ``browser`` describes it in words. Expired sessions of everybody are deleted. Signing in with
-    the first address confirms the session (see `is_confirmed`).
+    the first address confirms the session (see `is_confirmed`), if it ``confirms`` that a person
+    was asked just now. ``has_factor``: a second factor was asked for, too.
     """
     session.exec(delete(BrowserSession).where(col(BrowserSession.expires_at) < now))
     token = generate_token()
@@ -96,7 +103,8 @@ def create_browser_session(
             created_at=now,
             expires_at=now + timedelta(days=SESSION_DAYS),
             browser=browser,
-            confirmed_at=now if person is None or person.email == email else None,
+            confirmed_at=now if confirms and (person is None or person.email == email) else None,
+            factor_at=now if has_factor else None,
         )
     )
     session.flush()

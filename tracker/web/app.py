@@ -26,6 +26,7 @@ from tracker.web.comparisons import Comparisons
 from tracker.web.confirmation import ConfirmationNeeded, show_confirmation
 from tracker.web.dependencies import DemoLogin, Site
 from tracker.web.errors import add_error_pages, refuse
+from tracker.web.identity import IdentityProvider
 from tracker.web.middleware import Compression, FormGuard, RequestContext, SecurityHeaders
 from tracker.web.pages import (
     applicant,
@@ -75,6 +76,7 @@ from tracker.web.pages import (
     my_year,
     portfolio,
     profile,
+    provider_sign_in,
     questions,
     referee,
     references,
@@ -99,6 +101,8 @@ _PAGES = (
     my_year,
     log_hours,
     mail_choice,
+    # Before the sign-in, whose paths have a word for any link.
+    provider_sign_in,
     sign_in,
     profile,
     memberships,
@@ -164,20 +168,22 @@ _PAGES = (
 _load_pages = cache(Pages)
 
 
-def build_app(
+def build_app(  # noqa: PLR0913 - the parts of the site, put together once
     settings: Settings,
     engine: Engine,
     rulebooks: Rulebooks,
     *,
     notices: NoticeConfigs | None = None,
     demo_people: Sequence[DemoLogin] = (),
+    provider: IdentityProvider | None = None,
     now: Callable[[], datetime] = clock.now,
     lifespan: Any = None,  # noqa: ANN401 - FastAPI's own
 ) -> FastAPI:
     """The whole site on a migrated database; ``now`` gives each request its aware instant.
 
     ``notices`` are those of notices.toml (None: its defaults);
-    ``demo_people`` are the people whose pages open without signing in, in the demo only.
+    ``demo_people`` are the people whose pages open without signing in, in the demo only;
+    ``provider`` is the identity provider that the settings name.
     """
     folder, routes = templates_folder(), []
     for page in _PAGES:
@@ -217,6 +223,7 @@ def build_app(
         comparisons=Comparisons(engine),
         public_visits=VisitLimit(settings.web.registry_visits_per_client),
         demo_people=tuple(demo_people),
+        provider=provider,
         now=now,
     )
     app.mount(PREFIX, build_api(app.state.site))

@@ -34,6 +34,7 @@ from tracker.services.team import Area, TeamCache, TeamMember, list_permitted
 from tracker.settings import Settings
 from tracker.web.background import BackgroundWork, Readiness, SingleFlight
 from tracker.web.comparisons import Comparisons
+from tracker.web.identity import IdentityProvider
 from tracker.web.rendering import Pages
 from tracker.web.request_ids import current_request_id
 from tracker.web.visit_limit import VisitLimit
@@ -80,6 +81,7 @@ class Site:
     writes uses ``site.writer``. ``now`` reads the clock, once for each request. ``is_https``:
     people reach the site over TLS, so that cookies may require it. ``notices`` says when
     reminders are sent. ``public_visits`` limits how often one client reads a public registry.
+    ``provider`` signs in people on teams, if the settings name one.
     """
 
     configured: Settings
@@ -98,6 +100,7 @@ class Site:
     comparisons: Comparisons
     public_visits: VisitLimit
     demo_people: Sequence[DemoLogin]
+    provider: IdentityProvider | None
     now: Callable[[], datetime]
 
     @property
@@ -237,7 +240,8 @@ class SignedIn(NamedTuple):
             return DeskAccess()
         if self.user.has_factor and self.user.factor_at is None:
             return DeskAccess(needs_factor=True)
-        if not self.user.has_factor and any(one.association in self.strict for one in self.roles):
+        is_strict = any(one.association in self.strict for one in self.roles)
+        if is_strict and not self.user.has_factor and self.user.factor_at is None:
             return DeskAccess(needs_factor_setup=True)
         writes = request.method not in {"GET", "HEAD"}
         area = area_of(request.url.path)

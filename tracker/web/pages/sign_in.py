@@ -127,7 +127,7 @@ class PostedCode:
 
         result = self.site.writer.run(save)
         if isinstance(result, timedelta):
-            raise _too_many_tries(result)
+            raise too_many_tries(result)
         if isinstance(result, CodeProblem):
             # Only a wrong code can be corrected.
             kept = written if result is CodeProblem.WRONG else ""
@@ -259,7 +259,7 @@ def sign_in_with_link(posted: PostedCodeDep, token: str) -> Response:
         is_used = opened is CodeProblem.USED
         refused = CodeRefused(_CODE_PROBLEMS[opened], is_used=is_used)
         return _render_code_form(posted.request, posted.site, action, next_path, refused)
-    return _welcome(posted.site, opened, next_path)
+    return welcome(posted.site, opened, next_path)
 
 
 @router.post("/sign-out")
@@ -304,7 +304,7 @@ def limit_code_requests(site: Site, request: Request, email: str, now: datetime)
 
     wait = site.writer.run(count)
     if wait is not None:
-        raise _too_many_tries(wait)
+        raise too_many_tries(wait)
 
 
 def limit_second_addresses(site: Site, request: Request, person_id: int, now: datetime) -> None:
@@ -314,10 +314,10 @@ def limit_second_addresses(site: Site, request: Request, person_id: int, now: da
     person = RateLimit(f"person {person_id}", limits.second_addresses_per_person, _ONE_DAY)
     wait = site.writer.run(lambda session: count_try(session, "address", client, person, now))
     if wait is not None:
-        raise _too_many_tries(wait)
+        raise too_many_tries(wait)
 
 
-def _too_many_tries(wait: timedelta) -> HTTPException:
+def too_many_tries(wait: timedelta) -> HTTPException:
     """The 429 answer, which says how long to wait."""
     log_event(SIGN_IN, "too many tries")
     return HTTPException(429, headers={"Retry-After": str(ceil(wait.total_seconds()))})
@@ -340,7 +340,7 @@ def _sign_in(posted: PostedCode, find_link: Callable[[Session], str], action: st
         return _open_session(posted, session, client, link, redeemed)
 
     try:
-        return _welcome(site, posted.redeem(save), next_path)
+        return welcome(site, posted.redeem(save), next_path)
     except CodeRefused as refused:
         return _render_code_form(request, site, action, next_path, refused)
 
@@ -352,7 +352,8 @@ class OpenedSession(NamedTuple):
     device: str
 
 
-def _welcome(site: Site, opened: OpenedSession, path: str) -> Response:
+def welcome(site: Site, opened: OpenedSession, path: str) -> Response:
+    """The page at ``path``, in a browser that has just signed in."""
     response = sign_in_response(site, opened.token, path)
     set_device_cookie(response, site, opened.device)
     return response
@@ -397,6 +398,7 @@ def _render_address_form(
         notice=notice,
         is_new=is_new,
         takes_applicants=site.settings.sign_in.applicants,
+        provider=site.settings.oidc.name if site.provider and not is_new else "",
         problems=[("email", problem)] if problem else [],
     )
 
