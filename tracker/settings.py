@@ -7,6 +7,7 @@ import os
 import re
 from collections.abc import Sequence
 from datetime import date, time
+from ipaddress import IPv4Network, ip_network
 from pathlib import Path
 from typing import Annotated, Literal, Self
 from urllib.parse import urlsplit
@@ -36,6 +37,8 @@ from tracker.overrides import override
 from tracker.secret_files import SUFFIX, list_doubles, list_file_variables, read_secret_files
 
 ENVIRONMENT_PREFIX = "TRACKER_"
+# RFC 4291: an IPv4 address is the end of an IPv6 address that begins with so many bits.
+_MAPPED_BITS = 96
 Weekday = Literal["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"]
 
 # What an Authorization header can carry, and nobody guesses.
@@ -147,6 +150,20 @@ class AssociationSettings(_Strict):
     mail: MailSender = MailSender()
 
 
+def _check_proxy(text: str) -> None:
+    """Raise ValueError unless it is an address or a network, and not everybody's."""
+    try:
+        network = ip_network(text.strip())
+    except ValueError:
+        try:
+            hint = f"Did you mean {ip_network(text.strip(), strict=False)}?"
+        except ValueError:
+            hint = "Write its internet address (192.0.2.1), or its network (10.89.0.0/24)"
+        raise ValueError(f"{text!r} is not the address of a proxy. {hint}") from None
+    if network.prefixlen == 0:
+        raise ValueError(f"{text!r} is everybody, who could then pretend to be any visitor")
+
+
 class Web(_Strict):
     """The address that `tracker serve` listens on, and the processes that answer.
 
@@ -155,6 +172,7 @@ class Web(_Strict):
     that the forms offer to choose from. ``connections`` are those that a process has open at most,
     ``connections_per_client`` those of one internet address. ``registry_visits_per_client`` are the
     visits of public registries that a process answers one internet address in a minute.
+    ``trusted_proxies`` are the addresses and networks of proxies that name the visitor's address.
     """
 
     host: str = "127.0.0.1"
@@ -163,11 +181,31 @@ class Web(_Strict):
     connections: int = Field(default=500, ge=10, le=10_000)
     connections_per_client: int = Field(default=60, ge=1, le=10_000)
     registry_visits_per_client: int = Field(default=120, ge=1, le=100_000)
+    trusted_proxies: tuple[str, ...] = ("127.0.0.1", "::1")
     metrics_token: SecretStr | None = None
     hsts_subdomains: bool = True
     common_hours: tuple[Annotated[float, Field(gt=0, le=24)], ...] = Field(
         default=(0.5, 1, 1.5, 2), min_length=1, max_length=8
     )
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _validate_proxies(cls, proxies: tuple[str, ...]) -> tuple[str, ...]:
+        for proxy in proxies:
+            _check_proxy(proxy)
+        return tuple(proxy.strip() for proxy in proxies)
+
+    @property
+    def forwarding_addresses(self) -> list[str]:
+        """The trusted proxies, as their addresses look to a server of both IPv4 and IPv6, too."""
+        addresses = []
+        for proxy in self.trusted_proxies:
+            network = ip_network(proxy)
+            addresses.append(proxy)
+            if isinstance(network, IPv4Network):
+                mapped = f"::ffff:{network.network_address}/{_MAPPED_BITS + network.prefixlen}"
+                addresses.append(ip_network(mapped).compressed)
+        return addresses
 
     @field_validator("metrics_token", mode="before")
     @classmethod

@@ -50,6 +50,7 @@ def run() -> None:
         host=web.host,
         port=web.port,
         proxy_headers=True,
+        forwarded_allow_ips=web.forwarding_addresses,
         access_log=False,
         log_config=server_log_config(),
         http=limited_protocol(web),
