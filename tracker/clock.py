@@ -5,7 +5,7 @@ Everything else takes an instant (aware, UTC) or a legal day (``date``) as an ar
 
 import datetime as dt
 import time
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from functools import cache
 from importlib.resources import files
 from zoneinfo import ZoneInfo
@@ -35,6 +35,32 @@ def local_day(instant: datetime, time_zone: str) -> date:
 def stopwatch() -> float:
     """Seconds from an arbitrary start that never runs backwards: for durations only."""
     return time.monotonic()
+
+
+class ReferenceClock:
+    """A clock that is set by another one, and runs on by itself until it is set again.
+
+    Changing the machine's own time does not move it. Raises ValueError before it is set.
+    """
+
+    def __init__(self) -> None:
+        self._set_to: tuple[datetime, float] | None = None
+
+    def set(self, reference: datetime, read_at: float) -> None:
+        """Set it to what the other clock showed at ``read_at`` by `uptime`."""
+        self._set_to = reference, read_at
+
+    def now(self) -> datetime:
+        """The present instant by the other clock: aware, in UTC."""
+        if self._set_to is None:
+            raise ValueError("a reference clock must be set before it is read")
+        reference, read_at = self._set_to
+        return (reference + timedelta(seconds=uptime() - read_at)).astimezone(UTC)
+
+
+def uptime() -> float:
+    """Seconds since the machine started, including those for which it was suspended."""
+    return time.clock_gettime(time.CLOCK_BOOTTIME)
 
 
 def instant_of(day: date, at: dt.time, zone: str) -> datetime:

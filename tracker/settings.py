@@ -173,6 +173,8 @@ class Web(_Strict):
     ``connections_per_client`` those of one internet address. ``registry_visits_per_client`` are the
     visits of public registries that a process answers one internet address in a minute.
     ``trusted_proxies`` are the addresses and networks of proxies that name the visitor's address.
+    With ``jobs``, each process also runs what is due and sends mail; without, `tracker worker`
+    does.
     """
 
     host: str = "127.0.0.1"
@@ -182,6 +184,7 @@ class Web(_Strict):
     connections_per_client: int = Field(default=60, ge=1, le=10_000)
     registry_visits_per_client: int = Field(default=120, ge=1, le=100_000)
     trusted_proxies: tuple[str, ...] = ("127.0.0.1", "::1")
+    jobs: bool = True
     metrics_token: SecretStr | None = None
     hsts_subdomains: bool = True
     common_hours: tuple[Annotated[float, Field(gt=0, le=24)], ...] = Field(
@@ -217,6 +220,18 @@ class Web(_Strict):
             f"must have {_SHORTEST_TOKEN} characters at least, of letters, digits and other "
             "signs of ASCII without blanks: `openssl rand -hex 24` makes one"
         )
+
+
+class Worker(_Strict):
+    """How `tracker worker` runs jobs on any number of machines.
+
+    A worker that has not been heard of for ``lease_seconds`` is taken for dead. ``listen``: the
+    database tells it about new tasks; without, it looks for them every ``poll_seconds``.
+    """
+
+    lease_seconds: int = Field(default=120, ge=5, le=3600)
+    listen: bool = True
+    poll_seconds: float = Field(default=5, ge=0.1, le=60)
 
 
 class SignInLimits(_Strict):
@@ -293,6 +308,7 @@ class Settings(BaseSettings):
     schedule: Schedule = Schedule()
     mail: Mail = Mail()
     web: Web = Web()
+    worker: Worker = Worker()
     sign_in: SignInLimits = SignInLimits()
     oidc: SingleSignOn = SingleSignOn()
     associations: dict[str, AssociationSettings] = Field(default_factory=dict)

@@ -117,7 +117,7 @@ def test_a_server_ends_what_takes_longer_than_anybody_waits_for_a_page(
         engine.dispose()
     # Jobs, imports and reports may take as long as they take.
     assert shown == {False: ["0", "0"], True: ["30s", "2min"]}
-    monkeypatch.setattr(database_engine, "_PAGE_LIMITS", " -c statement_timeout=50ms")
+    monkeypatch.setattr(database_engine, "_PAGE_LIMITS", {"statement_timeout": "50ms"})
     engine = open_engine(postgres_database_url, for_pages=True)
     with pytest.raises(OperationalError) as ended, reading(engine) as session:
         session.connection().exec_driver_sql("SELECT pg_sleep(30)")

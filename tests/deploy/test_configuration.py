@@ -69,6 +69,7 @@ def test_the_defaults_told_are_the_defaults(
         ("schedule", settings.schedule),
         ("mail", settings.mail),
         ("web", settings.web),
+        ("worker", settings.worker),
     ):
         for key, value in part:
             shown = f"{value:g}" if isinstance(value, float) else str(value)
@@ -106,7 +107,7 @@ def test_the_file_of_settings_shows_every_default_rightly(
     unset = {"coordinators", "judge_renewals_due_from", "associations"}
     assert shown.model_dump(exclude=unset) == defaults.model_dump(exclude=unset)
     toml = tomllib.loads((tmp_path / "tracker.toml").read_text())
-    for table in ("mail", "schedule", "web"):
+    for table in ("mail", "schedule", "web", "worker"):
         # A secret is in no file, and the default of the name is the machine's own.
         not_shown = {"metrics_token", "ehlo_name"}
         assert toml[table].keys() == dict(getattr(defaults, table)).keys() - not_shown

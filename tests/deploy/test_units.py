@@ -75,10 +75,14 @@ def test_a_unit_can_be_read(unit: Path) -> None:
     assert settings(unit).has_option("Unit", "Description")
 
 
-def test_both_units_share_user_and_database() -> None:
-    first, second = (dict(settings(unit).items("Service")) for unit in SERVICES)
-    shared = ("User", "Group", "StateDirectory", "EnvironmentFile", "Environment", "UMask")
-    assert [first[key] for key in shared] == [second[key] for key in shared]
+def test_all_units_share_user_and_settings() -> None:
+    shared = ("User", "Group", "StateDirectory", "EnvironmentFile", "UMask")
+    units = [dict(settings(unit).items("Service")) for unit in SERVICES]
+    assert len({tuple(unit[key] for key in shared) for unit in units}) == 1
+    # A worker has no database but the one in the file of settings: SQLite is not for it.
+    databases = {path.name: unit["Environment"] for path, unit in zip(SERVICES, units, strict=True)}
+    assert databases["tracker.service"] == databases["tracker-run-due.service"]
+    assert "sqlite" not in databases["tracker-worker.service"]
 
 
 def test_the_timer_ticks_its_service_and_catches_up() -> None:

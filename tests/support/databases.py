@@ -14,6 +14,11 @@ from sqlalchemy import Engine, make_url
 
 from tracker.db.tables import METADATA
 
+# The tables of `tracker worker`, which are procrastinate's own.
+TASK_TABLES = tuple(
+    f"procrastinate_{name}" for name in ("jobs", "events", "periodic_defers", "workers")
+)
+
 # What a copy is like, apart from its rows: to lend on one that a test has built on, or has told
 # that it is of another version, would let that test meddle with the next.
 _SHAPE = """
@@ -231,4 +236,4 @@ def _take_rows_away(connection: psycopg.Connection) -> None:
 
 def _filled(connection: psycopg.Connection) -> list[str]:
     """The tables that hold rows, or held some until they were last cleaned up."""
-    return [name for (name,) in connection.execute(_FILLED, [list(METADATA.tables)])]
+    return [name for (name,) in connection.execute(_FILLED, [[*METADATA.tables, *TASK_TABLES]])]

@@ -199,6 +199,14 @@ def serve() -> None:
 
 
 @app.command()
+def worker() -> None:
+    """Run jobs and send mail, without pages, on any number of machines. Needs PostgreSQL."""
+    from tracker.cli import worker as command
+
+    command.run()
+
+
+@app.command()
 def demo(
     port: Annotated[
         int | None,

@@ -1,7 +1,7 @@
 """`tracker serve`: pages, schedule, and mail delivery in one process or in several equal ones."""
 
 from collections.abc import AsyncIterator
-from contextlib import ExitStack, asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager, nullcontext
 from typing import TYPE_CHECKING
 
 import uvicorn
@@ -62,7 +62,7 @@ def create_app() -> FastAPI:
     """The app of one process, with its own connections and its own schedule.
 
     Several processes with a schedule do no harm: each job runs once for each local date, and each
-    message has one sender at a time.
+    message has one sender at a time. With `[web] jobs` off, there are pages only.
     """
     configure_logs()
     stack = ExitStack()
@@ -75,8 +75,9 @@ def create_app() -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        jobs = running(context, tracker.engine, server, clock.now)
         with stack:
-            async with running(context, tracker.engine, server, clock.now):
+            async with jobs if tracker.settings.web.jobs else nullcontext():
                 collect_garbage_rarely()
                 yield
 

@@ -4,7 +4,7 @@ import fcntl
 import os
 import sqlite3
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -33,7 +33,9 @@ _POOL_SIZE = 10
 _CONNECT_SECONDS = 10
 # Limits on PostgreSQL for pages: on one statement, waiting for locks included, and on a
 # transaction that does nothing, which would hold its locks. Jobs, imports and reports have none.
-_PAGE_LIMITS = " -c statement_timeout=30s -c idle_in_transaction_session_timeout=120s"
+_PAGE_LIMITS = {"statement_timeout": "30s", "idle_in_transaction_session_timeout": "120s"}
+# Of a database URL: ``pooler=transaction`` says that each transaction may get another session.
+_POOLER = "pooler"
 _NOT_A_FILE = (None, "", ":memory:")
 # A canceled query counts: waiting for a lock is part of every statement timeout.
 _LOCK_ERRORS = (errors.LockNotAvailable, errors.DeadlockDetected, errors.QueryCanceled)
@@ -69,11 +71,16 @@ def wal_is_safe(version: tuple[int, int, int]) -> bool:
 
 
 def open_engine(
-    url: str, *, for_pages: bool = False, master_key: MasterKey | None = None
+    url: str,
+    *,
+    for_pages: bool = False,
+    idle_seconds: int | None = None,
+    master_key: MasterKey | None = None,
 ) -> Engine:
     """Return an engine for ``url``.
 
-    ``for_pages`` lets PostgreSQL cancel what takes longer than anybody waits for a page. Default
+    ``for_pages`` lets PostgreSQL cancel what takes longer than anybody waits for a page, and
+    ``idle_seconds`` end a transaction whose process has done nothing for so long. Default
     for ``master_key``, from which keys are derived: the file beside an SQLite database.
     """
     # What people type, codes and tokens are in parameters, so no error may show them.
@@ -90,13 +97,65 @@ def open_engine(
         return engine
     # Instants are UTC and days are legal days, so the server's own zone must not matter.
     # Compiling a statement costs more than running any of ours.
-    server_options = "-c timezone=UTC -c jit=off"
-    if for_pages:
-        server_options += _PAGE_LIMITS
-    connect_args: dict[str, Any] = {"options": server_options}
-    if "connect_timeout" not in make_url(url).query:
+    parameters = {"timezone": "UTC", "jit": "off", **(_PAGE_LIMITS if for_pages else {})}
+    connect_args: dict[str, Any] = {}
+    if idle_seconds is not None:
+        parameters["idle_in_transaction_session_timeout"] = f"{idle_seconds}s"
+        connect_args |= notice_lost_server(idle_seconds)
+    address = make_url(url)
+    if "connect_timeout" not in address.query:
         connect_args["connect_timeout"] = _CONNECT_SECONDS
-    return create_engine(url, connect_args=connect_args, **options)
+    if is_pooled(url):
+        # Statements that were prepared in one session are unknown in the next.
+        connect_args["prepare_threshold"] = None
+        engine = create_engine(_without_pooler(url), connect_args=connect_args, **options)
+        _set_in_each_transaction(engine, parameters)
+        return engine
+    connect_args["options"] = " ".join(f"-c {name}={value}" for name, value in parameters.items())
+    return create_engine(address, connect_args=connect_args, **options)
+
+
+def is_pooled(url: str) -> bool:
+    """Whether a database URL names a pooler that gives a session for one transaction only."""
+    value = make_url(url).query.get(_POOLER)
+    if value not in (None, "transaction"):
+        raise SchemaError(f"{_POOLER}={value} in the database URL: write {_POOLER}=transaction")
+    return value is not None
+
+
+def _without_pooler(url: str) -> URL:
+    return make_url(url).difference_update_query([_POOLER])
+
+
+def libpq_url(url: str) -> str:
+    """A PostgreSQL URL, with its password, as libpq and its programs read it."""
+    address = _without_pooler(url).set(drivername="postgresql")
+    return address.render_as_string(hide_password=False)
+
+
+def notice_lost_server(seconds: int) -> dict[str, int]:
+    """Parameters of libpq by which a connection ends that has been cut off for about ``seconds``.
+
+    Otherwise a process could wait for hours for an answer that never comes.
+    """
+    quarter = max(seconds // 4, 1)
+    return {
+        "keepalives_idle": quarter,
+        "keepalives_interval": quarter,
+        "keepalives_count": 3,
+        "tcp_user_timeout": seconds * 1000,
+    }
+
+
+def _set_in_each_transaction(engine: Engine, parameters: Mapping[str, str]) -> None:
+    """A pooler has sessions of its own, and takes no options for them."""
+    set_all = ", ".join(
+        f"set_config('{name}', '{value}', true)" for name, value in parameters.items()
+    )
+
+    @event.listens_for(engine, "begin")
+    def _on_begin(connection: Connection) -> None:
+        connection.exec_driver_sql(f"SELECT {set_all}")
 
 
 class _PrivateConnection(sqlite3.Connection):

@@ -18,7 +18,7 @@ from tracker.jobs.questions import run_questions
 from tracker.jobs.references import run_references, run_session_reminders
 from tracker.jobs.removals import run_removals
 from tracker.jobs.renewals import run_renewals
-from tracker.jobs.schedule import Due, Job, list_due
+from tracker.jobs.schedule import Due, DueJob, Job, list_due
 from tracker.notifications.context import JobContext
 from tracker.rules.model import Rulebook
 from tracker.services import run_ledger
@@ -42,6 +42,15 @@ class JobRun(NamedTuple):
     failures: Sequence[Failure] = ()
 
 
+def list_owed(context: JobContext, session: Session, now: datetime) -> list[DueJob]:
+    """What is due at ``now`` and what failed, in the order of the day."""
+    context.team.refresh(session)
+    last_dates = run_ledger.list_last_run_dates(session)
+    failed = {(failure.job, failure.association) for failure in run_ledger.list_failures(session)}
+    associations = context.rulebooks.associations
+    return list(list_due(context.settings, associations, last_dates, failed, now))
+
+
 def run_due(context: JobContext, now: datetime, clock: Callable[[], datetime]) -> Iterator[JobRun]:
     """Run everything that is due at ``now``, and try again what failed; yields each run.
 
@@ -49,18 +58,31 @@ def run_due(context: JobContext, now: datetime, clock: Callable[[], datetime]) -
     takes. Any number of processes may call this at any time: none repeats what another has done.
     """
     with context.transaction() as session:
-        context.team.refresh(session)
-        last_dates = run_ledger.list_last_run_dates(session)
-        failed = {
-            (failure.job, failure.association) for failure in run_ledger.list_failures(session)
-        }
-    associations = context.rulebooks.associations
-    for job, rulebook, due, is_retry in list_due(
-        context.settings, associations, last_dates, failed, now
-    ):
-        run = _Task(context, job, rulebook, due, now, clock).execute(is_retry=is_retry)
+        owed = list_owed(context, session, now)
+    for each in owed:
+        run = _execute(context, each, now, clock)
         if run is not None:
             yield run
+
+
+def run_one(
+    context: JobContext, job: Job, association: str, clock: Callable[[], datetime]
+) -> JobRun | None:
+    """Run one job of one association, if it is owed now; None if it is not, or no longer."""
+    now = clock()
+    with context.transaction() as session:
+        owed = list_owed(context, session, now)
+    for each in owed:
+        if (each.job, each.rulebook.id) == (job, association):
+            return _execute(context, each, now, clock)
+    return None
+
+
+def _execute(
+    context: JobContext, owed: DueJob, now: datetime, clock: Callable[[], datetime]
+) -> JobRun | None:
+    task = _Task(context, owed.job, owed.rulebook, owed.due, now, clock)
+    return task.execute(is_retry=owed.is_retry)
 
 
 @dataclass(frozen=True)

@@ -95,7 +95,7 @@ def write(engine: Engine, settlements: Sequence[Settlement]) -> None:
                 outbox.mark_failed(connection, message, item.at, reason, recipient_refused=refused)
 
 
-_CLAIM = 200  # messages at a time; two megabytes
+CLAIM = 200  # messages at a time; two megabytes
 _FAULTS = 3  # connections broken in a row, until a sender thinks that the server is not well
 
 
@@ -127,10 +127,13 @@ async def deliver_once(
     now: Callable[[], datetime],
     stop: asyncio.Event | None = None,
     recheck: Recheck | None = None,
+    *,
+    claims: int | None = None,
 ) -> DeliveryReport:
     """Send until nothing in the outbox is due, or ``stop`` is set; database work is in threads.
 
-    ``recheck`` looks at each message once more before it leaves.
+    ``recheck`` looks at each message once more before it leaves. ``claims`` are the batches of
+    `CLAIM` messages that it takes at most (None: all that is due).
 
     Any number of processes may do this at once. Raises ServerAddressError for a CA file that
     cannot be read, and the database's own errors; what was being sent is then taken up again when
@@ -138,7 +141,7 @@ async def deliver_once(
     """
     context = await asyncio.to_thread(server.tls_context)
     stop = stop or asyncio.Event()
-    delivery = _Delivery(engine, server, context, mail, now, stop, recheck)
+    delivery = _Delivery(engine, server, context, mail, now, stop, recheck, claims)
     return await delivery.run()
 
 
@@ -153,6 +156,7 @@ class _Delivery:
     now: Callable[[], datetime]
     stop: asyncio.Event
     recheck: Recheck | None
+    claims_left: int | None
 
     def __post_init__(self) -> None:
         self._lease = timedelta(seconds=self.mail.lease_seconds)
@@ -250,7 +254,11 @@ class _Delivery:
 
     def _claim(self) -> bool:
         """Claim the next messages and check them once more; whether there were any."""
-        claimed = outbox.claim(self.engine, self.now(), _CLAIM, self._lease)
+        if self.claims_left == 0:
+            return False
+        if self.claims_left is not None:
+            self.claims_left -= 1
+        claimed = outbox.claim(self.engine, self.now(), CLAIM, self._lease)
         checked = claimed
         if self.recheck and self._checked_until:
             until = self._checked_until

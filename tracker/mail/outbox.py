@@ -349,6 +349,14 @@ def claim(engine: Engine, now: datetime, limit: int, lease: timedelta) -> list[C
         return _decrypt(session, taken, now)
 
 
+def count_claimable(session: Session, now: datetime) -> int:
+    """How many messages `claim` would take at ``now``, of however many."""
+    due = (_OUTBOX.c.state == "waiting") & (_OUTBOX.c.next_attempt_at <= now)
+    dead = (_OUTBOX.c.state == "sending") & (_OUTBOX.c.lease_until < now)
+    count: int = session.scalar(select(func.count()).select_from(_OUTBOX).where(due | dead)) or 0
+    return count
+
+
 def _drop_expired(session: Session, now: datetime) -> None:
     unsent = _OUTBOX.c.state.in_(["waiting", "sending"])
     dead = _OUTBOX.c.lease_until.is_(None) | (_OUTBOX.c.lease_until < now)

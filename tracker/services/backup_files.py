@@ -23,7 +23,7 @@ from sqlalchemy import URL, Connection, inspect
 from sqlalchemy.engine import make_url
 from sqlmodel import Session, select
 
-from tracker.db.engine import is_sqlite_url, open_engine, reading, write_lock
+from tracker.db.engine import is_pooled, is_sqlite_url, open_engine, reading, write_lock
 from tracker.db.log import Evidence
 from tracker.errors import UserError
 
@@ -258,6 +258,11 @@ def _run(program: str, url: str, *options: str) -> None:
         raise BackupError(
             f"{program} is not installed: install PostgreSQL's client programs, "
             "of the server's version"
+        )
+    if is_pooled(url):
+        raise BackupError(
+            f"{program} needs the database itself: in TRACKER_DATABASE_URL, name it instead of "
+            "the pooler"
         )
     address = make_url(url)
     password = address.password or address.query.get("password")

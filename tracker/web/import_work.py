@@ -45,8 +45,12 @@ def percent_done(plan_id: int) -> int | None:
 
 
 def start_import(site: Site, plan_id: int) -> None:
-    """Have an import worked on soon. If this process ends before, the next tick of any does it."""
-    site.background.run(run_import, site, plan_id)
+    """Have an import worked on soon. If this process ends before, the next tick of any does it.
+
+    Where workers run the jobs, they find it within seconds.
+    """
+    if site.configured.web.jobs:
+        site.background.run(run_import, site, plan_id)
 
 
 def run_import(site: Site, plan_id: int) -> None:

@@ -1,0 +1,185 @@
+"""Tasks of `tracker worker`: enqueued from the ledgers, run by its own functions, never doubled."""
+
+import asyncio
+from collections.abc import Callable, Iterator
+
+import pytest
+from sqlalchemy import text
+
+from tests.jobs.harness import JobHarness, at
+from tests.jobs.test_embedded import until
+from tests.jobs.workers import build_worker
+from tests.mail.conftest import letter
+from tests.mail.sink import Sink
+from tracker.db.engine import reading, writing
+from tracker.jobs import distributed
+from tracker.jobs.distributed import WorkerContext, reap_stalled, run_worker
+from tracker.jobs.work_list import Wanted, enqueue_owed
+from tracker.mail.delivery import CLAIM
+from tracker.mail.outbox import enqueue
+
+AUTUMN, MORNING = at("2024-09-15"), at("2024-12-02")
+NOWHERE = "smtp://127.0.0.1:9?tls=none"
+
+
+@pytest.fixture
+def jobs(postgres_database_url: str) -> Iterator[JobHarness]:
+    harness = JobHarness(postgres_database_url)
+    yield harness
+    harness.engine.dispose()
+
+
+@pytest.fixture
+def worker(jobs: JobHarness) -> Iterator[WorkerContext]:
+    built = build_worker(jobs, NOWHERE, lambda: MORNING)
+    yield built
+    built.engine.dispose()
+
+
+@pytest.fixture(autouse=True)
+def quick_looks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(distributed, "_SOON_SECONDS", 0.05)
+
+
+def list_tasks(jobs: JobHarness) -> list[tuple[str, str]]:
+    """Key and status of each task, in the order in which they run."""
+    query = "SELECT queueing_lock, status FROM procrastinate_jobs ORDER BY priority DESC, id"
+    with reading(jobs.engine) as session:
+        return [(key, status) for key, status in session.connection().execute(text(query))]
+
+
+def work(worker: WorkerContext, is_done: Callable[[], bool]) -> None:
+    async def run() -> None:
+        stop = asyncio.Event()
+        running = asyncio.create_task(run_worker(worker, stop))
+        try:
+            await until(is_done)
+        finally:
+            stop.set()
+            await running
+
+    asyncio.run(run())
+
+
+def test_a_worker_does_what_is_due_and_its_mail_arrives(jobs: JobHarness) -> None:
+    jobs.add_alice(AUTUMN)
+    with Sink() as sink:
+        worker = build_worker(jobs, sink.url, lambda: MORNING)
+        work(worker, lambda: len(sink.taken) == 3)
+        worker.engine.dispose()
+    mails = [mail for kind in ("notices", "digest") for mail in jobs.mails(kind)]
+    assert {taken.message_id for taken in sink.taken} == {mail.message_id for mail in mails}
+
+
+def test_what_is_owed_is_enqueued_once(jobs: JobHarness, worker: WorkerContext) -> None:
+    assert enqueue_owed(worker.jobs, MORNING, Wanted.ALL) == 8
+    assert enqueue_owed(worker.jobs, MORNING, Wanted.ALL) == 0
+    assert [key for key, _ in list_tasks(jobs)] == [
+        f"job {job} {association}"
+        for job in ("evaluate", "notices", "references", "digest")
+        for association in ("NCIMHA", "CT-AIMH")
+    ]
+
+
+def test_a_task_that_comes_late_changes_nothing(jobs: JobHarness, worker: WorkerContext) -> None:
+    jobs.add_alice(AUTUMN)
+    enqueue_owed(worker.jobs, MORNING, Wanted.ALL)
+    jobs.run(MORNING)
+    before = jobs.everything()
+    work(worker, lambda: not any(key.startswith("job") for key, _ in list_tasks(jobs)))
+    after = jobs.everything()
+    # The mail server can't be reached, so messages were tried.
+    assert {name for name in before if before[name] != after[name]} <= {"outbox"}
+
+
+def test_only_one_process_at_a_time_enqueues(jobs: JobHarness, worker: WorkerContext) -> None:
+    with writing(jobs.engine) as session:
+        lock = "SELECT pg_advisory_xact_lock(hashtextextended('tracker work list', 0))"
+        session.connection().execute(text(lock))
+        assert enqueue_owed(worker.jobs, MORNING, Wanted.ALL) == 0
+
+
+def test_each_batch_of_messages_is_a_task(jobs: JobHarness, worker: WorkerContext) -> None:
+    letters = [letter(f"person{number}@example.org") for number in range(2 * CLAIM + 1)]
+    with writing(jobs.engine) as session:
+        enqueue(session, letters, MORNING)
+    enqueue_owed(worker.jobs, MORNING, Wanted.SOON)
+    assert [key for key, _ in list_tasks(jobs)] == ["mail 0", "mail 1", "mail 2"]
+
+
+def test_tasks_of_a_dead_worker_are_deleted_and_owed_again(
+    jobs: JobHarness, worker: WorkerContext
+) -> None:
+    enqueue_owed(worker.jobs, MORNING, Wanted.ALL)
+    jobs.execute(
+        "WITH dead AS (INSERT INTO procrastinate_workers (last_heartbeat)"
+        " VALUES (now() - interval '6 seconds') RETURNING id)"
+        " UPDATE procrastinate_jobs SET status = 'doing', worker_id = dead.id FROM dead"
+        " WHERE queueing_lock = 'job evaluate NCIMHA'"
+    )
+    # Someone has enqueued it besides: to put the dead worker's back to wait would now fail.
+    jobs.execute(
+        "INSERT INTO procrastinate_jobs (queue_name, task_name, queueing_lock)"
+        " VALUES ('jobs', 'run_job', 'job evaluate NCIMHA')"
+    )
+
+    async def reap() -> int:
+        app = distributed._build_app(worker)
+        async with app.open_async():
+            return await reap_stalled(app, 5)
+
+    assert asyncio.run(reap()) == 1
+    assert ("job evaluate NCIMHA", "doing") not in list_tasks(jobs)
+    assert enqueue_owed(worker.jobs, MORNING, Wanted.ALL) == 0
+    jobs.execute("DELETE FROM procrastinate_jobs WHERE queueing_lock = 'job evaluate NCIMHA'")
+    assert enqueue_owed(worker.jobs, MORNING, Wanted.ALL) == 1
+
+
+def test_tasks_of_a_living_worker_are_left_alone(jobs: JobHarness, worker: WorkerContext) -> None:
+    enqueue_owed(worker.jobs, MORNING, Wanted.ALL)
+    jobs.execute(
+        "WITH alive AS (INSERT INTO procrastinate_workers DEFAULT VALUES RETURNING id)"
+        " UPDATE procrastinate_jobs SET status = 'doing', worker_id = alive.id FROM alive"
+        " WHERE queueing_lock = 'job evaluate NCIMHA'"
+    )
+
+    async def reap() -> int:
+        app = distributed._build_app(worker)
+        async with app.open_async():
+            return await reap_stalled(app, 60)
+
+    assert asyncio.run(reap()) == 0
+    assert enqueue_owed(worker.jobs, MORNING, Wanted.ALL) == 0
+
+
+def test_a_job_that_fails_stops_no_other_and_is_tried_again(
+    jobs: JobHarness, worker: WorkerContext, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_arguments: object, **_keywords: object) -> int:
+        raise ZeroDivisionError
+
+    with monkeypatch.context() as patch:
+        patch.setattr("tracker.jobs.runner.run_references", fail)
+        work(worker, lambda: jobs.runs("digest", "CT-AIMH") != [])
+    assert jobs.runs("references", "CT-AIMH") == []
+    work(worker, lambda: jobs.runs("references", "CT-AIMH") != [])
+
+
+def test_a_worker_waits_for_a_database_that_is_away(
+    jobs: JobHarness, worker: WorkerContext
+) -> None:
+    hang_up = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid()"
+
+    async def run() -> None:
+        stop = asyncio.Event()
+        running = asyncio.create_task(run_worker(worker, stop))
+        await until(lambda: jobs.runs("digest", "CT-AIMH") != [])
+        database = " AND datname = current_database()"
+        await asyncio.to_thread(jobs.execute, hang_up + database)
+        jobs.engine.dispose()
+        jobs.execute("DELETE FROM run_ledger")
+        await until(lambda: jobs.runs("digest", "CT-AIMH") != [])
+        stop.set()
+        await running
+
+    asyncio.run(run())

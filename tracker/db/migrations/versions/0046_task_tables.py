@@ -1,0 +1,20 @@
+"""The tables of procrastinate 3.10.0, on PostgreSQL only."""
+
+from pathlib import Path
+
+from alembic import op
+
+revision = "0046"
+down_revision = "0045"
+branch_labels = None
+depends_on = None
+
+_SQL = Path(__file__).parents[1] / "sql" / "procrastinate_3_10_0.sql"
+
+
+def upgrade() -> None:
+    """Add the tables, with or without the package: a database may be migrated anywhere."""
+    connection = op.get_bind()
+    if connection.dialect.name == "postgresql":
+        # By the driver itself: the file has many statements, and percent signs.
+        connection.connection.cursor().execute(_SQL.read_text(encoding="utf-8"))

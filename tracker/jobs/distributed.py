@@ -1,0 +1,198 @@
+"""Jobs and mail on any number of machines: `tracker worker`, by procrastinate on PostgreSQL.
+
+Each worker enqueues what is owed (`work_list.py`), and runs tasks of the list with the functions of
+the embedded engine. Those decide by the ledgers, so the list may lose or double anything.
+
+A worker that dies holds nothing for long. Its tasks are deleted when its heartbeat has stopped for
+a lease, and the next tick enqueues what is still owed; they are not put back to wait, because that
+fails if the same task waits again by then. PostgreSQL ends its transactions after the same time.
+"""
+
+import asyncio
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime
+from functools import partial
+
+import structlog
+from procrastinate import App, PsycopgConnector
+from procrastinate.exceptions import ConnectorException
+from procrastinate.jobs import Status
+from sqlalchemy import Engine
+
+from tracker.db.engine import is_pooled, libpq_url, notice_lost_server
+from tracker.importer.plans import ImportRunner
+from tracker.jobs import work_list
+from tracker.jobs.recheck import recheck
+from tracker.jobs.repeating import Repeated, repeating
+from tracker.jobs.runner import run_one
+from tracker.jobs.schedule import Job
+from tracker.jobs.work_list import Wanted, enqueue_owed
+from tracker.jobs.work_log import log_delivery, log_run, logged_failure
+from tracker.mail.delivery import deliver_once
+from tracker.mail.smtp_connection import Server
+from tracker.notifications.context import JobContext
+
+# How soon workers look for mail, and whether a database that failed is back.
+_SOON_SECONDS = 2.0
+_log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True)
+class WorkerContext:
+    """What a worker works with.
+
+    ``clock`` should be the same for all workers; ``set_clock`` sets it again by the server's.
+    """
+
+    jobs: JobContext
+    engine: Engine
+    database_url: str
+    server: Server
+    clock: Callable[[], datetime]
+    set_clock: Callable[[], None]
+
+    def run_job(self, job: str, association: str) -> None:
+        """Run one job of one association, if the ledger says that it is owed."""
+        with logged_failure(job):
+            ran = run_one(self.jobs, Job(job), association, self.clock)
+            if ran is not None:
+                log_run(ran)
+
+    async def deliver(self) -> None:
+        """Send one batch of the messages that are due."""
+        with logged_failure("delivery"):
+            report = await deliver_once(
+                self.engine,
+                self.server,
+                self.jobs.settings.mail,
+                self.clock,
+                recheck=partial(recheck, self.jobs),
+                claims=1,
+            )
+            log_delivery(report)
+
+    def continue_import(self, plan_id: int) -> None:
+        """Work on an import, if it still waits for that."""
+        with logged_failure("imports"):
+            runner = ImportRunner(self.jobs, self.jobs.rulebooks, self.jobs.transaction)
+            runner.run(plan_id, self.clock())
+
+
+async def run_worker(worker: WorkerContext, stop: asyncio.Event) -> None:
+    """Enqueue what is owed and run tasks until ``stop`` is set; what has begun is finished.
+
+    If the database does not answer, it is tried again until it does.
+    """
+    settings = worker.jobs.settings
+    lease = settings.worker.lease_seconds
+    app = _build_app(worker)
+
+    async def enqueue(wanted: Wanted) -> None:
+        await asyncio.to_thread(enqueue_owed, worker.jobs, worker.clock(), wanted)
+
+    async def look_for_all() -> None:
+        await asyncio.to_thread(worker.set_clock)
+        await enqueue(Wanted.ALL)
+
+    async with repeating(
+        Repeated("jobs", min(settings.schedule.tick_seconds, lease / 2), look_for_all),
+        Repeated("mail", _SOON_SECONDS, partial(enqueue, Wanted.SOON)),
+    ):
+        while not stop.is_set():
+            try:
+                await _run_tasks(app, worker, stop)
+            except Exception as error:  # noqa: BLE001 - the database is away, or this worker was
+                _log.warning("the worker starts again", error=type(error).__name__)
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(stop.wait(), _SOON_SECONDS)
+
+
+def _build_app(worker: WorkerContext) -> App:
+    """The app with our tasks; what came of a task is in the ledgers, not in its result."""
+    settings = worker.jobs.settings.worker
+    keywords: dict[str, object] = dict(notice_lost_server(settings.lease_seconds))
+    if is_pooled(worker.database_url):
+        keywords["prepare_threshold"] = None
+    connector = PsycopgConnector(
+        conninfo=libpq_url(worker.database_url), min_size=1, max_size=4, kwargs=keywords
+    )
+    app = App(connector=connector)
+
+    @app.task(name=work_list.RUN_JOB)
+    async def run_job(job: str, association: str) -> None:
+        await asyncio.to_thread(worker.run_job, job, association)
+
+    @app.task(name=work_list.DELIVER)
+    async def deliver() -> None:
+        await worker.deliver()
+
+    @app.task(name=work_list.CONTINUE_IMPORT)
+    async def continue_import(plan_id: int) -> None:
+        await asyncio.to_thread(worker.continue_import, plan_id)
+
+    return app
+
+
+async def _run_tasks(app: App, worker: WorkerContext, stop: asyncio.Event) -> None:
+    """Run tasks of both queues until ``stop`` is set, or one of them fails.
+
+    Mail has a queue of its own, so that a code for signing in never waits for an evaluation.
+    """
+    settings = worker.jobs.settings.worker
+    lease = settings.lease_seconds
+    listens = settings.listen and not is_pooled(worker.database_url)
+    async with app.open_async():
+        runs = [
+            asyncio.create_task(
+                app.run_worker_async(
+                    queues=[queue],
+                    name=queue,
+                    # `delete_jobs`: what came of a task is in the ledgers.
+                    delete_jobs="always",
+                    listen_notify=listens,
+                    fetch_job_polling_interval=settings.poll_seconds,
+                    update_heartbeat_interval=lease / 4,
+                    stalled_worker_timeout=lease,
+                    install_signal_handlers=False,
+                )
+            )
+            for queue in (work_list.MAIL, work_list.JOBS)
+        ]
+        others = [
+            asyncio.create_task(stop.wait()),
+            asyncio.create_task(_reap_repeatedly(app, lease)),
+        ]
+        done, _ = await asyncio.wait([*runs, *others], return_when=asyncio.FIRST_COMPLETED)
+        # Canceled, a worker finishes the tasks that run.
+        for task in (*runs, *others):
+            task.cancel()
+        await asyncio.gather(*runs, *others, return_exceptions=True)
+        for task in done:
+            if not task.cancelled():
+                task.result()
+
+
+async def _reap_repeatedly(app: App, lease: float) -> None:
+    while True:
+        await reap_stalled(app, lease)
+        await asyncio.sleep(lease / 4)
+
+
+async def reap_stalled(app: App, lease: float) -> int:
+    """Delete the tasks of workers that have not been heard of for ``lease`` seconds.
+
+    Returns how many. The server's clock measures it.
+    """
+    manager = app.job_manager
+    await manager.prune_stalled_workers(lease)
+    reaped = 0
+    for task in await manager.get_stalled_jobs(seconds_since_heartbeat=lease):
+        if task.id is not None:
+            # Another worker may have deleted it, or the one that seemed dead have finished it.
+            with suppress(ConnectorException):
+                await manager.finish_job_by_id_async(task.id, Status.FAILED, delete_job=True)
+                reaped += 1
+                _log.warning("took over a task of a dead worker", task=task.queueing_lock)
+    return reaped

@@ -1,0 +1,45 @@
+"""What a process that runs jobs logs about them."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import structlog
+
+from tracker.db.engine import Busy, is_busy
+from tracker.jobs.runner import JobRun
+from tracker.mail.delivery import DeliveryReport
+
+_log = structlog.get_logger(__name__)
+
+
+@contextmanager
+def logged_failure(name: str) -> Iterator[None]:
+    """Log what goes wrong in the block, and go on: the ledgers have no row of it.
+
+    So the next tick tries again, whatever it was.
+    """
+    try:
+        yield
+    except Exception as error:  # noqa: BLE001 - logged with its traceback
+        if isinstance(error, Busy) or is_busy(error):
+            _log.warning("others are writing, the next tick tries again", work=name)
+        else:
+            _log.exception("a tick failed and will be tried again", work=name)
+
+
+def log_run(ran: JobRun) -> None:
+    """Log what a job did."""
+    _log.info(
+        "job done",
+        job=ran.job.value,
+        association=ran.association,
+        local_date=ran.due.local_date.isoformat(),
+        **ran.report,
+    )
+
+
+def log_delivery(report: DeliveryReport) -> None:
+    """Log that the mail server has trouble, if it has."""
+    if report.problems:
+        # What servers say in words may name people; `tracker check` prints it.
+        _log.warning("the mail server has trouble: see `tracker check`", times=len(report.problems))
