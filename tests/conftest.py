@@ -23,7 +23,7 @@ from sqlalchemy.pool import Pool
 
 import tracker.db.engine
 from tests.support.databases import DatabasePool, copy_sqlite, postgres_database, sqlalchemy_url
-from tests.support.postgres import running_server
+from tests.support.postgres import client_programs, running_server
 from tracker.db.engine import migrate
 
 POSTGRES_VARIABLE = "TRACKER_TEST_POSTGRES_URL"
@@ -112,6 +112,12 @@ def postgres_url() -> Iterator[str]:
     else:
         with running_server() as url:
             yield url
+
+
+@pytest.fixture
+def programs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have the client programs of the tests' own server found first."""
+    monkeypatch.setenv("PATH", f"{client_programs()}{os.pathsep}{os.environ['PATH']}")
 
 
 @pytest.fixture(scope="session")

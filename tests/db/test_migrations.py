@@ -1,11 +1,9 @@
 """Migrations end with the tables of the code, and keep what a database holds."""
 
-import gzip
 import json
-import sqlite3
 from collections.abc import Iterator
-from contextlib import closing
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -30,12 +28,15 @@ import tracker
 from tests.support.backups import empty_beside, rows_of
 from tests.support.cast import BOOKS, NOW, Cast, fill
 from tests.support.databases import TASK_TABLES
-from tests.support.old_schema import migrate_to
+from tests.support.old_schema import WHEN_FILLED, fill_older, load_filled, migrate_to, read_rows
+from tracker.checks.copies import list_problems
 from tracker.db.engine import migrate, open_engine, schema_version, writing
 from tracker.db.log import Entry
 from tracker.db.schema_versions import newest_version
 from tracker.db.tables import METADATA
+from tracker.master_key import MasterKey
 from tracker.services.evaluation import evaluate_due, evaluate_people, parse_results
+from tracker.services.upgrade import Installation, upgrade_database
 
 # Before this version a stored result was a list of these.
 NAMED_RESULTS = "0011"
@@ -107,12 +108,17 @@ def leave_older(cast: Cast, url: str, version: str) -> None:
     older.dispose()
 
 
-def keeps_all(current: str, older: str, version: str) -> None:
-    """Fill the current database, leave the older one of that version, and bring it up to date."""
+def keeps_all(current: str, older: str, version: str, backups: Path) -> None:
+    """Fill the current database, leave the older one of that version, and upgrade it."""
     cast = fill(current)
     leave_older(cast, older, version)
     assert schema_version(older) == version
-    migrate(older)
+    installation = Installation(older, None, MasterKey.beside(older))
+    check = partial(list_problems, rulebooks=BOOKS, settings=cast.settings, now=NOW)
+    upgraded = upgrade_database(installation, backups, NOW, check)
+    assert (upgraded.before, upgraded.after) == (version, newest_version())
+    assert upgraded.backup is not None
+    assert upgraded.backup.schema == version
     assert schema_version(older) == newest_version()
     engine = open_engine(older)
     with writing(engine) as session:
@@ -128,71 +134,24 @@ def keeps_all(current: str, older: str, version: str) -> None:
 def test_an_older_database_keeps_what_is_in_it_and_is_judged_as_before(
     sqlite_url: str, tmp_path: Path, version: str
 ) -> None:
-    keeps_all(sqlite_url, f"sqlite:///{tmp_path / 'older.db'}", version)
+    keeps_all(sqlite_url, f"sqlite:///{tmp_path / 'older.db'}", version, tmp_path / "backups")
 
 
+@pytest.mark.usefixtures("programs")
 def test_an_older_server_does_so_too(postgres_database_url: str, tmp_path: Path) -> None:
     with empty_beside(postgres_database_url, tmp_path) as older:
-        keeps_all(postgres_database_url, older, OLDER[0])
+        keeps_all(postgres_database_url, older, OLDER[0], tmp_path / "backups")
 
 
-# A database with rows in every table, filled by the program when its schema was 0009.
-FILLED = Path(__file__).parent / "filled_0009.sql.gz"
-WHEN_FILLED = datetime(2026, 11, 22, 17, 0, tzinfo=UTC)
 # What a migration changes on purpose.
 # Sent messages are emptied.
 CHANGED = {"standing": {"requirements", "rules_digest"}, "outbox": {"body"}}
 
 
-def load_filled(file: Path) -> str:
-    """Make an SQLite file as the older program left it; return its URL."""
-    with closing(sqlite3.connect(file)) as connection:
-        connection.executescript(gzip.decompress(FILLED.read_bytes()).decode())
-    return f"sqlite:///{file}"
-
-
-def copy_rows(source_url: str, target_url: str) -> None:
-    """Copy all rows of one database of schema 0009 to an empty one on another engine."""
-    source, target, metadata = create_engine(source_url), create_engine(target_url), MetaData()
-    metadata.reflect(target)
-    with source.connect() as read, target.begin() as write:
-        for table in metadata.sorted_tables:
-            if table.name == "alembic_version":
-                continue
-            columns = [METADATA.tables[table.name].c[name] for name in table.c.keys()]  # noqa: SIM118
-            rows = read.execute(select(*columns)).mappings()
-            values = [dict(row) for row in rows]
-            if values:
-                write.execute(table.insert(), values)
-            if "id" in table.c:
-                last = select(func.max(table.c.id)).scalar_subquery()
-                write.execute(select(func.setval(f"{table.name}_id_seq", last)))
-    source.dispose()
-    target.dispose()
-
-
 @pytest.fixture
 def filled_url(empty_database_url: str, tmp_path: Path) -> str:
     """A database filled by the older program, on each engine."""
-    url = load_filled(tmp_path / "filled.db")
-    if empty_database_url.startswith("sqlite"):
-        return url
-    migrate_to(empty_database_url, "0009")
-    copy_rows(url, empty_database_url)
-    return empty_database_url
-
-
-def read_rows(url: str) -> dict[str, list[dict[str, Any]]]:
-    engine, metadata = create_engine(url), MetaData()
-    metadata.reflect(engine)
-    rows = {}
-    with engine.connect() as connection:
-        for table in metadata.sorted_tables:
-            query = select(table).order_by(*table.primary_key)
-            rows[table.name] = [dict(row) for row in connection.execute(query).mappings()]
-    engine.dispose()
-    del rows["alembic_version"]
-    return rows
+    return fill_older(empty_database_url, tmp_path)
 
 
 def test_a_filled_database_keeps_every_row(filled_url: str) -> None:

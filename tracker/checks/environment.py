@@ -187,7 +187,7 @@ def _check_schema(url: str) -> Verdict:
         yield problem(
             "T203",
             f"the database has schema {found}, this program needs {newest_version()}",
-            "Make a backup, then run `tracker migrate`.",
+            "Run `tracker upgrade`, which makes a backup first.",
         )
         return False
     engine = open_engine(url)

@@ -13,6 +13,7 @@ from sqlalchemy import Engine
 
 from tracker import clock
 from tracker.db.engine import ensure_schema, open_engine
+from tracker.db.in_use import using
 from tracker.errors import UserError
 from tracker.rulebooks import Rulebooks, check_own_settings, load_rulebooks
 from tracker.services.evaluation import days_at
@@ -50,14 +51,18 @@ class AppContext(NamedTuple):
 
 @contextmanager
 def open_database(settings: Settings) -> Iterator[Engine]:
-    """Open the database, and close it at the end. Raises SchemaError for another schema."""
+    """Open the database, and close it at the end.
+
+    Raises SchemaError for another schema, and InUse while `tracker upgrade` works.
+    """
     url = settings.database_url.get_secret_value()
-    ensure_schema(url)
-    engine = open_engine(url, master_key=settings.installation_key)
-    try:
-        yield engine
-    finally:
-        engine.dispose()
+    with using(url):
+        ensure_schema(url)
+        engine = open_engine(url, master_key=settings.installation_key)
+        try:
+            yield engine
+        finally:
+            engine.dispose()
 
 
 @contextmanager

@@ -251,6 +251,24 @@ def migrate() -> None:
     admin.migrate_database()
 
 
+@app.command()
+def upgrade(
+    backups: Annotated[
+        Path | None, typer.Argument(help="The folder for backups. One is made there before.")
+    ] = None,
+    *,
+    no_backup: Annotated[
+        bool, typer.Option("--no-backup", help="Make no backup: you have one of your own.")
+    ] = False,
+) -> None:
+    """Back up, migrate, and check the database while nothing else runs; or change nothing."""
+    from tracker.cli import upkeep
+
+    if (backups is None) != no_backup:
+        raise typer.BadParameter("name a folder for the backup, or give --no-backup")
+    upkeep.upgrade(backups)
+
+
 @token_app.command("make")
 def token_make(
     association: Annotated[

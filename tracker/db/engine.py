@@ -98,7 +98,8 @@ def open_engine(
     # Instants are UTC and days are legal days, so the server's own zone must not matter.
     # Compiling a statement costs more than running any of ours.
     parameters = {"timezone": "UTC", "jit": "off", **(_PAGE_LIMITS if for_pages else {})}
-    connect_args: dict[str, Any] = {}
+    # By this name, unless the URL has another, `tracker upgrade` finds who else is connected.
+    connect_args: dict[str, Any] = {"fallback_application_name": "tracker"}
     if idle_seconds is not None:
         parameters["idle_in_transaction_session_timeout"] = f"{idle_seconds}s"
         connect_args |= notice_lost_server(idle_seconds)
@@ -243,28 +244,44 @@ def _limit_waiting(connection: Connection, deadline: float | None) -> None:
 
 
 def migrate(url: str) -> None:
-    """Bring the database at ``url`` to this program's schema, from empty or any older one."""
+    """Bring the database at ``url`` to this program's schema, from empty or any older one.
+
+    All or nothing. Of several at once, one migrates, and the others find nothing to do.
+    """
     engine = open_engine(url)
     try:
-        with engine.connect() as connection:
-            upgrade(connection, "head")
+        with engine.connect() as connection, upgrading(connection):
+            pass
     finally:
         engine.dispose()
 
 
-def upgrade(connection: Connection, version: str) -> None:
-    """Run the migrations up to ``version`` on a connection that has no transaction yet."""
+@contextmanager
+def upgrading(connection: Connection, version: str = "head") -> Iterator[None]:
+    """Run the migrations up to ``version``, and the block after them, in one transaction.
+
+    ``connection`` has none yet. If anything fails, or the process or the machine stops, the
+    database is exactly as before: both engines undo changes of tables like those of rows.
+    """
     is_sqlite = not is_postgresql(connection)
     if is_sqlite:
         # SQLite changes a table by making it anew; to drop the old one must not delete the rows
         # that refer to it (sqlite.org/lang_altertable.html). A transaction cannot set this.
         connection.connection.cursor().execute("PRAGMA foreign_keys = OFF")
-    configuration = Config()
-    configuration.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
-    configuration.attributes["connection"] = connection.execution_options(writes=True)
-    command.upgrade(configuration, version)
-    if is_sqlite:
-        connection.connection.cursor().execute("PRAGMA foreign_keys = ON")
+    try:
+        with connection.execution_options(writes=True).begin():
+            if not is_sqlite:
+                number = func.hashtextextended("tracker schema", 0)
+                connection.execute(select(func.pg_advisory_xact_lock(number)))
+            configuration = Config()
+            configuration.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
+            # Alembic begins no transaction of its own in ours.
+            configuration.attributes["connection"] = connection
+            command.upgrade(configuration, version)
+            yield
+    finally:
+        if is_sqlite:
+            connection.connection.cursor().execute("PRAGMA foreign_keys = ON")
 
 
 def ensure_schema(url: str) -> None:
@@ -281,7 +298,7 @@ def ensure_schema(url: str) -> None:
     elif version != newest_version():
         raise SchemaError(
             f"the database has schema {version}, this program works with {newest_version()}: "
-            "make a backup, then run `tracker migrate`"
+            "run `tracker upgrade`, which makes a backup first"
         )
 
 

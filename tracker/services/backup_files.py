@@ -32,7 +32,7 @@ STORED_NAME = re.compile(r"[0-9a-f]{40}")
 _CHUNK = 1024 * 1024
 _BUSY_SECONDS = 30
 # Tables of every schema version.
-_OUR_TABLES = {"alembic_version", "person", "endorsement", "entry", "audit_event"}
+OUR_TABLES = {"alembic_version", "person", "endorsement", "entry", "audit_event"}
 
 
 class BackupError(UserError):
@@ -211,14 +211,14 @@ def check_backed_up_database(file: Path, schema: str) -> None:
     try:
         with closing(sqlite3.connect(uri, uri=True)) as connection:
             tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master")}
-            if tables >= _OUR_TABLES:
+            if tables >= OUR_TABLES:
                 query = "SELECT version_num FROM alembic_version"
                 versions = [version for (version,) in connection.execute(query)]
     except sqlite3.DatabaseError as error:
         raise BackupError(
             f"{file} is not an SQLite database, or is damaged ({error}): take another backup"
         ) from error
-    if not tables >= _OUR_TABLES:
+    if not tables >= OUR_TABLES:
         contents = "tables of another program" if tables else "nothing"
         raise BackupError(f"{file} holds {contents}: name a backup that `tracker backup` made")
     if versions != [schema]:

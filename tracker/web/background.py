@@ -105,5 +105,5 @@ class Readiness:
             _LOG.warning("not ready", error=type(error).__name__)
             return _NO_ANSWER
         if version != newest_version():
-            return "the database has another schema: see `tracker migrate`"
+            return "the database has another schema: see `tracker upgrade`"
         return ""

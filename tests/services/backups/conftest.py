@@ -1,6 +1,5 @@
 """Databases to back up, on both engines and on SQLite alone."""
 
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -8,13 +7,6 @@ import pytest
 
 from tests.support.backups import Kept, empty_beside
 from tests.support.cast import fill
-from tests.support.postgres import client_programs
-
-
-@pytest.fixture
-def programs(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Have the client programs of the tests' own server found first."""
-    monkeypatch.setenv("PATH", f"{client_programs()}{os.pathsep}{os.environ['PATH']}")
 
 
 def keeping(url: str, folder: Path) -> Iterator[Kept]:

@@ -1,0 +1,104 @@
+"""Who works with a database: many programs at once, or one that upgrades it alone.
+
+On SQLite programs hold a shared lock on a file beside the database, which says nothing by itself
+and may be deleted while nothing runs. On PostgreSQL the server knows who is connected.
+"""
+
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, nullcontext, suppress
+from pathlib import Path
+
+from sqlalchemy import URL, Connection, func, select, text
+from sqlalchemy.engine import make_url
+
+from tracker.db.engine import is_sqlite_url, open_engine
+from tracker.errors import UserError
+
+# Connections of ours by the name that `open_engine` gives them, to this database, but this one.
+_OTHERS = text(
+    "SELECT DISTINCT coalesce(host(client_addr), 'this machine') FROM pg_stat_activity "
+    "WHERE datname = current_database() AND pid <> pg_backend_pid() "
+    "AND application_name = current_setting('application_name')"
+)
+
+
+_NOT_A_FILE = (None, "", ":memory:")
+_UPGRADING = "it is being upgraded. Try again when that is done"
+_STOP_THEM = (
+    "another program has it open. Stop `tracker serve`, timers, and other commands (`systemctl "
+    "stop tracker.service tracker-run-due.timer`), then try again"
+)
+
+
+class InUse(UserError):  # noqa: N818 - reads as the sentence it prints
+    """Others work with the database, or one of them alone: the message says what to do."""
+
+    heading = "The database is in use:"
+
+
+@contextmanager
+def using(url: str) -> Iterator[None]:
+    """Work with the database beside others. Raises InUse while it is upgraded.
+
+    On PostgreSQL this does nothing: a program that starts meanwhile finds the older schema.
+    """
+    address = make_url(url)
+    with ExitStack() as stack:
+        if is_sqlite_url(address) and address.database not in _NOT_A_FILE:
+            # Without permission to create the lock there is none to write the database either.
+            with suppress(OSError):
+                Path(str(address.database)).parent.mkdir(parents=True, exist_ok=True)
+                stack.enter_context(_locked(address, fcntl.LOCK_SH, _UPGRADING))
+        yield
+
+
+@contextmanager
+def using_alone(url: str) -> Iterator[None]:
+    """Work with the database while no other program of ours does. Raises InUse otherwise."""
+    address = make_url(url)
+    if is_sqlite_url(address):
+        is_file = address.database not in _NOT_A_FILE and Path(str(address.database)).is_file()
+        with _locked(address, fcntl.LOCK_EX, _STOP_THEM) if is_file else nullcontext():
+            yield
+        return
+    engine = open_engine(url)
+    try:
+        with engine.begin() as connection:
+            _refuse_others(connection)
+            yield
+    finally:
+        engine.dispose()
+
+
+@contextmanager
+def _locked(address: URL, mode: int, message: str) -> Iterator[None]:
+    file = Path(str(address.database))
+    lock = os.open(f"{file}-users", os.O_RDONLY | os.O_CREAT, 0o600)
+    try:
+        if os.geteuid() == 0:
+            # A command that root runs, after which the database's owner needs the file.
+            with suppress(OSError):
+                owner = file.stat()
+                os.fchown(lock, owner.st_uid, owner.st_gid)
+        try:
+            fcntl.flock(lock, mode | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise InUse(f"{file}: {message}") from error
+        yield
+    finally:
+        os.close(lock)
+
+
+def _refuse_others(connection: Connection) -> None:
+    # Held until the end of the transaction, so that two upgrades can't begin at once.
+    number = func.hashtextextended("tracker alone", 0)
+    if not connection.execute(select(func.pg_try_advisory_xact_lock(number))).scalar_one():
+        raise InUse(_UPGRADING)
+    others = connection.execute(_OTHERS).scalars().all()
+    if others:
+        raise InUse(
+            f"other programs are connected, from {', '.join(sorted(others))}. Stop `tracker "
+            "serve`, timers, and other commands on every machine, then try again"
+        )
