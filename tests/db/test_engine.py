@@ -216,7 +216,7 @@ def test_an_older_schema_is_refused_with_what_to_do(database_url: str) -> None:
     with writing(engine) as session:
         session.connection().execute(text("UPDATE alembic_version SET version_num = '0000'"))
     engine.dispose()
-    with pytest.raises(SchemaError, match=r"has schema 0000.*make a backup.*tracker migrate"):
+    with pytest.raises(SchemaError, match=r"has schema 0000.*tracker upgrade"):
         ensure_schema(database_url)
 
 

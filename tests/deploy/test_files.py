@@ -96,7 +96,7 @@ def test_the_image_runs_as_its_own_user() -> None:
     assert re.findall(r"^USER (\d+)", text, re.MULTILINE) == ["10001"]
     assert set(re.findall(r"^FROM (\S+)", text, re.MULTILINE)) == {"python:3.11-slim-bookworm"}
     assert "--require-hashes" in text
-    assert "/healthz" in text
+    assert '"healthcheck", "--pages"' in text
 
 
 def test_deploy_files_contain_no_tabs() -> None:

@@ -29,6 +29,7 @@ from tracker.mail.outbox import ListedMessage
 from tracker.mail.smtp_connection import parse_server
 from tracker.notifications.attention_text import AttentionRow, attention_rows
 from tracker.notifications.context import dry_run_context, open_context
+from tracker.services.maintenance import find_maintenance
 from tracker.services.notices import list_decisions
 from tracker.settings import load_settings
 
@@ -43,12 +44,16 @@ def run(as_of: datetime | None, *, dry_run: bool) -> None:
     runs: list[JobRun] = []
     with open_app() as app:
         context = open_context(app.settings, app.rulebooks, app.engine)
+        with reading(app.engine) as session:
+            is_paused = find_maintenance(session) is not None
         chosen = dry_run_context(context, app.engine) if dry_run else nullcontext(context)
         with chosen as used:
             for job_run in run_due(used, as_of or clock.now(), clock.now):
                 runs.append(job_run)
                 console.print(_format_run(job_run), markup=False)
-    if not runs:
+    if not runs and is_paused:
+        console.print("Maintenance mode is on: everything waits until `tracker maintenance off`.")
+    elif not runs:
         console.print("Nothing is due.")
     elif dry_run:
         console.print("This was a dry run. Nothing was written, and nothing will be sent.")
@@ -76,6 +81,10 @@ def run_deliver() -> None:
     with open_app() as app:
         server = parse_server(app.settings.smtp_url.get_secret_value())
         context = open_context(app.settings, app.rulebooks, app.engine)
+        with reading(app.engine) as session:
+            if find_maintenance(session) is not None:
+                sys.stdout.write("Maintenance mode is on: mail waits.\n")
+                return
         report = asyncio.run(
             deliver_once(
                 app.engine,

@@ -20,6 +20,8 @@ remove_app = create_group("Remove wrong rows, and undo that.")
 sessions_app = create_group("End signed-in sessions.")
 team_app = create_group("Who works for an association.")
 first_day_app = create_group("Since when an association keeps its records in this system.")
+maintenance_app = create_group("Pause pages, jobs, and mail while you work on the installation.")
+app.add_typer(maintenance_app, name="maintenance")
 app.add_typer(rules_app, name="rules")
 app.add_typer(person_app, name="person")
 app.add_typer(provider_app, name="provider")
@@ -267,6 +269,41 @@ def upgrade(
     if (backups is None) != no_backup:
         raise typer.BadParameter("name a folder for the backup, or give --no-backup")
     upkeep.upgrade(backups)
+
+
+@app.command()
+def healthcheck(
+    json: Json = False,
+    pages: Annotated[
+        bool, typer.Option("--pages", help="Also ask the pages of `tracker serve` here.")
+    ] = False,
+) -> None:
+    """Say whether database, schedule, and mail keep up, for containers. Exit code 1 if not."""
+    from tracker.cli import upkeep
+
+    upkeep.check_health(as_json=json, ask_pages=pages)
+
+
+@maintenance_app.command("on")
+def maintenance_on(
+    until: Annotated[
+        datetime | None,
+        typer.Option(parser=parse_instant, metavar="INSTANT", help="When it will probably end."),
+    ] = None,
+    text: Annotated[str, typer.Option(help="What pages say about it.")] = "",
+) -> None:
+    """Pause pages, the API, jobs, and mail. Again: change the text or the end."""
+    from tracker.cli import upkeep
+
+    upkeep.start_maintenance(until, text)
+
+
+@maintenance_app.command("off")
+def maintenance_off() -> None:
+    """Go on with everything that waited."""
+    from tracker.cli import upkeep
+
+    upkeep.end_maintenance()
 
 
 @token_app.command("make")

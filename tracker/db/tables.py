@@ -65,6 +65,7 @@ from tracker.db.log import (
     ImportedRow,
 )
 from tracker.db.mailings import Mailing, MailingRecipient
+from tracker.db.operations import Maintenance, RestoreDrill
 from tracker.db.payments import Payment, PaymentShare
 from tracker.db.people import (
     AssociationStart,
@@ -126,6 +127,7 @@ __all__ = [
     "MailOff",
     "Mailing",
     "MailingRecipient",
+    "Maintenance",
     "Membership",
     "Notice",
     "Outbox",
@@ -141,6 +143,7 @@ __all__ = [
     "RegistryListing",
     "Removal",
     "Renewal",
+    "RestoreDrill",
     "Review",
     "RulebookDraft",
     "RunFailure",

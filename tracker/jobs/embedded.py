@@ -16,8 +16,17 @@ from tracker.jobs.work_log import log_delivery, log_run
 from tracker.mail.delivery import deliver_once
 from tracker.mail.smtp_connection import Server
 from tracker.notifications.context import JobContext
+from tracker.services.maintenance import find_maintenance
 
 _DELIVER_SECONDS = 2
+
+
+def run_waiting_imports(context: JobContext, now: datetime) -> None:
+    """Continue the imports that wait, unless maintenance mode is on."""
+    with context.transaction() as session:
+        if find_maintenance(session) is not None:
+            return
+    ImportRunner(context, context.rulebooks, context.transaction).run_waiting(now)
 
 
 @asynccontextmanager
@@ -37,8 +46,7 @@ async def running(
             log_run(ran)
 
     async def continue_imports() -> None:
-        runner = ImportRunner(context, context.rulebooks, context.transaction)
-        await asyncio.to_thread(runner.run_waiting, clock())
+        await asyncio.to_thread(run_waiting_imports, context, clock())
 
     seconds = context.settings.schedule.tick_seconds
     async with repeating(

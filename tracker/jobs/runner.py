@@ -25,6 +25,7 @@ from tracker.services import run_ledger
 from tracker.services.context import Actor, ServiceContext
 from tracker.services.evaluation import evaluate_due
 from tracker.services.first_days import adopt_first_days
+from tracker.services.maintenance import find_maintenance
 from tracker.services.removals import forget_old_deletions
 from tracker.services.run_ledger import Failure, JobResult, RunKey
 from tracker.services.security_events import forget_old_events
@@ -43,7 +44,9 @@ class JobRun(NamedTuple):
 
 
 def list_owed(context: JobContext, session: Session, now: datetime) -> list[DueJob]:
-    """What is due at ``now`` and what failed, in the order of the day."""
+    """What is due at ``now`` and what failed, in the order of the day; nothing in maintenance."""
+    if find_maintenance(session) is not None:
+        return []
     context.team.refresh(session)
     last_dates = run_ledger.list_last_run_dates(session)
     failed = {(failure.job, failure.association) for failure in run_ledger.list_failures(session)}
@@ -55,7 +58,8 @@ def run_due(context: JobContext, now: datetime, clock: Callable[[], datetime]) -
     """Run everything that is due at ``now``, and try again what failed; yields each run.
 
     A run that fails is recorded, and the others go on. ``clock`` only measures how long a run
-    takes. Any number of processes may call this at any time: none repeats what another has done.
+    takes. In maintenance everything waits. Any number of processes may call this at any time: none
+    repeats what another has done.
     """
     with context.transaction() as session:
         owed = list_owed(context, session, now)

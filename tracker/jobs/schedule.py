@@ -76,7 +76,7 @@ def find_due(
     schedule: Schedule, job: Job, zone: str, now: datetime, last: date | None
 ) -> Due | None:
     """What is due at ``now`` for a job that last ran for the date ``last``; None if nothing is."""
-    hour, step = _hour_of(schedule, job), _WEEK if job is Job.DIGEST else _DAY
+    hour, step = hour_of(schedule, job), _WEEK if job is Job.DIGEST else _DAY
     weekday = _WEEKDAYS.index(schedule.digest_on)
     latest = local_day(now, zone)
     while instant_of(latest, hour, zone) > now or (step == _WEEK and latest.weekday() != weekday):
@@ -94,14 +94,14 @@ def find_due(
 def find_next(schedule: Schedule, job: Job, zone: str, now: datetime) -> datetime:
     """The next instant after ``now`` at which a job becomes due."""
     weekday = _WEEKDAYS.index(schedule.digest_on)
-    day, hour = local_day(now, zone), _hour_of(schedule, job)
+    day, hour = local_day(now, zone), hour_of(schedule, job)
     while instant_of(day, hour, zone) <= now or (job is Job.DIGEST and day.weekday() != weekday):
         day += _DAY
     return instant_of(day, hour, zone)
 
 
-def _hour_of(schedule: Schedule, job: Job) -> time:
-    """The time of day at which a job becomes due."""
+def hour_of(schedule: Schedule, job: Job) -> time:
+    """The time of day at which a job becomes due, in the association's time zone."""
     if job is Job.EVALUATE:
         return schedule.evaluate_at
     return schedule.digest_at if job is Job.DIGEST else schedule.notices_at

@@ -27,6 +27,7 @@ from tracker.jobs.schedule import Job
 from tracker.mail.delivery import CLAIM
 from tracker.mail.outbox import count_claimable
 from tracker.notifications.context import JobContext
+from tracker.services.maintenance import find_maintenance
 
 MAIL, JOBS = "mail", "jobs"
 RUN_JOB, DELIVER, CONTINUE_IMPORT = "run_job", "deliver", "continue_import"
@@ -63,10 +64,10 @@ class Task(NamedTuple):
 def enqueue_owed(context: JobContext, now: datetime, wanted: Wanted) -> int:
     """Enqueue what is owed at ``now`` and not on the list yet; returns how many tasks.
 
-    One process at a time does this; others leave it to that one.
+    One process at a time does this; others leave it to that one. In maintenance everything waits.
     """
     with context.transaction() as session:
-        if not session.scalar(_TRY_LOCK):
+        if find_maintenance(session) is not None or not session.scalar(_TRY_LOCK):
             return 0
         owed = list_soon(session, now)
         if wanted is Wanted.ALL:

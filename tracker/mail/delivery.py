@@ -11,7 +11,7 @@ from ssl import SSLContext
 from sqlalchemy import Engine
 
 from tracker.clock import stopwatch
-from tracker.db.engine import writing
+from tracker.db.engine import reading, writing
 from tracker.mail import outbox
 from tracker.mail.outbox import Claimed
 from tracker.mail.smtp_connection import (
@@ -23,6 +23,7 @@ from tracker.mail.smtp_connection import (
     put_back,
     settle,
 )
+from tracker.services.maintenance import find_maintenance
 from tracker.settings import Mail
 
 _MOST_PATIENCE = 0.02  # seconds
@@ -132,6 +133,7 @@ async def deliver_once(
 ) -> DeliveryReport:
     """Send until nothing in the outbox is due, or ``stop`` is set; database work is in threads.
 
+    In maintenance everything waits: what is claimed already leaves, and nothing more.
     ``recheck`` looks at each message once more before it leaves. ``claims`` are the batches of
     `CLAIM` messages that it takes at most (None: all that is due).
 
@@ -254,6 +256,9 @@ class _Delivery:
 
     def _claim(self) -> bool:
         """Claim the next messages and check them once more; whether there were any."""
+        with reading(self.engine) as session:
+            if find_maintenance(session) is not None:
+                return False
         if self.claims_left == 0:
             return False
         if self.claims_left is not None:

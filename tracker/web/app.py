@@ -13,6 +13,7 @@ from tracker import clock
 from tracker.db.engine import reading
 from tracker.db.reader import Reader
 from tracker.db.writer import Writer
+from tracker.jobs.health import Health, read_health
 from tracker.jobs.health_metrics import HealthMetrics, read_health_metrics
 from tracker.mail.compose import load_composer
 from tracker.rulebooks import Rulebooks
@@ -21,12 +22,13 @@ from tracker.services.evaluation import deferred_evaluation
 from tracker.services.team import TeamCache
 from tracker.settings import Settings, templates_folder
 from tracker.web.api.app import PREFIX, build_api
-from tracker.web.background import BackgroundWork, Readiness, SingleFlight
+from tracker.web.background import BackgroundWork, MaintenanceSwitch, Readiness, SingleFlight
 from tracker.web.comparisons import Comparisons
 from tracker.web.confirmation import ConfirmationNeeded, show_confirmation
 from tracker.web.dependencies import DemoLogin, Site
 from tracker.web.errors import add_error_pages, refuse
 from tracker.web.identity import IdentityProvider
+from tracker.web.maintenance import MaintenanceGuard
 from tracker.web.middleware import Compression, FormGuard, RequestContext, SecurityHeaders
 from tracker.web.pages import (
     applicant,
@@ -195,6 +197,10 @@ def build_app(  # noqa: PLR0913 - the parts of the site, put together once
         with reading(engine) as session:
             return read_health_metrics(session)
 
+    def read_site_health() -> Health:
+        with reading(engine) as session:
+            return read_health(session, settings, rulebooks, now())
+
     app = FastAPI(
         title="Endorsement renewals",
         openapi_url=None,
@@ -219,6 +225,8 @@ def build_app(  # noqa: PLR0913 - the parts of the site, put together once
         pages=_load_pages(folder / "web"),
         background=BackgroundWork(),
         readiness=Readiness(settings.database_url.get_secret_value()),
+        health=SingleFlight("health", read_site_health),
+        maintenance=MaintenanceSwitch(engine),
         vitals=SingleFlight("vitals", read_vitals),
         comparisons=Comparisons(engine),
         public_visits=VisitLimit(settings.web.registry_visits_per_client),
@@ -227,6 +235,8 @@ def build_app(  # noqa: PLR0913 - the parts of the site, put together once
         now=now,
     )
     app.mount(PREFIX, build_api(app.state.site))
+    # Within the guard of forms, which has read the whole form by then.
+    app.add_middleware(MaintenanceGuard)
     app.add_middleware(
         FormGuard,
         base_url=settings.base_url,

@@ -8,14 +8,19 @@ from threading import BoundedSemaphore, Lock
 from typing import Any, Generic, TypeVar
 
 import structlog
+from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
-from tracker.db.engine import SchemaError, schema_version
+from tracker.clock import stopwatch
+from tracker.db.engine import SchemaError, reading, schema_version
+from tracker.db.operations import Maintenance
 from tracker.db.schema_versions import newest_version
+from tracker.services.maintenance import find_maintenance
 
 _LOG = structlog.get_logger()
 _MOST_WAITING = 500
 _TIMEOUT_SECONDS = 3.0
+_SWITCH_SECONDS = 2.0
 _NO_ANSWER = "the database does not answer"
 T = TypeVar("T")
 
@@ -89,6 +94,37 @@ class SingleFlight(Generic[T]):
         # Shielded: a request that gives up does not end the read for the others.
         waiting = asyncio.shield(asyncio.wrap_future(self._running))
         return await asyncio.wait_for(waiting, timeout_seconds)
+
+
+class MaintenanceSwitch:
+    """Whether maintenance mode is on, as every request asks; the database says so.
+
+    It is read again after `_SWITCH_SECONDS`, so that much later every process follows. While the
+    database doesn't answer, what it said last counts.
+    """
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._flight = SingleFlight("maintenance", self._read)
+        self._found: Maintenance | None = None
+        self._read_at: float | None = None
+
+    async def find(self) -> Maintenance | None:
+        """The maintenance that is going on; None if there is none."""
+        if self._read_at is None or stopwatch() - self._read_at >= _SWITCH_SECONDS:
+            try:
+                self._found = await self._flight.result(_TIMEOUT_SECONDS)
+            except (TimeoutError, RuntimeError, SQLAlchemyError) as error:
+                _LOG.warning("maintenance mode unknown", error=type(error).__name__)
+            self._read_at = stopwatch()
+        return self._found
+
+    def _read(self) -> Maintenance | None:
+        with reading(self._engine) as session:
+            found = find_maintenance(session)
+            if found is not None:
+                session.expunge(found)
+            return found
 
 
 class Readiness:

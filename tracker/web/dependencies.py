@@ -16,6 +16,7 @@ from tracker.db.engine import Busy, reading
 from tracker.db.reader import Reader
 from tracker.db.writer import Writer
 from tracker.formatting import DEFAULT_LOCALE, set_locale
+from tracker.jobs.health import Health
 from tracker.jobs.health_metrics import HealthMetrics
 from tracker.mail.compose import Composer
 from tracker.rulebooks import Rulebooks
@@ -32,7 +33,12 @@ from tracker.services.security_events import Client
 from tracker.services.sign_in import client_network
 from tracker.services.team import Area, TeamCache, TeamMember, list_permitted
 from tracker.settings import Settings
-from tracker.web.background import BackgroundWork, Readiness, SingleFlight
+from tracker.web.background import (
+    BackgroundWork,
+    MaintenanceSwitch,
+    Readiness,
+    SingleFlight,
+)
 from tracker.web.comparisons import Comparisons
 from tracker.web.identity import IdentityProvider
 from tracker.web.rendering import Pages
@@ -96,6 +102,8 @@ class Site:
     pages: Pages
     background: BackgroundWork
     readiness: Readiness
+    health: SingleFlight[Health]
+    maintenance: MaintenanceSwitch
     vitals: SingleFlight[HealthMetrics]
     comparisons: Comparisons
     public_visits: VisitLimit

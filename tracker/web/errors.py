@@ -69,7 +69,7 @@ async def _sign_in_first(request: Request, _error: Exception) -> Response:
     to send again after signing in in another tab. We store nothing of it, because we can't know
     whose it is.
     """
-    here = _address(request)
+    here = address_of(request)
     if request.method == "GET":
         return RedirectResponse(f"/sign-in?{urlencode({'next': here})}", 303)
     typed, has_files = await typed_again(request)
@@ -91,11 +91,12 @@ async def _enter_factor_first(request: Request, error: Exception) -> Response:
     if not isinstance(error, SecondFactorNeeded):
         raise error
     page = "/second-factor/set-up" if error.is_setup else "/second-factor"
-    wanted = _address(request) if request.method == "GET" else "/coordinator"
+    wanted = address_of(request) if request.method == "GET" else "/coordinator"
     return RedirectResponse(f"{page}?{urlencode({'next': wanted})}", 303)
 
 
-def _address(request: Request) -> str:
+def address_of(request: Request) -> str:
+    """The path and query of a request, to send it again; "/" if they are not safe."""
     query = f"?{request.url.query}" if request.url.query else ""
     return safe_path(request.url.path + query)
 
@@ -130,7 +131,7 @@ async def _show_busy(request: Request, error: Exception) -> Response:
     page = site_of(request).pages.render(
         "busy.html",
         status=503,
-        action=_address(request),
+        action=address_of(request),
         typed=typed,
         has_files=has_files,
         wait=format_wait(BUSY_SECONDS),

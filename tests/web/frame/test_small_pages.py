@@ -1,17 +1,21 @@
 """The first page, the demo, health, unsubscribing."""
 
 import threading
+from datetime import date, timedelta
 
 import pytest
 from sqlalchemy import Engine
 
-from tests.support.cast import ALICE, CAROL
+from tests.support.cast import ALICE, CAROL, NOW
 from tests.web.client import Visitor, WebClient, text_of
 from tracker.db.engine import open_engine, writing
 from tracker.db.schema_versions import newest_version
 from tracker.services.notification_preferences import Subscription, create_unsubscribe_token
+from tracker.services.run_ledger import RunKey, claim_run
 from tracker.web import background
 from tracker.web.dependencies import DemoLogin
+
+DAY = timedelta(days=1)
 
 
 def token_for(engine: Engine) -> str:
@@ -52,6 +56,14 @@ def test_readyz_checks_the_schema(web: WebClient) -> None:
         session.connection().exec_driver_sql("UPDATE alembic_version SET version_num = 'older'")
     engine.dispose()
     assert web.visit("").get("/readyz").status_code == 503
+
+
+def test_readyz_names_a_late_job(web: WebClient) -> None:
+    with writing(web.cast.engine) as session:
+        claim_run(session, RunKey("evaluate", "NCIMHA", date(2026, 11, 20)), NOW - DAY * 2)
+    answer = web.visit("").get("/readyz")
+    assert answer.status_code == 503
+    assert "NCIMHA: evaluate has not run, due since 2026-11-21 07:00 UTC" in answer.text
 
 
 def test_readyz_does_not_wait_for_a_hung_database(

@@ -32,9 +32,21 @@ async def is_alive() -> PlainTextResponse:
 
 @router.get("/readyz")
 async def is_ready(site: SiteDep) -> PlainTextResponse:
-    """The database answers soon and has this program's schema; else 503."""
+    """The database answers soon and has this program's schema, and jobs and mail keep up; else 503.
+
+    Ready in maintenance: pages then say so, and a proxy must let people see them.
+    """
     problem = await site.readiness.find_problem()
-    return PlainTextResponse(problem or "ready", 503 if problem else 200)
+    if problem:
+        return PlainTextResponse(problem, 503)
+    try:
+        health = await site.health.result(_TIMEOUT_SECONDS)
+    except (TimeoutError, RuntimeError, SQLAlchemyError) as error:
+        _LOG.warning("not ready", error=type(error).__name__)
+        return PlainTextResponse("the database does not answer", 503)
+    if health.problems:
+        return PlainTextResponse(health.summary, 503)
+    return PlainTextResponse(f"ready: {health.summary}" if health.maintenance else "ready")
 
 
 @router.get("/metrics")

@@ -1,0 +1,156 @@
+"""Whether the schedule and the mail keep up: what is late or stuck, for how long, and why.
+
+The ledgers say so, not the process that is asked: one that only answers pages is as healthy as the
+one that runs the jobs. No reason contains personal data.
+"""
+
+from collections.abc import Sequence
+from datetime import date, datetime, timedelta
+from itertools import product
+from operator import attrgetter
+from typing import NamedTuple
+
+from sqlmodel import Session, col, func, or_, select
+
+from tracker.clock import instant_of
+from tracker.db.ledgers import Outbox
+from tracker.db.log import AuditEvent
+from tracker.db.operations import Maintenance
+from tracker.formatting import format_count
+from tracker.jobs.schedule import Job, find_due, find_next, hour_of
+from tracker.rulebooks import Rulebooks
+from tracker.services import run_ledger
+from tracker.services.maintenance import find_maintenance
+from tracker.settings import Schedule, Settings
+
+JOB_LATE, MAIL_STUCK = "job-late", "mail-stuck"
+# So many ticks pass before anything is late: jobs run one after another, and take their time.
+_TICKS = 10
+
+
+class HealthProblem(NamedTuple):
+    """Something that is late or stuck ``since`` an instant; ``text`` is the reason in words.
+
+    ``job`` and ``association`` are those of a late job.
+    """
+
+    kind: str
+    since: datetime
+    text: str
+    job: str | None = None
+    association: str | None = None
+
+
+class Health(NamedTuple):
+    """What is wrong, worst first, and the maintenance during which jobs and mail wait."""
+
+    problems: Sequence[HealthProblem]
+    maintenance: Maintenance | None
+
+    @property
+    def summary(self) -> str:
+        """One line."""
+        if self.problems:
+            return "; ".join(problem.text for problem in self.problems)
+        return "maintenance mode is on, jobs and mail wait" if self.maintenance else "healthy"
+
+
+def read_health(
+    session: Session, settings: Settings, rulebooks: Rulebooks, now: datetime
+) -> Health:
+    """Judge the ledgers as of ``now``.
+
+    In maintenance nothing is late before its expected end, or ever if it has none.
+    """
+    maintenance = find_maintenance(session)
+    if maintenance and (maintenance.ends_at is None or now <= maintenance.ends_at):
+        return Health([], maintenance)
+    allowed = timedelta(seconds=_TICKS * settings.schedule.tick_seconds)
+    late_from = now - allowed
+    if maintenance and maintenance.ends_at and maintenance.ends_at > late_from:
+        return Health([], maintenance)
+    late = _list_late_jobs(session, settings, rulebooks, late_from)
+    return Health([*late, *_list_stuck_mail(session, late_from)], maintenance)
+
+
+def _list_late_jobs(
+    session: Session, settings: Settings, rulebooks: Rulebooks, late_from: datetime
+) -> list[HealthProblem]:
+    """The jobs that were due by ``late_from`` and have not run.
+
+    Jobs run one after another. If one ended after ``late_from``, the others are having their turn.
+    """
+    newest = _find_last_sign(session)
+    if newest is None or newest > late_from:
+        return []
+    last_dates = run_ledger.list_last_run_dates(session)
+    failures = run_ledger.list_failures(session)
+    failed = {(one.job, one.association) for one in failures if not one.subject}
+    problems = []
+    for job, (association, rulebook) in product(Job, rulebooks.associations.items()):
+        schedule, zone = settings.schedule_of(association), rulebook.time_zone
+        last = last_dates.get((job, association))
+        since = _find_due_since(schedule, job, zone, late_from, last or newest)
+        if since and since <= late_from:
+            reason = "failed, and is tried again" if (job, association) in failed else "has not run"
+            text = f"{association}: {job} {reason}, due since {since:%Y-%m-%d %H:%M} UTC"
+            problems.append(HealthProblem(JOB_LATE, since, text, job.value, association))
+    return sorted(problems, key=attrgetter("since"))
+
+
+def _find_due_since(
+    schedule: Schedule, job: Job, zone: str, late_from: datetime, last: date | datetime
+) -> datetime | None:
+    """Since when a job has been due at ``late_from``; None if it was not.
+
+    ``last`` is the date that it last ran for. For a job that is new here it is an instant at which
+    something else ran: the job has been due since its first hour after that.
+    """
+    if isinstance(last, datetime):
+        return find_next(schedule, job, zone, last)
+    due = find_due(schedule, job, zone, late_from, last)
+    if due is None:
+        return None
+    return instant_of((*due.missed, due.local_date)[0], hour_of(schedule, job), zone)
+
+
+def _find_last_sign(session: Session) -> datetime | None:
+    """When a job last ended; if none has, when anything was first recorded here, if it was."""
+    finished = run_ledger.list_last_finished(session)
+    if finished:
+        return max(finished.values())
+    query = select(AuditEvent.at).order_by(col(AuditEvent.id)).limit(1)
+    return session.exec(query).first()
+
+
+def _list_stuck_mail(session: Session, late_from: datetime) -> list[HealthProblem]:
+    """Mail that nobody tries to send, and mail that the server has not taken from anybody."""
+    is_untried = or_(
+        (col(Outbox.state) == "waiting") & (col(Outbox.next_attempt_at) <= late_from),
+        (col(Outbox.state) == "sending") & (col(Outbox.lease_until) <= late_from),
+    )
+    # The server's own trouble takes the attempt back (`mail.outbox.mark_retry`).
+    is_unreachable = (
+        (col(Outbox.state) == "waiting")
+        & (col(Outbox.attempts) == 0)
+        & col(Outbox.last_error).is_not(None)
+        & (col(Outbox.created_at) <= late_from)
+    )
+    kinds = (
+        (is_untried, col(Outbox.next_attempt_at), "nobody has tried to send since"),
+        (is_unreachable, col(Outbox.created_at), "the mail server can't be used; waiting since"),
+    )
+    problems = []
+    for condition, moment, reason in kinds:
+        count, since = session.exec(select(func.count(), func.min(moment)).where(condition)).one()
+        if count and not _left_since(session, late_from):
+            waiting = f"{format_count(count, 'message')} waiting"
+            text = f"mail: {waiting}, {reason} {since:%Y-%m-%d %H:%M} UTC"
+            problems.append(HealthProblem(MAIL_STUCK, since, text))
+    return problems
+
+
+def _left_since(session: Session, since: datetime) -> bool:
+    """Whether any message was sent or settled since: then the others have their turn."""
+    query = select(Outbox.id).where(col(Outbox.finished_at) > since).limit(1)
+    return session.exec(query).first() is not None
