@@ -9,6 +9,7 @@ import typer
 from tracker import clock
 from tracker.checks.contents import (
     check_contents,
+    check_drills,
     check_notices,
     check_rules,
     list_rule_errors,
@@ -78,4 +79,5 @@ def run_checks(send_test_mail: str | None) -> Findings:
             yield from check_contents(session, rulebooks, settings, clock.now())
             yield from check_key(session, settings)
             yield from check_evidence(session, settings)
+            yield from check_drills(session, clock.now())
     yield from asyncio.run(check_mail(settings, send_test_mail, clock.now()))

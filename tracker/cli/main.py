@@ -564,13 +564,23 @@ def restore(
         Path, typer.Argument(help="The backup: a tracker-… folder made by `backup`.")
     ],
     *,
+    drill: Annotated[
+        bool,
+        typer.Option(
+            "--drill", help="Try the newest backup of a folder in a scratch place, and record it."
+        ),
+    ] = False,
     end_sessions: Annotated[
         bool, typer.Option(help="Sign everyone out and void all sign-in codes.")
     ] = True,
 ) -> None:
     """Restore a backup and its files into a missing or empty database."""
     from tracker.cli import admin
+    from tracker.cli import drill as drills
 
+    if drill:
+        drills.run(folder)
+        return
     admin.restore(folder, end_sessions=end_sessions)
 
 

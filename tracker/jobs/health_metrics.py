@@ -8,6 +8,7 @@ from sqlmodel import Session, func, select
 
 from tracker.db.ledgers import Outbox
 from tracker.mail.outbox import count_by_state, get_oldest_waiting
+from tracker.services.restore_drill import DrillRecord, read_drills
 from tracker.services.run_ledger import list_failures, list_last_finished
 
 
@@ -16,7 +17,7 @@ class HealthMetrics(NamedTuple):
 
     ``last_finished`` holds the end of the last good run, and ``failures`` how many parts of the
     job wait to be tried again, both by job and association. ``mails`` counts messages by state;
-    ``retried`` counts the waiting ones that were tried before.
+    ``retried`` counts the waiting ones that were tried before. ``drills`` are restored backups.
     """
 
     last_finished: dict[tuple[str, str], datetime]
@@ -24,6 +25,7 @@ class HealthMetrics(NamedTuple):
     mails: dict[str, int]
     oldest_waiting: datetime | None
     retried: int
+    drills: DrillRecord
 
 
 def read_health_metrics(session: Session) -> HealthMetrics:
@@ -40,4 +42,5 @@ def read_health_metrics(session: Session) -> HealthMetrics:
         count_by_state(session),
         get_oldest_waiting(session),
         session.exec(retried).one(),
+        read_drills(session),
     )

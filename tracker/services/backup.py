@@ -65,6 +65,8 @@ def make_backup(url: str, evidence: Path | None, folder: Path, now: datetime) ->
                 schema=contents.schema,
                 sha256=digest_of_file(unfinished / DATABASE),
                 files=len(contents.files),
+                missing=len(missing),
+                rows=contents.rows,
             )
             write_note(unfinished, note)
             flush_path(unfinished / EVIDENCE)

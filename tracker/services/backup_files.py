@@ -13,13 +13,14 @@ import re
 import shutil
 import sqlite3
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager, nullcontext
 from pathlib import Path
+from types import MappingProxyType
 from typing import IO, NamedTuple
 
 from alembic.runtime.migration import MigrationContext
-from sqlalchemy import URL, Connection, inspect
+from sqlalchemy import URL, Connection, func, inspect, table
 from sqlalchemy.engine import make_url
 from sqlmodel import Session, select
 
@@ -42,20 +43,30 @@ class BackupError(UserError):
 
 
 class Note(NamedTuple):
-    """What ``backup.json`` says; ``begun_at`` is an ISO instant, ``engine`` a kind of database."""
+    """What ``backup.json`` says; ``begun_at`` is an ISO instant, ``engine`` a kind of database.
+
+    ``missing`` of the ``files`` that the database knows were not there. ``rows`` counts those of
+    each table; older backups have no counts.
+    """
 
     begun_at: str
     engine: str
     schema: str
     sha256: str
     files: int
+    missing: int = 0
+    rows: Mapping[str, int] = MappingProxyType({})
 
 
 class Contents(NamedTuple):
-    """What a database holds: its schema version, and the digest of each uploaded file by name."""
+    """What a database holds: its schema version, and the digest of each uploaded file by name.
+
+    ``rows`` counts those of each table.
+    """
 
     schema: str
     files: dict[str, str]
+    rows: dict[str, int]
 
 
 @contextmanager
@@ -161,10 +172,15 @@ def _read_contents(session: Session) -> Contents:
     if schema is None:
         raise BackupError("the database is empty, or another program's")
     files: dict[str, str] = {}
+    tables = inspect(connection).get_table_names()
     # An older schema has no such table.
-    if inspect(connection).has_table("evidence"):
+    if "evidence" in tables:
         files = dict(session.exec(select(Evidence.stored_as, Evidence.sha256)).all())
-    return Contents(schema, files)
+    rows = {}
+    for name in sorted(tables):
+        query = select(func.count()).select_from(table(name))
+        rows[name] = connection.execute(query).scalar_one()
+    return Contents(schema, files, rows)
 
 
 def _copy_sqlite(address: URL, target: Path) -> None:

@@ -12,6 +12,7 @@ from sqlalchemy import insert
 from tests.support.cast import NOW, Cast
 from tests.web.client import WebClient
 from tracker.db.engine import writing
+from tracker.db.operations import RestoreDrill
 from tracker.db.tables import METADATA
 from tracker.services.run_ledger import RunKey, claim_run
 from tracker.settings import Web
@@ -54,6 +55,18 @@ def mail(web: WebClient, number: int, state: str, hours_old: int, attempts: int 
                 created_at=written, next_attempt_at=written, fence=0,
             )
         )  # fmt: skip
+
+
+def test_metrics_show_when_a_backup_was_proven(sqlite_web: WebClient) -> None:
+    site = watched(sqlite_web.cast)
+    made = NOW - timedelta(days=1)
+    with writing(site.cast.engine) as session:
+        drill = RestoreDrill(tried_at=NOW, backed_up_at=made, backup="x", is_proven=True, detail="")
+        session.add(drill)
+    found = figures(ask(site, **RIGHT))
+    assert found["tracker_restore_proven_timestamp_seconds",] == NOW.timestamp()
+    assert found["tracker_restore_proven_backup_timestamp_seconds",] == made.timestamp()
+    assert found["tracker_restore_failed_timestamp_seconds",] == 0
 
 
 def test_metrics_show_job_runs_and_mail(web: WebClient) -> None:

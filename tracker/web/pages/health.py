@@ -15,6 +15,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from tracker.jobs.health_metrics import HealthMetrics
 from tracker.jobs.schedule import Job, find_next
+from tracker.services.restore_drill import DrillRecord
 from tracker.web.dependencies import NowDep, Site, SiteDep
 from tracker.web.page_request import require
 
@@ -104,10 +105,29 @@ def _build_gauges(
         "Waiting messages that were tried before and will be tried again",
         registry=registry,
     ).set(metrics.retried)
+    _add_drills(registry, metrics.drills)
     mails = Gauge("tracker_mails", "Messages by state", ["state"], registry=registry)
     for state in _MAIL_STATES:
         mails.labels(state).set(metrics.mails.get(state, 0))
     return registry
+
+
+def _add_drills(registry: CollectorRegistry, drills: DrillRecord) -> None:
+    """Whether backups can be restored, as far as `tracker restore --drill` has shown."""
+    proven, failed = drills.proven, drills.failed
+    for name, meaning, instant in (
+        ("proven", "When a backup was last restored and found right", proven and proven.tried_at),
+        ("failed", "When a backup could last not be restored", failed and failed.tried_at),
+        (
+            "proven_backup",
+            "When the newest backup was made that was restored and found right",
+            proven and proven.backed_up_at,
+        ),
+    ):
+        gauge = Gauge(
+            f"tracker_restore_{name}_timestamp_seconds", f"{meaning}; 0: never", registry=registry
+        )
+        gauge.set(instant.timestamp() if instant else 0)
 
 
 def _add_next_due(registry: CollectorRegistry, site: Site, now: datetime) -> None:

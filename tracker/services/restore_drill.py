@@ -1,0 +1,201 @@
+"""Restores the newest backup into a scratch place, checks it, and leaves nothing but a record."""
+
+import fcntl
+import os
+import secrets
+import shutil
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
+from datetime import datetime
+from pathlib import Path
+from typing import NamedTuple
+
+from sqlalchemy import URL, Engine, text
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import DBAPIError
+from sqlmodel import Session, col, select
+
+from tracker.db.engine import is_sqlite_url, newest_version, open_engine, reading
+from tracker.db.operations import RestoreDrill
+from tracker.errors import UserError
+from tracker.formatting import format_count
+from tracker.master_key import MasterKey
+from tracker.services.backup_files import (
+    NOTE,
+    OUR_TABLES,
+    BackupError,
+    Note,
+    contents_of,
+    read_note,
+)
+from tracker.services.restore import restore_backup
+
+_SCRATCH = ".drill-"
+_DETAIL_LENGTH, _NAME_LENGTH = 500, 200
+# What keeps a restored database from being used, each in a sentence; empty if nothing does.
+Check = Callable[[Session], Sequence[str]]
+
+
+class DrillRecord(NamedTuple):
+    """The last backup that was proven, and the last that failed; None if there was none."""
+
+    proven: RestoreDrill | None
+    failed: RestoreDrill | None
+
+
+def read_drills(session: Session) -> DrillRecord:
+    """What is on record."""
+    found = [
+        session.exec(
+            select(RestoreDrill)
+            .where(col(RestoreDrill.is_proven) == is_proven)
+            .order_by(col(RestoreDrill.id).desc())
+            .limit(1)
+        ).first()
+        for is_proven in (True, False)
+    ]
+    for drill in found:
+        if drill is not None:
+            session.expunge(drill)
+    return DrillRecord(*found)
+
+
+def find_newest_backup(folder: Path) -> Path:
+    """The newest backup in a folder, or the folder itself if it is one. Raises BackupError."""
+    if (folder / NOTE).is_file():
+        return folder
+    # Their names begin with the instant at which they were begun.
+    backups = [path for path in folder.glob("tracker-*") if path.is_dir()]
+    if not backups:
+        raise BackupError(f"{folder} holds no backup: name the folder that `tracker backup` fills")
+    return max(backups, key=lambda path: path.name)
+
+
+def try_backup(
+    backup: Path, url: str, master_key: MasterKey, now: datetime, check: Check
+) -> RestoreDrill:
+    """Restore ``backup`` beside it, or into another database of the server at ``url``; check it.
+
+    The result is not stored yet. What goes wrong is its ``detail``. Only a drill that can't be held
+    at all, because another is running or the server allows no database, raises BackupError.
+    """
+    drill = RestoreDrill(
+        tried_at=now, backup=backup.name[:_NAME_LENGTH], is_proven=False, detail=""
+    )
+    with ExitStack() as stack:
+        scratch = stack.enter_context(_scratch_folder(backup.parent))
+        target = f"sqlite:///{scratch / 'database' / 'tracker.db'}"
+        if not is_sqlite_url(url):
+            target = stack.enter_context(_scratch_database(make_url(url)))
+        try:
+            note = read_note(backup)
+            drill.backed_up_at = datetime.fromisoformat(note.begun_at)
+            wrong = _restore(backup, note, target, scratch / "evidence", master_key, now, check)
+        except (UserError, DBAPIError, ValueError) as error:
+            wrong = [str(getattr(error, "orig", None) or error)]
+    drill.is_proven = not wrong
+    drill.detail = "; ".join(wrong)[:_DETAIL_LENGTH]
+    if not wrong:
+        rows = format_count(sum(note.rows.values()), "row")
+        drill.detail = f"schema {note.schema}, {rows}, {format_count(note.files, 'uploaded file')}"
+    return drill
+
+
+def _restore(
+    backup: Path,
+    note: Note,
+    url: str,
+    evidence: Path,
+    master_key: MasterKey,
+    now: datetime,
+    check: Check,
+) -> list[str]:
+    """Restore and check; what is wrong. Access is not revoked, which would make new keys."""
+    restored = restore_backup(
+        backup, url, evidence, now, revoke_access=False, master_key=master_key
+    )
+    wrong = []
+    if len(restored.missing) > note.missing:
+        lost = format_count(len(restored.missing) - note.missing, "uploaded file")
+        wrong.append(f"{lost} missing or damaged")
+    # A backup of an older version was migrated.
+    compared = note.rows if note.schema == newest_version() else OUR_TABLES & note.rows.keys()
+    found = contents_of(url).rows
+    for name in sorted(compared):
+        if found.get(name) != note.rows[name]:
+            wrong.append(f"{name}: {note.rows[name]} rows backed up, {found.get(name)} restored")
+    engine = open_engine(url, master_key=master_key)
+    try:
+        with reading(engine) as session:
+            wrong += check(session)
+    finally:
+        engine.dispose()
+    return wrong
+
+
+@contextmanager
+def _scratch_folder(folder: Path) -> Iterator[Path]:
+    """Create a folder within, gone in the end; also what killed drills have left."""
+    for left in folder.glob(f"{_SCRATCH}*"):
+        with suppress(OSError), _locked(left):
+            shutil.rmtree(left)
+    scratch = folder / f"{_SCRATCH}{secrets.token_hex(8)}"
+    try:
+        scratch.mkdir(mode=0o700)
+    except OSError as error:
+        raise BackupError(f"{folder} can't be written ({error.strerror})") from error
+    try:
+        with _locked(scratch):
+            yield scratch
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+
+
+@contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    """Lock a folder that a living drill uses. Raises BlockingIOError if another has the lock."""
+    lock = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    finally:
+        os.close(lock)
+
+
+@contextmanager
+def _scratch_database(address: URL) -> Iterator[str]:
+    """Create a database beside the one at ``address``, gone in the end, and give its URL."""
+    prefix = f"{address.database}_drill_"
+    name = f"{prefix}{secrets.token_hex(4)}"
+    engine = open_engine(address.render_as_string(hide_password=False))
+    try:
+        _drop_left(engine, prefix)
+        _run(engine, f"CREATE DATABASE \"{name}\" ENCODING 'UTF8' TEMPLATE template0")
+        try:
+            yield address.set(database=name).render_as_string(hide_password=False)
+        finally:
+            _run(engine, f'DROP DATABASE "{name}" WITH (FORCE)')
+    except DBAPIError as error:
+        raise BackupError(
+            f"no scratch database can be made ({error.orig}): let the user create databases "
+            "(ALTER ROLE … CREATEDB), or hold the drill on a server where it can"
+        ) from error
+    finally:
+        engine.dispose()
+
+
+def _drop_left(engine: Engine, prefix: str) -> None:
+    """Drop what killed drills have left: those databases to which nobody is connected."""
+    query = text(
+        "SELECT datname FROM pg_database d WHERE starts_with(datname, :prefix) AND NOT EXISTS "
+        "(SELECT FROM pg_stat_activity a WHERE a.datname = d.datname)"
+    )
+    with engine.connect() as connection:
+        left = connection.execute(query, {"prefix": prefix}).scalars().all()
+    for name in left:
+        _run(engine, f'DROP DATABASE IF EXISTS "{name}"')
+
+
+def _run(engine: Engine, statement: str) -> None:
+    with engine.connect() as connection:
+        connection.execution_options(isolation_level="AUTOCOMMIT").exec_driver_sql(statement)
