@@ -12,7 +12,7 @@ from tracker.db.tables import METADATA
 from tracker.services.entry_rules import DAILY_LIMIT
 from tracker.services.group_sessions import MEMBER_LIMIT
 from tracker.services.references import DAILY_LIMIT as REFEREE_LIMIT
-from tracker.settings import Settings, SignInLimits, Web
+from tracker.settings import Bounces, Settings, SignInLimits, Web
 
 ROOT = Path(__file__).parents[1]
 TEXT = (ROOT / "docs" / "security.md").read_text("utf-8")
@@ -107,12 +107,12 @@ def test_every_table_has_a_class_and_retention() -> None:
 def test_every_key_and_secret_is_in_the_inventory() -> None:
     secrets = {
         name
-        for model in (Settings, Web)
+        for model in (Settings, Web, Bounces)
         for name, field in model.model_fields.items()
         if "SecretStr" in str(field.annotation)
     }
     described = set(re.findall(r"`([\w -]+)`", section("Keys and secrets")))
-    assert len(secrets) == 4
+    assert len(secrets) == 5
     assert {*PURPOSES, *secrets} - described == set()
 
 

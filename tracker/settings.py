@@ -120,11 +120,45 @@ class MailSender(_Strict):
         return NamedAddress(name, ascii_domain(address))
 
 
+# RFC 5321 allows 64 octets. The delimiter, a message's number, a dot, and its signature need 37.
+_LONGEST_BOUNCE_NAME = 27
+_BOUNCE_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
+
+
+class Bounces(_Strict):
+    """Where mail that comes back goes, and how it is read.
+
+    With an ``address`` each message has an envelope sender of its own: the address, ``delimiter``,
+    and a signed number. Mail to those arrives in ``mailbox``; what was read is in ``done_folder``.
+    """
+
+    address: str | None = None
+    delimiter: Literal["+", "-", "="] = "+"
+    mailbox: SecretStr | None = None
+    done_folder: str = Field(default="Processed", min_length=1, max_length=100)
+    every_minutes: int = Field(default=5, ge=1, le=1_440)
+
+    @field_validator("address")
+    @classmethod
+    def _validate_address(cls, address: str | None) -> str | None:
+        if address is None:
+            return None
+        local, _, domain = address.rpartition("@")
+        if not is_address(address) or not _BOUNCE_NAME.fullmatch(local) or not domain.isascii():
+            raise ValueError(f"{address!r} is no plain address. Write it as bounces@your.domain")
+        if len(local) > _LONGEST_BOUNCE_NAME:
+            most = f"at most {_LONGEST_BOUNCE_NAME} characters before the @"
+            raise ValueError(f"{local!r} is too long: {most}, as a number is added to it")
+        return address
+
+
 class Mail(MailSender):
     """How mail leaves.
 
     ``ehlo_name`` is how we introduce ourselves to the mail server; None for this machine's name.
     """
+
+    bounces: Bounces = Bounces()
 
     ehlo_name: str | None = None
     connections: int = Field(default=4, ge=1, le=50)

@@ -81,6 +81,7 @@ def test_the_outbox_as_json_has_every_column_but_the_body(
         "message_id": "<alice@example.org>",
         "last_error": None,
         "bounced": None,
+        "held": False,
     }
     assert bob["recipient"] == BOB
 

@@ -3,10 +3,14 @@
 import asyncio
 from datetime import datetime, timedelta
 
+from sqlmodel import Session
+
 from tracker.checks.environment import Fact, Finding, Findings, problem, warning
-from tracker.formatting import format_date, format_time
+from tracker.db.returned_mail import MailboxRead
+from tracker.formatting import format_count, format_date, format_time
 from tracker.mail.compose import Composer
 from tracker.mail.contents import ProbeMail
+from tracker.mail.mailboxes import MailboxError, open_mailbox, parse_mailbox_address
 from tracker.mail.outbox import Claimed
 from tracker.mail.smtp_connection import (
     Connection,
@@ -23,6 +27,8 @@ _MOST_SECONDS = 10.0
 _GOODBYE_SECONDS = 0.05
 # Reserved by RFC 2606 and RFC 6761: no mail can come from there.
 _NO_DOMAINS = {"localhost", "example", "invalid", "test", "local"}
+_MOST_LISTED = 1_000
+_LATE = timedelta(hours=1)
 _HINT = "Correct TRACKER_SMTP_URL: host, port, user and password."
 _STARTTLS_HINT = (
     "STARTTLS is required: smtps:// is for port 465, ?tls=none only for a server on this machine."
@@ -86,6 +92,56 @@ def _check_sender(mail: Mail, setting: str) -> Findings:
         )
     else:
         yield Fact(f"{setting.removeprefix('mail.')}: {mail.sender}")
+
+
+def check_mailbox(session: Session, settings: Settings, now: datetime) -> Findings:
+    """Check that returned mail has an address and a mailbox, and that the mailbox is read."""
+    bounces = settings.mail.bounces
+    if bounces.address is None and bounces.mailbox is None:
+        yield Fact("returned mail: not read. config/README.md, [mail.bounces], sets it up")
+        return
+    if bounces.address is None or bounces.mailbox is None:
+        has_mailbox = bounces.mailbox is not None
+        missing, other = ("address", "mailbox") if has_mailbox else ("mailbox", "address")
+        yield warning(
+            "T707",
+            f"[mail.bounces] has a {other} but no {missing}: returned mail is not recorded",
+            f"Set mail.bounces.{missing}, as deploy/README.md describes.",
+        )
+    if bounces.mailbox is not None:
+        yield from _check_mailbox_itself(bounces.mailbox.get_secret_value(), bounces.done_folder)
+        yield from _check_last_read(session.get(MailboxRead, 1), bounces.every_minutes, now)
+
+
+def _check_mailbox_itself(url: str, done_folder: str) -> Findings:
+    try:
+        address = parse_mailbox_address(url)
+        with open_mailbox(address, done_folder, read_only=True) as mailbox:
+            unread, unclear = len(mailbox.list_unread(_MOST_LISTED)), mailbox.count_flagged()
+    except MailboxError as error:
+        hint = "Correct TRACKER_MAIL__BOUNCES__MAILBOX, or let this user read and write the folder."
+        yield problem("T708", f"the mailbox for returned mail can't be read: {error}", hint)
+        return
+    yield Fact(f"returned mail: {address} can be read, {format_count(unread, 'new message')}")
+    if unclear:
+        count = format_count(unclear, "returned message was", "returned messages were")
+        yield warning(
+            "T710",
+            f"{count} not understood",
+            "Look at them: they are flagged. Then delete them, or move them elsewhere.",
+        )
+
+
+def _check_last_read(last: MailboxRead | None, every_minutes: int, now: datetime) -> Findings:
+    hint = "Keep `tracker serve` running, or run `tracker bounces read` from cron or a timer."
+    if last is None or last.read_at is None:
+        yield warning("T709", "the mailbox for returned mail was never read", hint)
+    elif now - last.read_at > max(_LATE, 3 * timedelta(minutes=every_minutes)):
+        reason = f": {last.error}" if last.error else ""
+        at = f"{last.read_at:%Y-%m-%d %H:%M} UTC"
+        yield warning("T709", f"the mailbox for returned mail was last read at {at}{reason}", hint)
+    else:
+        yield Fact(f"returned mail: last read at {last.read_at:%Y-%m-%d %H:%M} UTC")
 
 
 async def _send_test(

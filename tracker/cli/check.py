@@ -26,7 +26,7 @@ from tracker.checks.environment import (
     check_variables,
     problem,
 )
-from tracker.checks.mail import check_mail
+from tracker.checks.mail import check_mail, check_mailbox
 from tracker.cli.context import open_database
 from tracker.db.engine import reading
 from tracker.errors import UserError
@@ -80,4 +80,5 @@ def run_checks(send_test_mail: str | None) -> Findings:
             yield from check_key(session, settings)
             yield from check_evidence(session, settings)
             yield from check_drills(session, clock.now())
+            yield from check_mailbox(session, settings, clock.now())
     yield from asyncio.run(check_mail(settings, send_test_mail, clock.now()))

@@ -19,6 +19,7 @@ person_app = create_group("Change the address of a person, or merge two records.
 remove_app = create_group("Remove wrong rows, and undo that.")
 sessions_app = create_group("End signed-in sessions.")
 team_app = create_group("Who works for an association.")
+bounces_app = create_group("Read mail that came back, and try addresses again.")
 first_day_app = create_group("Since when an association keeps its records in this system.")
 maintenance_app = create_group("Pause pages, jobs, and mail while you work on the installation.")
 app.add_typer(maintenance_app, name="maintenance")
@@ -30,6 +31,7 @@ app.add_typer(token_app, name="token")
 app.add_typer(sessions_app, name="sessions")
 app.add_typer(team_app, name="team")
 app.add_typer(first_day_app, name="first-day")
+app.add_typer(bounces_app, name="bounces")
 
 
 def parse_instant(text: str) -> datetime:
@@ -478,6 +480,39 @@ def first_day_list(json: Json = False) -> None:
     from tracker.cli import first_days
 
     first_days.print_days(as_json=json)
+
+
+@bounces_app.command("read")
+def bounces_read(
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Show what would be recorded; move nothing.")
+    ] = False,
+    json: Json = False,
+) -> None:
+    """Read the mailbox for returned mail once, and record what came back."""
+    from tracker.cli import bounces
+
+    bounces.read(dry_run=dry_run, as_json=json)
+
+
+@bounces_app.command("retry")
+def bounces_retry(
+    email: Annotated[
+        str | None, typer.Argument(metavar="[EMAIL]", help="The address that works again.")
+    ] = None,
+    since: Annotated[
+        datetime | None,
+        typer.Option(
+            parser=parse_instant, metavar="INSTANT", help="All addresses marked since then."
+        ),
+    ] = None,
+) -> None:
+    """Write again to addresses that were marked as dead; what was held for them leaves."""
+    from tracker.cli import bounces
+
+    if (email is None) == (since is None):
+        raise typer.BadParameter("name an address, or --since an instant")
+    bounces.retry(email, since)
 
 
 @team_app.command("list")

@@ -169,7 +169,8 @@ class Outbox(SQLModel, table=True):
     """A rendered message on its way: waiting, sending (leased), sent, failed for good, or dropped.
 
     A message is dropped if it is no longer true when it could leave. ``bounced`` says of a failed
-    one whether its address was refused; otherwise the failure is the mail server's or ours.
+    one whether its address refused it, at once or by a report later; otherwise the failure is the
+    mail server's or ours.
 
     ``dedupe_key`` is unique: ``day:<person>:<local day>`` makes one mail a person a day,
     ``digest:<association>:<address>:<day>`` one digest a coordinator and week. ``fence`` grows

@@ -21,8 +21,9 @@ class Person(SQLModel, table=True):
 
     ``time_zone`` (an IANA name) is their own choice; without one the association's holds. The
     second address is their own once they confirmed or removed one on the pages
-    (``second_email_confirmed_at``), else the association's word. ``email_refused_at``: mail to the
-    first address came back then, and none has got through since. ``takes_supervisees_since`` (None:
+    (``second_email_confirmed_at``), else the association's word. ``email_refused_at``: the first
+    address has not worked since then; ``email_refused_reason`` is what the mail server said.
+    ``dead_second_email`` is a second address that did not work. ``takes_supervisees_since`` (None:
     they take none) and ``provider_line``, for the public, are an RSC provider's own word.
     """
 
@@ -40,6 +41,8 @@ class Person(SQLModel, table=True):
     highest_degree: str = Field(default="none", max_length=10)
     provides_rsc: bool = False
     email_refused_at: datetime | None = Field(default=None, sa_type=Instant)
+    email_refused_reason: str | None = Field(default=None, max_length=500)
+    dead_second_email: str | None = Field(default=None, max_length=254)
     time_zone: str | None = Field(default=None, max_length=60)
     takes_supervisees_since: datetime | None = Field(default=None, sa_type=Instant)
     provider_line: str | None = Field(default=None, max_length=200)

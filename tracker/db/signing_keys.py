@@ -24,7 +24,12 @@ from tracker.master_key import MasterKey, MasterKeyError
 SIGN_IN, DEVICE = "sign-in", "device"
 REFERENCE, CALENDAR, UNSUBSCRIBE = "reference", "calendar", "unsubscribe"
 _MAIL, _FORMER, _FACTOR, _BADGE = "mail", "former keys", "second factor", "badge"
-PURPOSES = (SIGN_IN, DEVICE, REFERENCE, CALENDAR, UNSUBSCRIBE, _MAIL, _FORMER, _FACTOR, _BADGE)
+# Of envelope senders. Not renewed with links: reports about mail that left still come in.
+BOUNCE = "bounce"
+PURPOSES = (
+    *(SIGN_IN, DEVICE, REFERENCE, CALENDAR, UNSUBSCRIBE),
+    *(_MAIL, _FORMER, _FACTOR, _BADGE, BOUNCE),
+)
 # What earlier versions kept in the database, and links that people still have were signed with.
 _FORMER_NAMES = (REFERENCE, CALENDAR, UNSUBSCRIBE)
 _ENCRYPTED = b"\x00aes-gcm-1\x00"

@@ -81,6 +81,7 @@ from tracker.db.people import (
 )
 from tracker.db.providers import DeclinedProvider, OutsideEndorsement
 from tracker.db.registry import RegistryListing
+from tracker.db.returned_mail import MailboxRead, ReturnedMail
 from tracker.db.snoozes import Snooze
 from tracker.db.submissions import Submission
 
@@ -125,6 +126,7 @@ __all__ = [
     "KeyGeneration",
     "Leave",
     "MailOff",
+    "MailboxRead",
     "Mailing",
     "MailingRecipient",
     "Maintenance",
@@ -144,6 +146,7 @@ __all__ = [
     "Removal",
     "Renewal",
     "RestoreDrill",
+    "ReturnedMail",
     "Review",
     "RulebookDraft",
     "RunFailure",

@@ -29,7 +29,7 @@ from tracker.jobs.repeating import Repeated, repeating
 from tracker.jobs.runner import run_one
 from tracker.jobs.schedule import Job
 from tracker.jobs.work_list import Wanted, enqueue_owed
-from tracker.jobs.work_log import log_delivery, log_run, logged_failure
+from tracker.jobs.work_log import log_delivery, log_returned_mail, log_run, logged_failure
 from tracker.mail.delivery import deliver_once
 from tracker.mail.smtp_connection import Server
 from tracker.notifications.context import JobContext
@@ -96,9 +96,14 @@ async def run_worker(worker: WorkerContext, stop: asyncio.Event) -> None:
         await asyncio.to_thread(worker.set_clock)
         await enqueue(Wanted.ALL)
 
+    async def read_returned() -> None:
+        await asyncio.to_thread(log_returned_mail, worker.jobs, worker.clock())
+
     async with repeating(
         Repeated("jobs", min(settings.schedule.tick_seconds, lease / 2), look_for_all),
         Repeated("mail", _SOON_SECONDS, partial(enqueue, Wanted.SOON)),
+        # Any number of processes may read one mailbox.
+        Repeated("returned mail", settings.mail.bounces.every_minutes * 60, read_returned),
     ):
         while not stop.is_set():
             try:

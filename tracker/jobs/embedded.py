@@ -12,7 +12,7 @@ from tracker.importer.plans import ImportRunner
 from tracker.jobs.recheck import recheck
 from tracker.jobs.repeating import Repeated, repeating
 from tracker.jobs.runner import run_due
-from tracker.jobs.work_log import log_delivery, log_run
+from tracker.jobs.work_log import log_delivery, log_returned_mail, log_run
 from tracker.mail.delivery import deliver_once
 from tracker.mail.smtp_connection import Server
 from tracker.notifications.context import JobContext
@@ -48,11 +48,16 @@ async def running(
     async def continue_imports() -> None:
         await asyncio.to_thread(run_waiting_imports, context, clock())
 
+    async def read_returned() -> None:
+        await asyncio.to_thread(log_returned_mail, context, clock())
+
     seconds = context.settings.schedule.tick_seconds
+    minutes = context.settings.mail.bounces.every_minutes
     async with repeating(
         Repeated("jobs", seconds, tick),
         # What a process that ended has left behind; what pages begin they do themselves.
         Repeated("imports", seconds, continue_imports),
+        Repeated("returned mail", minutes * 60, read_returned),
         Repeated("delivery", _DELIVER_SECONDS, deliver),
     ):
         yield

@@ -2,12 +2,16 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime
 
 import structlog
 
 from tracker.db.engine import Busy, is_busy
+from tracker.jobs.returned_mail import describe_totals, read_returned_mail
 from tracker.jobs.runner import JobRun
 from tracker.mail.delivery import DeliveryReport
+from tracker.mail.mailboxes import MailboxError
+from tracker.notifications.context import JobContext
 
 _log = structlog.get_logger(__name__)
 
@@ -43,3 +47,15 @@ def log_delivery(report: DeliveryReport) -> None:
     if report.problems:
         # What servers say in words may name people; `tracker check` prints it.
         _log.warning("the mail server has trouble: see `tracker check`", times=len(report.problems))
+
+
+def log_returned_mail(context: JobContext, now: datetime) -> None:
+    """Read the mailbox for returned mail, if one is set, and log what was read."""
+    try:
+        result = read_returned_mail(context, now)
+    except MailboxError:
+        # What servers say in words may name people; `tracker check` prints it.
+        _log.warning("the mailbox for returned mail can't be read: see `tracker check`")
+        return
+    if result and result.messages:
+        _log.info("returned mail was read", **dict(describe_totals(result)))

@@ -353,6 +353,24 @@ class ProbeMail:
     sent_at: str
 
 
+@dataclass(frozen=True, slots=True)
+class ForwardedMail:
+    """An email that came back from a person's first address, for the second one.
+
+    ``original`` is its subject, ``paragraphs`` its text, each as its lines.
+    """
+
+    kind: ClassVar[str] = "forwarded"
+    subject: str
+    greeting_name: str
+    headline: str
+    intro: str
+    original: str
+    paragraphs: tuple[tuple[str, ...], ...]
+    action: Action
+    why: str
+
+
 AnyMail = (
     NoticesMail
     | AddressMail
@@ -363,6 +381,7 @@ AnyMail = (
     | EntryQuestionMail
     | SessionMail
     | MailingMail
+    | ForwardedMail
     | SignInMail
     | WelcomeMail
     | ProbeMail

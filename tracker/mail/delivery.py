@@ -14,6 +14,7 @@ from tracker.clock import stopwatch
 from tracker.db.engine import reading, writing
 from tracker.mail import outbox
 from tracker.mail.outbox import Claimed
+from tracker.mail.return_paths import ReturnPaths, open_return_paths
 from tracker.mail.smtp_connection import (
     Connection,
     Fate,
@@ -171,6 +172,7 @@ class _Delivery:
         self._troubles: list[ServerFaultError] = []
         self._connected = False
         self._held_back = 0
+        self._return_paths: ReturnPaths | None = None
         # What is written later, instead of a dropped message, needs no check.
         self._checked_until = self.now() if self.recheck else None
 
@@ -201,6 +203,7 @@ class _Delivery:
 
     async def _send(self) -> None:
         connection = Connection(self.server, self.context, self.mail)
+        connection.return_path = self._find_return_path
         try:
             await self._send_over(connection)
         except ServerFaultError as trouble:
@@ -254,6 +257,11 @@ class _Delivery:
                 self._held.pop(message.id, None)
         return None
 
+    def _find_return_path(self, message: Claimed) -> str | None:
+        """The envelope sender of a message; None for the address in its From."""
+        paths = self._return_paths
+        return paths.create(message.id, message.message_id) if paths else None
+
     def _claim(self) -> bool:
         """Claim the next messages and check them once more; whether there were any."""
         with reading(self.engine) as session:
@@ -264,6 +272,8 @@ class _Delivery:
         if self.claims_left is not None:
             self.claims_left -= 1
         claimed = outbox.claim(self.engine, self.now(), CLAIM, self._lease)
+        if claimed and self._return_paths is None:
+            self._return_paths = open_return_paths(self.engine, self.mail.bounces)
         checked = claimed
         if self.recheck and self._checked_until:
             until = self._checked_until

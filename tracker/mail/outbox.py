@@ -23,9 +23,11 @@ from sqlalchemy import (
     Update,
     and_,
     bindparam,
+    case,
     cast,
     false,
     func,
+    literal_column,
     or_,
     select,
     tuple_,
@@ -38,13 +40,8 @@ from tracker.db.ledgers import SECOND_COPY
 from tracker.db.signing_keys import body_cipher
 from tracker.db.statements import dialect_insert
 from tracker.db.tables import METADATA
-from tracker.mail.bounces import (
-    clear_marks,
-    copies_for_second,
-    copy_of_refused,
-    mark_refused,
-    replace_to,
-)
+from tracker.mail.bounces import copy_of_refused, judge_refusal, replace_to
+from tracker.services.dead_addresses import clear_accepted, find_rerouted, is_held
 from tracker.services.message_subjects import About
 
 _ERROR_LENGTH = 500
@@ -123,7 +120,10 @@ class Occasion(NamedTuple):
 
 
 class ListedMessage(NamedTuple):
-    """What `tracker outbox` shows of a message."""
+    """What `tracker outbox` shows of a message.
+
+    ``held``: it waits, because its person has no address that works.
+    """
 
     id: int
     kind: str
@@ -138,6 +138,7 @@ class ListedMessage(NamedTuple):
     message_id: str
     last_error: str | None
     bounced: bool | None
+    held: bool
 
 
 def _marking(*changed: str, **values: Any) -> Update:  # noqa: ANN401 - values of columns
@@ -170,13 +171,15 @@ _CLAIMED_COLUMNS = [_OUTBOX.c[name] for name in Claimed._fields]
 # By now the mail server may have it.
 _LEFT = ("sending", "sent")
 _ABOUT_COLUMNS = ("about_kind", "about_id", "about_state")
-_LISTED_COLUMNS = [_OUTBOX.c[name] for name in ListedMessage._fields]
+_IS_HELD = and_(_OUTBOX.c.state == "waiting", is_held())
+_LISTED_COLUMNS = [
+    _IS_HELD.label("held") if name == "held" else _OUTBOX.c[name] for name in ListedMessage._fields
+]
 
 
 def enqueue(session: Session, messages: Sequence[Message], now: datetime) -> set[str]:
     """Store the messages whose occasion is new; returns their dedupe keys.
 
-    What is new goes to the person's second address, too, while the first one is refused.
     Runs in the caller's transaction, so that a decision and its message stand or fall together.
     """
     statement = _insert_new(session)
@@ -194,9 +197,6 @@ def enqueue(session: Session, messages: Sequence[Message], now: datetime) -> set
         stored = _encrypt(session, rows)
         keys = session.connection().execute(statement.returning(_OUTBOX.c.dedupe_key), stored)
         inserted.update(keys.scalars())
-        new = [row for row in rows if row["dedupe_key"] in inserted]
-        if copies := copies_for_second(session, new):
-            session.connection().execute(statement, _encrypt(session, copies))
     return inserted
 
 
@@ -313,13 +313,14 @@ def requeue_about(
 def claim(engine: Engine, now: datetime, limit: int, lease: timedelta) -> list[Claimed]:
     """Take up to ``limit`` messages to send: those that are due, and those of dead senders.
 
-    Due: waiting, with ``next_attempt_at`` <= ``now``. Dead: the lease ended before ``now``.
+    Due: waiting, with ``next_attempt_at`` <= ``now``, and not held because its person has no
+    address that works. Dead: the lease ended before ``now``.
     Each is the caller's own until ``now + lease``: no other claim returns it. The fence grows,
     so that an earlier holder who comes back to life can no longer write an outcome. Messages whose
     code has expired are dropped. Raises MasterKeyError, and takes none, if they can't be decrypted.
     """
     dead = (_OUTBOX.c.state == "sending", _OUTBOX.c.lease_until < now)
-    due = (_OUTBOX.c.state == "waiting", _OUTBOX.c.next_attempt_at <= now)
+    due = (_OUTBOX.c.state == "waiting", _OUTBOX.c.next_attempt_at <= now, ~is_held())
     taken: list[Claimed] = []
     with writing(engine) as session:
         _drop_expired(session, now)
@@ -346,7 +347,7 @@ def claim(engine: Engine, now: datetime, limit: int, lease: timedelta) -> list[C
                 .returning(*_CLAIMED_COLUMNS)
             )
             taken += [Claimed(*row) for row in session.connection().execute(statement)]
-        return _decrypt(session, taken, now)
+        return _decrypt(session, _reroute(session, taken), now)
 
 
 def count_claimable(session: Session, now: datetime) -> int:
@@ -365,6 +366,15 @@ def _drop_expired(session: Session, now: datetime) -> None:
         .where(unsent, dead, _OUTBOX.c.expires_at <= now)
         .values(state="dropped", finished_at=now, lease_until=None, last_error=_EXPIRED, body=b"")
     )
+
+
+def _reroute(session: Session, taken: Sequence[Claimed]) -> list[Claimed]:
+    """Send what is for a first address that does not work to the second one instead."""
+    rerouted = find_rerouted(session, [message.id for message in taken])
+    for number, working in rerouted.items():
+        statement = update(_OUTBOX).where(_OUTBOX.c.id == number).values(recipient=working)
+        session.connection().execute(statement)
+    return [m._replace(recipient=rerouted.get(m.id, m.recipient)) for m in taken]
 
 
 def _decrypt(session: Session, taken: Sequence[Claimed], now: datetime) -> list[Claimed]:
@@ -409,9 +419,9 @@ def renew(
 def mark_sent(session: Session, messages: Sequence[Claimed], now: datetime) -> int:
     """Record that the server took the messages; returns how many were still the caller's.
 
-    An address that takes mail is no longer marked as refused.
+    An address that the server refused before is no longer marked as one that does not work.
     """
-    clear_marks(session, [(message.person_id, message.recipient) for message in messages])
+    clear_accepted(session, [(message.person_id, message.recipient) for message in messages])
     return _write(session, _MARK_SENT, messages, {"new_finished_at": now})
 
 
@@ -437,8 +447,8 @@ def mark_failed(
 ) -> bool:
     """Record that a message will never be sent, and why; returns whether it was the caller's.
 
-    With ``recipient_refused`` the person's first address is marked as refused too, and the
-    message follows to the second.
+    With ``recipient_refused`` that is the address's fault: it may not work, and the message follows
+    to the second one.
     """
     outcome = {
         "new_finished_at": now,
@@ -447,11 +457,17 @@ def mark_failed(
     }
     ours = _write(session, _MARK_FAILED, [message], outcome) == 1
     if ours and recipient_refused and message.person_id is not None:
-        mark_refused(session, message.person_id, message.recipient, now)
+        reason = _storable(error)
+        judge_refusal(session, (message.person_id, message.recipient), reason, now)
         copy = copy_of_refused(session, message.id, message.body, now)
         if copy is not None:
-            session.connection().execute(_insert_new(session), _encrypt(session, [copy]))
+            store_copy(session, copy)
     return ours
+
+
+def store_copy(session: Session, copy: dict[str, Any]) -> None:
+    """Let a copy for a second address wait, unless there is one of its original already."""
+    session.connection().execute(_insert_new(session), _encrypt(session, [copy]))
 
 
 def mark_dropped(session: Session, message: Claimed, now: datetime, reason: str) -> bool:
@@ -514,15 +530,23 @@ def list_messages(session: Session) -> Iterator[ListedMessage]:
 
 
 def count_by_state(session: Session) -> dict[str, int]:
-    """How many messages are in each state that occurs."""
-    statement = select(_OUTBOX.c.state, func.count()).group_by(_OUTBOX.c.state)
+    """How many messages are in each state that occurs.
+
+    Those that wait for an address that works are ``held``, and not ``waiting``.
+    """
+    state = case((_IS_HELD, "held"), else_=_OUTBOX.c.state).label("counted_as")
+    statement = select(state, func.count()).group_by(literal_column("counted_as"))
     rows = session.connection().execute(statement)
     return {state: number for state, number in rows}  # noqa: C416 - mypy takes rows for no pairs
 
 
 def get_oldest_waiting(session: Session) -> datetime | None:
-    """When the oldest message that is neither sent nor failed was written; None without one."""
+    """When the oldest message that is neither sent nor failed was written; None without one.
+
+    Without those that are held: no mail server keeps them from leaving.
+    """
     states = ("waiting", "sending")
-    statement = select(func.min(_OUTBOX.c.created_at)).where(_OUTBOX.c.state.in_(states))
+    unsent = _OUTBOX.c.state.in_(states) & ~_IS_HELD
+    statement = select(func.min(_OUTBOX.c.created_at)).where(unsent)
     oldest: datetime | None = session.scalar(statement)
     return oldest

@@ -238,9 +238,11 @@ _ABOUT_OUR_NAME = re.compile(r"(?<![\w@.<+-])(?:helo|ehlo)(?![\w@.+-])", re.IGNO
 class Connection:
     """Speaks to ``server`` under the name, and with the patience, of ``mail``.
 
-    A message leaves as from the address in its From; ``mail`` has that of messages without one.
-    Opened by ``open``, which may be called again after a fault.
+    A message leaves as from ``return_path`` of it or else from the address in its From; ``mail``
+    has that of messages without one. Opened by ``open``, which may be called again after a fault.
     """
+
+    return_path: Callable[[Claimed], str | None] | None = None
 
     def __init__(self, server: Server, context: ssl.SSLContext | None, mail: Mail) -> None:
         self._server = server
@@ -322,8 +324,9 @@ class Connection:
         options = [] if recipient.isascii() else [b"SMTPUTF8"]
         if not message.body.isascii() and self._client.supports_extension("8bitmime"):
             options.append(b"BODY=8BITMIME")
-        # The address in From, so that the domains agree: servers check them against each other.
-        sender = find_sender(message.body) or self._sender
+        # Else the address in From, so that the domains agree, which servers check.
+        own = self.return_path(message) if self.return_path else None
+        sender = own or find_sender(message.body) or self._sender
         mail = await self._client.execute_command(b"MAIL", f"FROM:<{sender}>".encode(), *options)
         if mail.code != SMTPStatus.completed:
             raise SMTPSenderRefused(*mail, sender)

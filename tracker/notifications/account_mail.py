@@ -19,6 +19,7 @@ from tracker.notifications.context import (
 )
 from tracker.services.browser_sessions import SessionProof, start_confirmation
 from tracker.services.context import Actor, ServiceContext
+from tracker.services.dead_addresses import list_addresses
 from tracker.services.profile import is_email_taken
 from tracker.services.sign_in import (
     NOBODY,
@@ -197,8 +198,7 @@ def send_confirmation_code(
     if viewer.person_id is not None:
         person = session.get_one(Person, viewer.person_id)
         name, email = person.name, person.email
-        if person.email_refused_at is not None and person.second_email:
-            email = person.second_email
+        email = list_addresses(session, [person.id])[person.id].working or person.email
     code = start_confirmation(session, viewer.person_id, email, proof, now)
     mail = AddressMail(
         subject=f"{format_code(code)} confirms that it's you",

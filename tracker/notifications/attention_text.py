@@ -21,6 +21,7 @@ from tracker.formatting import (
     hours_word,
     use_locale,
 )
+from tracker.mail.refusals import find_cause
 from tracker.rulebooks import Rulebooks
 from tracker.rules.absence_rules import ABSENCE_NOUNS
 from tracker.rules.application.wording import labels, review_results
@@ -31,6 +32,7 @@ from tracker.services.attention import (
     Attention,
     AttentionKind,
     BouncedAddress,
+    ReportedSpam,
     list_attention,
 )
 from tracker.services.audits import AuditedRenewal
@@ -63,6 +65,8 @@ KIND_LABELS = {
     AttentionKind.APPLICANT: "Applicants",
     AttentionKind.RECORDS_CHANGED: "Changed records",
     AttentionKind.UNCONFIRMED: "Providers to confirm",
+    AttentionKind.BOUNCED: "Addresses to fix",
+    AttentionKind.COMPLAINT: "Marked as spam",
     AttentionKind.MEMBERSHIP: "Memberships",
     AttentionKind.BEHIND: "Behind",
 }
@@ -102,10 +106,13 @@ def describe_attention(attention: Attention, association: str, today: date) -> A
                 todo = "decide on removal"
                 path = f"/coordinator/person/{attention.person_id}/remove-lapsed/"
                 path += str(attention.endorsement_id)
-        case BouncedAddress(email):
-            reason, todo = f"email to {email} bounced; no second address", "fix address"
-            path = f"/coordinator/person/{attention.person_id}/change/email"
-            consequence = "No email reaches them, and they can't sign in."
+        case BouncedAddress() as bounced:
+            reason, consequence = _describe_bounced(bounced)
+            todo, path = "fix address", f"/coordinator/person/{attention.person_id}/change/email"
+        case ReportedSpam(email):
+            reason = f"marked our email to {email} as spam"
+            consequence = "They get no optional reminders anymore, only those that are required."
+            todo, path = "contact them", f"/coordinator/person/{attention.person_id}"
         case NamedProvider() as provider:
             reason, consequence = _describe_provider(provider)
             query = urlencode({"association": association, "name": provider.name})
@@ -122,6 +129,17 @@ def describe_attention(attention: Attention, association: str, today: date) -> A
         case _ as sent:
             return _describe_sent(attention.name, sent, association)
     return AttentionText(attention.name, reason, consequence, todo, path)
+
+
+def _describe_bounced(bounced: BouncedAddress) -> tuple[str, str]:
+    """Why an address needs to be corrected, and what happens until then."""
+    why = f" because {find_cause(bounced.reason).value}" if bounced.reason else ""
+    reason = f"email to {bounced.email} bounced{why}"
+    if bounced.working:
+        consequence = "If the second address stops working, too, no email reaches them."
+        return f"{reason}; it goes to {bounced.working} now", consequence
+    rest = "the second address does not work either" if bounced.has_second else "no second address"
+    return f"{reason}; {rest}", "No email reaches them, and they can't sign in."
 
 
 def _describe_sent(name: str, sent: Sent, association: str) -> AttentionText:

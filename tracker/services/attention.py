@@ -16,6 +16,7 @@ from sqlalchemy import ColumnElement
 from sqlmodel import Session, and_, col, or_, select
 
 from tracker.clock import local_day
+from tracker.db.applications import UNDECIDED, Application
 from tracker.db.ledgers import SettledCycle, StandingRow
 from tracker.db.people import Endorsement, Person
 from tracker.db.snoozes import Snooze
@@ -30,11 +31,11 @@ from tracker.services.dashboard import (
     NamedProvider,
     RenewalLine,
     is_listed,
-    is_unreachable,
     list_lines,
     list_named_providers,
     needs_attention,
 )
+from tracker.services.dead_addresses import list_addresses, list_complaints
 from tracker.services.entry_questions import OpenQuestion, list_answered_questions
 from tracker.services.lapse_removals import LapsedEndorsement, list_lapsed
 from tracker.services.run_health import JobTrouble, UnsentMail, find_unsent, list_job_troubles
@@ -68,6 +69,8 @@ class AttentionKind(StrEnum):
     APPLICANT = "applicant"
     RECORDS_CHANGED = "records changed"
     UNCONFIRMED = "unconfirmed provider"
+    BOUNCED = "bounced address"
+    COMPLAINT = "complaint"
     MEMBERSHIP = "membership"
     BEHIND = "behind"
 
@@ -84,7 +87,20 @@ _LEVELS = (
 
 
 class BouncedAddress(NamedTuple):
-    """A person's only address, which the mail server refused."""
+    """A person's first address, which does not work; ``reason`` is what a mail server said.
+
+    ``working`` is the second address, to which mail goes now; None if no mail reaches them.
+    ``has_second``: there is another one, whether it works or not.
+    """
+
+    email: str
+    reason: str
+    working: str | None
+    has_second: bool
+
+
+class ReportedSpam(NamedTuple):
+    """An address whose owner marked our mail as spam, and gets no optional mail since then."""
 
     email: str
 
@@ -92,6 +108,7 @@ class BouncedAddress(NamedTuple):
 About = (
     RenewalLine
     | BouncedAddress
+    | ReportedSpam
     | SubmittedRequest
     | OpenQuestion
     | SubmittedRenewal
@@ -255,30 +272,77 @@ def _describe_renewal(scope: _Scope, kind: AttentionKind, line: RenewalLine) -> 
     )
 
 
-def _find_bounced_addresses(scope: _Scope) -> Iterator[Attention]:
-    """Endorsees whom no email reaches, each once, however many endorsements they hold."""
-    query = (
-        select(Person, Endorsement)
+def _list_own_people(
+    scope: _Scope, condition: ColumnElement[bool]
+) -> dict[int, tuple[Person, str, int | None]]:
+    """Endorsees and applicants of whom a condition is true, with category and endorsement.
+
+    Each stands here once, however many endorsements they hold.
+    """
+    listed = (
+        select(Person, Endorsement.category, Endorsement.id)
         .join(Endorsement, col(Endorsement.person_id) == Person.id)
         .join(StandingRow, col(StandingRow.endorsement_id) == Endorsement.id)
-        .where(is_listed(scope.association, scope.today), is_unreachable())
+        .where(is_listed(scope.association, scope.today), condition)
         .order_by(col(Endorsement.id))
     )
-    found: dict[int, Attention] = {}
-    for person, endorsement in scope.session.exec(query):
+    found: dict[int, tuple[Person, str, int | None]] = {}
+    for person, category, endorsement_id in scope.session.exec(listed):
+        found.setdefault(person.id, (person, category, endorsement_id))
+    applying = (
+        select(Person, Application.category)
+        .join(Application, col(Application.person_id) == Person.id)
+        .where(
+            Application.association == scope.association,
+            col(Application.state).in_(UNDECIDED),
+            condition,
+        )
+        .order_by(col(Application.id))
+    )
+    for person, category in scope.session.exec(applying):
+        found.setdefault(person.id, (person, category, None))
+    return found
+
+
+def _find_bounced_addresses(scope: _Scope) -> Iterator[Attention]:
+    """First addresses that do not work; graver if no email reaches the person."""
+    people = _list_own_people(scope, col(Person.email_refused_at).is_not(None))
+    addresses = list_addresses(scope.session, people)
+    for person, category, endorsement_id in people.values():
+        own = addresses[person.id]
         refused_at = person.email_refused_at
-        attention = Attention(
-            AttentionKind.UNREACHABLE,
+        about = BouncedAddress(
+            person.email, person.email_refused_reason or "", own.working, bool(own.second)
+        )
+        yield Attention(
+            AttentionKind.BOUNCED if own.working else AttentionKind.UNREACHABLE,
             f"address-{person.id}",
             person.name,
-            BouncedAddress(person.email),
-            category=endorsement.category,
+            about,
+            category=category,
             person_id=person.id,
-            endorsement_id=endorsement.id,
+            endorsement_id=endorsement_id,
             since=local_day(refused_at, scope.zone) if refused_at else None,
+            gravity=0 if own.working else 1,
         )
-        found.setdefault(person.id, attention)
-    yield from found.values()
+
+
+def _find_complaints(scope: _Scope) -> Iterator[Attention]:
+    """People who lately marked mail as spam at an address that they still have."""
+    complaints = list_complaints(scope.session, scope.now)
+    people = _list_own_people(scope, col(Person.id).in_(complaints))
+    for person, category, endorsement_id in people.values():
+        complaint = complaints[person.id]
+        yield Attention(
+            AttentionKind.COMPLAINT,
+            f"complaint-{complaint.id}",
+            person.name,
+            ReportedSpam(complaint.email),
+            category=category,
+            person_id=person.id,
+            endorsement_id=endorsement_id,
+            since=local_day(complaint.read_at, scope.zone),
+        )
 
 
 def _find_unsent_mail(scope: _Scope) -> Iterator[Attention]:
@@ -408,6 +472,7 @@ _FINDERS: tuple[Callable[[_Scope], Iterator[Attention]], ...] = (
     _find_failed_jobs,
     _find_renewals_in_need,
     _find_bounced_addresses,
+    _find_complaints,
     _find_unsent_mail,
     _find_requests,
     _find_answers,

@@ -22,10 +22,10 @@ from tracker.rules.rule_changes import fixed_cycle_on
 from tracker.services.dashboard import (
     STATES,
     is_listed,
-    is_unreachable,
     list_named_providers,
     state_on,
 )
+from tracker.services.dead_addresses import is_unreachable
 from tracker.services.run_ledger import list_failures
 from tracker.services.time_requests import count_requests
 

@@ -256,12 +256,6 @@ def is_listed(association: str, today: date) -> ColumnElement[bool]:
     return and_(StandingRow.association == association, or_(is_current, is_unsettled))
 
 
-def is_unreachable() -> ColumnElement[bool]:
-    """That mail to a person comes back, and there is no other address."""
-    has_second = func.coalesce(Person.second_email, "") != ""
-    return and_(col(Person.email_refused_at).is_not(None), ~has_second)
-
-
 def _read_lines(session: Session, query: Any) -> list[RenewalLine]:  # noqa: ANN401 - of `_select_lines`
     return [
         RenewalLine(ListedStanding(*standing), category, name, email, state, person_id)

@@ -27,6 +27,7 @@ from tracker.db.statements import in_chunks, insert_rows
 from tracker.db.tables import METADATA
 from tracker.refusal_text import format_refusal
 from tracker.services.context import NotFound, Refusal, Refused, ServiceContext, lock_person
+from tracker.services.dead_addresses import MARKS
 from tracker.services.desk_access import check_association
 from tracker.services.email_changes import return_access
 from tracker.services.evaluation import evaluate_people
@@ -39,7 +40,7 @@ from tracker.services.unmerging import reverse_removal_or_merge
 
 MAY_UNDO_FOR = timedelta(days=30)
 REVERSED, CHANGED, REFUSED = "reversed", "changed", "refused"
-_HIDDEN = {**DERIVED_COLUMNS, "person": {"email_refused_at"}}
+_HIDDEN = {**DERIVED_COLUMNS, "person": {*MARKS}}
 # What is worked out or sent because of a row, and goes with it.
 _GOES_ALONG = {
     "notice",

@@ -57,7 +57,7 @@ def move_email(session: Session, person: Person, new: str, *, who: str, now: dat
         facts = {"email": new, "name": holder.name}
         raise Refused(Refusal("email", "email-of-other-person", facts))
     before = person.model_dump(include=_AUDITED)
-    person.email, person.email_refused_at = new, None
+    person.email, person.email_refused_at, person.email_refused_reason = new, None, None
     if (person.second_email or "").lower() == new:
         person.second_email, person.second_email_confirmed_at = None, None
     session.add(person)

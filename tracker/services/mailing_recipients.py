@@ -22,6 +22,7 @@ from tracker.db.people import Endorsement, MailOff, Person, Vetting
 from tracker.db.statements import in_chunks
 from tracker.rules.standing import Outcome, Status
 from tracker.services.dashboard import is_listed, state_on
+from tracker.services.dead_addresses import has_working_second
 from tracker.services.evaluation import StoredResult, parse_results
 from tracker.services.mailing_rules import Recipient, RecipientRenewal, Training
 from tracker.services.notices import day_key
@@ -163,14 +164,14 @@ def list_recipients(
     recipients = []
     query = select_columns(*_PERSON_COLUMNS).where(_is_one_of(Person.id, known, association))
     people = session.connection().execute(query).all()
-    for person_id, name, email, second_email, refused_at in people:
+    for person_id, name, email, second_email, refused_at, has_second in people:
         if person_id in known:
             recipients.append(
                 Recipient(
                     person_id=person_id,
                     name=name,
                     email=email,
-                    second_email=second_email or "",
+                    second_email=(second_email or "") if has_second else "",
                     is_refused=refused_at is not None,
                     belongs=person_id in belongs,
                     was_mailed_today=person_id in mailed,
@@ -267,6 +268,7 @@ _PERSON_COLUMNS = (
     col(Person.email),
     col(Person.second_email),
     col(Person.email_refused_at),
+    has_working_second(),
 )
 _RENEWAL_COLUMNS = (
     col(StandingRow.endorsement_id),

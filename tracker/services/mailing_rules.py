@@ -99,7 +99,8 @@ class Recipient:
     """A person as a mailing sees them.
 
     ``belongs``: they hold an endorsement of the association, apply for one, or are vetted there.
-    ``is_refused``: mail to their first address bounces. ``renewals`` are the listed ones of the
+    ``is_refused``: mail to their first address bounces. ``second_email`` is empty if it does, too.
+    ``renewals`` are the listed ones of the
     association, the most urgent first. ``lacks_documents``: some training has no document;
     ``trainings`` are those, once the mail is written.
     """

@@ -17,6 +17,7 @@ from tracker.db.tables import METADATA
 from tracker.rules.notice_config import NoticeConfig
 from tracker.rules.notices import Decision, Key, Kind
 from tracker.rules.standing import ApplicationStanding
+from tracker.services import dead_addresses
 from tracker.services.rsc_providers import Horizon, people_with_cutoffs
 
 _DAY = timedelta(days=1)
@@ -192,12 +193,9 @@ def _list_notices(session: Session, column: str, ids: Sequence[int]) -> Iterator
 
 
 def list_addresses(session: Session, people: Sequence[int]) -> dict[int, str]:
-    """Each person's first address.
-
-    If mail to it comes back, the outbox writes to the second address as well.
-    """
-    query = select(Person.id, Person.email).where(col(Person.id).in_(people))
-    return dict(session.exec(query).all())
+    """Each person's first address, or the second one while the first does not work."""
+    found = dead_addresses.list_addresses(session, people)
+    return {number: each.working or each.first for number, each in found.items()}
 
 
 def record_decisions(

@@ -137,7 +137,8 @@ def retry_first_email(context: ServiceContext) -> datetime | None:
     person = _lock_actor(context)
     refused_at = person.email_refused_at
     if refused_at is not None:
-        context.update_row(person, {"email_refused_at"}, email_refused_at=None)
+        values = {"email_refused_at": None, "email_refused_reason": None}
+        context.update_row(person, {"email_refused_at"}, **values)
     return refused_at
 
 

@@ -15,8 +15,9 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError
 from sqlmodel import Session, col, select
 
-from tracker.db.engine import is_sqlite_url, newest_version, open_engine, reading
+from tracker.db.engine import is_sqlite_url, open_engine, reading
 from tracker.db.operations import RestoreDrill
+from tracker.db.schema_versions import newest_version
 from tracker.errors import UserError
 from tracker.formatting import format_count
 from tracker.master_key import MasterKey

@@ -5,11 +5,12 @@ from datetime import date, datetime, timedelta
 from typing import NamedTuple
 
 from sqlalchemy.orm import aliased
-from sqlmodel import Session, col, exists, func, select
+from sqlmodel import Session, and_, col, exists, func, select
 
 from tracker.clock import local_day
 from tracker.db.ledgers import Outbox, RunFailure, RunRow
 from tracker.db.people import Person
+from tracker.services.dead_addresses import is_held
 from tracker.services.run_ledger import get_last_run_date, list_failures
 
 # The names of the jobs in the run ledger.
@@ -138,7 +139,7 @@ def find_unsent(session: Session, association: str, zone: str, now: datetime) ->
 
 
 def _read_mail_state(session: Session, association: str, now: datetime) -> MailState:
-    is_waiting = col(Outbox.state).in_(["waiting", "sending"])
+    is_waiting = and_(col(Outbox.state).in_(["waiting", "sending"]), ~is_held())
     waiting, oldest = session.exec(
         select(func.count(), func.min(Outbox.created_at)).where(
             Outbox.association == association, is_waiting

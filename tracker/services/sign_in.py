@@ -21,6 +21,7 @@ from tracker.db.corrections import FormerEmail
 from tracker.db.engine import lock_names
 from tracker.db.people import Person
 from tracker.db.signing_keys import SIGN_IN, find_signing_key, get_signing_key
+from tracker.services.dead_addresses import clear_address
 
 # With so few wrong codes an hour in all, a guesser with any number of machines has less than one
 # chance in a million an hour of signing in as anybody.
@@ -167,6 +168,8 @@ def redeem_code(
         sign_in.wrong_codes += 1
         return CodeProblem.WRONG
     sign_in.used_at = now
+    # The code has arrived.
+    clear_address(session, sign_in.email)
     return sign_in.email
 
 

@@ -253,7 +253,7 @@ def expected_keys(endorsees: Sequence[Endorsee]) -> set[str]:
             continue
         if is_late or is_behind:
             keys.add(f"renewal-{number}-{year}-01-01")
-        if endorsee.is_refused and not endorsee.has_second:
+        if endorsee.is_refused:
             keys.add(f"address-{number}")
         providers.update(" ".join(name.casefold().split()) for name in endorsee.providers)
     for name in providers:

@@ -43,7 +43,7 @@ _EVALUATED = ("standing", "submission", "settled_cycle")
 # Says when, not what; or that an email was written.
 _NOT_COMPARED = {
     "standing": {"judged_on"},
-    "person": {"email_refused_at"},
+    "person": {"email_refused_at", "email_refused_reason"},
     "submission": {"announced_at"},
     "audit_case": {"reminded_at"},
     "settled_cycle": {"differs_since"},

@@ -13,6 +13,7 @@ from prometheus_client import CollectorRegistry, Gauge, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 from sqlalchemy.exc import SQLAlchemyError
 
+from tracker.db.returned_mail import OUTCOMES
 from tracker.jobs.health_metrics import HealthMetrics
 from tracker.jobs.schedule import Job, find_next
 from tracker.services.restore_drill import DrillRecord
@@ -22,7 +23,7 @@ from tracker.web.page_request import require
 router = APIRouter()
 _LOG = structlog.get_logger()
 _TIMEOUT_SECONDS = 3.0
-_MAIL_STATES = ("waiting", "sending", "sent", "failed", "dropped")
+_MAIL_STATES = ("waiting", "held", "sending", "sent", "failed", "dropped")
 
 
 @router.get("/healthz")
@@ -109,6 +110,7 @@ def _build_gauges(
     mails = Gauge("tracker_mails", "Messages by state", ["state"], registry=registry)
     for state in _MAIL_STATES:
         mails.labels(state).set(metrics.mails.get(state, 0))
+    _add_returned_mail(registry, metrics)
     return registry
 
 
@@ -128,6 +130,37 @@ def _add_drills(registry: CollectorRegistry, drills: DrillRecord) -> None:
             f"tracker_restore_{name}_timestamp_seconds", f"{meaning}; 0: never", registry=registry
         )
         gauge.set(instant.timestamp() if instant else 0)
+
+
+def _add_returned_mail(registry: CollectorRegistry, metrics: HealthMetrics) -> None:
+    """What came back, and whether the mailbox for it is read."""
+    returned = Gauge(
+        "tracker_returned_mails",
+        "What was read in the mailbox for returned mail, by outcome",
+        ["outcome"],
+        registry=registry,
+    )
+    for outcome in OUTCOMES:
+        returned.labels(outcome).set(metrics.returned.get(outcome, 0))
+    read_at = metrics.mailbox_read_at
+    for name, description, value in (
+        (
+            "tracker_returned_mail_last_read_timestamp_seconds",
+            "When the mailbox for returned mail was last read; 0 if it never was",
+            read_at.timestamp() if read_at else 0,
+        ),
+        (
+            "tracker_returned_mail_up",
+            "1 if the last attempt to read the mailbox succeeded",
+            metrics.mailbox_works,
+        ),
+        (
+            "tracker_returned_mail_unclear",
+            "Messages in the mailbox that were not understood, for a person to look at",
+            metrics.mailbox_unclear,
+        ),
+    ):
+        Gauge(name, description, registry=registry).set(value)
 
 
 def _add_next_due(registry: CollectorRegistry, site: Site, now: datetime) -> None:

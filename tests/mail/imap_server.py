@@ -1,0 +1,110 @@
+"""A real IMAP server in a thread: pymap, with one user and TLS, on a free port of 127.0.0.1."""
+
+import asyncio
+import ssl
+import threading
+from argparse import ArgumentParser
+from contextlib import AsyncExitStack
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+from urllib.parse import quote
+
+from imapclient import IMAPClient
+from proxyprotocol.reader import ProxyProtocolReader
+from pymap.backend.dict import DictBackend
+from pymap.imap import IMAPServer, IMAPService
+
+CERTIFICATES = Path(__file__).parent / "certificates"
+USER, PASSWORD = "bounces", "p@ss/word"
+
+
+class ImapServer:
+    """``with ImapServer() as server``: ``server.url`` opens its INBOX over TLS."""
+
+    def __init__(self) -> None:
+        self.port = 0
+        self._loop = asyncio.new_event_loop()
+        self._ready = threading.Event()
+        self._thread = threading.Thread(target=self._run, daemon=True)
+
+    @property
+    def url(self) -> str:
+        ca = CERTIFICATES / "localhost.pem"
+        password = quote(PASSWORD, safe="")
+        return f"imaps://{USER}:{password}@localhost:{self.port}?ca={ca}"
+
+    def connect(self) -> IMAPClient:
+        """A client of a person, who has logged in."""
+        context = ssl.create_default_context(cafile=CERTIFICATES / "localhost.pem")
+        client = IMAPClient("localhost", self.port, ssl_context=context)
+        client.login(USER, PASSWORD)
+        return client
+
+    def deliver(self, *messages: bytes) -> None:
+        """Put messages into the INBOX, as a mail server does."""
+        client = self.connect()
+        for message in messages:
+            client.append("INBOX", message)
+        client.logout()
+
+    def list(self, folder: str, *criteria: str) -> list[bytes]:
+        """The messages of a folder; empty if there is no such folder."""
+        client = self.connect()
+        try:
+            if not client.folder_exists(folder):
+                return []
+            client.select_folder(folder, readonly=True)
+            found = client.search(list(criteria) or "ALL")
+            return [client.fetch([uid], ["BODY.PEEK[]"])[uid][b"BODY[]"] for uid in found]
+        finally:
+            client.logout()
+
+    def _run(self) -> None:
+        asyncio.set_event_loop(self._loop)
+        self._loop.run_until_complete(self._listen())
+        self._ready.set()
+        self._loop.run_forever()
+
+    async def _listen(self) -> None:
+        parser = ArgumentParser()
+        IMAPService.add_arguments(parser)
+        DictBackend.add_subparser("dict", parser.add_subparsers())
+        user = ["dict", "--demo-user", USER, "--demo-password", PASSWORD]
+        args = parser.parse_args(["--no-tls", *user])
+        args.debug, args.passlib_cfg = False, None
+        backend, config = await DictBackend.init(args)
+        config.apply_context()
+        self._stack = AsyncExitStack()
+        await backend.start(self._stack)
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(CERTIFICATES / "localhost.pem", CERTIFICATES / "localhost-key.pem")
+        answer = ProxyProtocolReader(config.proxy_protocol).get_callback(
+            IMAPServer(backend.login, config)
+        )
+        self._server = await asyncio.start_server(answer, "127.0.0.1", 0, ssl=context)
+        self.port = self._server.sockets[0].getsockname()[1]
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        self._ready.wait()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        asyncio.run_coroutine_threadsafe(self._close(), self._loop).result()
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()
+
+    async def _close(self) -> None:
+        self._server.close()
+        left = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in left:
+            task.cancel()
+        await asyncio.gather(*left, return_exceptions=True)
+        await self._stack.aclose()
