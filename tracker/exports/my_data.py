@@ -53,6 +53,7 @@ from tracker.db.people import (
 )
 from tracker.db.providers import DeclinedProvider, OutsideEndorsement
 from tracker.db.registry import RegistryListing
+from tracker.db.returned_mail import ReturnedMail
 from tracker.db.snoozes import Snooze
 from tracker.db.submissions import Submission
 from tracker.formatting import format_date
@@ -140,6 +141,7 @@ _OF_PERSON: tuple[Any, ...] = (
     Snooze,
     EntryDecision,
     RegistryListing,
+    ReturnedMail,
 )
 _OF_ENTRY: tuple[Any, ...] = (EntryConfirmation, EntryQuestion, EntryMessage)
 _OF_ENDORSEMENT: tuple[Any, ...] = (

@@ -74,6 +74,11 @@ def find_cause(reason: str) -> Cause:
     return Cause.DELAY if status and status[0] != _PERMANENT else Cause.NO_MAILBOX
 
 
+def describe_refusal(reason: str | None) -> str:
+    """Why an address does not work, as a part of a sentence."""
+    return find_cause(reason).value if reason else Cause.UNKNOWN.value
+
+
 def _find_by_status(status: str) -> Cause:
     level, subject, detail = (int(part) for part in status.split("."))
     if (subject, detail) == (_MAILBOX, 2):

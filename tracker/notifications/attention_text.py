@@ -21,7 +21,7 @@ from tracker.formatting import (
     hours_word,
     use_locale,
 )
-from tracker.mail.refusals import find_cause
+from tracker.mail.refusals import describe_refusal
 from tracker.rulebooks import Rulebooks
 from tracker.rules.absence_rules import ABSENCE_NOUNS
 from tracker.rules.application.wording import labels, review_results
@@ -133,7 +133,7 @@ def describe_attention(attention: Attention, association: str, today: date) -> A
 
 def _describe_bounced(bounced: BouncedAddress) -> tuple[str, str]:
     """Why an address needs to be corrected, and what happens until then."""
-    why = f" because {find_cause(bounced.reason).value}" if bounced.reason else ""
+    why = f" because {describe_refusal(bounced.reason)}" if bounced.reason else ""
     reason = f"email to {bounced.email} bounced{why}"
     if bounced.working:
         consequence = "If the second address stops working, too, no email reaches them."

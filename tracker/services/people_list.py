@@ -58,7 +58,8 @@ class RowKey(NamedTuple):
 class PeopleRow(NamedTuple):
     """One row of the list; days are included.
 
-    ``status`` is one of STATUSES. ``refused_at``: mail to the first address came back then.
+    ``status`` is one of STATUSES. ``refused_at``: the first address has not worked since then, and
+    ``refused_reason`` is what a mail server said.
     ``has_signed_in``: within a year. ``requirements`` is a standing's, for `parse_results`.
     ``providers`` name RSC providers since the cycle's first day, by their keys in `People`.
     ``stage`` is that of a renewal, or of an endorsement that ended; empty without one.
@@ -71,6 +72,7 @@ class PeopleRow(NamedTuple):
     email: str
     second_email: str | None
     refused_at: datetime | None
+    refused_reason: str | None
     has_signed_in: bool
     category: str
     starts_on: date
@@ -164,6 +166,7 @@ def _person_columns(signed_in: ColumnElement[bool]) -> tuple[Any, ...]:
         col(Person.email),
         col(Person.second_email),
         col(Person.email_refused_at),
+        col(Person.email_refused_reason),
         signed_in,
     )
 
@@ -204,7 +207,7 @@ def _list_endorsed(
     )
     ended, held = [], set()
     for values in session.connection().execute(query).all():
-        kind = RowKind.ENDORSEMENT if values[10] is None else RowKind.RENEWAL
+        kind = RowKind.ENDORSEMENT if values[11] is None else RowKind.RENEWAL
         row = PeopleRow(kind, *values)
         if kind is RowKind.ENDORSEMENT:
             status = _status_without_renewal(row, today)

@@ -93,9 +93,26 @@ def test_metrics_show_job_runs_and_mail(web: WebClient) -> None:
     assert found["tracker_mail_oldest_waiting_seconds",] == 2 * 3600
     assert found["tracker_mail_put_off",] == 1
     states = {name[1]: value for name, value in found.items() if name[0] == "tracker_mails"}
-    assert states == {"waiting": 1, "sending": 1, "sent": 1, "failed": 2, "dropped": 0}
+    assert states == {"waiting": 1, "sending": 1, "sent": 1, "failed": 2, "dropped": 0, "held": 0}
     # Another process, which has done nothing of it, says the same.
     assert figures(ask(watched(web.cast), **RIGHT)) == found
+
+
+def test_metrics_show_returned_mail(web: WebClient) -> None:
+    site = watched(web.cast)
+    read_at = "tracker_returned_mail_last_read_timestamp_seconds"
+    assert figures(ask(site, **RIGHT))[read_at,] == 0
+    with writing(web.cast.engine) as session:
+        for number, outcome in enumerate(("hard", "refused", "refused")):
+            row = {"digest": str(number), "outcome": outcome, "reason": "", "read_at": NOW}
+            session.connection().execute(insert(METADATA.tables["returned_mail"]).values(row))
+        last = {"tried_at": NOW, "read_at": NOW, "error": None, "unclear": 2}
+        session.connection().execute(insert(METADATA.tables["mailbox_read"]).values(id=1, **last))
+    found = figures(ask(site, **RIGHT))
+    assert found[read_at,] == NOW.timestamp()
+    assert (found["tracker_returned_mail_up",], found["tracker_returned_mail_unclear",]) == (1, 2)
+    outcomes = {name[1]: n for name, n in found.items() if name[0] == "tracker_returned_mails"}
+    assert (outcomes["hard"], outcomes["refused"], outcomes["soft"]) == (1, 2, 0)
 
 
 def test_metrics_need_the_token(sqlite_web: WebClient) -> None:

@@ -152,7 +152,7 @@ def test_a_bounce_is_shown_with_what_to_do(sqlite_web: WebClient) -> None:
             "Email to alice@example.org could not be delivered on November 22, 2026 at 12:00 PM."
         )
         assert notice in words
-        assert "we also send our email to alice@home.example" in words
+        assert "we send our email to alice@home.example" in words
         assert 'action="/profile/try-again"' in page.text
     assert "Add a second address" in text_of(sqlite_web.visit(BOB).get("/my-year"))
     alice = sqlite_web.visit(ALICE)

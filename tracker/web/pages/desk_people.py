@@ -7,8 +7,11 @@ from urllib.parse import urlencode
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
+from tracker.clock import local_day
 from tracker.db.lists import SavedFilter
 from tracker.exports.workbooks import XLSX, ExportTable, table_csv, table_workbook
+from tracker.formatting import format_date
+from tracker.mail.refusals import describe_refusal
 from tracker.notifications.people_text import format_option, format_row_missing, format_status
 from tracker.notifications.stage_text import format_stage
 from tracker.rules.stages import Stage
@@ -93,7 +96,8 @@ class FacetView(NamedTuple):
 class RowView(NamedTuple):
     """A row as the page shows it; ``tone`` is that of the status.
 
-    ``stage`` is empty if it says no more than the status, or nobody submits renewals.
+    ``stage`` is empty if it says no more than the status, or nobody submits renewals. ``bounced``
+    says since when and why the first address does not work, and is empty if it does.
     """
 
     key: str
@@ -103,6 +107,7 @@ class RowView(NamedTuple):
     tone: str
     missing: str
     stage: str
+    bounced: str
 
 
 class Shown(NamedTuple):
@@ -263,7 +268,7 @@ def render_people(
         shown=shown,
         chosen=shown.chosen,
         rows=[
-            _view_row(row, has_stages=has_stages)
+            _view_row(row, rulebook.time_zone, has_stages=has_stages)
             for row in rows[(number - 1) * PAGE_SIZE : number * PAGE_SIZE]
         ],
         total=len(rows),
@@ -304,7 +309,7 @@ def _has_stages(page: PageRequest, shown: Shown) -> bool:
     return is_submitting or not stages.isdisjoint((Stage.REMOVED, Stage.REINSTATED))
 
 
-def _view_row(row: PeopleRow, *, has_stages: bool) -> RowView:
+def _view_row(row: PeopleRow, zone: str, *, has_stages: bool) -> RowView:
     tone = "plain"
     if row.status in _WARM:
         tone = "warm"
@@ -312,7 +317,11 @@ def _view_row(row: PeopleRow, *, has_stages: bool) -> RowView:
         tone = "good"
     key, status, missing = format_key(row.key), row.status, format_row_missing(row.requirements)
     stage = format_stage(row.stage) if has_stages and row.stage not in ("", status) else ""
-    return RowView(key, row, _path_of(row), format_status(status), tone, missing, stage)
+    bounced = ""
+    if row.refused_at is not None:
+        since = format_date(local_day(row.refused_at, zone))
+        bounced = f"bounced {since}: {describe_refusal(row.refused_reason)}"
+    return RowView(key, row, _path_of(row), format_status(status), tone, missing, stage, bounced)
 
 
 def _view_facets(shown: Shown, categories: Sequence[str], *, has_stages: bool) -> list[FacetView]:

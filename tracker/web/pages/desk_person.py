@@ -3,15 +3,19 @@
 import dataclasses
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 
 from fastapi import APIRouter, Query
 from fastapi.responses import HTMLResponse, Response
 from sqlmodel import Session
 
+from tracker.clock import local_day
 from tracker.db.people import Person
+from tracker.formatting import format_date
+from tracker.mail.refusals import describe_refusal
 from tracker.notifications.account_mail import notify_former_email, notify_second_email_change
 from tracker.services.context import ServiceContext
+from tracker.services.dead_addresses import Addresses, list_addresses, list_complaints
 from tracker.services.desk_changes import ChangePlan
 from tracker.services.person_facts import (
     change_degree,
@@ -205,6 +209,8 @@ def show_person_record(
         own = _read_changeable(session, page, record)
         renewals = read_renewals(session, page, person_id, record.endorsements)
         issued = list_person_certificates(session, page, person_id, record.associations)
+        addresses = list_addresses(session, [person_id])[person_id]
+        complaint = list_complaints(session, page.now).get(person_id)
     shown_at = association if association in record.associations else record.associations[0]
     zone = page.rulebooks.associations[shown_at].time_zone
     names = {
@@ -227,8 +233,28 @@ def show_person_record(
         today=page.day_of(shown_at),
         path=person_path(person_id),
         certificates=issued,
+        bounced=_describe_bounced(record.person, addresses, zone),
+        dead_second=addresses.second if addresses.second in addresses.dead else "",
+        complaint=complaint and format_date(local_day(complaint.read_at, zone)),
         **renewals,
     )
+
+
+class BouncedView(NamedTuple):
+    """Since when a first address does not work, why, what was said, and where mail goes instead."""
+
+    since: str
+    why: str
+    said: str
+    second: str
+
+
+def _describe_bounced(person: Person, addresses: Addresses, zone: str) -> BouncedView | None:
+    if person.email_refused_at is None:
+        return None
+    reason = person.email_refused_reason or ""
+    since = format_date(local_day(person.email_refused_at, zone))
+    return BouncedView(since, describe_refusal(reason), reason, addresses.working or "")
 
 
 def _read_changeable(

@@ -107,6 +107,7 @@ ACTORS = {
     "tracker import": "imported by an operator",
     "confirmation link": "by the link in an email",
     "unsubscribe link": "by the link in an email",
+    "complaint": "because an email was marked as spam",
 }
 NOTICE_NAMES = {
     Kind.RENEWAL: "Renewal reminder",

@@ -15,6 +15,7 @@ from tracker.formatting import (
     format_list,
     hours_word,
 )
+from tracker.mail.refusals import describe_refusal
 from tracker.rulebooks import Rulebooks
 from tracker.rules.notices import Kind
 from tracker.services.security_events import DONE, SIGN_OUT
@@ -179,7 +180,7 @@ class TimelineWording:
         """An email and what became of it, in words."""
         state, tone = OUTCOMES[email.state]
         if email.bounced:
-            state = "Refused: the address does not take it"
+            state = f"Came back: {describe_refusal(email.error)}"
         subject = email.subject
         if subject is None:
             subject = "An email that is also about another association"
@@ -187,7 +188,7 @@ class TimelineWording:
         if email.state in ("failed", "dropped") and email.error:
             notes.append(f"{capitalize_first(format_reason(email.error))}.")
         if email.is_copy:
-            notes.append("A copy to the second address, because the first one refused it.")
+            notes.append("A copy to the second address, because the first one does not work.")
         return TimelineRow(
             at=self.format_instant(email.created_at),
             kind="Email",

@@ -6,6 +6,7 @@ from datetime import date
 from tracker.clock import local_day
 from tracker.exports.workbooks import Column, ExportTable, Value
 from tracker.formatting import as_hours, capitalize_first
+from tracker.mail.refusals import describe_refusal
 from tracker.notifications.people_text import format_row_missing, format_status
 from tracker.notifications.stage_text import format_stage
 from tracker.rules.requirement import HOURS
@@ -32,6 +33,7 @@ _COLUMNS = (
     Column("Signed in within a year", 20),
     Column("Marks", 20),
     Column("Stage", 24),
+    Column("Why email bounced", 40),
 )
 
 
@@ -76,6 +78,7 @@ def _list_values(
         "yes" if row.has_signed_in else "no",
         "; ".join(row.marks),
         format_stage(row.stage),
+        describe_refusal(row.refused_reason) if row.refused_at else "",
         *(short.get(each) for each in requirement_ids),
     ]
 
