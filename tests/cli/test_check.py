@@ -549,3 +549,33 @@ def test_mail_that_does_not_leave_is_found(
 def at_noon(monkeypatch: pytest.MonkeyPatch) -> None:
     """Make it noon in UTC on March 12, 2026, for all that asks the clock."""
     monkeypatch.setattr(clock, "now", lambda: datetime(2026, 3, 12, 12, tzinfo=UTC))
+
+
+@pytest.mark.usefixtures("folder", "sqlite_store", "mailbox")
+def test_a_mailbox_for_returned_mail_is_opened(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("TRACKER_MAIL__BOUNCES__MAILBOX", f"maildir://{tmp_path}/bounces")
+    assert found() == ["T707", "T708", "T709"]
+    monkeypatch.setenv("TRACKER_MAIL__BOUNCES__ADDRESS", "bounces@hours.example.org")
+    for name in ("new", "cur", "tmp"):
+        (tmp_path / "bounces" / name).mkdir(parents=True)
+    (tmp_path / "bounces" / "cur" / "1:2,F").write_bytes(b"what is this?")
+    assert found() == ["T710", "T709"]
+
+
+@pytest.mark.usefixtures("folder", "mailbox")
+def test_a_mailbox_that_is_read_is_fine(
+    sqlite_store: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    for name in ("new", "cur", "tmp"):
+        (tmp_path / "bounces" / name).mkdir(parents=True)
+    monkeypatch.setenv("TRACKER_MAIL__BOUNCES__MAILBOX", f"maildir://{tmp_path}/bounces")
+    monkeypatch.setenv("TRACKER_MAIL__BOUNCES__ADDRESS", "bounces@hours.example.org")
+    now = clock.now().strftime("%Y-%m-%d %H:%M:%S")
+    values = f"(1, '{now}', '{now}', 0)"
+    execute(
+        sqlite_store, f"INSERT INTO mailbox_read (id, tried_at, read_at, unclear) VALUES {values}"
+    )
+    assert found() == []
+    assert "returned mail: last read at" in checked().stdout

@@ -18,9 +18,9 @@ from tests.mail.sink import Sink
 from tracker.db.engine import reading, writing
 from tracker.db.tables import METADATA
 from tracker.jobs import returned_mail
+from tracker.jobs.embedded import running
 from tracker.jobs.recheck import recheck
 from tracker.jobs.returned_mail import ReadResult, read_returned_mail
-from tracker.jobs.work_log import log_returned_mail
 from tracker.mail.delivery import deliver_once
 from tracker.mail.mailboxes import MailboxError
 from tracker.mail.smtp_connection import parse_server
@@ -359,5 +359,29 @@ def test_a_mailbox_over_imap_is_read_and_filed(returns: Returns) -> None:
     last = returns.row("mailbox_read")
     assert "Connection refused" in last["error"]
     assert last["read_at"] == returns.now
-    # Inside `tracker serve`, the next tick tries again.
-    log_returned_mail(returns.jobs.context, returns.now)
+
+
+async def serve_until_read(returns: Returns) -> None:
+    context, server = returns.jobs.context, parse_server(returns.sink.url)
+    async with (
+        running(context, returns.jobs.engine, server, lambda: returns.now),
+        asyncio.timeout(20),
+    ):
+        while not returns.rows("mailbox_read"):  # noqa: ASYNC110 - a database sets no event
+            await asyncio.sleep(0.01)
+
+
+def test_serve_reads_the_mailbox_by_itself(sqlite_returns: Returns) -> None:
+    returns = sqlite_returns
+    returns.arrive(returns.report(NO_MAILBOX))
+
+    asyncio.run(serve_until_read(returns))
+    assert returns.row("returned_mail")["outcome"] == "hard"
+
+
+def test_serve_goes_on_without_its_mailbox(sqlite_returns: Returns) -> None:
+    returns = sqlite_returns
+    returns.use_mailbox("maildir:///nowhere")
+
+    asyncio.run(serve_until_read(returns))
+    assert "/nowhere is no Maildir" in returns.row("mailbox_read")["error"]

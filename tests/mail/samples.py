@@ -5,6 +5,7 @@ from tracker.mail.contents import (
     AddressMail,
     DigestMail,
     Figure,
+    ForwardedMail,
     Line,
     Need,
     NewRequestMail,
@@ -239,6 +240,21 @@ WELCOME = WelcomeMail(
     why="You get this email because NCIMHA recorded your endorsement.",
 )
 
+FORWARDED = ForwardedMail(
+    subject="Your NCIMHA IFS renewal is due Dec 31, 2026",
+    greeting_name="Alice Moreno",
+    headline="This email came back from your first address.",
+    intro="We sent the email below to alice@work.example, and it could not be delivered. "
+    "Please check on your profile whether the address is right.",
+    original="Your NCIMHA IFS renewal is due Dec 31, 2026",
+    paragraphs=(
+        ("Hello Alice Moreno,",),
+        ("3.5 hours of RSC are still needed.", "Reflective supervision: 8.5 of 12 hours"),
+    ),
+    action=Action("See my profile", f"{BASE_URL}/profile"),
+    why="You get this email because it did not reach your first address.",
+)
+
 SAMPLES = {
     "reminder": REMINDER,
     "two endorsements": TWO_ENDORSEMENTS,
@@ -253,5 +269,6 @@ SAMPLES = {
     "address": ADDRESS,
     "sign-in": SIGN_IN,
     "welcome": WELCOME,
+    "forwarded": FORWARDED,
     "probe": PROBE,
 }

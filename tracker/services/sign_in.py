@@ -188,6 +188,7 @@ def redeem_link(session: Session, token: str, now: datetime) -> str | CodeProble
     if isinstance(sign_in, CodeProblem):
         return sign_in
     sign_in.used_at = now
+    clear_address(session, sign_in.email)
     return sign_in.email
 
 
