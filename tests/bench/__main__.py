@@ -10,27 +10,32 @@ import psycopg
 from sqlalchemy.engine import make_url
 
 from tests.bench.desk import measure_desk
+from tests.bench.evaluating import measure_evaluation
 from tests.bench.imports import measure_imports
 from tests.bench.mailing import measure_mailing
-from tests.bench.measuring import heading, measure, say
+from tests.bench.measuring import Hold, heading, measure, say, say_machine
 from tests.bench.pages import measure_pages
 from tests.support.postgres import running_server
 
-_APPLICANTS = 10_000
 _IMPORTED = 10_000
-_DATABASES = 9
+# The steps between the sizes whose growth is shown.
+_STEP = 10
+_DATABASES = 20
 
 
 def main() -> None:
     """Measure on SQLite, then on PostgreSQL."""
     parser = argparse.ArgumentParser(prog="python -m tests.bench")
     parser.add_argument("--endorsees", type=int, default=100_000)
-    parser.add_argument("--mails", type=int, default=10_000)
+    parser.add_argument("--mails", type=int, default=100_000)
+    parser.add_argument("--applicants", type=int, default=10_000)
     parser.add_argument("--requests", type=int, default=3_000)
     parser.add_argument("--only", choices=("sqlite", "postgresql"))
     parser.add_argument("--pages", action="store_true", help="measure nothing but the pages")
     parser.add_argument("--desk", action="store_true", help="measure nothing but the desk")
+    parser.add_argument("--jobs", action="store_true", help="measure nothing but jobs and mail")
     chosen = parser.parse_args()
+    say_machine()
     if chosen.only != "postgresql":
         with tempfile.TemporaryDirectory() as folder:
             _measure(iter(_sqlite_urls(Path(folder))), chosen)
@@ -41,40 +46,28 @@ def main() -> None:
 
 def _measure(urls: Iterator[str], chosen: argparse.Namespace) -> None:
     if not (chosen.pages or chosen.desk):
-        _measure_jobs(urls, chosen.endorsees, chosen.mails)
-    measure_desk(urls)
-    if not chosen.desk:
+        measure_evaluation([(size, next(urls)) for size in _sizes(chosen.endorsees)])
+        _measure_applicants(next(urls), chosen.applicants)
+        measure_mailing([(size, next(urls)) for size in _sizes(chosen.mails)])
+        measure_imports(urls, _IMPORTED)
+    if not (chosen.pages or chosen.jobs):
+        measure_desk(urls)
+    if not (chosen.desk or chosen.jobs):
         measure_pages(urls, chosen.requests)
 
 
-def _measure_jobs(urls: Iterator[str], endorsees: int, mails: int) -> None:
-    url = next(urls)
-    name = make_url(url).get_backend_name()
-    heading(f"{name}: {endorsees:,} endorsees with 20 entries each")
-    measure("tests.bench.work", "fill", url, str(endorsees), runs=1)
-    full = measure("tests.bench.work", "night", url, runs=1)
-    say("first night: all judged twice and stored", full)
-    floor = measure("tests.bench.work", "bare", url)
-    say("the floor: the bare aggregate", floor)
-    evaluation = measure("tests.bench.work", "evaluate", url)
-    say("evaluate all", evaluation, floor=floor, hold="hold 1.5 x, 128 MB")
-    measure("tests.bench.work", "touch", url, runs=1)
-    night = measure("tests.bench.work", "night", url, runs=1)
-    say("a night in which 1 % changed", night, floor=evaluation, hold="hold 0.10 x evaluate all")
-    tenth = next(urls)
-    measure("tests.bench.work", "fill", tenth, str(endorsees // 10), runs=1)
-    measure("tests.bench.work", "night", tenth, runs=1)
-    say("evaluate a tenth", measure("tests.bench.work", "evaluate", tenth), hold="memory is flat")
-    heading(f"{name}: {_APPLICANTS:,} applicants with 30 entries each")
-    applied = next(urls)
-    measure("tests.bench.work", "fill-applicants", applied, str(_APPLICANTS), runs=1)
-    floor = measure("tests.bench.work", "bare-applicants", applied)
-    say("the floor: the bare aggregate", floor)
-    judged = measure("tests.bench.work", "readiness", applied)
-    say("judge all applications", judged, floor=floor)
-    heading(f"{name}: {mails:,} endorsees with a reminder due, whole commands, to a local sink")
-    measure_mailing(next(urls), mails)
-    measure_imports(urls, _IMPORTED)
+def _sizes(largest: int) -> list[int]:
+    """Three sizes, each ten times the one before; the largest last."""
+    return [largest // _STEP**2, largest // _STEP, largest]
+
+
+def _measure_applicants(url: str, applicants: int) -> None:
+    heading(f"{make_url(url).get_backend_name()}: {applicants:,} applicants with 30 entries each")
+    measure("tests.bench.work", "fill-applicants", url, str(applicants), runs=1)
+    floor = measure("tests.bench.work", "bare-applicants", url)
+    say("the floor: one aggregate over the same tables", floor)
+    judged = measure("tests.bench.work", "readiness", url)
+    say("judge all applications", judged, floor=floor, hold=Hold(most=3, megabytes=128))
 
 
 def _sqlite_urls(folder: Path) -> Iterator[str]:

@@ -97,6 +97,7 @@ def _application(application: int, person: int) -> dict[str, Any]:
         "submitted_on": None,
         "decided_on": None,
         "state": "open",
+        "purpose": "application",
     }
 
 
@@ -112,6 +113,7 @@ def _position(person: int, year: int, confirmed: str) -> dict[str, Any]:
         "trained": True,
         "gives_rsc": False,
         "statements": confirmed,
+        "employer": "",
         "starts_on": date(year, 3, 1),
         "ends_on": date(year + 1, 6, 30),
     }

@@ -23,7 +23,7 @@ from sqlalchemy import Engine, event
 from sqlalchemy.engine import make_url
 
 from tests.bench.desk_population import EVENTS, LONG_TIMELINE, fill_desk
-from tests.bench.measuring import heading
+from tests.bench.measuring import write
 from tests.bench.population import ASSOCIATION
 from tests.bench.work import CONFIG, NIGHT
 from tests.support.cast import CAROL
@@ -74,7 +74,7 @@ def measure_desk(urls: Iterator[str]) -> None:
     for people in _SIZES:
         url = next(urls)
         name = make_url(url).get_backend_name()
-        heading(f"{name}: the desk of {people:,} endorsees (hold {_HOLD[people]} ms, 80 kB)")
+        write(f"\n{name}: the desk of {people:,} endorsees (hold {_HOLD[people]} ms, 80 kB)")
         plan_id = fill_desk(url, people)
         command = [sys.executable, "-m", _MODULE, url, str(plan_id)]
         finished = subprocess.run(command, check=True, capture_output=True, text=True)
@@ -84,13 +84,12 @@ def measure_desk(urls: Iterator[str]) -> None:
 
 def _say(figure: PageFigure, hold: int) -> None:
     # On PostgreSQL part of the work is done by the server, which only the clock sees.
-    over = "over" if figure.cpu > hold or figure.size > _HOLD_SIZE else ""
+    over = "OVER" if figure.cpu > hold or figure.size > _HOLD_SIZE else "kept"
     line = (
         f"  {figure.name:<32}{figure.cpu:7.0f} ms CPU {figure.wall:7.0f} ms  {figure.size:5.0f} kB "
         f"{figure.statements:4} SQL  {figure.cpu / figure.floor:5.1f} x floor  {over}"
     )
-    sys.stdout.write(line.rstrip() + "\n")
-    sys.stdout.flush()
+    write(line)
 
 
 class _Records:

@@ -5,7 +5,7 @@ import io
 import sys
 from collections.abc import Iterator
 
-from tests.bench.measuring import heading, measure, report, say
+from tests.bench.measuring import Hold, heading, measure, report, say
 from tests.importer.uploads import ASSOCIATION, Desk
 from tests.support.cast import BOOKS, NOW, Cast
 from tracker.db.engine import migrate, open_engine
@@ -60,7 +60,7 @@ def measure_imports(urls: Iterator[str], rows: int) -> None:
     floor = measure(_MODULE, "check", url, str(rows))
     say("the floor: checking the rows", floor)
     planned = measure(_MODULE, "plan", url, str(rows))
-    say("upload, and plan row by row", planned, floor=floor, hold="hold 10 s")
+    say("upload, and plan row by row", planned, floor=floor, hold=Hold(cpu=10))
 
 
 if __name__ == "__main__":

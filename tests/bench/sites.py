@@ -1,4 +1,4 @@
-"""What is served in the benchmark: the site, and the two floors beside it.
+"""What is served in the benchmark: the site, and the three floors beside it.
 
 Each is made in the worker itself, by name: ``uvicorn tests.bench.sites:form_floor --factory``.
 """
@@ -11,6 +11,10 @@ from fastapi import FastAPI, Form
 from fastapi.responses import HTMLResponse, PlainTextResponse, RedirectResponse
 from fastapi.testclient import TestClient
 from pydantic import BaseModel, Field
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from tests.bench.load import WORKER
@@ -65,7 +69,7 @@ def template_floor() -> ASGIApp:
     """The least that My year can cost: its own template, with facts that are there already."""
     whole = _site()
     pages = whole.state.site.pages
-    name, facts = _facts(whole)
+    name, facts, _ = _visit_my_year(whole)
     app = FastAPI()
 
     @app.get("/my-year")
@@ -74,6 +78,16 @@ def template_floor() -> ASGIApp:
         return shown
 
     return _naming_itself(app)
+
+
+def bare_answer() -> ASGIApp:
+    """The least that any page can cost: the framework's answer of as many bytes as My year has."""
+    _, _, body = _visit_my_year(_site())
+
+    async def show(_: Request) -> Response:
+        return Response(body, media_type="text/html")
+
+    return _naming_itself(Starlette(routes=[Route("/my-year", show)]))
 
 
 def _naming_itself(app: ASGIApp) -> ASGIApp:
@@ -86,8 +100,8 @@ def _naming_itself(app: ASGIApp) -> ASGIApp:
     return answer
 
 
-def _facts(app: FastAPI) -> tuple[str, dict[str, Any]]:
-    """The template of My year and the facts of it, of the person whose session is named."""
+def _visit_my_year(app: FastAPI) -> tuple[str, dict[str, Any], bytes]:
+    """The template of My year, its facts, and the page, of the person whose session is named."""
     found: list[tuple[str, dict[str, Any]]] = []
     pages = app.state.site.pages
     render = pages.render_text
@@ -98,5 +112,6 @@ def _facts(app: FastAPI) -> tuple[str, dict[str, Any]]:
 
     with patch.object(pages, "render_text", note), TestClient(app) as client:
         client.cookies.set("session", os.environ[TOKEN])
-        assert client.get("/my-year").status_code == 200
-    return found[-1]
+        answer = client.get("/my-year")
+        assert answer.status_code == 200
+    return *found[-1], answer.content
