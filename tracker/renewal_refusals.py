@@ -3,6 +3,7 @@
 RENEWAL_REFUSALS = {
     # Submitting a renewal
     "renewal-submitted-already": "This renewal was submitted on {day}",
+    "renewal-appealed": "You appealed against the audit. Wait for the decision about your appeal.",
     "renewal-settled": "This renewal was settled on {settled_on}. Contact your coordinator.",
     "renewal-not-open": "You can submit this renewal from {day} on",
     "renewal-closed": "This renewal could be submitted through {day}. Contact your coordinator.",
@@ -44,4 +45,11 @@ RENEWAL_REFUSALS = {
     "audit-nothing-sent": "Add a document to a session, or write a note",
     "appeal-missing": "Write why you disagree",
     "audit-appealed": "You appealed already. Contact your coordinator.",
+    "audit-submitted-again": (
+        "You submitted this renewal again, so your coordinator decides about that. Contact them."
+    ),
+    "audit-returned": (
+        "The renewal was returned and is not submitted again yet. "
+        "Decide that it passed once it is submitted."
+    ),
 }

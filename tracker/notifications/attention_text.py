@@ -278,8 +278,12 @@ def _describe_answer(question: OpenQuestion) -> str:
 
 def _describe_submission(renewal: SubmittedRenewal) -> str:
     cycle = format_cycle_span(renewal.submission.cycle_starts_on, renewal.submission.cycle_ends_on)
-    missing = format_missing(list_short(renewal.requirements))
-    return f"submitted the renewal for {cycle}: {missing} missing"
+    short = list_short(renewal.requirements)
+    missing = f"{format_missing(short)} missing" if short else ""
+    if renewal.failed_case_id is None:
+        return f"submitted the renewal for {cycle}: {missing}"
+    again = f"submitted the renewal for {cycle} again, whose audit did not pass"
+    return f"{again}: {missing}" if missing else again
 
 
 def _describe_audit(audited: AuditedRenewal) -> str:

@@ -93,15 +93,18 @@ _ABSENT: Mapping[AbsenceKind, Stage] = {
 _PAST_DUE = (Status.OVERDUE, Status.LAPSED)
 # Only an audit's decision returns a renewal that stays in the audit.
 _DECIDED = (Stage.NOT_PASSED, Stage.APPEALED)
-_AUDITED = (Stage.DRAWN, Stage.ASKED, Stage.SENT, Stage.NOT_PASSED, Stage.APPEALED)
+# The states of an audit that is not decided.
+OPEN_AUDIT = (Stage.DRAWN, Stage.ASKED, Stage.SENT, Stage.APPEALED)
+_AUDITED = (*OPEN_AUDIT, Stage.NOT_PASSED)
 
 
 class WayFacts(NamedTuple):
     """What the stage of a renewal follows from.
 
     ``status`` is that of its standing, ``window`` None if nobody submits it. ``submission`` and
-    ``audit`` are the states of the last submission and of its audit. ``absence`` is the kind of
-    days away today, or on the due date of what is excused. ``removal`` says of an endorsement that
+    ``audit`` are the states of the last submission and of its audit. ``failed_audit``: an audit of
+    the renewal did not pass, so that it is not accepted by itself. ``absence`` is the kind of days
+    away today, or on the due date of what is excused. ``removal`` says of an endorsement that
     has ended that it was REMOVED, or REINSTATED since.
     """
 
@@ -113,6 +116,7 @@ class WayFacts(NamedTuple):
     absence: AbsenceKind | None = None
     has_ended: bool = False
     removal: Stage | None = None
+    failed_audit: bool = False
 
 
 def derive_stage(facts: WayFacts, today: date) -> Stage | None:
@@ -149,8 +153,8 @@ def _derive_submitted(facts: WayFacts, today: date) -> Stage | None:
         is_over = facts.audit == Stage.NOT_PASSED and facts.status == Status.LAPSED
         return None if is_over else Stage(facts.audit)
     if facts.submission == Stage.SUBMITTED:
-        is_met = facts.status == Status.MET
-        return Stage.SUBMITTED if is_met else Stage.NEEDS_ATTENTION
+        is_accepted_next = facts.status == Status.MET and not facts.failed_audit
+        return Stage.SUBMITTED if is_accepted_next else Stage.NEEDS_ATTENTION
     return _derive_accepted(facts, today) if facts.submission == Stage.ACCEPTED else None
 
 

@@ -102,6 +102,12 @@ class Submitted(NamedTuple):
     signed: frozenset[str]
 
 
+class AuditFinding(NamedTuple):
+    """What audits of a renewal came to. ``has_failed``: one of them did not pass."""
+
+    has_failed: bool
+
+
 class DaySum(NamedTuple):
     """The minutes of one day's sessions that are alike; RSC only if the provider is qualified.
 
@@ -126,7 +132,8 @@ class Facts(NamedTuple):
     first day in this system; None if it has all records. ``submitted`` is None if the renewal was
     not submitted by the as-of date, or was returned since. ``payments`` are what was paid of its
     fees by the as-of date, read only for plans that require a payment. ``days`` has the same
-    minutes day by day, in no order, if the plan needs them.
+    minutes day by day, in no order, if the plan needs them. ``audit`` is None if no audit of the
+    renewal was decided by the as-of date.
     """
 
     subject_id: int
@@ -147,6 +154,7 @@ class Facts(NamedTuple):
     submitted: Submitted | None = None
     payments: tuple[PaidShare, ...] = ()
     days: tuple[DaySum, ...] = ()
+    audit: AuditFinding | None = None
 
 
 class Removed(NamedTuple):

@@ -60,6 +60,7 @@ class Limit(StrEnum):
     NONE = ""
     WINDOW = "within the submission window"
     ALL_MET = "every requirement is met, or is waived"
+    NO_FAILED_AUDIT = "every requirement is met, or is waived, unless an audit was not passed"
     REASON = "with a reason"
     ONCE = "once for each submission"
     OVERDUE = "after the day by which documents were due"
@@ -143,7 +144,7 @@ def _describe_way() -> Iterator[Transition]:
     yield _by_endorsee(Act.SUBMIT, may_submit, Stage.SUBMITTED, Limit.WINDOW, deed)
     yield _by_system(Act.CHECK, (Stage.SUBMITTED,), Stage.NEEDS_ATTENTION, deed=Deed())
     deed = Deed("settlements.accept_complete", "submission", _MAIL)
-    yield _by_system(Act.ACCEPT_COMPLETE, _SUBMITTED, Stage.ACCEPTED, Limit.ALL_MET, deed)
+    yield _by_system(Act.ACCEPT_COMPLETE, _SUBMITTED, Stage.ACCEPTED, Limit.NO_FAILED_AUDIT, deed)
     deed = Deed("submissions.accept_renewal", "submission", _MAIL)
     yield _by_coordinator(Act.ACCEPT, _SUBMITTED, Stage.ACCEPTED, Limit.REASON, deed)
     may_return = (*_SUBMITTED, Stage.ACCEPTED, Stage.RENEWED, *_AUDITED)

@@ -142,6 +142,11 @@ def _check_decision(
         refusals += [
             Refusal("reason", "audit-verdict-missing", {"title": title}) for title in missing[:1]
         ]
+    # What the audit itself returned comes back if an appeal succeeds; what a coordinator returned
+    # for another reason does not.
+    is_returned = audited.submission.returned_at is not None
+    if passed and is_returned and audited.case.state != Stage.APPEALED:
+        refusals.append(Refusal("reason", "audit-returned"))
     return refusals
 
 
@@ -181,8 +186,7 @@ def _confirm_renewal(
     submission, session = audited.submission, context.session
     key = (submission.endorsement_id, submission.cycle_starts_on)
     if submission.returned_at is not None:
-        if not restore_renewal(context, submission.id):
-            return
+        restore_renewal(context, submission.id)
     elif moved and find_settled_cycle(session, *key) is not None:
         reopen_cycle(context, *key, reason)
     settled = find_settled_cycle(session, *key)

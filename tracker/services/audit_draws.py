@@ -178,17 +178,20 @@ def draw_renewals(context: ServiceContext, draw_id: int) -> Sequence[AuditCase]:
 def _find_submissions(
     session: Session, lines: Collection[FrameLine]
 ) -> dict[tuple[int, date], int]:
-    """The last submission of each renewal, by endorsement and cycle; not if it has a case."""
+    """The last submission of each renewal, by endorsement and cycle; not if it has a case.
+
+    One that was returned since the frame was fixed stays in the draw: nobody escapes it that way.
+    """
     query = (
-        select(Submission.endorsement_id, col(Submission.cycle_starts_on), Submission.id)
-        .outerjoin(AuditCase, col(AuditCase.submission_id) == Submission.id)
-        .where(
-            col(Submission.endorsement_id).in_({line.endorsement_id for line in lines}),
-            col(AuditCase.id).is_(None),
+        select(  # type: ignore[call-overload]
+            Submission.endorsement_id, Submission.cycle_starts_on, Submission.id, AuditCase.id
         )
+        .outerjoin(AuditCase, col(AuditCase.submission_id) == Submission.id)
+        .where(col(Submission.endorsement_id).in_({line.endorsement_id for line in lines}))
         .order_by(col(Submission.id))
     )
-    return {(held, starts_on): number for held, starts_on, number in session.exec(query)}
+    last = {(held, starts_on): found for held, starts_on, *found in session.exec(query)}
+    return {key: number for key, (number, case_id) in last.items() if case_id is None}
 
 
 def _check(wanted: DrawInput) -> list[Refusal]:

@@ -73,6 +73,14 @@ _CASES = (
 )
 
 
+_LATER = aliased(Submission)
+_SUBMITTED_AGAIN = exists().where(
+    col(_LATER.endorsement_id) == Submission.endorsement_id,
+    col(_LATER.cycle_starts_on) == Submission.cycle_starts_on,
+    col(_LATER.id) > Submission.id,
+)
+
+
 def list_cases(session: Session, draw_id: int) -> list[AuditedRenewal]:
     """The renewals that a draw has drawn, in order."""
     rows = session.exec(_CASES.where(AuditCase.draw_id == draw_id))
@@ -90,16 +98,10 @@ def list_open_audits(session: Session, person_id: int) -> list[AuditedRenewal]:
 
     One that did not pass is over once it was appealed, or the renewal was submitted again.
     """
-    later = aliased(Submission)
-    is_submitted_again = exists().where(
-        col(later.endorsement_id) == Submission.endorsement_id,
-        col(later.cycle_starts_on) == Submission.cycle_starts_on,
-        col(later.id) > Submission.id,
-    )
     may_appeal = and_(
         AuditCase.state == Stage.NOT_PASSED.value,
         col(AuditCase.appealed_at).is_(None),
-        ~is_submitted_again,
+        ~_SUBMITTED_AGAIN,
     )
     waiting = [stage.value for stage in list_sources(Act.FAIL)]
     query = _CASES.where(
@@ -216,10 +218,18 @@ def appeal(context: ServiceContext, case_id: int, text: str) -> None:
     refusals = check_text("appeal", text)
     if not audited.may_appeal:
         refusals.append(Refusal("appeal", "audit-appealed"))
+    elif _is_submitted_again(context.session, audited):
+        refusals.append(Refusal("appeal", "audit-submitted-again"))
     if refusals:
         raise Refused(*refusals)
     values = {"appealed_at": context.now, "appeal": text}
     context.update_row(audited.case, AUDITED, state=Stage.APPEALED.value, **values)
+
+
+def _is_submitted_again(session: Session, audited: AuditedRenewal) -> bool:
+    """Whether the renewal was submitted once more after the audit was decided."""
+    query = select(Submission.id).where(Submission.id == audited.submission.id, _SUBMITTED_AGAIN)
+    return session.exec(query).first() is not None
 
 
 def mark_reminded(session: Session, audited: AuditedRenewal, now: datetime) -> None:

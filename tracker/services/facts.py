@@ -32,6 +32,7 @@ from tracker.rules.history import (
 from tracker.rules.plan import RenewalPlan
 from tracker.rules.requirement import MEMBERSHIP_KINDS
 from tracker.rules.standing import Absence, CycleSettlement, DaySum, Facts, Span
+from tracker.services.audit_facts import Audits, find_finding, read_audits
 from tracker.services.day_sums import DaysWindow, Exclusions, read_days
 from tracker.services.payment_facts import Payments, find_paid, read_payments
 from tracker.services.submission_facts import find_submitted, read_submissions
@@ -94,9 +95,10 @@ _TRIPLES_OF = _TRIPLES.where(col(Endorsement.id).in_(bindparam("ids", expanding=
 
 
 class _Filed(NamedTuple):
-    """What was submitted and paid for endorsements, by endorsement."""
+    """What was submitted, audited, and paid for endorsements, by endorsement."""
 
     submissions: Mapping[int, Sequence[Any]]
+    audits: Audits
     payments: Payments
 
 
@@ -137,11 +139,12 @@ def _read_again(
 
 
 def _read_filed(session: Session, windows: Sequence[Window], ids: Sequence[int] | None) -> _Filed:
-    """Read what was submitted and paid, if a window asks for it."""
+    """Read what was submitted, audited, and paid, if a window asks for it."""
     is_submitted = any(window.plan.is_submitted for window in windows)
     needs_payments = any(window.plan.needs_payments for window in windows)
     submissions = read_submissions(session, ids) if is_submitted else {}
-    return _Filed(submissions, read_payments(session, ids) if needs_payments else {})
+    audits = read_audits(session, ids) if submissions else {}
+    return _Filed(submissions, audits, read_payments(session, ids) if needs_payments else {})
 
 
 def _list_windows(
@@ -191,6 +194,9 @@ def _read_row(
     if facts.subject_id in filed.submissions:
         own = filed.submissions[facts.subject_id]
         facts = facts._replace(submitted=find_submitted(window.plan, window.as_of, own))
+    if facts.subject_id in filed.audits:
+        audits = filed.audits[facts.subject_id]
+        facts = facts._replace(audit=find_finding(window.plan, window.as_of, audits))
     if filed.payments:
         paid = find_paid(window.plan, window.as_of, facts.subject_id, filed.payments)
         facts = facts._replace(payments=paid)

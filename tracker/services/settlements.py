@@ -64,7 +64,11 @@ def settle_closed(
 def accept_complete(
     session: Session, rulebooks: Rulebooks, standings: Iterable[Standing], now: datetime
 ) -> None:
-    """Accept the submitted renewals that meet every requirement, and settle their cycles."""
+    """Accept the submitted renewals that meet every requirement, and settle their cycles.
+
+    A renewal whose audit did not pass waits for a coordinator in any case: otherwise, signing the
+    same statement again would undo the audit.
+    """
     complete = {key: standing for standing in standings if (key := _find_complete(standing))}
     if not complete:
         return
@@ -78,6 +82,8 @@ def accept_complete(
         if key not in complete:
             continue
         standing = complete[key]
+        if _waits_for_coordinator(submission, standing):
+            continue
         if may(Act.ACCEPT_COMPLETE, submission.state):
             accepted = {
                 "state": Stage.ACCEPTED.value,
@@ -100,6 +106,11 @@ def _find_complete(standing: Standing) -> tuple[int, date] | None:
     if cycle is None or not is_waiting or standing.status is not Status.MET:
         return None
     return facts.subject_id, cycle.starts_on
+
+
+def _waits_for_coordinator(submission: Submission, standing: Standing) -> bool:
+    audit = standing.facts.audit
+    return audit is not None and audit.has_failed and submission.state == Stage.SUBMITTED
 
 
 def _describe_acceptance(submission: Submission, now: datetime) -> Change:

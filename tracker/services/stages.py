@@ -26,18 +26,23 @@ from tracker.rules.absences import find_absence
 from tracker.rules.cycles import Cycle
 from tracker.rules.stages import Stage, WayFacts, derive_stage, find_window
 from tracker.rules.standing import Absence, Standing, Status
+from tracker.services.audit_facts import FAILED
 from tracker.services.facts import Triple
 
 _BATCH = 1_000
 
 
 class LastSubmission(NamedTuple):
-    """The state of a renewal's last submission and of its audit, and when documents are due."""
+    """The state of a renewal's last submission and of its audit, and when documents are due.
+
+    ``failed_audit``: an audit of the renewal, this submission or one before, did not pass.
+    """
 
     state: str
     audit: str | None = None
     documents_due_on: date | None = None
     case_id: int | None = None
+    failed_audit: bool = False
 
 
 class StoredRenewal(NamedTuple):
@@ -102,7 +107,9 @@ class WayRecords:
     ) -> Stage | None:
         last = self.submissions.get(key) if key else None
         if last is not None:
-            way = way._replace(submission=last.state, audit=last.audit)
+            way = way._replace(
+                submission=last.state, audit=last.audit, failed_audit=last.failed_audit
+            )
         if ends_on is not None and ends_on < today:
             way = way._replace(has_ended=True, removal=self.removals.get(endorsement_id))
         return derive_stage(way, today)
@@ -150,7 +157,8 @@ def read_ways(
 
 
 def _read(session: Session, rulebooks: Rulebooks, wanted: Sequence[Any]) -> WayRecords:
-    connection, submissions = session.connection(), {}
+    connection = session.connection()
+    submissions: dict[tuple[int, date], LastSubmission] = {}
     query: Any = (
         select_columns(
             col(Submission.endorsement_id),
@@ -166,7 +174,9 @@ def _read(session: Session, rulebooks: Rulebooks, wanted: Sequence[Any]) -> WayR
         .order_by(col(Submission.id))
     )
     for endorsement_id, starts_on, *rest in connection.execute(query).all():
-        submissions[endorsement_id, starts_on] = LastSubmission(*rest)
+        key, last = (endorsement_id, starts_on), LastSubmission(*rest)
+        has_failed = last.audit in FAILED or (key in submissions and submissions[key].failed_audit)
+        submissions[key] = last._replace(failed_audit=has_failed)
     leaves: defaultdict[int, tuple[Absence, ...]] = defaultdict(tuple)
     on_leave: Any = (
         select_columns(

@@ -12,8 +12,10 @@ from datetime import date
 from typing import NamedTuple
 
 from sqlalchemy import func
+from sqlalchemy.orm import aliased
 from sqlmodel import Session, col, select
 
+from tracker.db.audits import AuditCase
 from tracker.db.ledgers import SettledCycle, StandingRow
 from tracker.db.people import Endorsement, Person
 from tracker.db.submissions import Submission
@@ -21,9 +23,10 @@ from tracker.rulebooks import Rulebooks
 from tracker.rules.cycles import Cycle
 from tracker.rules.plan import RenewalPlan
 from tracker.rules.settlement import record_outcome
-from tracker.rules.stages import Stage, find_stage, find_window
+from tracker.rules.stages import OPEN_AUDIT, Stage, find_stage, find_window
 from tracker.rules.standing import Standing
 from tracker.rules.transitions import Act, may
+from tracker.services.audit_facts import FAILED
 from tracker.services.certificates import find_renewed_cycle
 from tracker.services.context import (
     MAX_NAME_LENGTH,
@@ -64,13 +67,15 @@ class SubmissionInput:
 class SubmittedRenewal(NamedTuple):
     """A submission, whose it is, and what the renewal comes to by now.
 
-    ``requirements`` is that of the renewal's `StandingRow`.
+    ``requirements`` is that of the renewal's `StandingRow`. ``failed_case_id`` is the audit of an
+    earlier submission of the same renewal that did not pass, None if there is none.
     """
 
     submission: Submission
     person: Person
     endorsement: Endorsement
     requirements: str
+    failed_case_id: int | None = None
 
     @property
     def statements(self) -> Mapping[str, str]:
@@ -78,8 +83,27 @@ class SubmittedRenewal(NamedTuple):
         return parse_statements(self.submission.statements)
 
 
+_EARLIER = aliased(Submission)
+_FAILED_CASE = (
+    select(func.max(AuditCase.id))
+    .join(_EARLIER, col(_EARLIER.id) == AuditCase.submission_id)
+    .where(
+        _EARLIER.endorsement_id == Submission.endorsement_id,
+        _EARLIER.cycle_starts_on == Submission.cycle_starts_on,
+        _EARLIER.id < Submission.id,
+        col(AuditCase.state).in_(FAILED),
+    )
+    .correlate(Submission)
+    .scalar_subquery()
+)
 _SUBMITTED = (
-    select(Submission, Person, Endorsement, func.coalesce(col(StandingRow.requirements), "[]"))
+    select(  # type: ignore[call-overload]
+        Submission,
+        Person,
+        Endorsement,
+        func.coalesce(col(StandingRow.requirements), "[]"),
+        _FAILED_CASE,
+    )
     .join(Endorsement, col(Endorsement.id) == Submission.endorsement_id)
     .join(Person, col(Person.id) == Endorsement.person_id)
     .outerjoin(
@@ -134,9 +158,9 @@ def get_submission(
 def submit_renewal(context: ServiceContext, renewal: SubmissionInput) -> Submission:
     """Submit a renewal of the actor's own, with a snapshot of what the records show.
 
-    A renewal that lacks something can be submitted, too: a coordinator decides. Raises NotFound for
-    a renewal that is not the actor's or is not submitted, and Refused with every reason why it
-    can't be submitted now.
+    A renewal that lacks something can be submitted, too: a coordinator decides. An audit that is
+    under way goes on with what is submitted now. Raises NotFound for a renewal that is not the
+    actor's or is not submitted, and Refused with every reason why it can't be submitted now.
     """
     session = context.session
     lock_person(session, context.person_id)
@@ -162,6 +186,7 @@ def submit_renewal(context: ServiceContext, renewal: SubmissionInput) -> Submiss
         content=format_settlement(outcome),
     )
     context.create_row(submission, _AUDITED)
+    _keep_audit(context, submission)
     with immediate_evaluation(session):
         evaluate_people(session, context.rulebooks, {endorsed.person_id}, context.now)
     session.refresh(submission)
@@ -190,6 +215,9 @@ def accept_renewal(context: ServiceContext, submission_id: int, reason: str) -> 
             if result.short:
                 key = (submission.endorsement_id, submission.cycle_starts_on)
                 grant_waiver(context, *key, result.requirement.id, reason)
+        # Also if nothing is short: after an audit that did not pass, only this settles the cycle.
+        people = {submitted.person.id}
+        evaluate_people(context.session, context.rulebooks, people, context.now)
 
 
 def return_renewal(context: ServiceContext, submission_id: int, reason: str) -> None:
@@ -223,25 +251,17 @@ def return_renewal(context: ServiceContext, submission_id: int, reason: str) -> 
     evaluate_people(session, context.rulebooks, {submitted.person.id}, now)
 
 
-def restore_renewal(context: ServiceContext, submission_id: int) -> bool:
-    """Put a returned renewal in force again, as accepted; False if another one is in force by now.
+def restore_renewal(context: ServiceContext, submission_id: int) -> None:
+    """Put a returned renewal in force again, as accepted.
 
     Its cycle settles again if it meets every requirement. Raises NotFound.
     """
     session = context.session
     submitted = _lock(context, submission_id)
     submission = submitted.submission
-    in_force = select(Submission.id).where(
-        Submission.endorsement_id == submission.endorsement_id,
-        Submission.cycle_starts_on == submission.cycle_starts_on,
-        col(Submission.returned_at).is_(None),
-    )
-    if session.exec(in_force).first() is not None:
-        return False
     restored = {"returned_at": None, "returned_by": None, "returned_because": None}
     context.update_row(submission, _AUDITED, state=Stage.ACCEPTED.value, **restored)
     evaluate_people(session, context.rulebooks, {submitted.person.id}, context.now)
-    return True
 
 
 def find_renewed_through(
@@ -282,6 +302,9 @@ def _find_saved(session: Session, renewal: SubmissionInput) -> Submission | None
 def _check_moment(context: ServiceContext, endorsed: Endorsed, standing: Standing) -> list[Refusal]:
     """Why a renewal can't be submitted today."""
     cycle, submitted = _cycle_of(standing), standing.facts.submitted
+    case = _find_open_case(context.session, endorsed.id, cycle.starts_on)
+    if case is not None and case.state == Stage.APPEALED:
+        return [Refusal("", "renewal-appealed")]
     if submitted is not None:
         return [Refusal("", "renewal-submitted-already", {"day": submitted.on})]
     if standing.settled_on is not None:
@@ -294,6 +317,30 @@ def _check_moment(context: ServiceContext, endorsed: Endorsed, standing: Standin
     if stage is Stage.EARLY:
         return [Refusal("", "renewal-not-open", {"day": window.opens_on})]
     return [Refusal("", "renewal-closed", {"day": window.closes_on})]
+
+
+def _find_open_case(
+    session: Session, endorsement_id: int, cycle_starts_on: date
+) -> AuditCase | None:
+    """The audit of a renewal that is not decided, whichever submission of it was drawn."""
+    query = (
+        select(AuditCase)
+        .join(Submission, col(Submission.id) == AuditCase.submission_id)
+        .where(
+            Submission.endorsement_id == endorsement_id,
+            Submission.cycle_starts_on == cycle_starts_on,
+            col(AuditCase.state).in_(OPEN_AUDIT),
+        )
+    )
+    return session.exec(query).first()
+
+
+def _keep_audit(context: ServiceContext, submission: Submission) -> None:
+    """Let the audit of a returned renewal go on with what is submitted instead."""
+    key = (submission.endorsement_id, submission.cycle_starts_on)
+    case = _find_open_case(context.session, *key)
+    if case is not None:
+        context.update_row(case, {"endorsement_id", "submission_id"}, submission_id=submission.id)
 
 
 def _check_signatures(plan: RenewalPlan, renewal: SubmissionInput) -> list[Refusal]:

@@ -10,8 +10,16 @@ from sqlalchemy.exc import IntegrityError
 from sqlmodel import Session, col, select
 
 from tests.support.auditing import SEED, acts, ask_everyone, freeze, submit
-from tests.support.cast import ATTESTING, KAI, Cast
-from tests.support.submitting import CYCLE, FAY, GIL, SUBMITTED_AT, add_endorsee, fill_with_fay
+from tests.support.cast import ATTESTING, BOOKS, KAI, Cast
+from tests.support.submitting import (
+    ALL_SIGNED,
+    CYCLE,
+    FAY,
+    GIL,
+    SUBMITTED_AT,
+    add_endorsee,
+    fill_with_fay,
+)
 from tracker.db.audits import AuditDraw
 from tracker.db.corrections import Removal
 from tracker.db.engine import writing
@@ -53,7 +61,13 @@ from tracker.services.entries import delete_entry
 from tracker.services.entry_undo import undo_deletion
 from tracker.services.evaluation import evaluate_people
 from tracker.services.evidence import ReceivedFile
-from tracker.services.submissions import return_renewal
+from tracker.services.submissions import (
+    SubmissionInput,
+    accept_renewal,
+    list_unaccepted,
+    return_renewal,
+    submit_renewal,
+)
 
 Act = Callable[[str], ServiceContext]
 DUE = date(2027, 12, 15)
@@ -369,6 +383,74 @@ def test_a_returned_renewal_is_not_drawn(session: Session, act: Act) -> None:
     assert first is not None
     return_renewal(act(KAI), first, "A wrong date")
     assert len(list_frame(session, ATTESTING, ENDS, ENDS)) == 1
+
+
+def submit_again(session: Session, cast: Cast, now: datetime = SUBMITTED_AT) -> Submission:
+    signed = SubmissionInput(cast.endorsements[FAY], CYCLE, "Fay Lani", ALL_SIGNED, "b" * 32)
+    return submit_renewal(acts(session, cast, FAY, now), signed)
+
+
+def fail(cast: Cast, act: Act, case_id: int) -> None:
+    send(act(FAY), case_id, cast.entries["fay"])
+    record_verdicts(act(KAI), case_id, {cast.entries["fay"]: NO})
+    decide_audit(act(KAI), case_id, passed=False, reason="Nothing fits")
+
+
+def test_signing_again_does_not_undo_a_failed_audit(
+    session: Session, cast: Cast, act: Act, asked: int
+) -> None:
+    fail(cast, act, asked)
+    again = submit_again(session, cast)
+    assert again.state == "submitted"
+    evaluate_people(session, BOOKS, {cast.people[FAY]}, later(act(KAI), 1).now)
+    assert again.state == "submitted"
+    [waiting] = list_unaccepted(session, ATTESTING)
+    assert (waiting.submission.id, waiting.failed_case_id) == (again.id, asked)
+    with pytest.raises(Refused) as refused:
+        appeal(act(FAY), asked, "It is not fair")
+    assert codes(refused) == ["audit-submitted-again"]
+    accept_renewal(act(KAI), again.id, "The letter came")
+    assert status(session, cast) == "met"
+    settled = session.exec(select(SettledCycle).filter_by(endorsement_id=cast.endorsements[FAY]))
+    assert settled.one().reopened_at is None
+
+
+def test_nothing_is_submitted_while_an_appeal_waits(
+    session: Session, cast: Cast, act: Act, asked: int
+) -> None:
+    fail(cast, act, asked)
+    appeal(act(FAY), asked, "I found the certificate")
+    with pytest.raises(Refused) as refused:
+        submit_again(session, cast)
+    assert codes(refused) == ["renewal-appealed"]
+
+
+def test_an_audit_goes_on_with_what_is_submitted_again(
+    session: Session, cast: Cast, act: Act, asked: int
+) -> None:
+    return_renewal(act(KAI), get_case(session, asked, [ATTESTING]).submission.id, "A wrong date")
+    with pytest.raises(Refused) as refused:
+        decide_audit(later(act(KAI), 31), asked, passed=True, reason="Fine")
+    assert "audit-returned" in codes(refused)
+    again = submit_again(session, cast)
+    assert get_case(session, asked, [ATTESTING]).submission.id == again.id
+    assert list_frame(session, ATTESTING, ENDS, ENDS) == []
+    fail(cast, act, asked)
+    session.refresh(again)
+    assert (again.state, status(session, cast)) == ("returned", "open")
+
+
+def test_returning_a_renewal_does_not_escape_a_fixed_draw(
+    session: Session, cast: Cast, act: Act
+) -> None:
+    fixed = freeze(session, cast, SUBMITTED_AT)
+    [first, _] = session.exec(select(Submission.id).order_by(col(Submission.id))).all()
+    return_renewal(act(KAI), first, "A wrong date")
+    again = submit_again(session, cast)
+    drawn = {case.submission_id for case in draw_renewals(act(KAI), fixed.id)}
+    assert again.id in drawn
+    assert first not in drawn
+    assert len(drawn) == 2
 
 
 def test_sessions_of_another_cycle_are_not_audited(

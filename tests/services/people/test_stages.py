@@ -300,9 +300,22 @@ def test_an_audit_that_is_not_passed_lapses_or_is_corrected(way: Way) -> None:
     way.do(Act.SEND_DOCUMENTS)
     assert way.do(Act.FAIL) is Stage.NOT_PASSED
     with way.session.begin_nested() as nested:
-        assert way.do(Act.SUBMIT) is Stage.ACCEPTED
+        assert way.do(Act.SUBMIT) is Stage.NEEDS_ATTENTION
+        assert way.do(Act.ACCEPT) is Stage.ACCEPTED
         nested.rollback()
+    way.session.expire_all()
     assert way.wait(LAPSED_AT, Act.LAPSE) is Stage.LAPSED
+
+
+def test_a_returned_renewal_stays_in_its_audit(way: Way) -> None:
+    way.do(Act.SUBMIT)
+    way.do(Act.DRAW)
+    way.do(Act.ASK)
+    assert way.do(Act.RETURN) is Stage.RETURNED
+    way.call(Act.SUBMIT)
+    assert way.stage() is Stage.ASKED
+    assert way.do(Act.SEND_DOCUMENTS) is Stage.SENT
+    assert way.do(Act.FAIL) is Stage.NOT_PASSED
 
 
 def test_a_renewal_that_nobody_submits_lapses(way: Way) -> None:

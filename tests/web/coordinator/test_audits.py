@@ -252,6 +252,29 @@ def test_an_appeal_comes_back_to_the_desk(
     assert rows[-1]["status"] == "met"
 
 
+def test_a_renewal_signed_again_waits_after_a_failed_audit(
+    web: WebClient, kai: Visitor, fay: Visitor, case_id: int
+) -> None:
+    fay.post(f"/audits/{case_id}", {"action": "send", "note": "All burned"})
+    judge(kai, web, "not supported", "No certificate")
+    path = f"/coordinator/audits/cases/{case_id}"
+    save(kai, path, action="decide", outcome="not passed", reason="Nothing to show")
+    mails = len(web.mails())
+    own = f"/my-year/{web.cast.endorsements[FAY]}/2025-01-01"
+    form = {"signed_name": "Fay Lani", "signed": ["ethics", "hours"], "form_key": "b" * 32}
+    assert fay.post(f"{own}/submit", form).status_code == 303
+    assert len(web.mails()) == mails
+    said = "submitted the renewal for 2025 to 2027 again, whose audit did not pass"
+    assert said in text_of(kai.get("/coordinator"))
+    review = web.cast.rows("submission")[-1]["id"]
+    page = text_of(kai.get(f"/coordinator/renewals/{review}"))
+    assert "The audit of this renewal did not pass" in page
+    preview = save(kai, f"/coordinator/renewals/{review}", action="accept", accept_reason="Found")
+    assert "You are renewed through December 31, 2030" in preview
+    undo_last(kai)
+    assert web.cast.rows("submission")[-1]["state"] == "submitted"
+
+
 def test_more_time_is_mailed(web: WebClient, kai: Visitor, case_id: int) -> None:
     path = f"/coordinator/audits/cases/{case_id}"
     later = {**DUE, "ends_day": "22"}

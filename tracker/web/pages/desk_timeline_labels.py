@@ -149,6 +149,7 @@ SESSION_EVENTS = {
     ("submission", "changed", "returned"): "Renewal returned",
     ("submission", "changed", "submitted"): "Decision about a renewal undone",
     ("audit_case", "added", "drawn"): "Renewal drawn for an audit",
+    ("audit_case", "changed", ""): "Audit moved to the renewal submitted again",
     ("audit_case", "changed", "drawn"): "Request for documents undone",
     ("audit_case", "changed", "asked"): "Documents requested for an audit",
     ("audit_case", "changed", "sent"): "Documents sent for an audit",

@@ -269,7 +269,7 @@ def _render_submitted(
     typed: FormData | None = None,
     problems: Sequence[tuple[str, str]] = (),
 ) -> HTMLResponse:
-    submission, person, endorsement, _ = submitted
+    submission, person, endorsement = submitted[:3]
     rulebook = page.rulebooks.associations[endorsement.association]
     with page.reading() as session:
         plan = require(
