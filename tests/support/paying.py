@@ -1,6 +1,6 @@
 """Endorsees of an association whose renewals cost a fee."""
 
-from datetime import date
+from datetime import date, datetime
 
 from sqlmodel import Session
 
@@ -32,9 +32,7 @@ def add_payers(session: Session, cast: Cast) -> None:
         person = Person(email=email, name=name, highest_degree="none", provides_rsc=False)
         session.add(person)
         session.flush()
-        held = Endorsement(
-            person_id=person.id, association=PAYING, category="IFS", starts_on=date(2020, 5, 1)
-        )
+        held = Endorsement(person_id=person.id, association=PAYING, category="IFS", starts_on=CYCLE)
         training = Entry(
             person_id=person.id,
             activity="training",
@@ -48,9 +46,9 @@ def add_payers(session: Session, cast: Cast) -> None:
     evaluate_people(session, BOOKS, {cast.people[IVY], cast.people[JON]}, NOW)
 
 
-def lee(session: Session) -> ServiceContext:
+def lee(session: Session, now: datetime = NOW) -> ServiceContext:
     """A context in which the coordinator of the association acts."""
-    return ServiceContext(session, BOOKS, Actor(LEE, None, (PAYING,)), NOW)
+    return ServiceContext(session, BOOKS, Actor(LEE, None, (PAYING,)), now)
 
 
 def payment_for(cast: Cast, cents: int, *emails: str, amount: int | None = None) -> PaymentInput:

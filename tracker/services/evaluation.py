@@ -80,20 +80,30 @@ def judge_current(
     day_of: DayOf,
     *,
     endorsement_ids: Iterable[int] | None = None,
+    also: Callable[[Triple], Iterable[date]] = lambda _: (),
 ) -> Iterator[Standing]:
-    """Stream the standings of each endorsement's current cycle and of the one before it."""
+    """Stream the standings of each endorsement's current cycle and of the one before it.
+
+    ``also`` tells the the first days of other cycles to judge.
+    """
 
     def windows_of(triple: Triple) -> Iterable[Window]:
         if triple[0] not in rulebooks.associations:
             return ()
-        return _current_windows(rulebooks, triple, day_of(triple[0]))
+        today = day_of(triple[0])
+        windows = dict.fromkeys(current_windows(rulebooks, triple, today))
+        for first in sorted(also(triple)):
+            if (plan := rulebooks.plan(*triple, first)) is not None:
+                windows[Window(plan, triple[2], today)] = None
+        return windows
 
     return _judge(session, rulebooks, windows_of, endorsement_ids)
 
 
 # People endorsed on the same day share these, and a person's do not change within a day.
 @lru_cache(maxsize=8_192)
-def _current_windows(rulebooks: Rulebooks, triple: Triple, day: date) -> tuple[Window, ...]:
+def current_windows(rulebooks: Rulebooks, triple: Triple, day: date) -> tuple[Window, ...]:
+    """The cycle of an endorsement on a day, and the one before it."""
     name, category, endorsed_on = triple
     plan = rulebooks.plan(name, category, endorsed_on, day)
     if plan is None:

@@ -1,4 +1,4 @@
-"""Fees of renewals: who owes what by when, and payments, which are recorded and never charged.
+"""Fees of renewals, and payments of them, which are recorded and never charged.
 
 A payment is for one person or, like that of an agency, for many. It is not changed: it is removed
 with a reason, and recorded again if it was only wrong. Each record evaluates whom it touches, so
@@ -15,7 +15,6 @@ from sqlmodel import Session, col, func, select
 
 from tracker.db.payments import Payment, PaymentShare
 from tracker.db.people import REMOVED, Endorsement, Person
-from tracker.rulebooks import Rulebooks
 from tracker.rules.fees import FeeAccount, PlannedFee, settle_fee
 from tracker.rules.standing import Outcome, Standing, Status
 from tracker.services.context import (
@@ -30,9 +29,8 @@ from tracker.services.context import (
     require_other_person,
 )
 from tracker.services.desk_access import check_association
-from tracker.services.evaluation import DayOf, days_at, evaluate_people, judge_current
-from tracker.services.payment_facts import Payments, read_payments
-from tracker.services.reinstatement_facts import list_asked_returns
+from tracker.services.evaluation import days_at, evaluate_people
+from tracker.services.payment_facts import Payments
 
 # What a payment may touch, referred tables first: it can complete a submitted renewal.
 CHANGED_BY_PAYMENTS = ("payment", "payment_share", "submission", "settled_cycle")
@@ -43,10 +41,14 @@ _FREED = {Outcome.WAIVED, Outcome.EXCUSED}
 
 
 class FeeState(StrEnum):
-    """Where one fee stands: nothing is late yet, or it is late, paid, or waived."""
+    """Where one fee stands: nothing is late yet, or it is late, paid, or waived.
+
+    `LAPSED`: the renewal lapsed before it was paid.
+    """
 
     OPEN = "open"
     LATE = "late"
+    LAPSED = "lapsed"
     PAID = "paid"
     WAIVED = "waived"
 
@@ -81,6 +83,11 @@ class FeeLine(NamedTuple):
     def owed(self) -> int:
         """What is left to pay."""
         return 0 if self.state is FeeState.WAIVED else self.account.owed
+
+    @property
+    def year(self) -> int:
+        """The year to which it belongs: that of the cycle's last day, or that of the removal."""
+        return (self.cycle_starts_on if self.is_reinstatement else self.cycle_ends_on).year
 
     @property
     def key(self) -> str:
@@ -134,46 +141,23 @@ class PaidFor(NamedTuple):
     is_reinstatement: bool
 
 
-def list_fee_lines(
-    session: Session, rulebooks: Rulebooks, day_of: DayOf, endorsement_ids: Collection[int]
-) -> list[FeeLine]:
-    """The fees of these endorsements: of the current cycle, and what is owed of the one before."""
-    payments = read_payments(session, sorted(endorsement_ids))
-    lines = []
-    for standing in judge_current(session, rulebooks, day_of, endorsement_ids=endorsement_ids):
-        today = day_of(standing.plan.association)
-        cycle = standing.plan.cycle
-        is_current = cycle is not None and today <= cycle.ends_on
-        lines += [line for line in view_fees(standing, payments, today) if is_current or line.owed]
-    lines += _view_return_fees(session, rulebooks, day_of, endorsement_ids, payments)
-    return sorted(lines, key=lambda line: (line.name.casefold(), line.person_id, line.due_on))
-
-
-def list_association_fees(
-    session: Session, rulebooks: Rulebooks, association: str, day_of: DayOf
-) -> list[FeeLine]:
-    """`list_fee_lines` of an association; none if its rulebook has no fees."""
-    rulebook = rulebooks.associations[association]
-    categories = {category for fee in rulebook.fees for category in fee.categories}
-    query = select(Endorsement.id).where(
-        Endorsement.association == association, col(Endorsement.category).in_(categories)
-    )
-    ids = session.exec(query).all() if categories else []
-    return list_fee_lines(session, rulebooks, day_of, ids) if ids else []
-
-
 def view_fees(standing: Standing, payments: Payments, today: date) -> Iterator[FeeLine]:
-    """The fees of one renewal on a day; a renewal that lapsed without a payment has none."""
+    """The fees of one renewal on a day.
+
+    A renewal that lapsed without a payment owes none once its endorsement has ended.
+    """
     plan, cycle, due_on = standing.plan, standing.plan.cycle, standing.due_on
     if cycle is None or due_on is None:
         return
     facts = standing.facts
     freed = {r.requirement.rule.fee for r in standing.results if r.outcome in _FREED}
+    has_lapsed = standing.status is Status.LAPSED
+    has_ended = facts.ends_on is not None and facts.ends_on < today
     for fee in plan.fees:
         through = fee.on_time_through(due_on, cycle.grace_ends_on(cycle.due_on))
         paid = payments.get((facts.subject_id, cycle.starts_on), ())
         account = settle_fee(fee, through, paid, today)
-        if standing.status is Status.LAPSED and not account.paid:
+        if has_lapsed and has_ended and not account.paid:
             continue
         yield FeeLine(
             facts.person_id,
@@ -186,55 +170,19 @@ def view_fees(standing: Standing, payments: Payments, today: date) -> Iterator[F
             due_on,
             fee,
             account,
-            _find_state(account, is_freed=fee.id in freed),
+            find_state(account, is_freed=fee.id in freed, has_lapsed=has_lapsed),
             plan.rulebook.currency_code,
         )
 
 
-def _view_return_fees(
-    session: Session,
-    rulebooks: Rulebooks,
-    day_of: DayOf,
-    endorsement_ids: Collection[int],
-    payments: Payments,
-) -> Iterator[FeeLine]:
-    """The fees of reinstatements that are asked for and not decided."""
-    if not any(
-        fee.of == "reinstatement" for b in rulebooks.associations.values() for fee in b.fees
-    ):
-        return
-    for application, person, removed in list_asked_returns(session, endorsement_ids):
-        named = (application.association, application.category)
-        today = day_of(application.association)
-        plan = rulebooks.application_plan(
-            *named, application.submitted_on or today, application.plan_purpose
-        )
-        rule = rulebooks.reinstatement_rule(*named, removed.removed_on)
-        latest_on = (rule.latest_on(removed.removed_on) if rule else None) or today
-        paid = payments.get((removed.endorsement_id, removed.removed_on), ())
-        for fee in plan.fees:
-            account = settle_fee(fee, latest_on, paid, today)
-            yield FeeLine(
-                person.id,
-                person.name,
-                removed.endorsement_id,
-                *named,
-                removed.removed_on,
-                latest_on,
-                latest_on,
-                fee,
-                account,
-                _find_state(account, is_freed=False),
-                plan.rulebook.currency_code,
-                is_reinstatement=True,
-            )
-
-
-def _find_state(account: FeeAccount, *, is_freed: bool) -> FeeState:
+def find_state(account: FeeAccount, *, is_freed: bool, has_lapsed: bool = False) -> FeeState:
+    """Where a fee stands; ``is_freed``: it need not be paid."""
     if account.is_paid:
         return FeeState.PAID
     if is_freed:
         return FeeState.WAIVED
+    if has_lapsed:
+        return FeeState.LAPSED
     return FeeState.LATE if account.is_late else FeeState.OPEN
 
 

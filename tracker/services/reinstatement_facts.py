@@ -7,7 +7,7 @@ from typing import NamedTuple
 from dateutil.relativedelta import relativedelta
 from sqlmodel import Session, col, select
 
-from tracker.db.applications import REINSTATEMENT, UNDECIDED, Application
+from tracker.db.applications import REINSTATEMENT, Application
 from tracker.db.people import REMOVED, Endorsement, Person
 from tracker.rules.plan import ApplicationPlan
 from tracker.rules.standing import ApplicationFacts, DaySum, Removed
@@ -73,7 +73,7 @@ def find_removed(session: Session, application_ids: Collection[int]) -> dict[int
 
 
 class AskedReturn(NamedTuple):
-    """A reinstatement that is not decided, whose it is, and what was removed."""
+    """A reinstatement, whose it is, and what was removed."""
 
     application: Application
     person: Person
@@ -81,27 +81,24 @@ class AskedReturn(NamedTuple):
 
 
 def list_asked_returns(session: Session, endorsement_ids: Collection[int]) -> list[AskedReturn]:
-    """The undecided reinstatements that ask one of these endorsements back."""
+    """The reinstatements that ask these endorsements back, decided or not: the last of each."""
     people = select(Endorsement.person_id).where(
         col(Endorsement.id).in_(endorsement_ids), Endorsement.ended_as == REMOVED
     )
     query = (
         select(Application, Person)
         .join(Person, col(Person.id) == Application.person_id)
-        .where(
-            Application.purpose == REINSTATEMENT,
-            col(Application.state).in_(UNDECIDED),
-            col(Application.person_id).in_(people),
-        )
+        .where(Application.purpose == REINSTATEMENT, col(Application.person_id).in_(people))
+        .order_by(col(Application.id))
     )
     rows = session.exec(query).all()
     removed = find_removed(session, [application.id for application, _ in rows])
-    found = []
+    found = {}
     for application, person in rows:
         back = removed.get(application.id)
         if back is not None and back.endorsement_id in endorsement_ids:
-            found.append(AskedReturn(application, person, back))
-    return found
+            found[back.endorsement_id] = AskedReturn(application, person, back)
+    return list(found.values())
 
 
 def read_returns(session: Session, planned: Sequence[PlannedApplication]) -> ReturnFacts:

@@ -14,7 +14,8 @@ from tracker.db.people import Endorsement
 from tracker.rulebooks import Rulebooks
 from tracker.rules.stages import Stage, find_window
 from tracker.services.dashboard import is_listed
-from tracker.services.fees import FeeTotals, add_up, list_association_fees
+from tracker.services.fee_lists import list_association_fees
+from tracker.services.fees import FeeTotals, add_up
 from tracker.services.stages import StoredRenewal, read_ways
 
 # How far ahead the days of windows are named.

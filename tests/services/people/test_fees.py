@@ -12,14 +12,15 @@ from tests.support.cast import BOOKS, NOW, PAYING, Cast
 from tests.support.paying import CYCLE, IVY, JON, fill_with_ivy, lee, pay_for_both, payment_for
 from tracker.db.engine import writing
 from tracker.db.payments import PaymentShare
+from tracker.db.people import Endorsement
 from tracker.services.attention import AttentionKind, list_attention
 from tracker.services.context import Actor, NotFound, Refused, ServiceContext
 from tracker.services.desk_changes import ChangePlan, apply_change, undo_change
 from tracker.services.evaluation import days_at, evaluate_people
+from tracker.services.fee_lists import FeePeriod, list_association_fees, list_fee_years
 from tracker.services.fees import (
     FeeState,
     add_up,
-    list_association_fees,
     list_paid_for,
     record_payment,
     remove_payment,
@@ -181,6 +182,42 @@ def test_fee_is_late_on_the_day_after_the_due_date(session: Session, day: date, 
     assert {line.owed for line in lines if line.cycle_starts_on == CYCLE} == {owed}
 
 
-def test_lapsed_renewal_that_nobody_paid_for_owes_nothing(session: Session) -> None:
-    lines = list_association_fees(session, BOOKS, PAYING, lambda _: date(2027, 2, 1))
-    assert {line.cycle_starts_on for line in lines} == {date(2027, 1, 1)}
+def list_cycles(
+    session: Session, day: date, period: FeePeriod | None = None
+) -> list[tuple[str, int, str]]:
+    lines = list_association_fees(session, BOOKS, PAYING, lambda _: day, period)
+    return [(line.name[:3], line.cycle_starts_on.year, str(line.state)) for line in lines]
+
+
+def test_fee_of_a_lapsed_renewal_is_owed_and_can_be_paid(cast: Cast, session: Session) -> None:
+    lapsed = datetime(2027, 2, 10, 18, tzinfo=UTC)
+    assert ("Ivy", 2026, "lapsed") in list_cycles(session, date(2027, 2, 10))
+    late = replace(payment_for(cast, 10000, IVY), paid_on=date(2027, 2, 9))
+    record_payment(lee(session, lapsed), late)
+    assert ("Ivy", 2026, "paid") in list_cycles(session, date(2027, 2, 10))
+
+
+def test_lapsed_renewal_owes_nothing_once_the_endorsement_ended(
+    cast: Cast, session: Session
+) -> None:
+    held = session.get_one(Endorsement, cast.endorsements[IVY])
+    held.ends_on = date(2027, 2, 5)
+    session.add(held)
+    session.flush()
+    assert [name for name, *_ in list_cycles(session, date(2027, 2, 10))] == ["Jon", "Jon"]
+
+
+def test_paid_fee_stays_listed_after_its_cycle(cast: Cast, session: Session) -> None:
+    record_payment(lee(session), payment_for(cast, 7500, IVY))
+    for day in (date(2027, 6, 1), date(2027, 12, 31)):
+        assert ("Ivy", 2026, "paid") in list_cycles(session, day)
+    later = date(2028, 1, 1)
+    assert ("Ivy", 2026, "paid") not in list_cycles(session, later)
+    assert ("Ivy", 2026, "paid") in list_cycles(session, later, FeePeriod(year=2026))
+    assert ("Ivy", 2026, "paid") in list_cycles(session, date(2031, 1, 1), FeePeriod())
+
+
+def test_years_of_fees_are_those_that_were_paid(cast: Cast, session: Session) -> None:
+    record_payment(lee(session), payment_for(cast, 7500, IVY))
+    lines = list_association_fees(session, BOOKS, PAYING, lambda _: date(2030, 3, 1))
+    assert list_fee_years(session, BOOKS, PAYING, lines) == [2030, 2029, 2026]

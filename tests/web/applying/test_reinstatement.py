@@ -122,3 +122,17 @@ def test_late_request_is_refused_in_words(web: WebClient) -> None:
     web.pass_time(days=120)
     page = web.visit(VIC).post(f"/reinstatement/{web.cast.endorsements[VIC]}")
     assert "Reinstatement was possible through March 1, 2027" in text_of(page)
+
+
+def test_paid_fee_stays_listed_once_it_is_granted(web: WebClient, vic: Visitor) -> None:
+    path = start(web, vic)
+    rex, key = web.visit(REX), f"{web.cast.endorsements[VIC]}.2026-03-01.reinstatement"
+    paid = {f"part.{key}": "50", "association": "REMOVING", "payer": "Vic Soto"}
+    paid |= {"day": "20", "month": "11", "year": "2026"}
+    save(rex, "/coordinator/fees/payment", form_key="a" * 32, **paid)
+    number = path.rpartition("/")[2]
+    rex.post(
+        f"/coordinator/applicants/{number}/endorse", {"day": "22", "month": "11", "year": "2026"}
+    )
+    page = text_of(rex.get("/coordinator/fees"))
+    assert "Vic Soto IFS Reinstatement Reinstatement fee Mar 1, 2027 $50.00 $50.00" in page

@@ -61,7 +61,8 @@ from tracker.rules.audit_sampling import hash_frame, parse_frame
 from tracker.rules.model import Rulebook
 from tracker.services.attention import list_attention
 from tracker.services.evaluation import days_at, evaluate_people
-from tracker.services.fees import add_up, list_association_fees
+from tracker.services.fee_lists import list_association_fees
+from tracker.services.fees import add_up
 
 EXAMPLES = int(os.environ.get("TRACKER_TEST_EXAMPLES", "8"))
 LONGEST = 30 if "TRACKER_TEST_EXAMPLES" in os.environ else 14

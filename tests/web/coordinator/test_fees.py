@@ -1,7 +1,8 @@
 """Fees on the desk: who owes what, one payment for many, and what a treasurer may do."""
 
 from collections.abc import Iterator
-from datetime import date
+from datetime import UTC, date, datetime
+from urllib.parse import urlencode
 
 import pytest
 
@@ -138,3 +139,31 @@ def test_menu_has_fees_only_where_the_rulebook_does(web: WebClient, lee: Visitor
     carol = web.visit(CAROL)
     assert f'href="{PATH}' not in carol.get("/coordinator").text
     assert carol.get(PATH).status_code == 404
+
+
+def test_paid_fee_is_found_by_its_year(web: WebClient, lee: Visitor) -> None:
+    save(lee, f"{PATH}/payment", **typed(web, IVY))
+    web.now = datetime(2028, 6, 1, 18, tzinfo=UTC)
+    lee = web.visit(LEE)
+    assert not any(line.endswith("Paid") for line in rows(lee))
+    assert rows(lee, period="2026")[0].endswith("Paid")
+    assert lee.get(f"{PATH}?association=PAYING&period=soon").status_code == 404
+
+
+def test_payment_for_a_lapsed_renewal_is_recorded(web: WebClient) -> None:
+    web.now = datetime(2027, 2, 10, 18, tzinfo=UTC)
+    lee = web.visit(LEE)
+    key = f"{web.cast.endorsements[IVY]}.2026-01-01.renewal"
+    form = text_of(lee.get(f"{PATH}/payment?association=PAYING&fee={key}"))
+    assert "Ivy Okafor IFS 2026 Renewal fee $100.00" in form
+    late = {"part." + key: "100", "day": "9", "month": "2", "year": "2027"}
+    save(lee, f"{PATH}/payment", **typed(web, **late))
+    assert "Ivy Okafor IFS 2026 Renewal fee Dec 31, 2026 $100.00 $100.00 $0.00 Paid" in text_of(
+        lee.get(PATH)
+    )
+
+
+def rows(visitor: Visitor, **query: str) -> list[str]:
+    """The lines of the file, without the headings."""
+    found = visitor.get(f"{PATH}.csv?{urlencode({'association': 'PAYING', **query})}")
+    return found.text.splitlines()[1:]

@@ -1,6 +1,6 @@
 """Payments of fees on the desk: recording one for checked people, correcting, and removing it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import date
 from typing import Annotated, NamedTuple
 from urllib.parse import urlencode
@@ -14,14 +14,15 @@ from tracker.formatting import format_count, format_money
 from tracker.rules.fees import CENTS
 from tracker.services.context import Refused, ServiceContext
 from tracker.services.desk_changes import ChangePlan
+from tracker.services.fee_lists import FeePeriod, list_association_fees
 from tracker.services.fees import (
     CHANGED_BY_PAYMENTS,
+    FeeLine,
     PaymentInput,
     ShareInput,
     correct_payment,
     count_payments,
     get_payment,
-    list_association_fees,
     list_paid_for,
     list_payments,
     record_payment,
@@ -116,9 +117,18 @@ def _plain(cents: int) -> str:
 
 def _list_views(page: PageRequest, association: str, parts: Mapping[str, str]) -> list[FeeView]:
     """The lines of these keys, each with what was typed for it; others are left out."""
-    with page.reading() as session:
-        lines = list_association_fees(session, page.rulebooks, association, page.day_of)
+    numbers = {key.partition(".")[0] for key in parts}
+    held = {number for text in numbers if (number := _parse_id(text))}
+    lines = _list_lines(page, association, held)
     return [view_line(line, parts[line.key]) for line in lines if line.key in parts]
+
+
+def _list_lines(page: PageRequest, association: str, held: Collection[int]) -> list[FeeLine]:
+    """Every fee of these endorsements that is owed or was paid, however long ago."""
+    with page.reading() as session:
+        return list_association_fees(
+            session, page.rulebooks, association, page.day_of, FeePeriod(), endorsement_ids=held
+        )
 
 
 def _render_form(page: PageRequest, sent: _Sent) -> HTMLResponse:
@@ -187,7 +197,11 @@ def _read_sent(page: PageRequest, typed: FormData) -> _Sent:
 
 def _read_number(typed: FormData, name: str) -> int:
     """An id that a form sends; 0 for anything else."""
-    text = text_of(typed, name)
+    return _parse_id(text_of(typed, name))
+
+
+def _parse_id(text: str) -> int:
+    """A number of a row; 0 for anything else."""
     is_id = text.isascii() and text.isdigit() and len(text) <= len(str(LARGEST_ID))
     return int(text) if is_id and int(text) <= LARGEST_ID else 0
 
@@ -216,13 +230,13 @@ def _name_share(key: str, cents: int) -> ShareInput:
 
 def _plan_payment(page: PageRequest, new: PaymentInput, corrects: int, reason: str) -> ChangePlan:
     held = {share.endorsement_id for share in new.shares}
-    with page.reading() as session:
-        lines = list_association_fees(session, page.rulebooks, new.association, page.day_of)
-        people = {line.person_id for line in lines if line.endorsement_id in held}
-        if corrects:
+    lines = _list_lines(page, new.association, held)
+    people = {line.person_id for line in lines}
+    if corrects:
+        with page.reading() as session:
             get_payment(session, corrects, page.viewer.coordinates)
             people |= {each.person.id for each in list_paid_for(session, corrects)}
-    names = {line.name for line in lines if line.endorsement_id in held}
+    names = {line.name for line in lines}
     whom = min(names) if len(names) == 1 else format_count(len(names), "person", "people")
     amount = _format_amount(new, page.rulebooks.associations[new.association].currency_code)
     title = f"Record a payment of {amount} for {whom}"

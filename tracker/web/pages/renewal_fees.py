@@ -10,7 +10,7 @@ from tracker.services.payment_facts import Payments
 
 
 class RenewalFee(NamedTuple):
-    """One fee in words; ``how_to_pay`` is empty if nothing is owed."""
+    """One fee in words; ``how_to_pay`` is empty if nothing is owed, or the renewal lapsed."""
 
     label: str
     words: str
@@ -25,7 +25,8 @@ def list_renewal_fees(standing: Standing, payments: Payments, today: date) -> li
     for line in view_fees(standing, payments, today):
         words, tone = _describe(line)
         source = f"{line.fee.source_document}, “{line.fee.source_section}”"
-        how_to_pay = line.fee.how_to_pay if line.owed else ""
+        is_asked = line.owed and line.state is not FeeState.LAPSED
+        how_to_pay = line.fee.how_to_pay if is_asked else ""
         views.append(RenewalFee(line.fee.label, words, tone, how_to_pay, source))
     return views
 
@@ -39,6 +40,8 @@ def _describe(line: FeeLine) -> tuple[str, str]:
     if line.state is FeeState.PAID:
         return f"{paid}.", "good"
     sentences = [f"{format_money(line.owed, line.currency)} to pay"]
+    if line.state is FeeState.LAPSED:
+        sentences = [f"{format_money(line.owed, line.currency)} not paid"]
     day = format_date(account.on_time_through)
     if line.state is FeeState.OPEN:
         sentences[0] += f" by {day}"
