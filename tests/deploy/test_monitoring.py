@@ -1,0 +1,168 @@
+"""Board and alerts name only figures and labels that /metrics has, and fire when they should."""
+
+import json
+import re
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from fastapi.testclient import TestClient
+from prometheus_client.parser import text_string_to_metric_families
+from pydantic import SecretStr
+
+from tests.support.cast import fill
+from tests.web.client import WebClient, settle_all
+
+FOLDER = Path(__file__).parents[2] / "deploy" / "monitoring"
+RULES = FOLDER / "tracker.rules.yml"
+BOARD: dict[str, Any] = json.loads((FOLDER / "grafana.json").read_text("utf-8"))
+SCRAPED: dict[str, Any] = yaml.safe_load((FOLDER / "prometheus.yml").read_text("utf-8"))
+TOKEN = "a-token-for-monitoring"
+_NAMES = re.compile(r"\b(tracker_\w+|up)\b(?:\{([^}]*)\})?")
+
+needs_promtool = pytest.mark.skipif(
+    shutil.which("promtool") is None,
+    reason="ALERTS WERE NOT TRIED: no promtool (apt-get install prometheus)",
+)
+
+
+@pytest.fixture
+def figures(sqlite_url: str) -> Iterator[dict[str, set[str]]]:
+    """The labels of each figure that Prometheus gets."""
+    cast = fill(sqlite_url)
+    web = cast.settings.web.model_copy(update={"metrics_token": SecretStr(TOKEN)})
+    site = WebClient(cast, settings=cast.settings.model_copy(update={"web": web}))
+    answer = TestClient(site.app).get("/metrics", headers={"Authorization": f"Bearer {TOKEN}"})
+    assert answer.status_code == 200
+    labels: dict[str, set[str]] = {"up": {"job", "instance"}}
+    for family in text_string_to_metric_families(answer.text):
+        for sample in family.samples:
+            # Prometheus adds the names of the target.
+            labels[sample.name] = {*sample.labels, "job", "instance"}
+    yield labels
+    settle_all()
+    cast.engine.dispose()
+
+
+def alerts() -> list[dict[str, Any]]:
+    [group] = yaml.safe_load(RULES.read_text("utf-8"))["groups"]
+    return list(group["rules"])
+
+
+def queries() -> list[tuple[str, set[str]]]:
+    """Each query, and the labels that its text uses besides those in the query."""
+    found = []
+    for alert in alerts():
+        words = " ".join(alert["annotations"].values())
+        found.append((alert["expr"], set(re.findall(r"\$labels\.(\w+)", words))))
+    for panel in BOARD["panels"]:
+        for target in panel["targets"]:
+            shown = set(re.findall(r"\{\{(\w+)\}\}", target["legendFormat"]))
+            found.append((target["expr"], shown))
+    for variable in BOARD["templating"]["list"]:
+        if query := re.fullmatch(r"label_values\((\w+), (\w+)\)", variable["query"]):
+            found.append((query[1], {query[2]}))
+    return found
+
+
+def test_every_figure_and_label_named_exists(figures: dict[str, set[str]]) -> None:
+    assert len(queries()) == len(alerts()) + len(BOARD["panels"]) + 1
+    for query, shown in queries():
+        named = _NAMES.findall(query)
+        assert named, query
+        for name, braces in named:
+            assert name in figures, query
+            labels = set(re.findall(r"(\w+)\s*[=!]~?", braces)) | shown
+            for grouped in re.findall(r"\bby \(([^)]*)\)", query):
+                labels |= {label.strip() for label in grouped.split(",")}
+            assert labels <= figures[name], query
+
+
+def test_every_figure_is_on_the_board(figures: dict[str, set[str]]) -> None:
+    shown = {name for query, _ in queries() for name, _ in _NAMES.findall(query)}
+    assert figures.keys() - {"tracker_job_last_success_timestamp_seconds"} <= shown
+
+
+def test_the_label_job_keeps_its_name() -> None:
+    [scrape] = SCRAPED["scrape_configs"]
+    assert scrape["honor_labels"] is True
+    assert scrape["job_name"] == "tracker"
+    assert SCRAPED["rule_files"] == [RULES.name]
+
+
+def test_panels_lie_beside_each_other() -> None:
+    taken: set[tuple[int, int]] = set()
+    for panel in BOARD["panels"]:
+        place = panel["gridPos"]
+        cells = {
+            (x, y)
+            for x in range(place["x"], place["x"] + place["w"])
+            for y in range(place["y"], place["y"] + place["h"])
+        }
+        assert not cells & taken
+        assert max(x for x, _ in cells) < 24
+        taken |= cells
+    numbers = [panel["id"] for panel in BOARD["panels"]]
+    assert len(set(numbers)) == len(numbers)
+
+
+@needs_promtool
+def test_prometheus_accepts_the_files(tmp_path: Path) -> None:
+    shutil.copytree(FOLDER, tmp_path, dirs_exist_ok=True)
+    config, token = tmp_path / "prometheus.yml", tmp_path / "token"
+    token.touch()
+    config.write_text(config.read_text().replace("/etc/prometheus/tracker-token", str(token)))
+    subprocess.run(["promtool", "check", "config", config], check=True, capture_output=True)
+
+
+@needs_promtool
+def test_alerts_fire_when_they_should(tmp_path: Path) -> None:
+    last = 'tracker_job_last_success_timestamp_seconds{job="%s", association="NCIMHA"}'
+    series = [
+        ('up{job="tracker", instance="a:8000"}', "0+0x20000"),
+        (last % "evaluate", "0+0x20000"),
+        (last % "digest", "0+0x20000"),
+        ('tracker_job_failures{job="notices", association="NCIMHA"}', "2+0x20000"),
+        ('tracker_mail_oldest_waiting_seconds{job="tracker"}', "0+60x20000"),
+        ('tracker_mails{job="tracker", state="failed"}', "1+0x1200 2+0x20000"),
+    ]
+    fires = {
+        "50m": {"TrackerDown"},
+        "2h": {"TrackerDown", "TrackerJobFails"},
+        "21h": {"TrackerDown", "TrackerJobFails", "TrackerMailFailed"},
+        "49h": {"TrackerDown", "TrackerJobFails", "TrackerMailWaits", "TrackerJobLate"},
+        "200h": {
+            *("TrackerDown", "TrackerJobFails", "TrackerMailWaits", "TrackerJobLate"),
+            "TrackerDigestLate",
+        },
+    }
+    names = {alert["alert"] for alert in alerts()}
+    assert names == set().union(*fires.values())
+    tests = [
+        {"expr": f'count(ALERTS{{alertname="{name}", alertstate="firing"}})', "eval_time": time}
+        | {"exp_samples": [{"labels": "{}", "value": 1}] if name in firing else []}
+        for time, firing in fires.items()
+        for name in sorted(names)
+    ]
+    shutil.copy(RULES, tmp_path)
+    file = tmp_path / "tests.yml"
+    content = {
+        "rule_files": [RULES.name],
+        "evaluation_interval": "1m",
+        "tests": [
+            {
+                "interval": "1m",
+                "input_series": [{"series": one, "values": values} for one, values in series],
+                "promql_expr_test": tests,
+            }
+        ],
+    }
+    file.write_text(json.dumps(content))
+    done = subprocess.run(
+        ["promtool", "test", "rules", file], check=False, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
