@@ -10,7 +10,7 @@ TESTS ?=
 PYTEST := PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest
 
 .DEFAULT_GOAL := help
-.PHONY: help demo run test check fmt bench pictures browser sbom lock clean
+.PHONY: help demo run test check fmt bench torture mutants pictures browser sbom lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' Makefile
@@ -35,6 +35,14 @@ fmt: .venv/dev.stamp ## format, and repair what can be repaired by itself
 
 bench: .venv/dev.stamp ## measure speed and memory
 	$(BIN)/python -m tests.bench
+
+ARGS ?=
+torture: .venv/dev.stamp ## try every promise with its faults, and print a table (ARGS="--scale 0.01 --only 1 7")
+	$(BIN)/python -m tests.torture $(ARGS)
+
+MODULES ?=
+mutants: .venv/dev.stamp ## see whether the tests of the rules can fail (MODULES=tracker/rules/caps.py)
+	$(BIN)/python -m tests.mutants $(MODULES)
 
 OUT ?= build/pictures
 pictures: .venv/dev.stamp browser ## photograph every page into OUT, and renew the README's pictures

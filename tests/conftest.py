@@ -27,6 +27,8 @@ from tests.support.postgres import client_programs, running_server
 from tracker.db.engine import migrate
 
 POSTGRES_VARIABLE = "TRACKER_TEST_POSTGRES_URL"
+# Nobody may write to it: mutation testing sets it, so that not each mutant makes one.
+SQLITE_VARIABLE = "TRACKER_TEST_MIGRATED_SQLITE"
 BACKENDS = ["sqlite", "postgresql"]
 
 # Databases make the first example slow; a time limit an example would only make tests flaky.
@@ -36,6 +38,15 @@ hypothesis.settings.register_profile("local", deadline=None, suppress_health_che
 # On CI a red run must be red again when it is repeated.
 hypothesis.settings.register_profile(
     "ci", deadline=None, derandomize=True, suppress_health_check=SLOW
+)
+# Mutants: a failure needs no smallest example.
+hypothesis.settings.register_profile(
+    "mutants",
+    deadline=None,
+    derandomize=True,
+    suppress_health_check=SLOW,
+    max_examples=50,
+    phases=(hypothesis.Phase.explicit, hypothesis.Phase.generate),
 )
 hypothesis.settings.load_profile("ci" if os.environ.get("CI") == "true" else "local")
 
@@ -130,7 +141,9 @@ def migrated_postgres(postgres_url: str) -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def migrated_sqlite(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A migrated file to copy."""
+    """A migrated file to copy: the one in the environment, or one made for this worker."""
+    if given := os.environ.get(SQLITE_VARIABLE):
+        return Path(given)
     path = tmp_path_factory.mktemp("migrated") / "tracker.db"
     migrate(f"sqlite:///{path}")
     return path

@@ -71,8 +71,13 @@ class Served(NamedTuple):
 
 
 @contextmanager
-def served(factory: str, visitors: Visitors, workers: int) -> Iterator[Served]:
-    """Serve an app of `sites` by so many processes, until the block ends."""
+def served(
+    factory: str, visitors: Visitors, workers: int, log: int | None = None
+) -> Iterator[Served]:
+    """Serve an app of `sites` by so many processes, until the block ends.
+
+    Their log goes to the file ``log``; None: to where ours goes.
+    """
     with socket.socket() as probe:
         probe.bind((_HOST, 0))
         port = int(probe.getsockname()[1])
@@ -84,7 +89,10 @@ def served(factory: str, visitors: Visitors, workers: int) -> Iterator[Served]:
         TOKEN: next(iter(visitors.tokens.values())),
     }
     with subprocess.Popen(
-        [*command, *options, "--log-level", "error"], env=os.environ | environment
+        [*command, *options, "--log-level", "error"],
+        env=os.environ | environment,
+        stdout=log,
+        stderr=log,
     ) as process:
         try:
             _wait_for(port, process, workers)

@@ -3,14 +3,12 @@
 ``python -m tests.faults.backups --backups 50 [--postgres]``; the test suite takes a few.
 """
 
-import argparse
 import os
 import socket
-import sys
 import tempfile
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -24,18 +22,15 @@ from tests.bench.stored import lost, wrongly_judged
 from tests.bench.visits import populate, served
 from tests.bench.work import NIGHT
 from tests.faults.kill_server import Requests, answered
+from tests.faults.long_form import Fault, run_long
 from tests.support.backups import empty_beside
-from tests.support.databases import postgres_database, sqlalchemy_url
 from tests.support.files import PDF
-from tests.support.postgres import client_programs, running_server
-from tracker.db.engine import migrate, open_engine, reading
+from tracker.db.engine import open_engine, reading
 from tracker.db.tables import METADATA
 from tracker.services.backup import make_backup
 from tracker.services.restore import restore_backup
 
 _WRITERS, _PROCESSES = 8, 2
-# One of them may log sixty sessions a day at the most.
-_PEOPLE = 400
 # Between one backup and the next so many forms are acknowledged at the least.
 _FORMS_BETWEEN = 20
 
@@ -141,24 +136,18 @@ def _without_audit(url: str) -> int:
     return len(found)
 
 
-def main() -> None:
-    """Run the long form, and end with 1 if anything is not as it should be."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--backups", type=int, default=50)
-    parser.add_argument("--postgres", action="store_true", help="on a server of its own")
-    given = parser.parse_args()
-    with ExitStack() as stack:
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        url = f"sqlite:///{folder / 'tracker.db'}"
-        if given.postgres:
-            os.environ["PATH"] = f"{client_programs()}{os.pathsep}{os.environ['PATH']}"
-            server = stack.enter_context(running_server())
-            url = sqlalchemy_url(server, stack.enter_context(postgres_database(server)))
-        migrate(url)
-        tally = run(url, folder, given.backups, _PEOPLE)
-    sys.stdout.write(f"{tally}\n")
-    sys.exit(bool(tally.lost or tally.wrong or tally.missing))
+def run_in_folder(database_url: str, backups: int, people: int) -> Tally:
+    """The same in a folder that is removed in the end."""
+    with tempfile.TemporaryDirectory() as folder:
+        return run(database_url, Path(folder), backups, people)
 
+
+# One person may log sixty sessions a day at the most.
+FAULT = Fault(
+    run_in_folder,
+    {"backups": 50, "people": 400},
+    lambda found: found.lost or found.wrong or found.missing,
+)
 
 if __name__ == "__main__":
-    main()
+    run_long(__doc__, FAULT)

@@ -13,7 +13,7 @@ from datetime import timedelta
 
 from sqlalchemy import Engine, text
 
-from tests.faults.long_form import run_long
+from tests.faults.long_form import Fault, run_long
 from tests.mail.conftest import letter
 from tests.mail.sink import Sink
 from tracker import clock
@@ -127,10 +127,11 @@ def _count(engine: Engine, sink: Sink, tally: Tally) -> None:
     tally.altered = len(set(sink.taken)) - len(arrivals)
 
 
+FAULT = Fault(
+    run,
+    {"kills": 100, "connections": 4, "seed": 1},
+    lambda found: found.lost or found.altered or found.worst > found.allowed,
+)
+
 if __name__ == "__main__":
-    run_long(
-        __doc__,
-        {"kills": 100, "connections": 4, "seed": 1},
-        run,
-        lambda found: found.lost or found.altered or found.worst > found.allowed,
-    )
+    run_long(__doc__, FAULT)

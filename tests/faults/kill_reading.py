@@ -16,7 +16,7 @@ from typing import NoReturn
 from pydantic import SecretStr
 from sqlalchemy import Engine, func, insert, select
 
-from tests.faults.long_form import run_long
+from tests.faults.long_form import Fault, run_long
 from tests.mail.returned import write_report
 from tracker import clock
 from tracker.db.engine import open_engine, reading, writing
@@ -143,10 +143,11 @@ def _count(engine: Engine, maildir: Path, tally: Tally) -> None:
     tally.not_moved = tally.reports - len(list((maildir / ".Processed" / "cur").iterdir()))
 
 
+FAULT = Fault(
+    run=run,
+    numbers={"kills": 100, "seed": 1},
+    is_wrong=lambda found: found.unread or found.doubled or found.not_forwarded or found.not_moved,
+)
+
 if __name__ == "__main__":
-    run_long(
-        __doc__,
-        {"kills": 100, "seed": 1},
-        run,
-        lambda found: found.unread or found.doubled or found.not_forwarded or found.not_moved,
-    )
+    run_long(__doc__, FAULT)

@@ -11,7 +11,7 @@ from collections import Counter
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
-from tests.faults.long_form import run_long
+from tests.faults.long_form import Fault, run_long
 from tests.jobs.harness import JobHarness, at
 
 _PEOPLE = 40
@@ -76,10 +76,9 @@ def _torn(jobs: JobHarness) -> int:
     return len(decided ^ {mail.message_id for mail in jobs.mails()})
 
 
+FAULT = Fault(
+    run, {"kills": 1000, "seed": 1}, lambda found: found.torn or found.lost or found.twice
+)
+
 if __name__ == "__main__":
-    run_long(
-        __doc__,
-        {"kills": 1000, "seed": 1},
-        run,
-        lambda found: found.torn or found.lost or found.twice,
-    )
+    run_long(__doc__, FAULT)

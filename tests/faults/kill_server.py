@@ -15,7 +15,7 @@ from threading import Lock, Timer
 from tests.bench.load import Answers
 from tests.bench.stored import lost, wrongly_judged
 from tests.bench.visits import Visitors, populate, post_requests, served
-from tests.faults.long_form import run_long
+from tests.faults.long_form import Fault, run_long
 
 _PEOPLE = 60
 _CONNECTIONS = 16
@@ -110,5 +110,7 @@ def answered(lines: Iterator[bytes]) -> Iterator[str]:
     yield location
 
 
+FAULT = Fault(run, {"kills": 200, "seed": 1}, lambda found: found.lost or found.wrong)
+
 if __name__ == "__main__":
-    run_long(__doc__, {"kills": 200, "seed": 1}, run, lambda found: found.lost or found.wrong)
+    run_long(__doc__, FAULT)

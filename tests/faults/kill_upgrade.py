@@ -14,10 +14,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tests.faults.long_form import run_long
+from tests.faults.long_form import Fault, run_long
 from tests.support.cast import NOW
 from tests.support.old_schema import FILLED_VERSION, fill_older, read_rows
-from tests.support.postgres import client_programs
 from tracker.clock import stopwatch
 from tracker.db.engine import open_engine, schema_version
 from tracker.db.schema_versions import newest_version
@@ -114,13 +113,11 @@ def _kill(url: str, backups: Path, life: float) -> bool:
     return False
 
 
-if __name__ == "__main__":
-    import os
+FAULT = Fault(
+    run=run,
+    numbers={"kills": 200, "seed": 1},
+    is_wrong=lambda found: found.torn or found.differs or found.kills == 0,
+)
 
-    os.environ["PATH"] = f"{client_programs()}{os.pathsep}{os.environ['PATH']}"
-    run_long(
-        __doc__,
-        {"kills": 200, "seed": 1},
-        run,
-        lambda found: found.torn or found.differs or found.kills == 0,
-    )
+if __name__ == "__main__":
+    run_long(__doc__, FAULT)

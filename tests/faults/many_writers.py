@@ -18,7 +18,7 @@ from tests.bench.population import AS_OF, PROVIDERS
 from tests.bench.stored import wrongly_judged
 from tests.bench.visits import populate
 from tests.bench.work import CONFIG, NIGHT
-from tests.faults.long_form import run_long
+from tests.faults.long_form import Fault, run_long
 from tracker.db.engine import open_engine, reading
 from tracker.db.writer import Writer
 from tracker.rulebooks import load_rulebooks
@@ -108,14 +108,15 @@ def write(database_url: str, first: int, writers: int, each: int) -> int:
     return counted[False]
 
 
+FAULT = Fault(
+    run,
+    {"each": 1000, "writers": 32},
+    lambda found: found.refused or found.lost or found.unaudited or found.wrong,
+)
+
 if __name__ == "__main__":
     if sys.argv[1:2] == ["--child"]:
         _, _, _url, *_numbers = sys.argv
         sys.stdout.write(str(write(_url, *map(int, _numbers))))
     else:
-        run_long(
-            __doc__,
-            {"writers": 32, "each": 1000},
-            run,
-            lambda found: found.refused or found.lost or found.unaudited or found.wrong,
-        )
+        run_long(__doc__, FAULT)

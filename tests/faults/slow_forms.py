@@ -17,7 +17,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.faults.long_form import run_long
+from tests.faults.long_form import Fault, run_long
 from tests.support.live_server import free_port
 
 _FIRST_CLIENT = 2
@@ -126,5 +126,7 @@ def is_open(connection: socket.socket) -> bool:
     return False
 
 
+FAULT = Fault(run, {"forms": 1100, "clients": 4, "seconds": 45}, lambda found: found.failed)
+
 if __name__ == "__main__":
-    run_long(__doc__, {"forms": 1100, "clients": 4, "seconds": 45}, run, lambda found: found.failed)
+    run_long(__doc__, FAULT)

@@ -1,5 +1,6 @@
 """After an outage of any length, and whatever the clock does: each step once, none lost."""
 
+import os
 import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -114,7 +115,7 @@ def check(jobs: JobHarness, instants: Sequence[datetime]) -> None:
 
 gaps = st.integers(1, 400 * 24 * 60).map(lambda minutes: minutes * MINUTE)
 quickly = settings(
-    max_examples=12,
+    max_examples=int(os.environ.get("TRACKER_TEST_EXAMPLES", "12")),
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 

@@ -1,15 +1,20 @@
 """Every anchor date x evaluation day over ten years against the oracle: promise 8, long form.
 
-`python -m tests.rules.long_cycles [FIRST_YEAR LAST_YEAR]`; the figure to hold is 0 differences.
+`python -m tests.rules.long_cycles [--days 3653]`; the figure to hold is 0 differences.
 """
 
+import argparse
 import sys
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import date, timedelta
 
+from tests.faults.long_form import Fault
 from tests.rules.calendar_walk import DAY, SCHEMES, walk
 from tracker.rules.cycles import cycle_containing
 from tracker.rules.model import CycleScheme
+
+_FIRST = date(2020, 1, 1)
 
 Difference = tuple[date, date, object, object]
 
@@ -41,24 +46,35 @@ def _fits(schemes: Sequence[CycleScheme], due_on: date, ends_on: date, day: date
     return due_on == ends_on + timedelta(days=scheme.due_days_after_end)
 
 
-def main(first_year: int, last_year: int) -> int:
-    """Compare all; the number of differences."""
-    first, last = date(first_year, 1, 1), date(last_year, 12, 31)
-    days = (last - first).days + 1
-    total = 0
+@dataclass
+class Tally:
+    """Evaluations by all schemes, and how many of them differ from the oracle's."""
+
+    evaluations: int = 0
+    differences: int = 0
+
+
+def run(days: int) -> Tally:
+    """Compare so many anchor dates, and as many evaluation days of each, from 2020 on."""
+    tally, last = Tally(), _FIRST + (days - 1) * DAY
     for name, schemes in SCHEMES.items():
         wrong = [
             difference
             for offset in range(days)
-            for difference in differences(schemes, first + timedelta(days=offset), first, last)
+            for difference in differences(schemes, _FIRST + offset * DAY, _FIRST, last)
         ]
-        total += len(wrong)
-        sys.stdout.write(f"{name}: {days} anchors x {days} days, {len(wrong)} differences\n")
-        sys.stdout.writelines(f"  {difference}\n" for difference in wrong[:3])
-        sys.stdout.flush()
-    return total
+        tally.evaluations += days * days
+        tally.differences += len(wrong)
+        sys.stderr.write(f"{name}: {days} anchors x {days} days, {len(wrong)} differences\n")
+        sys.stderr.writelines(f"  {difference}\n" for difference in wrong[:3])
+    return tally
 
+
+FAULT = Fault(run, {"days": 3653}, lambda found: found.differences)
 
 if __name__ == "__main__":
-    years = [int(text) for text in sys.argv[1:3]] or [2020, 2029]
-    sys.exit(1 if main(*years) else 0)
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--days", type=int, default=FAULT.numbers["days"])
+    tally = run(parser.parse_args().days)
+    sys.stdout.write(f"{tally}\n")
+    sys.exit(bool(FAULT.is_wrong(tally)))

@@ -45,6 +45,13 @@ def running_server(*, durable: bool = False) -> Iterator[str]:
 
     A ``durable`` one waits for the disk, as one that serves people does.
     """
+    with restartable_server(durable=durable) as server:
+        yield server.url
+
+
+@contextmanager
+def restartable_server(*, durable: bool = False) -> Iterator["Server"]:
+    """The same, for tests that stop it and start it again meanwhile."""
     # Not pytest's own folder: that is closed to every account but ours, and PostgreSQL
     # refuses to run as root. `/tmp`, because a socket path may have at most 107 characters.
     folder = Path(tempfile.mkdtemp(prefix="tracker-pg-", dir="/tmp"))
@@ -54,30 +61,48 @@ def running_server(*, durable: bool = False) -> Iterator[str]:
             os.chown(folder, NOBODY, NOBODY)
         binaries = _binaries(folder, account)
         _create_cluster(binaries, folder, account)
-        with (folder / "log").open("wb") as log:
-            server = subprocess.Popen(
-                [
-                    binaries / "postgres",
-                    "-D",
-                    folder / "data",
-                    "-k",
-                    folder,
-                    *_options(durable=durable),
-                ],
-                cwd=folder,
-                stdout=log,
-                stderr=log,
-                **account,
-            )
+        server = Server(folder, binaries, account, _options(durable=durable))
+        server.start()
         try:
-            url = f"postgresql://postgres@/postgres?host={folder}"
-            _wait_until_it_answers(url, server, folder / "log")
-            yield url
+            yield server
         finally:
-            server.send_signal(signal.SIGINT)  # a fast shutdown: sessions left open are ended
-            server.wait(START_SECONDS)
+            server.stop()
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+class Server:
+    """A server that can be stopped and started again; ``url`` is of its `postgres` database."""
+
+    def __init__(self, folder: Path, binaries: Path, account: Account, options: list[str]) -> None:
+        self.folder = folder
+        self.url = f"postgresql://postgres@/postgres?host={folder}"
+        self._command: list[str | Path] = [
+            binaries / "postgres",
+            "-D",
+            folder / "data",
+            "-k",
+            folder,
+            *options,
+        ]
+        self._account = account
+
+    def start(self) -> None:
+        """Start it, and wait until it answers."""
+        with (self.folder / "log").open("ab") as log:
+            self._process = subprocess.Popen(
+                self._command, cwd=self.folder, stdout=log, stderr=log, **self._account
+            )
+        try:
+            _wait_until_it_answers(self.url, self._process, self.folder / "log")
+        except RuntimeError:
+            self.stop()
+            raise
+
+    def stop(self) -> None:
+        """Stop it at once: sessions left open are ended."""
+        self._process.send_signal(signal.SIGINT)
+        self._process.wait(START_SECONDS)
 
 
 def client_programs() -> str:

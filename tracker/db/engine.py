@@ -39,6 +39,7 @@ _POOLER = "pooler"
 _NOT_A_FILE = (None, "", ":memory:")
 # A canceled query counts: waiting for a lock is part of every statement timeout.
 _LOCK_ERRORS = (errors.LockNotAvailable, errors.DeadlockDetected, errors.QueryCanceled)
+_UNAVAILABLE = ("SQLITE_FULL", "SQLITE_IOERR", "SQLITE_READONLY", "SQLITE_CANTOPEN")
 _RETRY_SECONDS = 0.0005
 
 
@@ -361,6 +362,16 @@ def is_busy(error: BaseException) -> bool:
     cause: Any = getattr(error, "orig", None) or error
     locked = isinstance(cause, _LOCK_ERRORS)
     return locked or getattr(cause, "sqlite_errorname", "").startswith("SQLITE_BUSY")
+
+
+def is_unavailable(error: BaseException) -> bool:
+    """Whether an error means that the database can't be used now: gone, read-only, or out of space.
+
+    A write that ends so may have been saved all the same, if the connection broke at its very end.
+    """
+    cause: Any = getattr(error, "orig", None) or error
+    failed = isinstance(cause, (errors.OperationalError, errors.ReadOnlySqlTransaction))
+    return failed or getattr(cause, "sqlite_errorname", "").startswith(_UNAVAILABLE)
 
 
 def lock_names(session: Session, names: Iterable[str]) -> None:

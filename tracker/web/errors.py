@@ -11,11 +11,11 @@ from fastapi import FastAPI, Request
 from fastapi.concurrency import run_in_threadpool
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import RedirectResponse, Response
-from sqlalchemy.exc import OperationalError, SQLAlchemyError
+from sqlalchemy.exc import InternalError, OperationalError, SQLAlchemyError
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
-from tracker.db.engine import Busy, is_busy
+from tracker.db.engine import Busy, is_busy, is_unavailable
 from tracker.formatting import format_count
 from tracker.services.context import NotFound
 from tracker.web.api.problems import BUSY_SECONDS, answer_problem
@@ -29,6 +29,7 @@ from tracker.web.request_ids import current_request_id
 _LOG = structlog.get_logger()
 _API = "/api/"
 # The words for forms that one client or person sends at once.
+UNAVAILABLE = "unavailable"
 TOO_MANY_AT_ONCE = "too many at once"
 _SECONDS_IN_MINUTE, _MINUTES_IN_HOUR = 60, 60
 
@@ -49,7 +50,8 @@ def add_error_pages(app: FastAPI) -> None:
     app.add_exception_handler(SecondFactorNeeded, _enter_factor_first)
     for refused in (HTTPException, NotFound, RequestValidationError):
         app.add_exception_handler(refused, _show_refusal)
-    for busy in (Busy, OperationalError, psycopg.OperationalError, sqlite3.OperationalError):
+    drivers = (psycopg.OperationalError, psycopg.InternalError, sqlite3.OperationalError)
+    for busy in (Busy, OperationalError, InternalError, *drivers):
         app.add_exception_handler(busy, _show_busy)
     app.add_exception_handler(ClientDisconnect, lambda _request, _error: Response(status_code=400))
     app.add_exception_handler(Exception, _show_failure)
@@ -120,17 +122,23 @@ def _show_refusal(request: Request, error: Exception) -> Response:
 async def _show_busy(request: Request, error: Exception) -> Response:
     """A page that keeps what was typed, to be sent again in a moment.
 
-    It shows no menu: to find the viewer, it would have to ask the database, which is busy.
+    It shows no menu: to find the viewer, it would have to ask the database, which is busy, or
+    can't be used.
     """
+    kind = ""
     if not isinstance(error, Busy) and not is_busy(error):
-        raise error
+        if not is_unavailable(error):
+            raise error
+        kind = UNAVAILABLE
+        _log_failure("the database can't be used", request, error)
     headers = {"retry-after": BUSY_SECONDS}
     if request.method != "POST" or request.url.path.startswith(_API):
-        return _error_page(request, 503, headers)
+        return _error_page(request, 503, headers, kind=kind)
     typed, has_files = await typed_again(request)
     page = site_of(request).pages.render(
         "busy.html",
         status=503,
+        kind=kind,
         action=address_of(request),
         typed=typed,
         has_files=has_files,
@@ -140,10 +148,14 @@ async def _show_busy(request: Request, error: Exception) -> Response:
     return page
 
 
-def _show_failure(request: Request, error: Exception) -> Response:
+def _log_failure(message: str, request: Request, error: Exception) -> None:
     # The path may hold a token, so we log the pattern of the route.
     route = request.scope.get("route")
-    _LOG.error("a page failed", route=getattr(route, "path", None), error=type(error).__name__)
+    _LOG.error(message, route=getattr(route, "path", None), error=type(error).__name__)
+
+
+def _show_failure(request: Request, error: Exception) -> Response:
+    _log_failure("a page failed", request, error)
     page = _error_page(request, 500, viewer=_find_viewer(request))
     # Starlette makes this answer outside of our middleware.
     page.headers.update(security_headers(site_of(request).settings))

@@ -3,6 +3,7 @@
 import csv
 import hashlib
 import json
+import os
 import re
 from collections.abc import Sequence
 from datetime import date, timedelta
@@ -205,7 +206,7 @@ def test_page_digest_cli_and_export_agree(sqlite_url: str, monkeypatch: pytest.M
     monkeypatch.setattr(clock, "now", lambda: NOW)
 
     @settings(
-        max_examples=25,
+        max_examples=int(os.environ.get("TRACKER_TEST_EXAMPLES", "25")),
         deadline=None,
         suppress_health_check=[HealthCheck.function_scoped_fixture],
     )

@@ -1,13 +1,18 @@
-"""Somebody else writes for too long: whoever would save is told so, and nothing typed is lost."""
+"""Nothing can be saved, as somebody else writes or the database fails: nothing typed is lost."""
 
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
-from sqlalchemy import create_engine
+from sqlalchemy import Engine, create_engine, event
 
 from tests.support.cast import ALICE, BASE_URL, Cast, fill
 from tests.support.files import PDF
+from tests.web.api.calling import Program, make
 from tests.web.client import TRAINING, WebClient, text_of
 from tests.web.frame.test_signed_out_forms import kept
 from tests.web.frame.test_small_pages import token_for
@@ -49,6 +54,57 @@ def test_a_busy_save_keeps_what_was_typed(cast: Cast, tmp_path: Path) -> None:
         assert not [*(tmp_path / "evidence").glob("[0-9a-f]*")]
     assert alice.post("/log", kept(page)).status_code == 303
     assert len(web.cast.rows("entry", form_key=typed["form_key"])) == 1
+
+
+@contextmanager
+def read_only(engine: Engine) -> Iterator[None]:
+    """Let no transaction write, as on a read-only disk or a replica."""
+
+    def forbid(connection: Any, _record: object, _proxy: object) -> None:  # noqa: ANN401 - a driver's
+        if isinstance(connection, sqlite3.Connection):
+            connection.execute("PRAGMA query_only = ON")
+        else:
+            connection.read_only = True
+
+    def permit(connection: Any, _record: object) -> None:  # noqa: ANN401 - a driver's
+        if isinstance(connection, sqlite3.Connection):
+            connection.execute("PRAGMA query_only = OFF")
+        else:
+            connection.read_only = None
+
+    listeners = (("checkout", forbid), ("checkin", permit))
+    for name, listener in listeners:
+        event.listen(engine, name, listener)
+    try:
+        yield
+    finally:
+        for name, listener in listeners:
+            event.remove(engine, name, listener)
+
+
+def test_a_database_that_takes_nothing_keeps_what_was_typed(web: WebClient) -> None:
+    alice = web.visit(ALICE)
+    alice.get("/log")
+    typed = {**TRAINING, "form_key": "0" * 31 + "2"}
+    with read_only(web.cast.engine):
+        page = alice.post("/log", typed)
+        assert page.status_code == 503
+        assert page.headers["retry-after"] == "10"
+        assert "We can't save anything right now" in text_of(page)
+        assert "may not be saved. Everything you typed is kept" in text_of(page)
+        assert kept(page) == typed
+        assert alice.get("/my-year").status_code == 200
+    assert alice.post("/log", kept(page)).status_code == 303
+    assert len(web.cast.rows("entry", form_key=typed["form_key"])) == 1
+
+
+def test_a_program_can_send_the_same_again(web: WebClient) -> None:
+    program = Program(web, make(web))
+    with read_only(web.cast.engine):
+        answer = program.log("one")
+    assert answer.status_code == 503
+    assert "can't be used right now. You can send the same request" in answer.json()["detail"]
+    assert program.log("one").status_code == 201
 
 
 def test_every_busy_form_keeps_its_text(sqlite_web: WebClient) -> None:

@@ -10,11 +10,12 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from pydantic import BaseModel, Field
+from sqlalchemy.exc import InternalError, OperationalError
 from sqlmodel import Session
 from starlette.exceptions import HTTPException
 
 from tracker.db.access import ApiToken
-from tracker.db.engine import Busy, reading
+from tracker.db.engine import Busy, is_unavailable, reading
 from tracker.refusal_text import format_refusal
 from tracker.services.api_tokens import find_caller, forget_answers, note_use
 from tracker.services.context import Refused
@@ -36,6 +37,9 @@ _WHAT_NOW = {
     500: "This is our fault. Nothing was saved. You can send the same request again.",
     503: "The database is busy. Nothing was saved. You can send the same request again.",
 }
+
+
+_UNAVAILABLE = "The database can't be used right now. You can send the same request again."
 
 
 class Fault(BaseModel):
@@ -103,6 +107,8 @@ def add_problems(api: FastAPI) -> None:
     api.add_exception_handler(RequestValidationError, _answer_invalid)
     api.add_exception_handler(HTTPException, _answer_http_error)
     api.add_exception_handler(Busy, _answer_http_error)
+    for failed in (OperationalError, InternalError):
+        api.add_exception_handler(failed, _answer_unavailable)
     api.add_exception_handler(Exception, _answer_failure)
 
 
@@ -152,6 +158,13 @@ def _answer_http_error(request: Request, error: Exception) -> Response:
     if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
         headers |= allow_header(request)
     return answer_problem(error.status_code, detail, headers=headers)
+
+
+def _answer_unavailable(_request: Request, error: Exception) -> Response:
+    if not is_unavailable(error):
+        raise error
+    _LOG.error("the database can't be used", error=type(error).__name__)
+    return answer_problem(503, _UNAVAILABLE, headers={"Retry-After": BUSY_SECONDS})
 
 
 def _answer_failure(request: Request, error: Exception) -> Response:

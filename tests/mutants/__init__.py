@@ -1,0 +1,1 @@
+"""Mutation testing: whether the tests of the rules can fail."""

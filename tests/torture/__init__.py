@@ -1,0 +1,1 @@
+"""Every promise, tried with its own faults, in one table."""
