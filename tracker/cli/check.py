@@ -25,6 +25,7 @@ from tracker.checks.environment import (
     check_key,
     check_variables,
     problem,
+    warning,
 )
 from tracker.checks.mail import check_mail, check_mailbox
 from tracker.cli.context import open_database
@@ -32,7 +33,7 @@ from tracker.db.engine import reading
 from tracker.errors import UserError
 from tracker.formatting import format_count
 from tracker.rulebooks import RulebookError, load_rulebooks
-from tracker.settings import load_settings
+from tracker.settings import Settings, SettingsError, load_settings
 
 
 def run(send_test_mail: str | None) -> None:
@@ -64,6 +65,7 @@ def run_checks(send_test_mail: str | None) -> Findings:
     yield from check_folder(settings.config_dir)
     yield from check_variables()
     yield from check_address(settings.base_url)
+    yield from _check_provider(settings)
     rulebooks = None
     try:
         rulebooks = load_rulebooks(settings.config_dir)
@@ -82,3 +84,26 @@ def run_checks(send_test_mail: str | None) -> Findings:
             yield from check_drills(session, clock.now())
             yield from check_mailbox(session, settings, clock.now())
     yield from asyncio.run(check_mail(settings, send_test_mail, clock.now()))
+
+
+def _check_provider(settings: Settings) -> Findings:
+    """Ask the identity provider, if the settings name one, for its description."""
+    if settings.oidc.issuer is None:
+        return
+    from tracker.cli.serve import open_provider
+    from tracker.web.identity import ProviderDown
+
+    try:
+        provider = open_provider(settings)
+    except SettingsError as error:
+        yield problem("T801", str(error), "`tracker serve` does not start without it.")
+        return
+    if provider is None:
+        return
+    try:
+        provider.check()
+    except ProviderDown as down:
+        hint = "Correct TRACKER_OIDC__ISSUER. Until then, people sign in with emailed codes."
+        yield warning("T802", f"{settings.oidc.issuer} can't be used to sign in: {down}", hint)
+    else:
+        yield Fact(f"identity provider: {settings.oidc.issuer}")

@@ -1,7 +1,9 @@
 """Signing in with an identity provider: a real one on loopback, and one that goes wrong."""
 
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlencode, urlsplit
 
@@ -14,9 +16,12 @@ from tests.support.cast import ALICE, BASE_URL, CAROL, DAN, Cast
 from tests.support.identity_provider import TestProvider, running_provider
 from tests.web.client import Visitor, WebClient
 from tracker import clock
+from tracker.checks.environment import Fact, Finding
+from tracker.cli.check import run_checks
+from tracker.cli.serve import open_provider
 from tracker.db.access import BrowserSession
 from tracker.services.security_events import SIGN_IN
-from tracker.settings import SingleSignOn
+from tracker.settings import SettingsError, SingleSignOn, load_settings
 from tracker.web.oidc import OidcProvider
 
 RETURN = f"{BASE_URL}/sign-in/provider/return"
@@ -352,3 +357,61 @@ def test_tries_from_one_client_are_limited(sqlite_cast: Cast, provider: TestProv
     visitor = web.visit()
     answers = [visitor.get("/sign-in/provider").status_code for _ in range(3)]
     assert answers == [303, 303, 429]
+
+
+@pytest.fixture
+def configured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
+    """Settings of an installation with a provider on a port on which nothing listens."""
+    monkeypatch.setenv("TRACKER_CONFIG_DIR", str(tmp_path))
+    monkeypatch.setenv("TRACKER_DATABASE_URL", f"sqlite:///{tmp_path / 'none.db'}")
+    monkeypatch.setenv("TRACKER_OIDC__ISSUER", "http://127.0.0.1:1")
+    monkeypatch.setenv("TRACKER_OIDC__CLIENT_ID", "tracker")
+    return monkeypatch
+
+
+def provider_findings() -> list[str]:
+    """What `tracker check` says of the provider: numbers of findings, or the fact."""
+    found = []
+    for one in run_checks(None):
+        if isinstance(one, Finding) and one.id.startswith("T8"):
+            found.append(one.id)
+        elif isinstance(one, Fact) and one.message.startswith("identity provider"):
+            found.append(one.message)
+    return found
+
+
+def test_check_asks_the_provider(configured: pytest.MonkeyPatch, provider: TestProvider) -> None:
+    assert provider_findings() == ["T802"]
+    configured.setenv("TRACKER_OIDC__ISSUER", provider.issuer)
+    assert provider_findings() == [f"identity provider: {provider.issuer}"]
+    configured.setenv("TRACKER_OIDC__ISSUER", f"{provider.issuer}/")
+    assert len(provider_findings()) == 1
+
+
+def test_serve_needs_the_extra_only_with_a_provider(configured: pytest.MonkeyPatch) -> None:
+    # As if Authlib were not installed.
+    configured.setitem(sys.modules, "tracker.web.oidc", None)
+    with pytest.raises(SettingsError, match=r"endorsement-tracker\[oidc\]"):
+        open_provider(load_settings())
+    assert provider_findings() == ["T801"]
+    configured.delenv("TRACKER_OIDC__ISSUER")
+    assert open_provider(load_settings()) is None
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "reason"),
+    [
+        ("ISSUER", "login.example.org", "is not the address of a provider"),
+        ("ISSUER", "http://login.example.org", "is not the address of a provider"),
+        ("ISSUER", "https://login.example.org/?x=y", "is not the address of a provider"),
+        ("CLIENT_ID", "", "client_id is missing"),
+        ("PROMPT", "none", "PROMPT"),
+        ("CLOCK_SKEW_SECONDS", "3600", "600"),
+    ],
+)
+def test_settings_that_cannot_work_are_refused(
+    configured: pytest.MonkeyPatch, name: str, value: str, reason: str
+) -> None:
+    configured.setenv(f"TRACKER_OIDC__{name}", value)
+    with pytest.raises(SettingsError, match=reason):
+        load_settings()
