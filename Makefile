@@ -10,7 +10,7 @@ TESTS ?=
 PYTEST := PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest
 
 .DEFAULT_GOAL := help
-.PHONY: help demo run test check fmt bench torture mutants pictures browser sbom lock clean
+.PHONY: help demo run test check fmt bench torture mutants pictures browser sbom image lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' Makefile
@@ -64,10 +64,14 @@ sbom: ## list what a release runs on (CycloneDX: name, version, license) in SBOM
 	  --output-file $(SBOM) build/sbom/runtime/bin/python
 	@echo "wrote $(SBOM)"
 
+image: .venv/dev.stamp ## run the steps of the container image without an engine
+	$(BIN)/python -m tests.deploy.image_steps
+
 PINNED = -qq --disable-pip-version-check --no-deps --require-hashes
 
 lock: ## renew requirements*.txt from pyproject.toml (needs uv)
 	$(LOCK) --output-file requirements.txt pyproject.toml
+	$(LOCK) --output-file requirements-extras.txt --all-extras pyproject.toml -c requirements.txt
 	$(LOCK) --output-file requirements-build.txt --group build
 	$(LOCK) --output-file requirements-sbom.txt --group sbom
 	$(LOCK) --output-file requirements-dev.txt --group dev pyproject.toml \

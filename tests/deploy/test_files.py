@@ -3,6 +3,7 @@
 import re
 import shlex
 import subprocess
+import tomllib
 from pathlib import Path
 
 import typer.main
@@ -97,6 +98,17 @@ def test_the_image_runs_as_its_own_user() -> None:
     assert set(re.findall(r"^FROM (\S+)", text, re.MULTILINE)) == {"python:3.11-slim-bookworm"}
     assert "--require-hashes" in text
     assert '"healthcheck", "--pages"' in text
+
+
+def test_the_image_has_what_the_build_reads() -> None:
+    text = (DEPLOY / "container" / "Containerfile").read_text()
+    copied = {
+        word for line in re.findall(r"^COPY (.+) \S+$", text, re.MULTILINE) for word in line.split()
+    }
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
+    wheel = project["tool"]["hatch"]["build"]["targets"]["wheel"]
+    needed = {project["project"]["readme"], *wheel["packages"], *wheel["force-include"]}
+    assert {"pyproject.toml", *needed} <= copied
 
 
 def test_deploy_files_contain_no_tabs() -> None:
