@@ -1,4 +1,4 @@
-"""`tracker healthcheck` and `tracker maintenance`, as they are called."""
+"""`tracker healthcheck`, `tracker maintenance`, and `tracker purge`, as they are called."""
 
 import json
 from datetime import timedelta
@@ -12,9 +12,11 @@ from tests.mail.sink import Sink
 from tests.support.cast import fill
 from tracker import clock
 from tracker.cli.main import app
+from tracker.db.access import SecurityEvent
 from tracker.db.engine import open_engine, writing
 from tracker.db.tables import METADATA
 from tracker.errors import UserError
+from tracker.services.browser_sessions import create_browser_session
 
 
 def call(*arguments: str) -> Result:
@@ -130,3 +132,20 @@ def test_mail_waits_during_maintenance(url: str, monkeypatch: pytest.MonkeyPatch
         call("deliver")
         assert cast.rows("outbox")[0]["state"] != "waiting"
     cast.engine.dispose()
+
+
+def test_purge_counts_first_and_deletes_then(url: str) -> None:
+    engine = open_engine(url)
+    with writing(engine) as session:
+        long_ago = clock.now() - timedelta(days=400)
+        create_browser_session(session, "alice@example.org", long_ago)
+        session.add(SecurityEvent(at=long_ago, kind="sign in", outcome="done"))
+    tried = call("purge", "--dry-run")
+    assert tried.exit_code == 0
+    assert "       1  security events of more than a year ago\n" in tried.stdout
+    assert "Nothing was deleted" in tried.stdout
+    counts = json.loads(call("purge", "--json").stdout)
+    assert counts["sessions of browsers that have ended"] == 1
+    assert sum(counts.values()) == 2
+    assert sum(json.loads(call("purge", "--json").stdout).values()) == 0
+    engine.dispose()

@@ -286,6 +286,19 @@ def healthcheck(
     upkeep.check_health(as_json=json, ask_pages=pages)
 
 
+@app.command("purge")
+def purge_command(
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Count what would be deleted; delete nothing.")
+    ] = False,
+    json: Json = False,
+) -> None:
+    """Delete what is kept no longer, as the nightly evaluation does, and count it by kind."""
+    from tracker.cli import upkeep
+
+    upkeep.purge_old(dry_run=dry_run, as_json=json)
+
+
 @maintenance_app.command("on")
 def maintenance_on(
     until: Annotated[

@@ -1,4 +1,4 @@
-"""Commands that keep an installation well: upgrade, health, and maintenance mode."""
+"""Commands that keep an installation well: upgrade, health, maintenance, and purge."""
 
 import json
 import sys
@@ -26,6 +26,7 @@ from tracker.db.engine import (
 from tracker.db.schema_versions import newest_version
 from tracker.errors import UserError, explain_error
 from tracker.jobs.health import Health, read_health
+from tracker.jobs.purge import purge
 from tracker.rulebooks import check_own_settings, load_rulebooks
 from tracker.services import maintenance
 from tracker.services.upgrade import Installation, upgrade_database
@@ -153,3 +154,21 @@ def end_maintenance() -> None:
         was_on = maintenance.end_maintenance(session)
     state = "off" if was_on else "off already"
     sys.stdout.write(f"Maintenance mode is {state}. Jobs and mail go on at the next tick.\n")
+
+
+def purge_old(*, dry_run: bool, as_json: bool) -> None:
+    """Print how many rows of each kind were deleted, or would be."""
+    with open_database(load_settings()) as engine, writing(engine) as session:
+        step = session.begin_nested()
+        counts = purge(session, clock.now())
+        if dry_run:
+            step.rollback()
+        else:
+            step.commit()
+    if as_json:
+        sys.stdout.write(json.dumps(counts, indent=1) + "\n")
+        return
+    for kind, count in counts.items():
+        sys.stdout.write(f"{count:>8}  {kind}\n")
+    if dry_run:
+        sys.stdout.write("This was a dry run. Nothing was deleted.\n")

@@ -230,8 +230,12 @@ def remember(
     upsert(context.session, ImportMemory, stored, key=key, update=["meaning", "changed_at"])
 
 
-def forget_old_imports(session: Session, now: datetime) -> None:
-    """Delete imports that were not applied for a week, and all of them after three months."""
+def forget_old_imports(session: Session, now: datetime) -> int:
+    """Delete imports that were not applied for a week, and all of them after three months.
+
+    Return how many.
+    """
+    deleted = 0
     unapplied = col(ImportPlanRecord.state).in_((MAPPING, PLANNED, DISCARDED))
     for is_old in (
         unapplied & (col(ImportPlanRecord.changed_at) < now - _KEPT_UNAPPLIED),
@@ -239,4 +243,5 @@ def forget_old_imports(session: Session, now: datetime) -> None:
     ):
         old = select(ImportPlanRecord.id).where(is_old)
         session.exec(delete(ImportPlanRow).where(col(ImportPlanRow.plan_id).in_(old)))
-        session.exec(delete(ImportPlanRecord).where(is_old))
+        deleted += session.exec(delete(ImportPlanRecord).where(is_old)).rowcount
+    return deleted

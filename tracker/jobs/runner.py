@@ -9,11 +9,11 @@ from typing import NamedTuple
 from sqlmodel import Session
 
 from tracker.formatting import use_locale
-from tracker.importer.plan_records import forget_old_imports
 from tracker.jobs.audits import run_audits
 from tracker.jobs.digest import run_digest
 from tracker.jobs.isolation import isolate
 from tracker.jobs.notices import retry_notices, run_notices
+from tracker.jobs.purge import purge
 from tracker.jobs.questions import run_questions
 from tracker.jobs.references import run_references, run_session_reminders
 from tracker.jobs.removals import run_removals
@@ -26,11 +26,7 @@ from tracker.services.context import Actor, ServiceContext
 from tracker.services.evaluation import evaluate_due
 from tracker.services.first_days import adopt_first_days
 from tracker.services.maintenance import find_maintenance
-from tracker.services.removals import forget_old_deletions
 from tracker.services.run_ledger import Failure, JobResult, RunKey
-from tracker.services.security_events import forget_old_events
-from tracker.services.sent_texts import forget_old_texts
-from tracker.services.snoozes import forget_ended_snoozes
 
 
 class JobRun(NamedTuple):
@@ -165,11 +161,7 @@ class _Task:
     def _work(self, session: Session) -> JobResult:
         context, association = self.context, self.rulebook.id
         if self.job is Job.EVALUATE:
-            forget_old_deletions(session, self.now)
-            forget_old_events(session, self.now)
-            forget_ended_snoozes(session, self.now)
-            forget_old_texts(session, self.now)
-            forget_old_imports(session, self.now)
+            purge(session, self.now)
             rulebooks, last = context.rulebooks, self.due.last
             judged = evaluate_due(session, rulebooks, association, self.now, since=last)
             removals = run_removals(context, session, association, self.now)

@@ -111,11 +111,13 @@ def keep_answer(session: Session, token_id: int, key: str, status: int, body: st
     session.exec(update(ApiAnswer).where(own).values(status=status, body=body))
 
 
-def forget_answers(session: Session, token_id: int, now: datetime) -> None:
-    """Empty a token's answers that are older than seven days.
+def forget_answers(session: Session, token_id: int | None, now: datetime) -> int:
+    """Empty a token's answers that are older than seven days (None: all tokens'); return how many.
 
     Their keys and the hashes of their requests stay, so that no key ever serves another session.
     """
     oldest = now - timedelta(days=ANSWERS_KEPT_DAYS)
-    old = (col(ApiAnswer.token_id) == token_id) & (col(ApiAnswer.at) < oldest)
-    session.exec(update(ApiAnswer).where(old, col(ApiAnswer.body) != "").values(body=""))
+    old = (col(ApiAnswer.at) < oldest) & (col(ApiAnswer.body) != "")
+    if token_id is not None:
+        old &= col(ApiAnswer.token_id) == token_id
+    return session.exec(update(ApiAnswer).where(old).values(body="")).rowcount

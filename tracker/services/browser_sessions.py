@@ -77,6 +77,11 @@ class SessionUser(NamedTuple):
     has_role: bool
 
 
+def forget_ended_sessions(session: Session, now: datetime) -> int:
+    """Delete the sessions of browsers that have ended; return how many."""
+    return session.exec(delete(BrowserSession).where(col(BrowserSession.expires_at) < now)).rowcount
+
+
 def create_browser_session(
     session: Session,
     email: str,
@@ -92,7 +97,7 @@ def create_browser_session(
     the first address confirms the session (see `is_confirmed`), if it ``confirms`` that a person
     was asked just now. ``has_factor``: a second factor was asked for, too.
     """
-    session.exec(delete(BrowserSession).where(col(BrowserSession.expires_at) < now))
+    forget_ended_sessions(session, now)
     token = generate_token()
     person = find_person_by_email(session, email)
     session.add(

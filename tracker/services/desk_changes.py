@@ -132,7 +132,7 @@ def apply_change(context: ServiceContext, plan: ChangePlan, state: str = "") -> 
         raise Refused(Refusal("state", "changed-since-preview"))
     people = plan.person_ids | set(plan.work(context) or ())
     after = read_rows(session, plan.tables, people)
-    _forget_old_rows(session, context.now)
+    forget_old_rows(session, context.now)
     change = DeskChange(
         association=plan.association,
         title=plan.title,
@@ -496,7 +496,7 @@ def _name_of(key: str) -> str:
     return key.partition(":")[0].replace("_", " ")
 
 
-def _forget_old_rows(session: Session, now: datetime) -> None:
-    """Delete the rows of changes that can no longer be undone; that they happened stays."""
+def forget_old_rows(session: Session, now: datetime) -> int:
+    """Delete the rows of changes that can no longer be undone, and count them; the changes stay."""
     old = select_rows(DeskChange.id).where(col(DeskChange.made_at) <= now - MAY_UNDO_FOR)
-    session.exec(delete(ChangedRow).where(col(ChangedRow.change_id).in_(old)))
+    return session.exec(delete(ChangedRow).where(col(ChangedRow.change_id).in_(old))).rowcount

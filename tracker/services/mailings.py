@@ -7,7 +7,7 @@ association can send only so many mailings a day. Texts are plain, and replies g
 
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -142,7 +142,7 @@ def save_draft(context: ServiceContext, typed: MailingInput, sender_name: str) -
     association that the actor does not coordinate, or a key of another association's.
     """
     check_association(context.actor, typed.association)
-    _forget_old_drafts(context, typed.association)
+    forget_old_drafts(context.session, context.now)
     mailing = _find_by_key(context.session, typed)
     if mailing is None:
         mailing = _insert(context, typed, sender_name)
@@ -349,10 +349,7 @@ def _values(typed: MailingInput) -> dict[str, str]:
     }
 
 
-def _forget_old_drafts(context: ServiceContext, association: str) -> None:
-    old = delete(Mailing).where(
-        col(Mailing.association) == association,
-        col(Mailing.state) == DRAFT,
-        col(Mailing.created_at) < context.now - _DRAFTS_KEPT,
-    )
-    context.session.connection().execute(old)
+def forget_old_drafts(session: Session, now: datetime) -> int:
+    """Delete drafts that were begun more than 30 days ago; return how many."""
+    is_old = (col(Mailing.state) == DRAFT) & (col(Mailing.created_at) < now - _DRAFTS_KEPT)
+    return session.exec(delete(Mailing).where(is_old)).rowcount

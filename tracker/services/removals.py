@@ -299,13 +299,13 @@ def get_first_row(removal: Removal) -> tuple[str, Values]:
     return name, from_json(METADATA.tables[name], values)
 
 
-def forget_old_deletions(session: Session, now: datetime) -> None:
-    """Delete for good what people deleted themselves, or decided, and can no longer undo."""
+def forget_old_deletions(session: Session, now: datetime) -> int:
+    """Delete for good what people deleted or decided and can no longer undo; return how many."""
     is_kept_a_day = or_(
         col(Removal.kind).startswith(_BY_OWNER), col(Removal.kind).startswith(DECIDED)
     )
     is_over = col(Removal.removed_at) <= now - MAY_UNDO_FOR
-    session.exec(delete(Removal).where(is_kept_a_day, is_over))
+    return session.exec(delete(Removal).where(is_kept_a_day, is_over)).rowcount
 
 
 def list_removals(session: Session) -> list[tuple[Removal, str]]:

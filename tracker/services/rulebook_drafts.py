@@ -1,7 +1,7 @@
 """Changed rulebooks that coordinators upload to see what they would do. None is ever in force."""
 
 from collections.abc import Collection
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from sqlmodel import Session, col, delete, select
 
@@ -26,6 +26,12 @@ def decode_rulebook(content: bytes) -> str:
         raise Refused(Refusal("files", "rulebook-not-text", {"byte": error.start})) from error
 
 
+def forget_rulebook_drafts(session: Session, now: datetime) -> int:
+    """Delete drafts that were uploaded more than 30 days ago; return how many."""
+    is_old = col(RulebookDraft.uploaded_at) < now - _KEPT_FOR
+    return session.exec(delete(RulebookDraft).where(is_old)).rowcount
+
+
 def store_draft(context: ServiceContext, association: str, file_name: str, text: str) -> int:
     """Keep a rulebook that was checked, and forget old ones; return its id.
 
@@ -33,8 +39,7 @@ def store_draft(context: ServiceContext, association: str, file_name: str, text:
     """
     check_association(context.actor, association)
     session = context.session
-    oldest = context.now - _KEPT_FOR
-    session.exec(delete(RulebookDraft).where(col(RulebookDraft.uploaded_at) < oldest))
+    forget_rulebook_drafts(session, context.now)
     draft = RulebookDraft(
         association=association,
         file_name=file_name[:_LONGEST_NAME],

@@ -66,6 +66,6 @@ def list_events(session: Session, person_id: int) -> Sequence[SecurityEvent]:
     return session.exec(query).all()
 
 
-def forget_old_events(session: Session, now: datetime) -> None:
-    """Delete what happened more than a year ago."""
-    session.exec(delete(SecurityEvent).where(col(SecurityEvent.at) < now - KEPT))
+def forget_old_events(session: Session, now: datetime) -> int:
+    """Delete what happened more than a year ago; return how many."""
+    return session.exec(delete(SecurityEvent).where(col(SecurityEvent.at) < now - KEPT)).rowcount

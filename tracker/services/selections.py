@@ -53,6 +53,12 @@ class SelectedPeople:
         return list(dict.fromkeys(row.person_id for row in self.rows))
 
 
+def forget_selections(session: Session, now: datetime) -> int:
+    """Delete selections that are more than a day old; return how many."""
+    is_over = col(PeopleSelection.selected_at) <= now - KEPT
+    return session.exec(delete(PeopleSelection).where(is_over)).rowcount
+
+
 def create_selection(
     context: ServiceContext,
     association: str,
@@ -71,8 +77,7 @@ def create_selection(
     if len(rows) > MAX_ROWS:
         raise Refused(Refusal("rows", "too-many-selected", {"limit": MAX_ROWS}))
     session = context.session
-    is_over = col(PeopleSelection.selected_at) <= context.now - KEPT
-    session.exec(delete(PeopleSelection).where(is_over))
+    forget_selections(session, context.now)
     selection = PeopleSelection(
         association=association,
         selected_by=context.actor.label,

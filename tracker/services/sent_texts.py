@@ -44,7 +44,7 @@ def _decrypt(session: Session, message_id: str, stored: bytes | None) -> str | N
     return None if text is None else text.decode()
 
 
-def forget_old_texts(session: Session, now: datetime) -> None:
-    """Delete the texts of emails that were written more than a year ago."""
+def forget_old_texts(session: Session, now: datetime) -> int:
+    """Delete the texts of emails that were written more than a year ago; return how many."""
     is_old = col(Outbox.text).is_not(None) & (col(Outbox.created_at) < now - KEPT)
-    session.exec(update(Outbox).where(is_old).values(text=None))
+    return session.exec(update(Outbox).where(is_old).values(text=None)).rowcount

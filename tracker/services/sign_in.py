@@ -102,6 +102,11 @@ def find_former_owner(session: Session, email: str) -> Person | None:
     return session.exec(query.where(FormerEmail.email == email)).first()
 
 
+def forget_sign_ins(session: Session, now: datetime) -> int:
+    """Delete codes and links that expired more than a day ago; return how many."""
+    return session.exec(delete(SignIn).where(col(SignIn.expires_at) < now - _KEPT)).rowcount
+
+
 def create_sign_in(
     session: Session, token: str, email: str, now: datetime, person_id: int | None = None
 ) -> str:
@@ -111,7 +116,7 @@ def create_sign_in(
     that person's session.
     """
     # Until they are deleted, expired sign-ins can still be told from unknown ones.
-    session.exec(delete(SignIn).where(col(SignIn.expires_at) < now - _KEPT))
+    forget_sign_ins(session, now)
     code = f"{secrets.randbelow(10**_DIGITS):0{_DIGITS}}"
     session.add(
         SignIn(
@@ -244,6 +249,11 @@ def client_network(host: str) -> str:
     return address.packed[:_IPV6_NETWORK_BYTES].hex()
 
 
+def forget_tries(session: Session, now: datetime) -> int:
+    """Delete tries that are more than a day old; return how many."""
+    return session.exec(delete(SignInTry).where(col(SignInTry.at) < now - _KEPT)).rowcount
+
+
 def count_try(
     session: Session, kind: str, client: RateLimit, address: RateLimit | None, now: datetime
 ) -> timedelta | None:
@@ -252,7 +262,7 @@ def count_try(
     Returns how long to wait if that is one too many; it is then not counted, so that waiting
     helps even a client that keeps trying. Of "verify", only the numbers that nobody has count.
     """
-    session.exec(delete(SignInTry).where(col(SignInTry.at) < now - _KEPT))
+    forget_tries(session, now)
     key = get_signing_key(session, SIGN_IN)
     client_hash = _keyed_hash(key, "client", client.value)
     limits = [(col(SignInTry.client_hash) == client_hash, client)]

@@ -100,6 +100,7 @@ def end_snooze(context: ServiceContext, association: str, cause: str) -> None:
     context.delete_row(stored, _AUDITED)
 
 
-def forget_ended_snoozes(session: Session, now: datetime) -> None:
-    """Delete snoozes that ended long enough ago."""
-    session.exec(delete(Snooze).where(col(Snooze.until) < (now - _KEPT).date()))
+def forget_ended_snoozes(session: Session, now: datetime) -> int:
+    """Delete snoozes that ended long enough ago; return how many."""
+    is_old = col(Snooze.until) < (now - _KEPT).date()
+    return session.exec(delete(Snooze).where(is_old)).rowcount
