@@ -7,8 +7,7 @@ import typer
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tracker.cli.main import parse_instant
-from tracker.cli.options import parse_day
+from tracker.cli.options import parse_day, parse_instant
 
 
 @pytest.mark.parametrize(

@@ -1,28 +1,29 @@
 """The command line. Each command imports what it needs when it runs, so that --help is quick."""
 
-import re
 import sys
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from tracker.cli.options import AsOf, Association, Json, create_group, parse_day, refuse_far
+from tracker.cli.options import AsOf, Association, Json, create_group, parse_day, parse_instant
 from tracker.cli.rules_commands import rules_app
+from tracker.cli.upkeep_commands import healthcheck, maintenance_app, purge, upgrade
 
 app = create_group("Endorsement renewals: hours, deadlines, reminders, and digests.")
 token_app = create_group("Create, list, and revoke tokens of the JSON API.")
 provider_app = create_group("Say who an RSC provider is that endorsees named.")
-person_app = create_group("Change the address of a person, or merge two records.")
+person_app = create_group("Change a person's address, merge two records, export or erase one.")
 remove_app = create_group("Remove wrong rows, and undo that.")
 sessions_app = create_group("End signed-in sessions.")
 team_app = create_group("Who works for an association.")
 bounces_app = create_group("Read mail that came back, and try addresses again.")
 first_day_app = create_group("Since when an association keeps its records in this system.")
-maintenance_app = create_group("Pause pages, jobs, and mail while you work on the installation.")
 app.add_typer(maintenance_app, name="maintenance")
+for _command in (upgrade, healthcheck, purge):
+    app.command()(_command)
 app.add_typer(rules_app, name="rules")
 app.add_typer(person_app, name="person")
 app.add_typer(provider_app, name="provider")
@@ -32,27 +33,6 @@ app.add_typer(sessions_app, name="sessions")
 app.add_typer(team_app, name="team")
 app.add_typer(first_day_app, name="first-day")
 app.add_typer(bounces_app, name="bounces")
-
-
-def parse_instant(text: str) -> datetime:
-    """An ISO instant as aware UTC; without an offset it is UTC. Raises BadParameter.
-
-    A bare day is its last minute in UTC. By then the same day has started in every time zone of the
-    Americas, and its morning jobs are due.
-    """
-    if re.fullmatch(r"\d{4}-\d{2}-\d{2}", text):
-        text += "T23:59+00:00"
-    try:
-        instant = datetime.fromisoformat(text)
-        if instant.tzinfo is None:
-            instant = instant.replace(tzinfo=UTC)
-        in_utc = instant.astimezone(UTC)
-    except (ValueError, OverflowError) as error:
-        # OverflowError: in UTC the instant is in a year that dates don't have.
-        message = f"{text!r} is not an instant. Write it as YYYY-MM-DDTHH:MM-05:00"
-        raise typer.BadParameter(message) from error
-    refuse_far(in_utc.date())
-    return in_utc
 
 
 Now = Annotated[
@@ -255,72 +235,6 @@ def migrate() -> None:
     admin.migrate_database()
 
 
-@app.command()
-def upgrade(
-    backups: Annotated[
-        Path | None, typer.Argument(help="The folder for backups. One is made there before.")
-    ] = None,
-    *,
-    no_backup: Annotated[
-        bool, typer.Option("--no-backup", help="Make no backup: you have one of your own.")
-    ] = False,
-) -> None:
-    """Back up, migrate, and check the database while nothing else runs; or change nothing."""
-    from tracker.cli import upkeep
-
-    if (backups is None) != no_backup:
-        raise typer.BadParameter("name a folder for the backup, or give --no-backup")
-    upkeep.upgrade(backups)
-
-
-@app.command()
-def healthcheck(
-    json: Json = False,
-    pages: Annotated[
-        bool, typer.Option("--pages", help="Also ask the pages of `tracker serve` here.")
-    ] = False,
-) -> None:
-    """Say whether database, schedule, and mail keep up, for containers. Exit code 1 if not."""
-    from tracker.cli import upkeep
-
-    upkeep.check_health(as_json=json, ask_pages=pages)
-
-
-@app.command("purge")
-def purge_command(
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Count what would be deleted; delete nothing.")
-    ] = False,
-    json: Json = False,
-) -> None:
-    """Delete what is kept no longer, as the nightly evaluation does, and count it by kind."""
-    from tracker.cli import upkeep
-
-    upkeep.purge_old(dry_run=dry_run, as_json=json)
-
-
-@maintenance_app.command("on")
-def maintenance_on(
-    until: Annotated[
-        datetime | None,
-        typer.Option(parser=parse_instant, metavar="INSTANT", help="When it will probably end."),
-    ] = None,
-    text: Annotated[str, typer.Option(help="What pages say about it.")] = "",
-) -> None:
-    """Pause pages, the API, jobs, and mail. Again: change the text or the end."""
-    from tracker.cli import upkeep
-
-    upkeep.start_maintenance(until, text)
-
-
-@maintenance_app.command("off")
-def maintenance_off() -> None:
-    """Go on with everything that waited."""
-    from tracker.cli import upkeep
-
-    upkeep.end_maintenance()
-
-
 @token_app.command("make")
 def token_make(
     association: Annotated[
@@ -414,6 +328,36 @@ def person_merge(
     from tracker.cli import merge
 
     merge.merge((keep, other), reason, similar.value if similar else None, dry_run=dry_run)
+
+
+@person_app.command("export")
+def person_export(
+    email: Annotated[str, typer.Argument(metavar="EMAIL")],
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="A ZIP file that does not exist.")],
+) -> None:
+    """Write everything about a person into a ZIP file, as they can themselves."""
+    from tracker.cli import people
+
+    people.export(email, file)
+
+
+@person_app.command("erase")
+def person_erase(
+    email: Annotated[str, typer.Argument(metavar="EMAIL")],
+    reason: Annotated[
+        str, typer.Option(help="Why, without naming the person. It goes into the history.")
+    ],
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Count what would go; change nothing.")
+    ] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Don't ask. It can't be undone.")] = False,
+) -> None:
+    """Erase a person for good; what others' records rest on stays under a number."""
+    from tracker.cli import people
+
+    if not dry_run and not yes:
+        typer.confirm(f"Erase {email} for good? This can't be undone", abort=True)
+    people.erase(email, reason, dry_run=dry_run)
 
 
 # As `tracker.services.removals.KINDS`, which would take long to import for --help.

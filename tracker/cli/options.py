@@ -1,6 +1,7 @@
 """What the command groups share: how a group is made, and common options."""
 
-from datetime import date
+import re
+from datetime import UTC, date, datetime
 from typing import Annotated
 
 import typer
@@ -43,3 +44,24 @@ AsOf = Annotated[
 Association = Annotated[
     str | None, typer.Option(help="Only this association (its id in the rulebook).")
 ]
+
+
+def parse_instant(text: str) -> datetime:
+    """An ISO instant as aware UTC; without an offset it is UTC. Raises BadParameter.
+
+    A bare day is its last minute in UTC. By then the same day has started in every time zone of the
+    Americas, and its morning jobs are due.
+    """
+    if re.fullmatch(r"\d{4}-\d{2}-\d{2}", text):
+        text += "T23:59+00:00"
+    try:
+        instant = datetime.fromisoformat(text)
+        if instant.tzinfo is None:
+            instant = instant.replace(tzinfo=UTC)
+        in_utc = instant.astimezone(UTC)
+    except (ValueError, OverflowError) as error:
+        # OverflowError: in UTC the instant is in a year that dates don't have.
+        message = f"{text!r} is not an instant. Write it as YYYY-MM-DDTHH:MM-05:00"
+        raise typer.BadParameter(message) from error
+    refuse_far(in_utc.date())
+    return in_utc

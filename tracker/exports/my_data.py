@@ -68,6 +68,8 @@ from tracker.importer.schemas import (
 )
 from tracker.rules.application.references import find_progress
 from tracker.services.entries import list_entries
+from tracker.services.evidence import list_entry_files
+from tracker.services.evidence_storage import EvidenceFolder
 from tracker.services.rsc_providers import load_providers
 from tracker.spreadsheet_csv import csv_lines
 
@@ -91,6 +93,7 @@ _PROVIDER_COLUMNS = ("provider_name", "association", "held", "starts_on", "ends_
 # Readable by its owner alone, once unpacked.
 _MODE = 0o600 << 16
 _CHUNK = 64 * 1024
+_UNSAFE = re.compile(r"[^A-Za-z0-9._ -]")
 # A file: its name in the archive, and where it is stored.
 EvidenceFiles = Iterable[tuple[str, Path]]
 
@@ -212,6 +215,17 @@ def write_my_data(
         for name, path in evidence:
             with path.open("rb") as file:
                 add(f"evidence/{name}", iter(partial(file.read, _CHUNK), b""), ZIP_STORED)
+
+
+def list_evidence(session: Session, person_id: int, folder: EvidenceFolder) -> EvidenceFiles:
+    """The files of a person's entries; each name starts with the entry's number and its own."""
+    for entry_id, files in sorted(list_entry_files(session, person_id).items()):
+        for file in files:
+            path = folder.file(file.stored_as)
+            # A file that a restored backup lacks must not keep the others from coming.
+            if path is not None:
+                name = _UNSAFE.sub("_", file.name).lstrip(".")
+                yield f"{entry_id}-{file.id}-{name}", path
 
 
 def export_csv(session: Session, schema: type[CsvRow], person: Person) -> Iterator[bytes]:

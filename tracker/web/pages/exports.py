@@ -3,10 +3,9 @@
 import hashlib
 import re
 from asyncio import sleep, timeout, wait_for
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import date
 from functools import partial
-from pathlib import Path
 from tempfile import SpooledTemporaryFile
 from threading import Lock
 from typing import IO, Any
@@ -16,7 +15,6 @@ import structlog
 from fastapi import APIRouter, Depends, HTTPException, Request
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import RedirectResponse, Response
-from sqlmodel import Session
 from starlette.responses import StreamingResponse
 from starlette.types import Message, Receive, Scope, Send
 
@@ -24,7 +22,7 @@ from tracker.clock import stopwatch
 from tracker.db.engine import reading
 from tracker.exports import pdf_files, transcript_files
 from tracker.exports.calendar import calendar_file, list_calendar_dates
-from tracker.exports.my_data import write_my_data
+from tracker.exports.my_data import list_evidence, write_my_data
 from tracker.exports.transcript import Transcript, find_transcript
 from tracker.exports.transcript_files import file_name, transcript_csv
 from tracker.formatting import DEFAULT_LOCALE, capitalize_first, format_date, set_locale
@@ -37,9 +35,8 @@ from tracker.services.calendar_feeds import (
     replace_feed,
 )
 from tracker.services.endorsements import Endorsed, cycles_held, endorsements_of
-from tracker.services.evidence import list_entry_files
 from tracker.web.confirmation import ConfirmedPersonPage, get_confirmed_person_page
-from tracker.web.dependencies import NowDep, Site, SiteDep
+from tracker.web.dependencies import NowDep, SiteDep
 from tracker.web.forms.body import CycleStart, RowId, Typed, text_of
 from tracker.web.page_request import PageRequest, PersonPage, require
 from tracker.web.pages.uploads import folder_of
@@ -233,24 +230,13 @@ def _write_archive(page: PageRequest) -> IO[bytes]:
     archive: IO[bytes] = SpooledTemporaryFile(_IN_MEMORY)  # noqa: SIM115 - `Download` closes it
     try:
         with page.reading() as session:
-            evidence = _list_evidence(session, page.site, page.person_id)
+            folder = folder_of(page.site)
+            evidence = list_evidence(session, page.person_id, folder) if folder else ()
             write_my_data(session, page.person_id, archive, page.now, evidence)
     except BaseException:
         archive.close()
         raise
     return archive
-
-
-def _list_evidence(session: Session, site: Site, person_id: int) -> Iterator[tuple[str, Path]]:
-    """The files of a person's entries; each name starts with the entry's number and its own."""
-    folder = folder_of(site)
-    for entry_id, files in sorted(list_entry_files(session, person_id).items()):
-        for file in files:
-            path = folder.file(file.stored_as) if folder else None
-            # A file that a restored backup lacks must not keep the others from coming.
-            if path is not None:
-                name = _UNSAFE.sub("_", file.name).lstrip(".")
-                yield f"{entry_id}-{file.id}-{name}", path
 
 
 @router.get("/transcript/{endorsement_id}/{cycle_starts_on}.csv")

@@ -1,0 +1,378 @@
+"""Erases a person: what says who it was goes, and what others' records rest on stays, nameless.
+
+The row of the person stays under a number, so that the history of who did what can still be
+counted, and sessions with an erased RSC provider still count. Everything else of the person is
+deleted with the tables that belong to it, whatever tables there are. In all other rows their
+addresses and their name are replaced.
+"""
+
+import json
+import re
+import zlib
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+from sqlalchemy import Column, ColumnElement, String, Table, delete, func, or_, select, update
+from sqlmodel import Session, col, exists
+from sqlmodel import select as select_rows
+
+from tracker.db.applications import Application
+from tracker.db.corrections import FormerEmail
+from tracker.db.desk import TeamRole
+from tracker.db.imports import ImportPlanRecord, ImportPlanRow
+from tracker.db.ledgers import Outbox
+from tracker.db.log import AuditEvent, Entry, Evidence, GroupMember
+from tracker.db.people import Endorsement, Person
+from tracker.db.providers import OutsideEndorsement
+from tracker.db.signing_keys import Cipher, body_cipher
+from tracker.db.statements import upsert
+from tracker.db.tables import METADATA
+from tracker.errors import UserError
+from tracker.formatting import format_count
+from tracker.plain_text import plain_name
+from tracker.services.context import ServiceContext, lock_person
+from tracker.services.evaluation import days_at, evaluate_people
+from tracker.services.merging import find_record
+from tracker.services.removals import MAX_REASON_LENGTH, require_operator
+
+_EMPTY = "{}"
+# Rows of the person that stay without what says who it is: `_strip` and `_sweep` see to them.
+_STRIPPED = {"person", "outbox", "certificate"}
+# What makes others' sessions count, if the person provided RSC to anybody.
+_CREDENTIALS = {"vetting", "outside_endorsement"}
+_LINKS = {"endorsement_id": Endorsement.__tablename__, "application_id": "application"}
+_LINKS["entry_id"] = Entry.__tablename__
+# Of these an address says whose they are.
+_BY_EMAIL = ("sign_in", "web_session", "second_factor", "unsubscribed", "group_member")
+_UNSENT = ("waiting", "sending")
+
+
+class EraseError(UserError):
+    """The person can't be erased, or not yet. Nothing was changed."""
+
+    heading = "Nobody was erased:"
+
+
+class Erased(NamedTuple):
+    """What was erased: rows deleted and changed by table, and names of files to delete.
+
+    ``number`` is that of the person, under which their history stays.
+    """
+
+    number: int
+    deleted: dict[str, int]
+    changed: dict[str, int]
+    files: list[str]
+
+
+def erase_person(
+    context: ServiceContext, email: str, reason: str, staff: Collection[str]
+) -> Erased:
+    """Erase the person with this first address; the caller deletes the files after the commit.
+
+    ``staff`` are the addresses of coordinators of the settings. Raises Refused for an unknown
+    address, EraseError for somebody who works or worked for an association, and while emails wait
+    that name the person to others, and NotFound for anybody but an operator.
+    """
+    require_operator(context)
+    if not 0 < len(reason.strip()) <= MAX_REASON_LENGTH:
+        raise EraseError(f"give a reason of at most {MAX_REASON_LENGTH} characters")
+    person = find_record(context.session, email)
+    lock_person(context.session, person.id)
+    erasure = _Erasure(context, person)
+    erasure.refuse(staff)
+    return erasure.run(reason)
+
+
+@dataclass
+class _Erasure:
+    """One person's; ``words`` are patterns of what names them, with what replaces it."""
+
+    context: ServiceContext
+    person: Person
+    deleted: dict[str, int] = field(default_factory=dict)
+    changed: dict[str, int] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.session: Session = self.context.session
+        self.id = self.person.id
+        self.label = f"Erased person {self.id}"
+        self.address = f"erased-{self.id}@erased.invalid"
+        emails, names = self._find_names()
+        self.emails = sorted(emails)
+        self.words = [_Word.for_email(email, self.address) for email in self.emails]
+        self.words += [_Word.for_name(name, self.label) for name in sorted(names)]
+
+    def _find_names(self) -> tuple[set[str], set[str]]:
+        """All addresses, and all names that nobody else has, of today and from history."""
+        former = select_rows(FormerEmail.email).where(FormerEmail.person_id == self.id)
+        invited = select_rows(GroupMember.email).where(GroupMember.person_id == self.id)
+        emails = {*self.session.exec(former), *self.session.exec(invited)}
+        names = set[str]()
+        for values in (self.person.model_dump(), *self._list_former_values()):
+            emails |= {str(values.get("email")), str(values.get("second_email"))}
+            names.add(str(values.get("name")))
+        query = select_rows(Person.name).where(Person.id != self.id)
+        others = {plain_name(name) for name in self.session.exec(query)}
+        # A single word, or a name that two people have, is in others' texts for other reasons.
+        own = {name for name in names if " " in name.strip() and plain_name(name) not in others}
+        return {email.lower() for email in emails if "@" in email}, own
+
+    def _list_former_values(self) -> Iterator[dict[str, Any]]:
+        """What the history has of the person's own row."""
+        events = select_rows(AuditEvent.before, AuditEvent.after).where(
+            AuditEvent.table_name == "person", AuditEvent.row_id == self.id
+        )
+        for pair in self.session.exec(events):
+            for stored in pair:
+                if stored:
+                    yield json.loads(stored)
+
+    def refuse(self, staff: Collection[str]) -> None:
+        """Raise EraseError if the person can't be erased, or not yet."""
+        roles = select_rows(TeamRole.id).where(func.lower(TeamRole.email).in_(self.emails))
+        has_role = self.session.exec(roles.limit(1)).first() is not None
+        if has_role or not {address.lower() for address in staff}.isdisjoint(self.emails):
+            raise EraseError(
+                f"{self.person.email} works or worked for an association: who decided about others "
+                "stays on record. Only people without a role can be erased"
+            )
+        cipher = body_cipher(self.session)
+        unsent = select_rows(Outbox).where(col(Outbox.state).in_(_UNSENT))
+        waiting = [
+            message.id
+            for message in self.session.exec(unsent)
+            if message.state == "sending" or self._is_named_to_others(message, cipher)
+        ]
+        if waiting:
+            raise EraseError(
+                f"{format_count(len(waiting), 'email')} to others that name {self.person.email} "
+                "wait to be sent. Run `tracker deliver`, and try again"
+            )
+
+    def _is_named_to_others(self, message: Outbox, cipher: Cipher) -> bool:
+        if message.person_id == self.id or message.recipient.lower() in self.emails:
+            return False
+        body = cipher.decrypt(message.message_id, message.body) or b""
+        return any(word.is_in(body.decode("utf-8", "replace")) for word in self.words)
+
+    def run(self, reason: str) -> Erased:
+        """Erase; everything is part of the caller's transaction."""
+        files = self.session.exec(
+            select_rows(Evidence.stored_as).where(Evidence.person_id == self.id)
+        ).all()
+        supervising = self._list_supervising()
+        self._forget_imports()
+        self._strip_mail()
+        self._strip_history()
+        self._strip_certificates()
+        if supervising:
+            self._keep_credentials(supervising)
+        self._delete_rows(kept=_CREDENTIALS if supervising else set())
+        self._strip_person(keeps_degree=bool(supervising))
+        self._sweep()
+        self.context.record_change("person", self.id, before={}, after={"erased": reason})
+        self.session.flush()
+        self.session.expire_all()
+        evaluate_people(self.session, self.context.rulebooks, [self.id], self.context.now)
+        return Erased(self.id, self.deleted, self.changed, list(files))
+
+    def _forget_imports(self) -> None:
+        """Delete the uploaded lists that name the person, with their rows."""
+        named = set[int]()
+        query = select_rows(ImportPlanRow.plan_id).where(
+            func.lower(ImportPlanRow.email).in_(self.emails)
+        )
+        named.update(self.session.exec(query))
+        for plan in self.session.exec(select_rows(ImportPlanRecord)):
+            packed = [text for text in (plan.sheets, plan.remembered) if text]
+            texts = [zlib.decompress(text).decode() for text in packed]
+            if any(word.is_in(text) for word in self.words for text in texts):
+                named.add(plan.id)
+        for table, column in (("import_plan_row", "plan_id"), ("import_plan", "id")):
+            found = METADATA.tables[table]
+            self._delete(found, found.c[column].in_(named))
+
+    def _strip_mail(self) -> None:
+        """Keep that there was a message, but not to whom, nor what it said."""
+        own = or_(
+            col(Outbox.person_id) == self.id, func.lower(col(Outbox.recipient)).in_(self.emails)
+        )
+        is_unsent = own & (col(Outbox.state) == "waiting")
+        gone = {"state": "dropped", "finished_at": self.context.now}
+        self.session.exec(update(Outbox).where(is_unsent).values(**gone))
+        empty = {
+            "person_id": None,
+            "recipient": self.address,
+            "subject": "",
+            "body": b"",
+            "text": None,
+            "last_error": None,
+        }
+        result = self.session.exec(update(Outbox).where(own).values(**empty))
+        self._count(self.changed, "outbox", result.rowcount)
+        cipher = body_cipher(self.session)
+        # What coordinators can read of others' mail is encrypted, so no statement finds it.
+        for message in self.session.exec(select_rows(Outbox).where(col(Outbox.text).is_not(None))):
+            text = cipher.decrypt(message.message_id, message.text or b"") or b""
+            if any(word.is_in(text.decode()) for word in self.words):
+                message.text = None
+                self.session.add(message)
+                self._count(self.changed, "outbox", 1)
+        self.session.flush()
+
+    def _strip_history(self) -> None:
+        """Keep of each event who changed which row when, but not from what to what."""
+        own = or_(
+            col(AuditEvent.person_id) == self.id,
+            (col(AuditEvent.table_name) == "person") & (col(AuditEvent.row_id) == self.id),
+        )
+        for name in ("before", "after"):
+            is_filled = col(getattr(AuditEvent, name)).is_not(None)
+            statement = update(AuditEvent).where(own, is_filled).values({name: _EMPTY})
+            self._count(self.changed, "audit_event", self.session.exec(statement).rowcount)
+
+    def _strip_certificates(self) -> None:
+        """Their numbers stay issued, and verify to nobody."""
+        certificate, held = METADATA.tables["certificate"], METADATA.tables["endorsement"]
+        own = select(held.c.id).where(held.c.person_id == self.id)
+        statement = update(certificate).where(certificate.c.endorsement_id.in_(own))
+        result = self.session.connection().execute(statement.values(name="", endorsement_id=None))
+        self._count(self.changed, "certificate", result.rowcount)
+
+    def _delete_rows(self, kept: set[str]) -> None:
+        """Delete all rows that belong to the person, those that refer to others first."""
+        # Sessions come last: those of a submitted renewal can't be deleted before it.
+        tables = METADATA.sorted_tables[::-1]
+        tables.sort(key=lambda table: table.name == "entry")
+        for table in tables:
+            if table.name in kept or table.name in _STRIPPED:
+                continue
+            owned = list(self._list_owned(table))
+            if owned:
+                self._delete(table, or_(*owned))
+
+    def _list_owned(self, table: Table) -> Iterator[ColumnElement[bool]]:
+        """The conditions under which a row of a table belongs to the person."""
+        if "person_id" in table.c and table.c.person_id.foreign_keys:
+            yield table.c.person_id == self.id
+        for column, name in _LINKS.items():
+            parent = METADATA.tables[name]
+            if column in table.c and table.name != name:
+                own = select(parent.c.id).where(parent.c.person_id == self.id)
+                yield table.c[column].in_(own)
+        if table.name == "provider_span":
+            yield table.c.provider_id == self.id
+        if table.name in _BY_EMAIL:
+            yield func.lower(table.c.email).in_(self.emails)
+
+    def _keep_credentials(self, associations: Collection[str]) -> None:
+        """Note endorsements as those elsewhere are: they count until today, and nobody renews them.
+
+        ``associations`` are those to whose people the person provided RSC.
+        """
+        today = days_at(self.context.rulebooks, self.context.now)
+        query = select_rows(Endorsement).where(Endorsement.person_id == self.id)
+        rows = []
+        for held in self.session.exec(query):
+            last = max(today(held.association), held.starts_on)
+            for association in associations:
+                rows.append(
+                    {
+                        "person_id": self.id,
+                        "known_to": association,
+                        "association": held.association,
+                        "category": held.category,
+                        "starts_on": held.starts_on,
+                        "ends_on": min(held.ends_on or last, last),
+                        "recorded_by": self.context.actor.label,
+                    }
+                )
+        key = ["known_to", "person_id", "association", "category", "starts_on"]
+        upsert(self.session, OutsideEndorsement, rows, key=key)
+
+    def _list_supervising(self) -> set[str]:
+        """The associations of the people whose sessions name the person as their RSC provider."""
+        of_others = (col(Entry.provider_id) == self.id) & (col(Entry.person_id) != self.id)
+        found = set[str]()
+        for model in (Endorsement, Application):
+            query = select_rows(model.association).where(
+                exists().where(of_others, col(Entry.person_id) == model.person_id)
+            )
+            found.update(self.session.exec(query))
+        return found
+
+    def _strip_person(self, *, keeps_degree: bool) -> None:
+        person = self.person
+        person.email, person.name = self.address, self.label
+        person.second_email = person.second_email_confirmed_at = person.email_refused_at = None
+        person.time_zone = person.takes_supervisees_since = person.provider_line = None
+        person.provides_rsc = False
+        if not keeps_degree:
+            person.highest_degree = "none"
+        self.session.add(person)
+        self.session.flush()
+        self._count(self.changed, "person", 1)
+
+    def _sweep(self) -> None:
+        """Replace addresses and names in every text of every table."""
+        for table in METADATA.sorted_tables:
+            for column in table.c:
+                if isinstance(getattr(column.type, "impl", column.type), String):
+                    self._sweep_column(table, column)
+
+    def _sweep_column(self, table: Table, column: Column[Any]) -> None:
+        keys = list(table.primary_key)
+        spellings = {text for word in self.words for text in word.spellings}
+        is_near = or_(*(func.lower(column).contains(text, autoescape=True) for text in spellings))
+        rows = self.session.connection().execute(select(column.label("text"), *keys).where(is_near))
+        longest: int | None = getattr(column.type, "length", None)
+        for text, *values in rows.all():
+            clean = text
+            for word in self.words:
+                clean = word.replace(clean)
+            if clean != text:
+                is_row = [key == value for key, value in zip(keys, values, strict=True)]
+                statement = update(table).where(*is_row).values({column.name: clean[:longest]})
+                self.session.connection().execute(statement)
+                self._count(self.changed, table.name, 1)
+
+    def _delete(self, table: Table, where: ColumnElement[bool]) -> None:
+        result = self.session.connection().execute(delete(table).where(where))
+        self._count(self.deleted, table.name, result.rowcount)
+
+    @staticmethod
+    def _count(counts: dict[str, int], table: str, number: int) -> None:
+        if number:
+            counts[table] = counts.get(table, 0) + number
+
+
+class _Word:
+    """An address or a name, as people and JSON write it, and what replaces it."""
+
+    def __init__(self, text: str, label: str, *, before: str, after: str) -> None:
+        self._label = label
+        escaped = json.dumps(text)[1:-1]
+        self.spellings = {text, text.lower(), escaped, escaped.lower()}
+        # Blanks between the words of a name can be any.
+        either = "|".join(r"\s+".join(map(re.escape, one.split())) for one in {text, escaped})
+        self._pattern = re.compile(rf"{before}(?:{either}){after}", re.IGNORECASE)
+
+    @classmethod
+    def for_email(cls, email: str, label: str) -> "_Word":
+        """An address that is not the end or the beginning of another one."""
+        return cls(email, label, before=r"(?<![\w.+%-])", after=r"(?![\w-]|\.\w)")
+
+    @classmethod
+    def for_name(cls, name: str, label: str) -> "_Word":
+        """A name of several words."""
+        return cls(name, label, before=r"(?<!\w)", after=r"(?!\w)")
+
+    def is_in(self, text: str) -> bool:
+        """Whether a text has it."""
+        return self._pattern.search(text) is not None
+
+    def replace(self, text: str) -> str:
+        """The text without it."""
+        return self._pattern.sub(self._label, text)
