@@ -30,7 +30,7 @@ from tracker.settings import Bounces, Mail, Settings, configuration_folder
 
 _ADDRESS = "bounces@renewals.example"
 _BATCH = 20
-_LONGEST_LIFE = 0.3  # seconds
+_LONGEST_LIFE = 0.5  # seconds from ready to dead
 PERSON, OUTBOX = METADATA.tables["person"], METADATA.tables["outbox"]
 RETURNED = METADATA.tables["returned_mail"]
 
@@ -72,9 +72,13 @@ def run(database_url: str, kills: int, seed: int) -> Tally:
         while tally.kills < kills:
             if not any((maildir / "new").iterdir()):
                 _add_reports(database_url, maildir, tally)
+            ready, say = os.pipe()
             child = os.fork()
             if child == 0:
-                _read(database_url, open_job)
+                _read(database_url, open_job, say)
+            os.read(ready, 1)
+            os.close(ready)
+            os.close(say)
             time.sleep(chance.uniform(0, _LONGEST_LIFE))
             os.kill(child, signal.SIGKILL)
             os.waitpid(child, 0)
@@ -86,10 +90,11 @@ def run(database_url: str, kills: int, seed: int) -> Tally:
     return tally
 
 
-def _read(database_url: str, open_job: Callable[[Engine], JobContext]) -> NoReturn:
+def _read(database_url: str, open_job: Callable[[Engine], JobContext], say: int) -> NoReturn:
     """What a child does: read everything, over and over, until it is killed."""
     engine = open_engine(database_url)
     context = open_job(engine)
+    os.write(say, b".")
     while True:
         read_returned_mail(context, clock.now())
         time.sleep(0.001)
@@ -111,9 +116,10 @@ def _add_reports(database_url: str, maildir: Path, tally: Tally) -> None:
             mail["kind"] = "request"
             times = {"created_at": now, "next_attempt_at": now, "finished_at": now}
             text = body_cipher(session).encrypt(message_id, b"Your leave was granted.")
-            row = {"id": 2 * number, "state": "sent", "attempts": 1, "fence": 1, "text": text}
-            session.connection().execute(insert(OUTBOX).values(**mail, **times, **row))
-            report = write_report("exim-no-mailbox", paths.create(2 * number, message_id), email)
+            row = {"state": "sent", "attempts": 1, "fence": 1, "text": text}
+            stored = insert(OUTBOX).values(**mail, **times, **row).returning(OUTBOX.c.id)
+            outbox_id = session.connection().execute(stored).scalar_one()
+            report = write_report("exim-no-mailbox", paths.create(outbox_id, message_id), email)
             (maildir / "tmp" / f"{number}.x").write_bytes(report)
             (maildir / "tmp" / f"{number}.x").rename(maildir / "new" / f"{number}.x")
     tally.reports += _BATCH

@@ -263,6 +263,9 @@ def test_someone_whose_address_was_refused_is_to_be_reached(jobs: JobHarness) ->
     assert "email to nora@example.org bounced; no second address" in digest_of(jobs).text
     jobs.execute("UPDATE person SET second_email = 'nora@home.example'")
     jobs.run(at("2024-12-09"))
+    assert "bounced; it goes to nora@home.example now" in digest_of(jobs).text
+    jobs.execute("UPDATE person SET email_refused_at = NULL")
+    jobs.run(at("2024-12-16"))
     assert "Nothing needs your attention." in digest_of(jobs).text
 
 

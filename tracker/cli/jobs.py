@@ -159,7 +159,8 @@ def _print_outbox_table(messages: Iterable[ListedMessage], counts: dict[str, int
         *("Id", "Kind", "Association", "To", "Subject", "State", "Tries", "Written", "Next / done")
     )
     for message in messages:
-        state = f"{message.state}: {message.last_error}" if message.last_error else message.state
+        state = "held: email to their address comes back" if message.held else message.state
+        state = f"{state}: {message.last_error}" if message.last_error else state
         cells = (
             str(message.id),
             message.kind,

@@ -18,6 +18,7 @@ from typing import NamedTuple
 
 from sqlalchemy import ColumnElement, and_, func, or_, select
 from sqlmodel import Session, col
+from sqlmodel import select as select_ids
 
 from tracker.db.audit import Change, record_changes
 from tracker.db.ledgers import Outbox
@@ -214,7 +215,12 @@ def clear_accepted(session: Session, reached: Iterable[tuple[int | None, str]]) 
     message, too, and it says nothing that it takes another one.
     """
     pairs = {(number, email.lower()) for number, email in reached if number is not None}
-    people = list_addresses(session, {number for number, _ in pairs})
+    has_mark = or_(
+        col(Person.email_refused_at).is_not(None), col(Person.dead_second_email).is_not(None)
+    )
+    numbers = {number for number, _ in pairs}
+    ids = session.exec(select_ids(Person.id).where(col(Person.id).in_(numbers), has_mark)).all()
+    people = list_addresses(session, ids)
     marked = {(one.person_id, email) for one in people.values() for email in one.dead} & pairs
     if not marked:
         return
