@@ -268,6 +268,20 @@ def test_a_complaint_stops_what_is_not_required(returns: Returns) -> None:
     assert returns.causes() == []
 
 
+def test_a_complaint_about_a_digest_ends_it(sqlite_returns: Returns) -> None:
+    returns = sqlite_returns
+    body = letter(1).body.replace(ALICE.encode(), b"dana@nc.example")
+    digest = replace(letter(1), kind="digest", person_id=None, recipient="dana@nc.example")
+    digest = replace(digest, body=body, message_id="<d@nc.example>", dedupe_key="digest")
+    with writing(returns.jobs.engine) as session:
+        enqueue(session, [digest], MORNING)
+    returns.send()
+    returns.arrive(returns.report("complaint-redacted", "dana@nc.example"))
+    assert returns.read_all() == ["complaint"]
+    ended = returns.row("unsubscribed")
+    assert (ended["email"], ended["kind"]) == ("dana@nc.example", "digest")
+
+
 def test_forged_reports_are_refused(sqlite_returns: Returns) -> None:
     returns = sqlite_returns
     sender = returns.sender_to(ALICE)
