@@ -59,6 +59,7 @@ def _list_values(
         amount = as_hours(item.short) if item.is_hours else item.short
         short[item.id] = amount if item.counts in HOURS else "yes"
     names = sorted(providers[key] for key in row.providers if key in providers)
+    bounced_on, why = _describe_bounce(row, time_zone)
     return [
         row.name,
         row.email,
@@ -74,13 +75,20 @@ def _list_values(
         as_hours(row.short_minutes) if row.due_on else None,
         _last_day(row.membership_until),
         "; ".join(names),
-        local_day(row.refused_at, time_zone) if row.refused_at else None,
+        bounced_on,
         "yes" if row.has_signed_in else "no",
         "; ".join(row.marks),
         format_stage(row.stage),
-        describe_refusal(row.refused_reason) if row.refused_at else "",
+        why,
         *(short.get(each) for each in requirement_ids),
     ]
+
+
+def _describe_bounce(row: PeopleRow, time_zone: str) -> tuple[date | None, str]:
+    """Since when the first address does not work, and why."""
+    if row.refused_at is None:
+        return None, ""
+    return local_day(row.refused_at, time_zone), describe_refusal(row.refused_reason)
 
 
 def _last_day(day: date | None) -> Value:
