@@ -1,5 +1,6 @@
 """The folder of rulebooks: what it must hold, what is told when it does not, what it cites."""
 
+import shutil
 from datetime import date
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from tracker.rulebooks import (
     check_own_settings,
     load_notice_configs,
     load_rulebooks,
+    with_rulebook,
 )
 from tracker.rules.model import Rulebook
 from tracker.rules.notice_config import NoticeConfigs, RenewalSteps
@@ -207,6 +209,24 @@ def test_digest_changes_with_any_file(folder: Path) -> None:
     before = load_rulebooks(folder).digest
     (folder / "organizations.toml").write_text(ORGANIZATIONS + "# a word\n", "utf-8")
     assert load_rulebooks(folder).digest != before
+
+
+def test_a_changed_file_moves_the_digest_of_its_own_association() -> None:
+    changed = with_rulebook(
+        REAL, REAL.associations["NCIMHA"].model_copy(update={"name": "Another"})
+    )
+    assert changed.digest_of("NCIMHA") != REAL.digest_of("NCIMHA")
+    assert changed.digest_of("CT-AIMH") == REAL.digest_of("CT-AIMH")
+
+
+def test_a_word_in_one_file_leaves_the_digests_of_others(tmp_path: Path) -> None:
+    shutil.copytree(TESTS.parent / "config", tmp_path / "config")
+    before = load_rulebooks(tmp_path / "config")
+    with (tmp_path / "config" / "rulebooks" / "ncimha.toml").open("a") as file:
+        file.write("# a word\n")
+    after = load_rulebooks(tmp_path / "config")
+    moved = {name for name in after.associations if after.digest_of(name) != before.digest_of(name)}
+    assert moved == {"NCIMHA"}
 
 
 def test_digest_is_stable(folder: Path) -> None:

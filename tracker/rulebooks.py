@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from difflib import get_close_matches
 from functools import cached_property, lru_cache
@@ -38,14 +38,22 @@ class RulebookError(UserError):
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Rulebooks:
-    """Every rulebook and organization; ``digest`` changes when any file's text does."""
+    """Every rulebook and organization; ``digest`` changes when any file's text does.
+
+    ``digests`` are those of each association: of its own file, and of the organizations.
+    """
 
     associations: dict[str, Rulebook]
     organizations: dict[str, Organization]
     digest: str
+    digests: dict[str, str] = field(default_factory=dict)
 
     def __repr__(self) -> str:
         return f"Rulebooks({', '.join(self.associations)})"
+
+    def digest_of(self, association: str) -> str:
+        """What changes with the rules of one association: with its own file alone."""
+        return self.digests.get(association, self.digest)
 
     @cached_property
     def topics(self) -> frozenset[str]:
@@ -211,7 +219,9 @@ def load_rulebooks(folder: Path) -> Rulebooks:
     if not files:
         problems.append(RulebookProblem(str(folder / "rulebooks"), "*.toml", "has no rulebook"))
     organizations = _load_organizations(folder / _ORGANIZATIONS, problems, digest)
+    shared = digest.digest()
     associations: dict[str, Rulebook] = {}
+    digests: dict[str, str] = {}
     for file in files:
         text = _read(file, problems, digest)
         if text is None:
@@ -223,11 +233,12 @@ def load_rulebooks(folder: Path) -> Rulebooks:
             problems.append(RulebookProblem(file.name, "id", reason))
         elif rulebook:
             associations[rulebook.id] = rulebook
+            digests[rulebook.id] = hashlib.sha256(shared + text.encode()).hexdigest()
             if organizations:
                 problems += _list_unknown_organizations(rulebook, file.name, organizations, text)
     if problems:
         raise RulebookError(problems)
-    return Rulebooks(associations, organizations, digest.hexdigest())
+    return Rulebooks(associations, organizations, digest.hexdigest(), digests)
 
 
 def read_changed_rulebook(
@@ -274,7 +285,8 @@ def with_rulebook(rulebooks: Rulebooks, changed: Rulebook) -> Rulebooks:
     text = changed.model_dump_json()
     digest = hashlib.sha256(f"{rulebooks.digest}\0{text}".encode()).hexdigest()
     associations = rulebooks.associations | {changed.id: changed}
-    return Rulebooks(associations, rulebooks.organizations, digest)
+    digests = rulebooks.digests | {changed.id: digest}
+    return Rulebooks(associations, rulebooks.organizations, digest, digests)
 
 
 def _load_organizations(

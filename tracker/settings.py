@@ -30,6 +30,7 @@ from pydantic_settings import (
 )
 
 from tracker.addresses import NamedAddress, ascii_domain, is_address, parse_mailbox
+from tracker.branding import Branding
 from tracker.database_urls import find_sqlite_file
 from tracker.errors import UserError
 from tracker.master_key import FORMAT, MasterKey, file_beside, is_master_key
@@ -182,6 +183,7 @@ class AssociationSettings(_Strict):
 
     schedule: JobTimes = JobTimes()
     mail: MailSender = MailSender()
+    branding: Branding = Branding()
 
 
 def _check_proxy(text: str) -> None:
@@ -422,6 +424,11 @@ class Settings(BaseSettings):
         """How mail of an association leaves, and from whom; None for mail of none."""
         own = self.associations.get(association or "")
         return override(self.mail, own.mail) if own else self.mail
+
+    def branding_of(self, association: str | None) -> Branding | None:
+        """How an association presents itself; None if it has no name for that."""
+        own = self.associations.get(association or "")
+        return own.branding if own and own.branding.name else None
 
     def coordinators_of(self, association: str) -> tuple[Coordinator, ...]:
         """The coordinators of one association, in the file's order."""

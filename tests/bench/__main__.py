@@ -15,11 +15,14 @@ from tests.bench.imports import measure_imports
 from tests.bench.mailing import measure_mailing
 from tests.bench.measuring import Hold, heading, measure, say, say_machine
 from tests.bench.pages import measure_pages
+from tests.bench.workers import measure_workers
 from tests.support.postgres import running_server
 
 _IMPORTED = 10_000
 # The steps between the sizes whose growth is shown.
 _STEP = 10
+# As the largest of today's associations.
+_OF_ONE_ASSOCIATION = 1_000
 _DATABASES = 20
 
 
@@ -32,10 +35,15 @@ def main() -> None:
     parser.add_argument("--requests", type=int, default=3_000)
     parser.add_argument("--only", choices=("sqlite", "postgresql"))
     parser.add_argument("--pages", action="store_true", help="measure nothing but the pages")
+    parser.add_argument("--workers", action="store_true", help="measure nothing but workers")
+    parser.add_argument("--associations", type=int, default=40, help="of --workers")
     parser.add_argument("--desk", action="store_true", help="measure nothing but the desk")
     parser.add_argument("--jobs", action="store_true", help="measure nothing but jobs and mail")
     chosen = parser.parse_args()
     say_machine()
+    if chosen.workers:
+        measure_workers(chosen.associations, min(chosen.endorsees, _OF_ONE_ASSOCIATION))
+        return
     if chosen.only != "postgresql":
         with tempfile.TemporaryDirectory() as folder:
             _measure(iter(_sqlite_urls(Path(folder))), chosen)

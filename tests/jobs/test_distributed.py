@@ -5,13 +5,18 @@ from collections.abc import Callable, Iterator
 
 import pytest
 from sqlalchemy import text
+from sqlmodel import Session
 
+from tests.importer.uploads import Desk, as_csv
 from tests.jobs.harness import JobHarness, at
 from tests.jobs.test_embedded import until
 from tests.jobs.workers import build_worker
 from tests.mail.conftest import letter
 from tests.mail.sink import Sink
+from tests.support.cast import BOOKS, NOW, fill
 from tracker.db.engine import reading, writing
+from tracker.importer.plan_records import forget_progress, read_percent
+from tracker.importer.plans import plan_again
 from tracker.jobs import distributed
 from tracker.jobs.distributed import WorkerContext, reap_stalled, run_worker
 from tracker.jobs.work_list import Wanted, enqueue_owed
@@ -92,6 +97,10 @@ def test_a_task_that_comes_late_changes_nothing(jobs: JobHarness, worker: Worker
     assert {name for name in before if before[name] != after[name]} <= {"outbox"}
 
 
+def test_nothing_owed_is_nothing_enqueued(worker: WorkerContext) -> None:
+    assert enqueue_owed(worker.jobs, MORNING, Wanted.SOON) == 0
+
+
 def test_only_one_process_at_a_time_enqueues(jobs: JobHarness, worker: WorkerContext) -> None:
     with writing(jobs.engine) as session:
         lock = "SELECT pg_advisory_xact_lock(hashtextextended('tracker work list', 0))"
@@ -152,6 +161,16 @@ def test_tasks_of_a_living_worker_are_left_alone(jobs: JobHarness, worker: Worke
     assert enqueue_owed(worker.jobs, MORNING, Wanted.ALL) == 0
 
 
+def test_a_task_never_runs_before_earlier_jobs_of_the_day(
+    jobs: JobHarness, worker: WorkerContext
+) -> None:
+    worker.run_job("notices", "NCIMHA")
+    assert jobs.runs("notices", "NCIMHA") == []
+    worker.run_job("evaluate", "NCIMHA")
+    worker.run_job("notices", "NCIMHA")
+    assert len(jobs.runs("notices", "NCIMHA")) == 1
+
+
 def test_a_job_that_fails_stops_no_other_and_is_tried_again(
     jobs: JobHarness, worker: WorkerContext, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -183,3 +202,32 @@ def test_a_worker_waits_for_a_database_that_is_away(
         await running
 
     asyncio.run(run())
+
+
+def test_a_worker_imports_and_pages_see_how_far_it_is(
+    postgres_database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk = Desk(fill(postgres_database_url))
+    roster = [["Name", "E-mail", "Endorsement", "Date endorsed"]]
+    roster += [[f"Zoe {n}", f"zoe{n}@example.org", "IFS", "2024-03-14"] for n in range(5)]
+    plan_id = desk.upload(("roster.csv", as_csv(roster)))
+    desk.do(plan_again, plan_id)
+    jobs = JobHarness(postgres_database_url, rulebooks=BOOKS)
+    worker = build_worker(jobs, NOWHERE, lambda: NOW)
+    enqueue_owed(worker.jobs, NOW, Wanted.SOON)
+    assert [key for key, _ in list_tasks(jobs)] == [f"import {plan_id}"]
+    seen = []
+
+    def look_and_forget(session: Session, plan_id: int) -> None:
+        seen.append(read_percent(session, plan_id))
+        forget_progress(session, plan_id)
+
+    monkeypatch.setattr(distributed, "forget_progress", look_and_forget)
+    worker.continue_import(plan_id)
+    assert desk.state(plan_id) == ("planned", "")
+    # All steps are done; the page never shows 100% before the state is another one.
+    assert seen == [99]
+    with reading(jobs.engine) as session:
+        assert read_percent(session, plan_id) is None
+    for engine in (worker.engine, jobs.engine, desk.cast.engine):
+        engine.dispose()

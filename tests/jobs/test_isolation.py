@@ -84,7 +84,7 @@ def test_a_person_who_keeps_failing_is_tried_the_next_day(jobs: JobHarness) -> N
 @pytest.mark.parametrize(
     ("job", "function"),
     [
-        (Job.EVALUATE, "evaluate_due"),
+        (Job.EVALUATE, "run_evaluation"),
         (Job.NOTICES, "run_notices"),
         (Job.REFERENCES, "run_references"),
         (Job.REFERENCES, "run_session_reminders"),
@@ -194,7 +194,7 @@ def test_others_writing_is_nobodys_failure(
     def busy(*_arguments: object, **_named: object) -> None:
         raise Busy
 
-    monkeypatch.setattr(runner, "evaluate_due", busy)
+    monkeypatch.setattr(runner, "run_evaluation", busy)
     with pytest.raises(Busy):
         sqlite_jobs.run(MORNING)
     assert failures(sqlite_jobs) == []

@@ -12,8 +12,12 @@ class Served:
     """``with Served(protocol) as server``: listens on ``server.port`` until the end."""
 
     def __init__(
-        self, protocol: Callable[[], asyncio.BaseProtocol], tls: ssl.SSLContext | None = None
+        self,
+        protocol: Callable[[], asyncio.BaseProtocol],
+        tls: ssl.SSLContext | None = None,
+        host: str = "127.0.0.1",
     ) -> None:
+        self.host = host
         self.port = 0
         self._tls = tls
         self._protocol = protocol
@@ -24,7 +28,7 @@ class Served:
 
     @property
     def url(self) -> str:
-        return f"smtp://127.0.0.1:{self.port}?tls=none"
+        return f"smtp://{self.host}:{self.port}?tls=none"
 
     def _run(self) -> None:
         asyncio.set_event_loop(self._loop)
@@ -33,7 +37,7 @@ class Served:
         self._loop.run_forever()
 
     async def _listen(self) -> None:
-        self._server = await self._loop.create_server(self._answer, "127.0.0.1", 0, ssl=self._tls)
+        self._server = await self._loop.create_server(self._answer, self.host, 0, ssl=self._tls)
         self.port = self._server.sockets[0].getsockname()[1]
 
     def _answer(self) -> asyncio.BaseProtocol:

@@ -40,8 +40,14 @@ class Sink(Served):
     None again; ``refuse`` names recipients that it has never heard of.
     """
 
-    def __init__(self, *, keep: bool = True, tls: ssl.SSLContext | None = None) -> None:
-        super().__init__(lambda: _Session(self), tls)
+    def __init__(
+        self,
+        *,
+        keep: bool = True,
+        tls: ssl.SSLContext | None = None,
+        host: str = "127.0.0.1",
+    ) -> None:
+        super().__init__(lambda: _Session(self), tls, host)
         self.taken: list[Taken] = []
         self.commands: list[str] = []
         self.fault: tuple[str, str] | None = None

@@ -20,6 +20,7 @@ from tests.mail.samples import (
     SIGN_IN,
     TWO_ENDORSEMENTS,
 )
+from tracker.branding import Branding
 from tracker.mail.compose import Composer, Rendered, one_line
 from tracker.mail.contents import AnyMail, NoticesMail, unsubscribe_headers
 from tracker.settings import templates_folder
@@ -225,3 +226,14 @@ def test_hostile_text_comes_back_as_it_was_and_adds_nothing(text: str, name: str
 def test_known_tricks_do_nothing(text: str) -> None:
     mail = replace(hostile(text), subject="x")
     assert part(parse(compose(mail)), "plain").splitlines()[0] == f"Hello {one_line(text)},"
+
+
+def test_an_association_has_its_band_above_the_mail() -> None:
+    branding = Branding(name="North <Carolina>", color="#1d4f7c")
+    rendered = COMPOSER.compose(
+        REMINDER, sender=SENDER, recipient=ALICE, at=NOON, branding=branding
+    )
+    html = part(parse(rendered), "html")
+    assert "North &lt;Carolina&gt;" in html
+    assert "background: #1d4f7c" in html
+    assert "background: #1d4f7c" not in part(parse(compose(REMINDER)), "html")

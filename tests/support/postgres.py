@@ -26,7 +26,6 @@ FORGETFUL = ("fsync=off", "synchronous_commit=off", "full_page_writes=off", "aut
 USUAL = (
     "shared_buffers=64MB",
     "max_connections=200",
-    "listen_addresses=",  # a socket only: no port to collide on
 )
 START_SECONDS = 30
 
@@ -50,8 +49,11 @@ def running_server(*, durable: bool = False) -> Iterator[str]:
 
 
 @contextmanager
-def restartable_server(*, durable: bool = False) -> Iterator["Server"]:
-    """The same, for tests that stop it and start it again meanwhile."""
+def restartable_server(*, durable: bool = False, host: str = "") -> Iterator["Server"]:
+    """The same, for tests that stop it and start it again meanwhile.
+
+    ``host`` is an address that it listens on besides.
+    """
     # Not pytest's own folder: that is closed to every account but ours, and PostgreSQL
     # refuses to run as root. `/tmp`, because a socket path may have at most 107 characters.
     folder = Path(tempfile.mkdtemp(prefix="tracker-pg-", dir="/tmp"))
@@ -61,7 +63,11 @@ def restartable_server(*, durable: bool = False) -> Iterator["Server"]:
             os.chown(folder, NOBODY, NOBODY)
         binaries = _binaries(folder, account)
         _create_cluster(binaries, folder, account)
-        server = Server(folder, binaries, account, _options(durable=durable))
+        options = [*_options(durable=durable), "-c", f"listen_addresses={host}"]
+        if host:
+            with (folder / "data" / "pg_hba.conf").open("a") as rules:
+                rules.write("host all all samenet trust\n")
+        server = Server(folder, binaries, account, options)
         server.start()
         try:
             yield server
@@ -103,6 +109,11 @@ class Server:
         """Stop it at once: sessions left open are ended."""
         self._process.send_signal(signal.SIGINT)
         self._process.wait(START_SECONDS)
+
+    def restart(self) -> None:
+        """Stop it and start it again."""
+        self.stop()
+        self.start()
 
 
 def client_programs() -> str:

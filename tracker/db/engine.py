@@ -12,7 +12,7 @@ from typing import Any
 from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
-from psycopg import errors
+from psycopg import OperationalError, errors
 from sqlalchemy import URL, Connection, Engine, create_engine, event, func, inspect
 from sqlalchemy.engine import make_url
 from sqlmodel import Session, select
@@ -40,6 +40,12 @@ _NOT_A_FILE = (None, "", ":memory:")
 # A canceled query counts: waiting for a lock is part of every statement timeout.
 _LOCK_ERRORS = (errors.LockNotAvailable, errors.DeadlockDetected, errors.QueryCanceled)
 _UNAVAILABLE = ("SQLITE_FULL", "SQLITE_IOERR", "SQLITE_READONLY", "SQLITE_CANTOPEN")
+_ENDED = (
+    errors.AdminShutdown,
+    errors.CannotConnectNow,
+    errors.CrashShutdown,
+    errors.IdleInTransactionSessionTimeout,
+)
 _RETRY_SECONDS = 0.0005
 
 
@@ -372,6 +378,17 @@ def is_unavailable(error: BaseException) -> bool:
     cause: Any = getattr(error, "orig", None) or error
     failed = isinstance(cause, (errors.OperationalError, errors.ReadOnlySqlTransaction))
     return failed or getattr(cause, "sqlite_errorname", "").startswith(_UNAVAILABLE)
+
+
+def is_lost(error: BaseException) -> bool:
+    """Whether an error means that the connection to the database has ended.
+
+    The server ends those of a process that was frozen or cut off, and all when it restarts.
+    """
+    cause: Any = getattr(error, "orig", None) or error
+    # Without an error number it is not the server that speaks.
+    is_silent = isinstance(cause, OperationalError) and cause.sqlstate is None
+    return is_silent or isinstance(cause, _ENDED)
 
 
 def lock_names(session: Session, names: Iterable[str]) -> None:

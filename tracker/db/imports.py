@@ -52,6 +52,18 @@ class ImportPlanRecord(SQLModel, table=True):
     remembered: bytes | None = Field(default=None, sa_type=LargeBinary)
 
 
+class ImportProgress(SQLModel, table=True):
+    """How far a worker has come with an import, in steps; pages of other processes show it.
+
+    There is no foreign key: the work on an import holds its row, and progress would wait for that.
+    """
+
+    __tablename__ = "import_progress"
+    plan_id: int = Field(primary_key=True, sa_column_kwargs={"autoincrement": False})
+    done: int
+    total: int
+
+
 class ImportPlanRow(SQLModel, table=True):
     """What becomes of one row of an import; ``cells`` and ``changes`` are JSON.
 

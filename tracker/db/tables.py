@@ -42,7 +42,7 @@ from tracker.db.entry_reviews import (
     EntryMessage,
     EntryQuestion,
 )
-from tracker.db.imports import ImportMemory, ImportPlanRecord, ImportPlanRow
+from tracker.db.imports import ImportMemory, ImportPlanRecord, ImportPlanRow, ImportProgress
 from tracker.db.ledgers import (
     EndorsementEnd,
     Notice,
@@ -122,6 +122,7 @@ __all__ = [
     "ImportMemory",
     "ImportPlanRecord",
     "ImportPlanRow",
+    "ImportProgress",
     "ImportedRow",
     "KeyGeneration",
     "Leave",

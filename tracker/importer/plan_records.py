@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy import ColumnElement
 from sqlmodel import Session, col, delete, func, select
 
-from tracker.db.imports import ImportMemory, ImportPlanRecord, ImportPlanRow
+from tracker.db.imports import ImportMemory, ImportPlanRecord, ImportPlanRow, ImportProgress
 from tracker.db.statements import insert_rows, upsert
 from tracker.importer.mapping import ImportMapping, mapped_headings, signature_of
 from tracker.importer.proposals import Memory
@@ -144,6 +144,23 @@ def list_working(session: Session) -> list[int]:
     """The imports whose work has begun, or waits to begin."""
     query = select(ImportPlanRecord.id).where(col(ImportPlanRecord.state).in_(WORKING))
     return list(session.exec(query.order_by(col(ImportPlanRecord.id))))
+
+
+def note_progress(session: Session, plan_id: int, done: int, total: int) -> None:
+    """Store how far the work on an import has come, for pages that other processes answer."""
+    row = {"plan_id": plan_id, "done": done, "total": total}
+    upsert(session, ImportProgress, [row], key=["plan_id"], update=["done", "total"])
+
+
+def forget_progress(session: Session, plan_id: int) -> None:
+    """Forget how far it has come: the work on it has ended."""
+    session.exec(delete(ImportProgress).where(col(ImportProgress.plan_id) == plan_id))
+
+
+def read_percent(session: Session, plan_id: int) -> int | None:
+    """How much of the work on an import is done; None if it is not known."""
+    stored = session.get(ImportProgress, plan_id)
+    return min(99, 100 * stored.done // stored.total) if stored and stored.total else None
 
 
 def _chosen(plan_id: int, outcome: str, kind: str) -> list[ColumnElement[bool]]:

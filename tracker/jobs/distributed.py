@@ -22,7 +22,9 @@ from procrastinate.jobs import Status
 from sqlalchemy import Engine
 
 from tracker.db.engine import is_pooled, libpq_url, notice_lost_server
+from tracker.importer.plan_records import forget_progress, note_progress
 from tracker.importer.plans import ImportRunner
+from tracker.importer.problems import Progress
 from tracker.jobs import work_list
 from tracker.jobs.recheck import recheck
 from tracker.jobs.repeating import Repeated, repeating
@@ -74,10 +76,17 @@ class WorkerContext:
             log_delivery(report)
 
     def continue_import(self, plan_id: int) -> None:
-        """Work on an import, if it still waits for that."""
+        """Work on an import, if it still waits for that, and store how far it has come."""
+
+        def note(done: int, total: int) -> None:
+            with self.jobs.transaction() as session:
+                note_progress(session, plan_id, done, total)
+
         with logged_failure("imports"):
             runner = ImportRunner(self.jobs, self.jobs.rulebooks, self.jobs.transaction)
-            runner.run(plan_id, self.clock())
+            runner.run(plan_id, self.clock(), Progress(note))
+            with self.jobs.transaction() as session:
+                forget_progress(session, plan_id)
 
 
 async def run_worker(worker: WorkerContext, stop: asyncio.Event) -> None:

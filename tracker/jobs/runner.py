@@ -11,9 +11,9 @@ from sqlmodel import Session
 from tracker.formatting import use_locale
 from tracker.jobs.audits import run_audits
 from tracker.jobs.digest import run_digest
+from tracker.jobs.evaluation import run_evaluation
 from tracker.jobs.isolation import isolate
 from tracker.jobs.notices import retry_notices, run_notices
-from tracker.jobs.purge import purge
 from tracker.jobs.questions import run_questions
 from tracker.jobs.references import run_references, run_session_reminders
 from tracker.jobs.removals import run_removals
@@ -23,7 +23,6 @@ from tracker.notifications.context import JobContext
 from tracker.rules.model import Rulebook
 from tracker.services import run_ledger
 from tracker.services.context import Actor, ServiceContext
-from tracker.services.evaluation import evaluate_due
 from tracker.services.first_days import adopt_first_days
 from tracker.services.maintenance import find_maintenance
 from tracker.services.run_ledger import Failure, JobResult, RunKey
@@ -68,13 +67,20 @@ def run_due(context: JobContext, now: datetime, clock: Callable[[], datetime]) -
 def run_one(
     context: JobContext, job: Job, association: str, clock: Callable[[], datetime]
 ) -> JobRun | None:
-    """Run one job of one association, if it is owed now; None if it is not, or no longer."""
+    """Run one job of one association, if it is owed now; None if it is not, or no longer.
+
+    None also if an earlier job of the day has yet to run there: a digest that is written before
+    the evaluation would say that there was none. A job that failed keeps no other from running.
+    """
     now = clock()
     with context.transaction() as session:
         owed = list_owed(context, session, now)
     for each in owed:
-        if (each.job, each.rulebook.id) == (job, association):
-            return _execute(context, each, now, clock)
+        if each.rulebook.id == association:
+            if each.job is job:
+                return _execute(context, each, now, clock)
+            if not each.has_failed:
+                return None
     return None
 
 
@@ -124,11 +130,14 @@ class _Task:
                 is_ours = run_ledger.claim_run(session, self.key, self.clock())
                 self._finish(session, result)
             return result if is_ours else None
+        judged = self._evaluate(self.key)
+        if judged is None:
+            return None
         with self.context.transaction() as session:
             # The row comes first: another process with the same job waits here, then finds it.
             if not run_ledger.claim_run(session, self.key, self.clock()):
                 return None
-            result = self._work(session)
+            result = self._work(session, judged)
             self._finish(session, result)
         return result
 
@@ -136,9 +145,10 @@ class _Task:
         """Try again what failed in the last run."""
         if self.job is Job.NOTICES:
             result = retry_notices(self.context, self.rulebook.id, self.now)
+        judged = self._evaluate(None)
         with self.context.transaction() as session:
             if self.job is not Job.NOTICES:
-                result = self._work(session)
+                result = self._work(session, judged or 0)
             run_ledger.replace_failures(session, self.key, result.failures, self.clock())
         return result
 
@@ -158,12 +168,18 @@ class _Task:
         """The job's row in the run ledger."""
         return RunKey(self.job, self.rulebook.id, self.due.local_date)
 
-    def _work(self, session: Session) -> JobResult:
+    def _evaluate(self, key: RunKey | None) -> int | None:
+        """Judge what is due, in batches that commit; 0 for other jobs.
+
+        None if another process has recorded the run ``key``.
+        """
+        if self.job is not Job.EVALUATE:
+            return 0
+        return run_evaluation(self.context, self.rulebook.id, self.now, self.due.last, key)
+
+    def _work(self, session: Session, judged: int) -> JobResult:
         context, association = self.context, self.rulebook.id
         if self.job is Job.EVALUATE:
-            purge(session, self.now)
-            rulebooks, last = context.rulebooks, self.due.last
-            judged = evaluate_due(session, rulebooks, association, self.now, since=last)
             removals = run_removals(context, session, association, self.now)
             return JobResult({"judged": judged, **removals.report}, removals.failures)
         if self.job is Job.DIGEST:

@@ -40,12 +40,16 @@ class Due(NamedTuple):
 
 
 class DueJob(NamedTuple):
-    """A job of one association that is due, or is a retry of what failed in its last run."""
+    """A job of one association that is due, or is a retry of what failed in its last run.
+
+    ``has_failed``: all of it, or a part, failed at the last attempt.
+    """
 
     job: Job
     rulebook: Rulebook
     due: Due
     is_retry: bool
+    has_failed: bool
 
 
 def list_due(
@@ -66,10 +70,11 @@ def list_due(
             last = last_dates.get((job, rulebook.id))
             schedule = settings.schedule_of(rulebook.id)
             due = find_due(schedule, job, rulebook.time_zone, now, last)
+            has_failed = (job, rulebook.id) in failed
             if due is not None:
-                yield DueJob(job, rulebook, due, is_retry=False)
-            elif last is not None and (job, rulebook.id) in failed:
-                yield DueJob(job, rulebook, Due(last, (), last), is_retry=True)
+                yield DueJob(job, rulebook, due, is_retry=False, has_failed=has_failed)
+            elif last is not None and has_failed:
+                yield DueJob(job, rulebook, Due(last, (), last), is_retry=True, has_failed=True)
 
 
 def find_due(

@@ -18,7 +18,7 @@ from procrastinate.exceptions import AlreadyEnqueued
 from procrastinate.jobs import Job as ListedTask
 from procrastinate.manager import JobManager
 from procrastinate.sync_psycopg_connector import SyncPsycopgConnector
-from sqlalchemy import bindparam, text
+from sqlalchemy import text
 from sqlmodel import Session
 
 from tracker.importer.plan_records import list_working
@@ -144,5 +144,5 @@ def _enqueue(session: Session, tasks: Iterable[Task]) -> int:
 _TRY_LOCK = text("SELECT pg_try_advisory_xact_lock(hashtextextended('tracker work list', 0))")
 _LISTED = text(
     "SELECT queueing_lock, status::text FROM procrastinate_jobs "
-    "WHERE status IN ('todo', 'doing') AND queueing_lock IN :keys"
-).bindparams(bindparam("keys", expanding=True))
+    "WHERE status IN ('todo', 'doing') AND queueing_lock = ANY(:keys)"
+)

@@ -19,6 +19,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoes
 from markupsafe import Markup
 
 from tracker.addresses import ascii_domain, is_address, parse_mailbox
+from tracker.branding import Branding
 from tracker.mail.contents import AnyMail
 
 _ROOM = 900  # RFC 5322 allows 998 octets a line; the header's name needs some
@@ -114,17 +115,19 @@ class Composer:
         recipient: tuple[str, str],
         at: datetime,
         headers: Mapping[str, str] | None = None,
+        branding: Branding | None = None,
     ) -> Rendered:
         """Render a mail to ``recipient`` (name, address), dated ``at`` (aware).
 
-        ``sender`` is one mailbox such as ``Renewals <renewals@example.org>``.
+        ``branding`` is how the association presents itself above the text, and ``sender`` one
+        mailbox such as ``Renewals <renewals@example.org>``.
         A template that names an unknown field raises jinja2.UndefinedError. Raises ValueError for
         a recipient without a usable address.
         """
         load = self._environment.get_template
         facts = {field.name: getattr(mail, field.name) for field in fields(mail)}
         subject = one_line(load(f"{mail.kind}/subject.txt").render(facts))[:_SUBJECT_LENGTH]
-        facts["subject"] = subject
+        facts |= {"subject": subject, "branding": branding}
         from_header, domain = _format_sender(sender)
         message_id = f"<{secrets.token_hex(16)}@{domain}>"
         text = load(f"{mail.kind}/body.txt").render(facts)

@@ -149,6 +149,7 @@ def create_message(
         recipient=(envelope.name, envelope.address),
         at=now,
         headers=headers,
+        branding=context.settings.branding_of(envelope.association),
     )
     return Message(
         dedupe_key=envelope.dedupe_key,

@@ -143,15 +143,25 @@ def render_preview(session: Session, opened: OpenLetter, recipient: Recipient) -
     with use_locale(opened.letter.rulebook.locale):
         mail = write_mailing(opened.letter, recipient, standings, choose_url)
     reader = (recipient.name, recipient.email)
-    return show_mail(opened.context, mail, reader, opened.now) if mail else None
+    association = opened.letter.typed.association
+    return show_mail(opened.context, mail, reader, opened.now, association) if mail else None
 
 
 def show_mail(
-    context: MailContext, mail: MailingMail, recipient: tuple[str, str], now: datetime
+    context: MailContext,
+    mail: MailingMail,
+    recipient: tuple[str, str],
+    now: datetime,
+    association: str,
 ) -> ShownMail:
-    """A mail as its reader (name and address) sees it, rendered as for sending."""
-    sender = context.settings.mail.sender
-    rendered = context.composer.compose(mail, sender=sender, recipient=recipient, at=now)
+    """A mail of an association as its reader (name and address) sees it."""
+    rendered = context.composer.compose(
+        mail,
+        sender=context.settings.mail.sender,
+        recipient=recipient,
+        at=now,
+        branding=context.settings.branding_of(association),
+    )
     message = message_from_bytes(rendered.body, policy=policy.default)
     parts = []
     for subtype in ("plain", "html"):

@@ -12,7 +12,7 @@ from datetime import date, datetime, timedelta
 from functools import lru_cache
 from typing import Any, NamedTuple
 
-from sqlalchemy import BindParameter, bindparam, delete
+from sqlalchemy import BindParameter, ColumnElement, bindparam, delete
 from sqlalchemy import select as select_columns
 from sqlmodel import Session, col, exists, func, select, union
 
@@ -217,6 +217,22 @@ def immediate_evaluation(session: Session) -> Iterator[None]:
             session.info[_DEFERRED] = deferred
 
 
+class DueEvaluation(NamedTuple):
+    """The endorsements that an evaluation has to judge.
+
+    ``is_of_all``: the rulebook is new, so all of them count, whatever is stored.
+    """
+
+    association: str
+    endorsement_ids: Sequence[int]
+    is_of_all: bool
+
+    @property
+    def batches(self) -> Iterator[list[int]]:
+        """The endorsements in batches, each for one call of `evaluate_batch`."""
+        return in_chunks(self.endorsement_ids, _BATCH)
+
+
 def evaluate_due(
     session: Session,
     rulebooks: Rulebooks,
@@ -231,23 +247,89 @@ def evaluate_due(
     date of the last evaluation (None: there was none): endorsements that have begun since
     then have no standing yet.
     """
+    due = prepare_evaluation(session, rulebooks, association, now, since=since)
+    return _evaluate(session, rulebooks, due.endorsement_ids, now, since=since)
+
+
+def prepare_evaluation(
+    session: Session,
+    rulebooks: Rulebooks,
+    association: str,
+    now: datetime,
+    *,
+    since: date | None = None,
+) -> DueEvaluation:
+    """What `evaluate_due` judges, for `evaluate_batch`.
+
+    Each batch may have a transaction of its own, in any order, and may be done again. What a
+    changed rulebook moves at other associations is done here: providers of theirs may qualify on
+    other days.
+    """
     today = local_day(now, rulebooks.associations[association].time_zone)
     begun = select(Endorsement.id).where(
         Endorsement.association == association, col(Endorsement.starts_on) <= today
     )
     stored = select(StandingRow.endorsement_id).where(StandingRow.association == association)
-    if since is None or _rules_changed(session, rulebooks, association):
+    is_of_all = since is None or _rules_changed(session, rulebooks, association)
+    if since is None or is_of_all:
         refresh_rule_ends(session, rulebooks)
-        refresh_provider_spans(session, rulebooks)
+        changed = refresh_provider_spans(session, rulebooks)
+        _evaluate_elsewhere(session, rulebooks, association, changed, now)
     else:
-        has_standing = exists().where(col(StandingRow.endorsement_id) == Endorsement.id)
-        begun = begun.where(~has_standing)
+        begun = begun.where(~_has_standing())
         if not _was_before_records(session, association, since):
             begun = begun.where(col(Endorsement.starts_on) >= since)
         stored = stored.where(col(StandingRow.recheck_on) <= today)
     due = session.connection().scalars(union(begun, stored)).all()
     reissue_certificates(session, rulebooks, now, association=association)
-    return _evaluate(session, rulebooks, due, now, since=since)
+    return DueEvaluation(association, sorted(due), is_of_all)
+
+
+def evaluate_batch(
+    session: Session,
+    rulebooks: Rulebooks,
+    due: DueEvaluation,
+    endorsement_ids: Collection[int],
+    now: datetime,
+    *,
+    since: date | None = None,
+) -> int:
+    """Judge and store some endorsements of ``due``; return how many.
+
+    Those that somebody else has judged meanwhile are not due any more.
+    """
+    if not due.is_of_all:
+        today = local_day(now, rulebooks.associations[due.association].time_zone)
+        is_due = exists().where(
+            col(StandingRow.endorsement_id) == Endorsement.id, col(StandingRow.recheck_on) <= today
+        )
+        still = select(Endorsement.id).where(
+            col(Endorsement.id).in_(endorsement_ids), is_due | ~_has_standing()
+        )
+        endorsement_ids = session.exec(still).all()
+    return _evaluate(session, rulebooks, endorsement_ids, now, since=since)
+
+
+def _has_standing() -> ColumnElement[bool]:
+    return exists().where(col(StandingRow.endorsement_id) == Endorsement.id)
+
+
+def _evaluate_elsewhere(
+    session: Session,
+    rulebooks: Rulebooks,
+    association: str,
+    providers: Collection[int],
+    now: datetime,
+) -> None:
+    """Judge who was supervised by these providers and has a standing at another association."""
+    people = list_supervised_people(session, providers)
+    for ids in in_chunks(sorted(people), _BATCH):
+        query = (
+            select(Endorsement.id)
+            .join(StandingRow, col(StandingRow.endorsement_id) == Endorsement.id)
+            .where(col(Endorsement.person_id).in_(ids), col(Endorsement.association) != association)
+        )
+        _evaluate(session, rulebooks, set(session.exec(query)), now)
 
 
 def _was_before_records(session: Session, association: str, day: date) -> bool:
@@ -267,10 +349,10 @@ def evaluate_association(
 
 
 def _rules_changed(session: Session, rulebooks: Rulebooks, association: str) -> bool:
-    """Whether a stored standing comes of other rulebooks; the index's two ends tell."""
+    """Whether a stored standing comes of another rulebook; the index's two ends tell."""
     for end in (func.min, func.max):
         query = select(end(StandingRow.rules_digest)).where(StandingRow.association == association)
-        if session.exec(query).one() not in (None, rulebooks.digest):
+        if session.exec(query).one() not in (None, rulebooks.digest_of(association)):
             return True
     return False
 
@@ -459,7 +541,7 @@ def _row(standing: Standing, today: date, rulebooks: Rulebooks) -> dict[str, Any
         "requirements": format_results(standing.results),
         "recheck_on": _recheck_on(standing, today, rulebooks),
         "judged_on": today,
-        "rules_digest": rulebooks.digest,
+        "rules_digest": rulebooks.digest_of(standing.plan.association),
     }
 
 

@@ -76,7 +76,7 @@ def settle_again(context: ServiceContext, endorsement_id: int, cycle_starts_on: 
     )
     for standing in judged:
         today = day_of(standing.plan.association)
-        settlement = settle(standing, today, context.rulebooks.digest)
+        settlement = settle(standing, today, context.rulebooks.digest_of(standing.plan.association))
         if settlement is not None:
             _update(
                 context,

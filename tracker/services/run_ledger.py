@@ -81,6 +81,16 @@ def list_runs_since(session: Session, association: str, first: date) -> Sequence
     return session.exec(query).all()
 
 
+def has_run(session: Session, key: RunKey) -> bool:
+    """Whether a run is recorded."""
+    query = select(RunRow.job).where(
+        RunRow.job == key.job,
+        RunRow.association == key.association,
+        RunRow.local_date == key.local_date,
+    )
+    return session.exec(query).first() is not None
+
+
 def claim_run(session: Session, key: RunKey, now: datetime) -> bool:
     """Record that a job runs; False if another process did so first.
 

@@ -52,7 +52,7 @@ def settle_closed(
     rows = []
     for standing in standings:
         today = day_of(standing.plan.association)
-        settlement = settle(standing, today, rulebooks.digest)
+        settlement = settle(standing, today, rulebooks.digest_of(standing.plan.association))
         cycle = standing.plan.cycle
         if settlement is None or cycle is None or standing.settled_on is not None:
             continue
@@ -94,7 +94,8 @@ def accept_complete(
             session.add(submission)
             record_changes(session, [_describe_acceptance(submission, now)])
         today = local_day(now, standing.plan.rulebook.time_zone)
-        rows.append(_settled_row(standing, record_outcome(standing, today, rulebooks.digest)))
+        digest = rulebooks.digest_of(standing.plan.association)
+        rows.append(_settled_row(standing, record_outcome(standing, today, digest)))
     session.flush()
     _store(session, rows)
 
@@ -151,7 +152,11 @@ def differences_of(standing: Standing, rulebooks: Rulebooks, today: date) -> lis
         return []
     facts = standing.facts._replace(settlement=None)
     by_records = judge_renewal(standing.plan, facts, today)
-    return list_differences(settlement, by_records, rulebooks.digest)
+    digest = rulebooks.digest_of(standing.plan.association)
+    if settlement.rules_digest == rulebooks.digest:
+        # Earlier versions stored the digest of all rulebooks.
+        digest = rulebooks.digest
+    return list_differences(settlement, by_records, digest)
 
 
 def note_differences(

@@ -174,7 +174,9 @@ def submit_renewal(context: ServiceContext, renewal: SubmissionInput) -> Submiss
     words = standing.plan.rulebook.attestations
     signed = {key: words[key] for key in standing.plan.statements if key in renewal.signed}
     today = days_at(context.rulebooks, context.now)(endorsed.association)
-    outcome = record_outcome(standing, today, context.rulebooks.digest)
+    outcome = record_outcome(
+        standing, today, context.rulebooks.digest_of(standing.plan.association)
+    )
     submission = Submission(
         endorsement_id=endorsed.id,
         cycle_starts_on=renewal.cycle_starts_on,

@@ -1,6 +1,5 @@
 """What is stored of each standing stays what a full evaluation would find, as days pass."""
 
-import dataclasses
 from collections.abc import Callable
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
@@ -15,7 +14,7 @@ from sqlmodel import Session
 from tests.rules.case_data import ENDORSEE, IMAGINED, REAL, CasePeople, populate, span
 from tests.rules.strategies import FIRST, any_day, cases, entries, holdings
 from tracker.db.tables import METADATA
-from tracker.rulebooks import Rulebooks
+from tracker.rulebooks import Rulebooks, with_rulebook
 from tracker.services.evaluation import (
     days_at,
     evaluate_due,
@@ -273,13 +272,40 @@ def test_a_changed_rulebook_judges_everybody_anew(session: Session) -> None:
     harder = training.model_copy(update={"values": (value,)})
     requirements = (harder, *rulebook.requirements[1:])
     changed = rulebook.model_copy(update={"requirements": requirements})
-    rulebooks = dataclasses.replace(
-        REAL, associations={**REAL.associations, "CT-AIMH": changed}, digest="another"
-    )
+    rulebooks = with_rulebook(REAL, changed)
 
     night(session, rulebooks, "2026-06-01")
     assert status_of(session, "2026-01-01") == "open"
     assert night(session, rulebooks, "2026-06-01") == 0
+
+
+def test_a_changed_rulebook_judges_nobody_of_another_association(session: Session) -> None:
+    case = {**IFS, "endorsed": ["CT-AIMH IFS 2015-03-01", "NCIMHA IFS 2015-03-01"]}
+    people = populate(session, REAL, case)
+    evaluate_people(session, REAL, people.ids.values(), noon("2026-06-01"))
+    changed = REAL.associations["CT-AIMH"].model_copy(update={"name": "Another name"})
+    rulebooks = with_rulebook(REAL, changed)
+
+    last = date(2026, 6, 1)
+    judged = {
+        name: evaluate_due(session, rulebooks, name, noon(last), since=last)
+        for name in ("NCIMHA", "CT-AIMH")
+    }
+    # Bob is endorsed there, too.
+    assert judged == {"NCIMHA": 0, "CT-AIMH": 2}
+
+
+def test_a_changed_rulebook_moves_those_supervised_elsewhere(session: Session) -> None:
+    people = populate(session, REAL, IFS)
+    everyone = people.ids.values()
+    # Bob is on file as if he did not qualify.
+    session.connection().execute(text("DELETE FROM provider_span"))
+    evaluate_people(session, REAL, everyone, noon("2026-06-01"), named_providers=())
+    assert status_of(session, "2026-01-01") == "open"
+    changed = REAL.associations["NCIMHA"].model_copy(update={"name": "Another name"})
+
+    evaluate_due(session, with_rulebook(REAL, changed), "NCIMHA", noon("2026-06-01"))
+    assert status_of(session, "2026-01-01") == "met"
 
 
 def test_a_rulebook_that_accepts_other_providers_judges_their_endorsees_anew(
@@ -292,9 +318,7 @@ def test_a_rulebook_that_accepts_other_providers_judges_their_endorsees_anew(
     accepted = rule.accepts[0].model_copy(update={"categories": ("IMHM-C",)})
     narrow = rule.model_copy(update={"accepts": (accepted, *rule.accepts[1:])})
     changed = rulebook.model_copy(update={"providers": {**rulebook.providers, "ifs-rsc": narrow}})
-    rulebooks = dataclasses.replace(
-        REAL, associations={**REAL.associations, "CT-AIMH": changed}, digest="another"
-    )
+    rulebooks = with_rulebook(REAL, changed)
 
     night(session, rulebooks, "2026-06-01")
     assert stored(session) == worked_out(session, rulebooks, date(2026, 6, 1))

@@ -25,6 +25,7 @@ from tracker.importer.plan_records import (
     list_page_of_rows,
     list_rows,
     mapping_of,
+    read_percent,
     summary_of,
     title_of,
     unpack_sheets,
@@ -179,6 +180,11 @@ def _find(page: PageRequest, plan_id: int) -> ImportPlanRecord:
 
 
 def _render_progress(page: PageRequest, record: ImportPlanRecord) -> HTMLResponse:
+    percent = percent_done(record.id)
+    if percent is None:
+        # A worker may be at it.
+        with page.reading() as session:
+            percent = read_percent(session, record.id)
     response = page.render(
         "desk_import_progress.html",
         here="coordinator",
@@ -186,7 +192,7 @@ def _render_progress(page: PageRequest, record: ImportPlanRecord) -> HTMLRespons
         association=record.association,
         record=record,
         title=title_of(record),
-        percent=percent_done(record.id),
+        percent=percent,
     )
     # So that the page is current without a script, and a reader is not disturbed by it for long.
     response.headers["refresh"] = "3"

@@ -175,7 +175,8 @@ def show_sent(page: CoordinatorPage, mailing_id: RowId, recipient_id: RowId) -> 
     shown = None
     if content is not None:
         reader = (line.name, line.email)
-        shown = show_mail(page.site, read_content(content), reader, mailing.sent_at or page.now)
+        at = mailing.sent_at or page.now
+        shown = show_mail(page.site, read_content(content), reader, at, mailing.association)
     zone = page.rulebooks.associations[mailing.association].time_zone
     answer = page.render(
         "desk_mailing_person.html",
@@ -202,7 +203,8 @@ def show_sent_html(page: CoordinatorPage, mailing_id: RowId, recipient_id: RowId
         person = session.get_one(Person, recipient.person_id)
     mail = read_content(require(recipient.content))
     reader = (person.name, person.email)
-    return render_mail(show_mail(page.site, mail, reader, mailing.sent_at or page.now))
+    at = mailing.sent_at or page.now
+    return render_mail(show_mail(page.site, mail, reader, at, mailing.association))
 
 
 def describe_outcome(line: RecipientLine) -> str:
