@@ -75,3 +75,11 @@ def post(database_url: str) -> Iterator[Post]:
     engine = open_engine(database_url)
     yield Post(engine)
     engine.dispose()
+
+
+@pytest.fixture
+def sqlite_post(sqlite_url: str) -> Iterator[Post]:
+    """The same on SQLite, for tests that do not depend on the engine."""
+    engine = open_engine(sqlite_url)
+    yield Post(engine)
+    engine.dispose()

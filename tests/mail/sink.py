@@ -22,7 +22,7 @@ _ANSWERS = {
     "421": b"421 4.3.2 closing\r\n",
     "garbage": b"<html>\x00\xff what?\r\n",
 }
-_USUAL = {"DATA": b"354 go on\r\n", "QUIT": b"221 bye\r\n"}
+_USUAL = {"DATA": b"354 go on\r\n", "QUIT": b"221 bye\r\n", "AUTH": b"235 welcome\r\n"}
 
 
 class Taken(NamedTuple):
@@ -37,7 +37,8 @@ class Sink(Served):
     """``with Sink() as sink``: ``sink.taken`` holds what it took, in order.
 
     ``sink.fault = ("RCPT", "5xx")`` makes it fail at that stage for that reason, until it is
-    None again; ``refuse`` names recipients that it has never heard of.
+    None again. A stage is one of ``STAGES``, or the first four letters of another command.
+    ``refuse`` names recipients that it has never heard of.
     """
 
     def __init__(

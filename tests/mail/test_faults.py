@@ -6,6 +6,7 @@ from tests.mail.conftest import Post, letter
 from tests.mail.sink import FAULTS, STAGES, Sink
 
 ALICE, BOB = "alice@example.org", "bob@example.org"
+SLOW = ("hang", "slow drip")
 AMBIGUOUS = ("EOF", "hang", "slow drip", "garbage")
 
 
@@ -17,7 +18,7 @@ def test_a_fault_loses_nothing_and_a_refusal_is_final(post: Post, stage: str, fa
     post.put(ALICE, BOB)
     with Sink() as sink:
         sink.fault = (stage, fault)
-        if fault in {"hang", "slow drip"}:
+        if fault in SLOW:
             post.wait_for_answers(seconds=0.2)
         report = post.deliver(sink.url)
         assert (report.sent, report.failed) == (0, 2 if refused else 0)
@@ -34,6 +35,60 @@ def test_a_fault_loses_nothing_and_a_refusal_is_final(post: Post, stage: str, fa
         # Duplicates only after the final dot, and then the same bytes.
         assert len(sink.taken) == (0 if refused else 4 if ambiguous else 2)
         assert len(set(sink.taken)) == (0 if refused else 2)
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_fault_at_the_end_repeats_nothing(sqlite_post: Post, fault: str) -> None:
+    sqlite_post.put(ALICE)
+    with Sink() as sink:
+        sink.fault = ("QUIT", fault)
+        sqlite_post.wait_for_answers(seconds=0.2 if fault in SLOW else 10)
+        assert sqlite_post.deliver(sink.url).sent == 1
+        sqlite_post.pass_time(hours=2)
+        assert sqlite_post.deliver(sink.url).sent == 0
+        assert [taken.recipient for taken in sink.taken] == [ALICE]
+    assert sqlite_post.states() == ["sent"]
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_fault_between_two_messages_loses_none(sqlite_post: Post, fault: str) -> None:
+    sqlite_post.put(ALICE, BOB)
+    with Sink() as sink:
+        sink.refuse = frozenset({ALICE})
+        sink.fault = ("RSET", fault)
+        sqlite_post.wait_for_answers(seconds=0.2 if fault in SLOW else 10)
+        sqlite_post.deliver(sink.url)
+        sink.fault = None
+        sqlite_post.wait_for_answers(seconds=10)
+        sqlite_post.pass_time(hours=2)
+        sqlite_post.deliver(sink.url)
+        assert [taken.recipient for taken in sink.taken] == [BOB]
+    assert sqlite_post.states() == ["failed", "sent"]
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+@pytest.mark.parametrize(
+    ("stage", "offered", "tls"), [("STAR", "STARTTLS", "starttls"), ("AUTH", "AUTH PLAIN", "none")]
+)
+def test_a_fault_before_the_first_message_keeps_the_mail(
+    sqlite_post: Post, stage: str, offered: str, tls: str, fault: str
+) -> None:
+    sqlite_post.put(ALICE)
+    with Sink() as sink:
+        sink.answers = {"EHLO": f"250-sink\r\n250 {offered}\r\n".encode()}
+        sink.fault = (stage, fault)
+        sqlite_post.wait_for_answers(seconds=0.2 if fault in SLOW else 10)
+        login = "renewals:secret@" if stage == "AUTH" else ""
+        report = sqlite_post.deliver(f"smtp://{login}127.0.0.1:{sink.port}?tls={tls}")
+        assert (report.sent, report.failed) == (0, 0)
+        assert report.problems
+        assert stage in sink.commands
+        assert sink.taken == []
+        assert sqlite_post.states() == ["waiting"]
+        sink.fault = None
+        sqlite_post.wait_for_answers(seconds=10)
+        sqlite_post.pass_time(hours=2)
+        assert sqlite_post.deliver(sink.url).sent == 1
 
 
 def test_a_message_arrives_byte_for_byte(post: Post) -> None:

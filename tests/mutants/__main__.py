@@ -66,12 +66,18 @@ def read_toml(name: str) -> dict[str, Any]:
     return tomllib.loads((HERE / name).read_text("utf-8"))
 
 
-def tests_of(module: str) -> list[str]:
+def select_tests(module: str) -> list[str]:
     """The tests to run for a module: those of the first pattern that it matches."""
     for pattern, tests in read_toml("selection.toml")["tests"].items():
         if fnmatch(module, pattern):
             return list(tests)
     raise SystemExit(f"{module}: no pattern of tests/mutants/selection.toml matches it")
+
+
+def choice_of(module: str) -> str:
+    """The expression by which pytest leaves tests out for a module."""
+    left_out = read_toml("selection.toml")["leave_out"].get(module)
+    return f"not postgresql and not {left_out}" if left_out else "not postgresql"
 
 
 def run(module: str, folder: Path) -> Result:
@@ -108,8 +114,8 @@ def prepare(module: str, folder: Path) -> Path:
         "source_paths": ["tracker"],
         "only_mutate": [module],
         "also_copy": list(_BESIDE),
-        "pytest_add_cli_args": [*arguments, "-k", "not postgresql"],
-        "pytest_add_cli_args_test_selection": tests_of(module),
+        "pytest_add_cli_args": [*arguments, "-k", choice_of(module)],
+        "pytest_add_cli_args_test_selection": select_tests(module),
         # An endless loop is one after so many times the usual time; a busy machine is slower too.
         "timeout_multiplier": 10.0,
     }

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tracker.rules.audit_sampling import (
+    MOST_DRAWN,
     FrameLine,
     Quota,
     Stratum,
@@ -79,6 +80,11 @@ def test_a_number_is_drawn_of_each_category_at_most() -> None:
     assert strata == [Stratum("IFA", 2, 2), Stratum("IFS", 9, 3)]
 
 
+def test_no_more_are_drawn_than_the_rfc_can_number() -> None:
+    lines = [FrameLine("IFS", 17, CYCLE)] * (MOST_DRAWN + 1)
+    assert plan_strata(lines, Quota.SHARE, 100) == [Stratum("IFS", MOST_DRAWN + 1, MOST_DRAWN)]
+
+
 def test_categories_are_drawn_with_the_same_seed_and_their_names() -> None:
     lines = lines_of(IFA=9, IFS=9)
     drawn = draw(lines, plan_strata(lines, Quota.NUMBER, 9), "4 2 6 1")
@@ -86,6 +92,7 @@ def test_categories_are_drawn_with_the_same_seed_and_their_names() -> None:
         [one.endorsement_id for one in drawn if one.category == name] for name in ("IFA", "IFS")
     ]
     assert orders[0] != orders[1]
+    assert orders[0] == select_positions("4 2 6 1/IFA/", 9, 9)
     assert orders[1] == select_positions("4 2 6 1/IFS/", 9, 9)
 
 

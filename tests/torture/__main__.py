@@ -1,13 +1,14 @@
 """Try every promise with its own faults, and print a table: promise, runs, figure, verdict.
 
 ``python -m tests.torture [--only 1 7] [--short] [--scale 0.01] [--database sqlite]``. The long form
-of everything takes days; ``--scale 0.01`` tries a hundredth. Ctrl-C prints what is known. It ends
-with 1 if a promise is broken.
+of everything takes days; ``--scale 0.01`` tries a hundredth. Ctrl-C prints what is known, as does
+SIGTERM. It ends with 1 if a promise is broken.
 """
 
 import argparse
 import os
 import shutil
+import signal
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -130,4 +131,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
+    # As Ctrl-C, which a shell's background jobs ignore: `timeout 600 python -m tests.torture`.
+    for stopping in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(stopping, signal.default_int_handler)
     sys.exit(main())
