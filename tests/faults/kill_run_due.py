@@ -1,10 +1,13 @@
 """Kill a run of what is due, at any point, and count what is torn, lost or told twice.
 
 ``python -m tests.faults.kill_run_due --kills 1000 [--database URL]``; the test suite runs a few.
+Every other one dies at a random statement, so that the last job of the day dies as often as the
+first; the others at a random moment.
 kill -9 is not a power cut: that is the database's promise (synchronous=EXTRA), and not tried here.
 """
 
 import random
+import signal
 import subprocess
 import sys
 from collections import Counter
@@ -16,6 +19,7 @@ from tests.jobs.harness import JobHarness, at
 
 _PEOPLE = 40
 _LONGEST_LIFE = 0.5  # seconds from ready to dead
+_MOST_STATEMENTS = 600  # a run takes fewer
 _STEPS = (-90, -60, -30, -14, -7, -1, 1, 14, 32)
 
 
@@ -24,7 +28,8 @@ class Tally:
     """What the kills came to.
 
     ``torn`` decisions have no mail, or mails no decision; ``lost`` people were not told after a
-    second run, ``twice`` were told twice; ``cut`` runs were killed before their end.
+    second run, ``twice`` were told twice; ``owed`` jobs were still due after it. ``cut`` runs were
+    killed before their end.
     """
 
     kills: int = 0
@@ -32,6 +37,7 @@ class Tally:
     torn: int = 0
     lost: int = 0
     twice: int = 0
+    owed: int = 0
 
 
 def run(database_url: str, kills: int, seed: int) -> Tally:
@@ -46,20 +52,27 @@ def run(database_url: str, kills: int, seed: int) -> Tally:
         due_on = date(2024 + number // len(_STEPS), 12, 31)
         instant = at(str(due_on + timedelta(days=_STEPS[number % len(_STEPS)])))
         known = len(jobs.mails())
-        tally.cut += _kill(database_url, instant, chance.uniform(0, _LONGEST_LIFE))
+        if number % 2:
+            life, statements = None, chance.randrange(_MOST_STATEMENTS)
+        else:
+            life, statements = chance.uniform(0, _LONGEST_LIFE), None
+        tally.cut += _kill(database_url, instant, life, statements)
         tally.kills += 1
         tally.torn += _torn(jobs)
         jobs.run(instant)
         tally.torn += _torn(jobs)
         told = Counter(mail.recipient for mail in jobs.mails()[known:])
         tally.lost += _PEOPLE - len(told)
+        tally.owed += len(jobs.run(instant))
         tally.twice += sum(count > 1 for count in told.values())
     jobs.engine.dispose()
     return tally
 
 
-def _kill(database_url: str, instant: datetime, life: float) -> bool:
+def _kill(database_url: str, instant: datetime, life: float | None, statements: int | None) -> bool:
+    """Let a process run for so many seconds or statements; whether that ended it."""
     command = [sys.executable, "-m", "tests.faults.running_due", database_url, instant.isoformat()]
+    command += [] if statements is None else [str(statements)]
     with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
         assert process.stdout is not None
         process.stdout.readline()
@@ -67,8 +80,7 @@ def _kill(database_url: str, instant: datetime, life: float) -> bool:
             process.wait(life)
         except subprocess.TimeoutExpired:
             process.kill()
-            return True
-    return False
+    return process.returncode == -signal.SIGKILL
 
 
 def _torn(jobs: JobHarness) -> int:
@@ -77,7 +89,9 @@ def _torn(jobs: JobHarness) -> int:
 
 
 FAULT = Fault(
-    run, {"kills": 1000, "seed": 1}, lambda found: found.torn or found.lost or found.twice
+    run,
+    {"kills": 1000, "seed": 1},
+    lambda found: found.torn or found.lost or found.twice or found.owed,
 )
 
 if __name__ == "__main__":

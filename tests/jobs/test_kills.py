@@ -10,4 +10,4 @@ def test_after_a_kill_mails_are_those_of_the_decisions_and_a_rerun_tells_everyon
     database_url: str,
 ) -> None:
     tally = run(database_url, kills=2, seed=1)
-    assert (tally.kills, tally.torn, tally.lost, tally.twice) == (2, 0, 0, 0)
+    assert (tally.kills, tally.torn, tally.lost, tally.twice, tally.owed) == (2, 0, 0, 0, 0)
