@@ -36,13 +36,23 @@ RENEWAL_REFUSALS = {
     "audit-due": "Enter a day after today ({today})",
     "audit-not-sent": "The documents can still be sent through {due_on}",
     "audit-verdict-unchosen": "Choose whether “{title}” is supported",
-    "audit-verdict-missing": "Decide about “{title}” first, in the table above",
+    "audit-verdict-missing": "Choose whether “{title}” is supported",
     "audit-reason-missing": "Write why “{title}” is not supported",
-    "audit-short": (
-        "Without the sessions that are not supported, the renewal does not meet every requirement. "
-        "Choose not passed, or waive what is missing first."
+    "audit-outcome-missing": "Choose the outcome",
+    "audit-hours-missing": (
+        "{label}: the sessions show {logged} of {required}. "
+        "Enter how much more the documents support, also if it is 0."
     ),
-    "audit-nothing-sent": "Add a document to a session, or write a note",
+    "audit-hours-too-many": "{label}: enter 0 to {most}",
+    "audit-hours-wrong": "{label}: enter a number, such as 13.5 hours, or 0",
+    "audit-short": (
+        "What is supported does not meet every requirement: {missing}. Choose “Not passed,” or "
+        "pass it with an exception."
+    ),
+    "audit-nothing-sent": "Add a document, or write a note",
+    "audit-about-nothing": "Choose what the documents are about",
+    "audit-no-file": "Choose at least one file",
+    "audit-due-earlier": "Enter a day after the present due date ({due_on})",
     "appeal-missing": "Write why you disagree",
     "audit-appealed": "You appealed already. Contact your coordinator.",
     "audit-submitted-again": (

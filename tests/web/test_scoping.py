@@ -354,7 +354,7 @@ def test_foreign_ids_answer_like_absent_ids(
               "entry_question", "entry_message", "entry_decision",
               "entry_confirmation",
               "import_plan", "submission", "payment",
-              "audit_draw", "audit_case", "audit_item", "certificate",
+              "audit_draw", "audit_case", "audit_item", "audit_hours", "certificate",
               "registry_listing")  # fmt: skip
     before = {table: cast.rows(table) for table in tables}
     for number, owner in owners.items():

@@ -1,4 +1,4 @@
-"""Tables of audits: draws, the renewals that were drawn, and the verdict about each entry."""
+"""Tables of audits: draws, the renewals that were drawn, and the verdicts about what is shown."""
 
 from datetime import date, datetime
 
@@ -13,7 +13,8 @@ class AuditDraw(SQLModel, table=True):
 
     ``frame`` is the text of `tracker.rules.audit_sampling.format_frame`, ``strata`` its strata as
     JSON, and ``amount`` a percentage if ``quota`` is "share". All of it is fixed before anything is
-    drawn: a trigger refuses to change it, and no row is ever deleted.
+    drawn: a trigger refuses to change it, and no row is ever deleted. A draw that was discarded
+    draws nobody any more, and another one may have the same renewals in its frame.
     """
 
     __tablename__ = "audit_draw"
@@ -38,11 +39,16 @@ class AuditDraw(SQLModel, table=True):
     frozen_by: str = Field(max_length=254)
     drawn_at: datetime | None = Field(default=None, sa_type=Instant)
     drawn_by: str | None = Field(default=None, max_length=254)
+    discarded_at: datetime | None = Field(default=None, sa_type=Instant)
+    discarded_by: str | None = Field(default=None, max_length=254)
+    discarded_because: str | None = Field(default=None, max_length=500)
 
 
 class AuditCase(SQLModel, table=True):
     """A renewal that was drawn, the ``position``-th of its draw, and what became of it.
 
+    ``submission_id`` is the last submission of the renewal until the audit is decided: one that is
+    returned and submitted again stays in its audit.
     ``due_on`` is the last day to send documents. ``note`` came with them, and ``appeal`` says why
     the endorsee disagrees. ``reminded_at`` is when a reminder of ``due_on`` was queued.
     """
@@ -108,5 +114,28 @@ class AuditItem(SQLModel, table=True):
     minutes: int
     verdict: str = Field(max_length=13)
     reason: str = Field(default="", max_length=500)
+    decided_at: datetime = Field(sa_type=Instant)
+    decided_by: str = Field(max_length=254)
+
+
+class AuditHours(SQLModel, table=True):
+    """The verdict about a requirement to which an endorsee attested, beside the logged sessions.
+
+    ``supported`` is how much of it the documents support that no logged session shows: whole
+    minutes, or months of a requirement of months. Once the audit is decided, the statement no
+    longer stands for the requirement; what is supported counts instead.
+    """
+
+    __tablename__ = "audit_hours"
+    __table_args__ = (
+        UniqueConstraint("case_id", "requirement", name="audit_hours_once"),
+        CheckConstraint("supported >= 0", name="audit_hours_supported"),
+        IDS_NEVER_REUSED,
+    )
+    id: int = Field(default=None, primary_key=True)
+    case_id: int = Field(foreign_key="audit_case.id", ondelete="CASCADE")
+    endorsement_id: int = Field(index=True, foreign_key="endorsement.id", ondelete="CASCADE")
+    requirement: str = Field(max_length=80)
+    supported: int
     decided_at: datetime = Field(sa_type=Instant)
     decided_by: str = Field(max_length=254)

@@ -101,7 +101,8 @@ class ImportedRow(SQLModel, table=True):
 class Evidence(SQLModel, table=True):
     """A file that proves an entry; its bytes are in the evidence folder as ``stored_as``.
 
-    While the form that it came with is not yet saved, it has no entry, only the ``form_key``.
+    While the form that it came with is not yet saved, it has no entry, only the ``form_key``. A
+    document for hours of a ``requirement`` that are not logged as sessions belongs to an audit.
     """
 
     __tablename__ = "evidence"
@@ -120,6 +121,10 @@ class Evidence(SQLModel, table=True):
     size: int
     sha256: str = Field(max_length=64)
     stored_as: str = Field(unique=True, max_length=64)
+    audit_case_id: int | None = Field(
+        default=None, index=True, foreign_key="audit_case.id", ondelete="SET NULL"
+    )
+    requirement: str | None = Field(default=None, max_length=80)
     added_at: datetime = Field(sa_type=Instant)
 
 

@@ -25,7 +25,7 @@ from tracker.db.applications import (
     Review,
     WithdrawnReference,
 )
-from tracker.db.audits import AuditCase, AuditDraw, AuditItem
+from tracker.db.audits import AuditCase, AuditDraw, AuditHours, AuditItem
 from tracker.db.certificates import Certificate
 from tracker.db.corrections import FormerEmail, Removal
 from tracker.db.desk import (
@@ -97,6 +97,7 @@ __all__ = [
     "AuditCase",
     "AuditDraw",
     "AuditEvent",
+    "AuditHours",
     "AuditItem",
     "BadgeKey",
     "BrowserSession",

@@ -21,7 +21,13 @@ from tracker.services.audit_decisions import (
     record_verdicts,
 )
 from tracker.services.audit_draws import DrawInput, draw_renewals, freeze_frame, list_cycle_ends
-from tracker.services.audits import AuditedRenewal, get_case, list_audited_entries, send_documents
+from tracker.services.audits import (
+    AuditedRenewal,
+    get_case,
+    list_attested,
+    list_audited_entries,
+    send_documents,
+)
 from tracker.services.fees import PaymentInput, ShareInput, record_payment
 from tracker.services.submissions import SubmissionInput, return_renewal, submit_renewal
 
@@ -168,7 +174,9 @@ class DemoRenewals(Acting):
         if not is_passed:
             reason = stories.not_supported_because
             verdicts[min(verdicts)] = ItemVerdict(AuditVerdict.NOT_SUPPORTED, reason)
-        record_verdicts(deciding, case_id, verdicts)
+        attested = list_attested(session, self.context.rulebooks, audited, deciding.now)
+        hours = {each.requirement.id: each.unlogged for each in attested if each.unlogged}
+        record_verdicts(deciding, case_id, verdicts, hours if is_passed else {})
         reason = "" if is_passed else stories.not_passed_because
         decide_audit(deciding, case_id, passed=is_passed, reason=reason)
         self._announce(get_case(session, case_id, {association}), _DECIDED_AGO)

@@ -20,7 +20,7 @@ from sqlmodel import Session, SQLModel, col, or_, select
 
 from tracker.db.access import BrowserSession, CalendarFeed, SecurityEvent
 from tracker.db.applications import Application, Degree, Position, Reference, Review
-from tracker.db.audits import AuditCase, AuditItem
+from tracker.db.audits import AuditCase, AuditHours, AuditItem
 from tracker.db.certificates import Certificate
 from tracker.db.corrections import FormerEmail
 from tracker.db.entry_reviews import (
@@ -67,8 +67,9 @@ from tracker.importer.schemas import (
     ReferenceRow,
 )
 from tracker.rules.application.references import find_progress
+from tracker.services.audits import list_own_cases
 from tracker.services.entries import list_entries
-from tracker.services.evidence import list_entry_files
+from tracker.services.evidence import list_entry_files, list_requirement_files
 from tracker.services.evidence_storage import EvidenceFolder
 from tracker.services.rsc_providers import load_providers
 from tracker.spreadsheet_csv import csv_lines
@@ -120,7 +121,8 @@ other.json
           references were received, the browsers in which you are signed in, and who changed what
           and when. Keys and other people's addresses are left out, and of payments for many people
           there is only your part.
-evidence/ The files that you added to your entries. Each name starts with the number of the entry.
+evidence/ The files that you added to your entries. Each name starts with the number of the entry,
+          or with that of the audit for which you sent it.
 
 Keep this file where only you can read it.
 """
@@ -158,10 +160,18 @@ _OF_ENDORSEMENT: tuple[Any, ...] = (
     Submission,
     AuditCase,
     AuditItem,
+    AuditHours,
     Certificate,
 )
 # The history of these is found by the person in each event.
-_EVENTS_OF_PERSON = ("submission", "audit_case", "audit_item", "payment_share", "leave")
+_EVENTS_OF_PERSON = (
+    "submission",
+    "audit_case",
+    "audit_item",
+    "audit_hours",
+    "payment_share",
+    "leave",
+)
 _WITH_HISTORY: tuple[Any, ...] = (
     Endorsement,
     Application,
@@ -218,14 +228,23 @@ def write_my_data(
 
 
 def list_evidence(session: Session, person_id: int, folder: EvidenceFolder) -> EvidenceFiles:
-    """The files of a person's entries; each name starts with the entry's number and its own."""
-    for entry_id, files in sorted(list_entry_files(session, person_id).items()):
+    """The files of a person's entries; each name starts with the entry's number and its own.
+
+    Those for audits that are about no entry start with the number of the audit.
+    """
+    groups = [
+        (str(key), each) for key, each in sorted(list_entry_files(session, person_id).items())
+    ]
+    for audited in list_own_cases(session, person_id):
+        of_audit = list_requirement_files(session, audited.case.id)
+        groups += [(f"audit-{audited.case.id}", each) for each in of_audit.values()]
+    for start, files in groups:
         for file in files:
             path = folder.file(file.stored_as)
             # A file that a restored backup lacks must not keep the others from coming.
             if path is not None:
                 name = _UNSAFE.sub("_", file.name).lstrip(".")
-                yield f"{entry_id}-{file.id}-{name}", path
+                yield f"{start}-{file.id}-{name}", path
 
 
 def export_csv(session: Session, schema: type[CsvRow], person: Person) -> Iterator[bytes]:

@@ -3,6 +3,7 @@
 The caches halve the time that judging takes: most renewals have the same dates and sums.
 """
 
+from collections.abc import Container
 from datetime import date, timedelta
 from enum import StrEnum
 from functools import lru_cache
@@ -143,16 +144,24 @@ def _judge_requirements(
         else:
             counted = _count_other(plan, requirement, facts)
         is_waived = requirement.id in facts.waived
-        is_attested = requirement.rule.attested_by in signed
+        is_attested = _is_attested(requirement, signed, facts)
         result = _compare(requirement, required, counted, is_waived, is_attested)
         results.append(result if effect is NO_ABSENCE else _apply_absence(result, effect))
     return results
 
 
+def _is_attested(requirement: PlannedRequirement, signed: Container[str], facts: Facts) -> bool:
+    """Whether a signed statement stands for it: not any more once an audit decided about it."""
+    is_audited = facts.audit is not None and requirement.id in facts.audit.supported
+    return requirement.rule.attested_by in signed and not is_audited
+
+
 def _count_sessions(requirement: PlannedRequirement, facts: Facts) -> int:
+    """What logged sessions show, and what the documents of an audit support beside them."""
+    supported = facts.audit.supported.get(requirement.id, 0) if facts.audit else 0
     if requirement.needs_days:
-        return count_days(requirement, facts.days)
-    return count_minutes(requirement, facts.minutes)
+        return count_days(requirement, facts.days) + supported
+    return count_minutes(requirement, facts.minutes) + supported
 
 
 def _is_asked(requirement: PlannedRequirement, facts: Facts, effect: AbsenceEffect) -> bool:

@@ -103,9 +103,14 @@ class Submitted(NamedTuple):
 
 
 class AuditFinding(NamedTuple):
-    """What audits of a renewal came to. ``has_failed``: one of them did not pass."""
+    """What audits of a renewal came to. ``has_failed``: one of them did not pass.
+
+    ``supported`` has, by requirement, how much documents support that no session shows, in the
+    measure of the requirement. The statement of the endorsee no longer stands for these.
+    """
 
     has_failed: bool
+    supported: Mapping[str, int]
 
 
 class DaySum(NamedTuple):

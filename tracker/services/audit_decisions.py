@@ -4,20 +4,27 @@ What is decided moves the standing: sessions without support don't count, and a 
 not pass is returned. An appeal opens the decision again, once.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date
+from types import MappingProxyType
 from typing import NamedTuple
 
-from tracker.db.audits import AuditItem
+from sqlmodel import Session
+
+from tracker.db.audits import AuditHours, AuditItem
+from tracker.formatting import format_list, format_measure, format_measure_number
 from tracker.rules.explain import LoggedEntry
 from tracker.rules.stages import AuditVerdict, Stage
+from tracker.rules.standing import Result
 from tracker.rules.transitions import Act, may, may_decide
 from tracker.services.audit_draws import get_draw
 from tracker.services.audits import (
     AUDITED,
+    AttestedHours,
     AuditedEntry,
     AuditedRenewal,
     get_case,
+    list_attested,
     list_audited_entries,
     list_cases,
     lock_audit,
@@ -29,12 +36,16 @@ from tracker.services.context import (
     check_text,
     require_other_person,
 )
+from tracker.services.endorsements import standing_in
 from tracker.services.entry_reviews import count_entry_again, exclude_entry
-from tracker.services.evaluation import days_at, immediate_evaluation
+from tracker.services.evaluation import days_at, evaluate_people, immediate_evaluation
+from tracker.services.grants import grant_waiver
 from tracker.services.reopening import find_settled_cycle, reopen_cycle
 from tracker.services.submissions import restore_renewal, return_renewal
 
 _ITEM = {"case_id", "entry_id", "verdict", "reason"}
+_HOURS = {"case_id", "endorsement_id", "requirement", "supported"}
+NO_HOURS: Mapping[str, int] = MappingProxyType({})
 
 
 class ItemVerdict(NamedTuple):
@@ -69,60 +80,121 @@ def extend_audit(context: ServiceContext, case_id: int, due_on: date, reason: st
     if refusals:
         raise Refused(*refusals)
     _check_due(context, audited.endorsement.association, due_on)
+    if audited.case.due_on is not None and due_on <= audited.case.due_on:
+        raise Refused(Refusal("due_on", "audit-due-earlier", {"due_on": audited.case.due_on}))
     values = {"due_on": due_on, "extended_because": reason, "reminded_at": None}
     context.update_row(audited.case, AUDITED, **values)
 
 
 def record_verdicts(
-    context: ServiceContext, case_id: int, verdicts: Mapping[int, ItemVerdict]
+    context: ServiceContext,
+    case_id: int,
+    verdicts: Mapping[int, ItemVerdict],
+    hours: Mapping[str, int] = NO_HOURS,
 ) -> None:
-    """Note what a coordinator found about entries, by entry; the standing does not move yet."""
+    """Note what a coordinator found about entries, by entry; the standing does not move yet.
+
+    ``hours`` has how much documents support beside the logged sessions, by attested requirement,
+    in its measure. Raises Refused with every reason.
+    """
     audited = _lock(context, case_id)
     if refusals := _check_state(context, audited, "verdict"):
         raise Refused(*refusals)
     entries = list_audited_entries(context.session, audited)
-    for entry, _ in entries:
-        found = verdicts.get(entry.id)
-        if found is None or found.verdict is AuditVerdict.SUPPORTED:
-            continue
-        if not found.reason:
-            facts = {"title": entry.title}
-            refusals.append(Refusal(f"reason-{entry.id}", "audit-reason-missing", facts))
-        refusals += check_text(f"reason-{entry.id}", found.reason, required=False)
+    attested = list_attested(context.session, context.rulebooks, audited, context.now)
+    refusals = [*_check_verdicts(entries, verdicts), *_check_hours(attested, hours)]
     if refusals:
         raise Refused(*refusals)
     for entry, item in entries:
         if entry.id in verdicts:
             _record(context, audited, entry, item, verdicts[entry.id])
+    for each in attested:
+        if each.requirement.id in hours:
+            _record_hours(context, audited, each, hours[each.requirement.id])
 
 
-def decide_audit(context: ServiceContext, case_id: int, *, passed: bool, reason: str) -> None:
-    """Decide about an audited renewal by the verdicts about its entries.
+def _check_verdicts(
+    entries: Iterable[AuditedEntry], verdicts: Mapping[int, ItemVerdict]
+) -> Iterator[Refusal]:
+    """Why verdicts about entries can't be stored: one without support needs a reason."""
+    for entry, _ in entries:
+        found = verdicts.get(entry.id)
+        if found is None or found.verdict is AuditVerdict.SUPPORTED:
+            continue
+        field = f"reason-{entry.id}"
+        if not found.reason:
+            yield Refusal(field, "audit-reason-missing", {"title": entry.title})
+        yield from check_text(field, found.reason, required=False)
 
-    Entries without support stop counting. A renewal that did not pass is returned; one that passes
-    is judged anew, also after an appeal. Raises Refused with every reason.
+
+def _check_hours(attested: Iterable[AttestedHours], hours: Mapping[str, int]) -> Iterator[Refusal]:
+    """Why amounts can't be stored: none is more than what is required."""
+    for each in attested:
+        requirement = each.requirement
+        if not 0 <= hours.get(requirement.id, 0) <= each.required:
+            most = format_measure(each.required, requirement.unit)
+            facts = {"label": requirement.label, "most": most}
+            yield Refusal(f"hours-{requirement.id}", "audit-hours-too-many", facts)
+
+
+def decide_audit(
+    context: ServiceContext, case_id: int, *, passed: bool, reason: str, waives: bool = False
+) -> None:
+    """Decide about an audited renewal by the verdicts.
+
+    Entries without support stop counting, and no statement stands any more for a requirement that
+    the sessions alone do not meet: what documents support counts instead. A renewal that did not
+    pass is returned; one that passes is judged anew, also after an appeal, and what it lacks is
+    waived for the reason if the decision ``waives`` that. Raises Refused with every reason, also
+    if a renewal that passes would lack something.
     """
     audited = _lock(context, case_id)
     entries = list_audited_entries(context.session, audited)
-    if refusals := _check_decision(context, audited, entries, passed=passed, reason=reason):
+    refusals = check_text("reason", reason, required=waives or not passed)
+    refusals += _check_decision(context, audited, entries, passed=passed)
+    if refusals:
         raise Refused(*refusals)
     because = reason or "Every session is supported."
-    with immediate_evaluation(context.session):
-        moved = _apply_verdicts(context, audited, entries)
-        if passed:
-            _confirm_renewal(context, audited, because, moved=moved)
-        elif audited.submission.returned_at is None:
-            return_renewal(context, audited.submission.id, because)
-            # The email about the audit says it.
-            context.session.refresh(audited.submission)
-            audited.submission.announced_at = context.now
+    was_appealed = audited.case.state == Stage.APPEALED
     values = {
+        "state": (Stage.PASSED if passed else Stage.NOT_PASSED).value,
         "decided_at": context.now,
         "decided_by": context.actor.label,
         "decided_because": reason or None,
     }
-    state = Stage.PASSED if passed else Stage.NOT_PASSED
-    context.update_row(audited.case, AUDITED, state=state.value, **values)
+    # Before the evaluation, for which what was found counts from now on.
+    context.update_row(audited.case, AUDITED, **values)
+    with immediate_evaluation(context.session):
+        moved = _apply_verdicts(context, audited, entries)
+        moved = _settle_hours(context, audited, decides_all=waives or not passed) or moved
+        if passed:
+            moved = moved or was_appealed
+            _confirm_renewal(context, audited, because, moved=moved, waives=waives)
+        else:
+            _return(context, audited, because)
+
+
+def _return(context: ServiceContext, audited: AuditedRenewal, reason: str) -> None:
+    """Return a renewal that did not pass, unless it is returned already."""
+    if audited.submission.returned_at is not None:
+        evaluate_people(context.session, context.rulebooks, {audited.person.id}, context.now)
+        return
+    return_renewal(context, audited.submission.id, reason)
+    # The email about the audit says it.
+    context.session.refresh(audited.submission)
+    audited.submission.announced_at = context.now
+
+
+def _settle_hours(context: ServiceContext, audited: AuditedRenewal, *, decides_all: bool) -> bool:
+    """Let what was found about attested hours count; whether there is anything of it.
+
+    ``decides_all``: what nobody decided about is not supported.
+    """
+    attested = list_attested(context.session, context.rulebooks, audited, context.now)
+    for each in attested:
+        if decides_all and each.unlogged and each.found is None:
+            _record_hours(context, audited, each, 0)
+    return any(each.unlogged or each.found for each in attested)
 
 
 def _check_decision(
@@ -131,16 +203,19 @@ def _check_decision(
     entries: Sequence[AuditedEntry],
     *,
     passed: bool,
-    reason: str,
 ) -> list[Refusal]:
-    refusals = check_text("reason", reason, required=not passed)
-    refusals += _check_state(context, audited, "reason")
+    refusals = _check_state(context, audited, "reason")
     is_waiting = audited.case.state == Stage.ASKED
     # Someone who sent nothing does not pass, whatever the log says.
     if not is_waiting or passed:
-        missing = [entry.title for entry, item in entries if item is None]
+        missing = [entry for entry, item in entries if item is None]
         refusals += [
-            Refusal("reason", "audit-verdict-missing", {"title": title}) for title in missing[:1]
+            Refusal(
+                f"verdict-{entry.id}",
+                "audit-verdict-missing",
+                {"title": entry.title or "RSC session"},
+            )
+            for entry in missing[:1]
         ]
     # What the audit itself returned comes back if an appeal succeeds; what a coordinator returned
     # for another reason does not.
@@ -180,20 +255,89 @@ def _apply_verdicts(
 
 
 def _confirm_renewal(
-    context: ServiceContext, audited: AuditedRenewal, reason: str, *, moved: bool
+    context: ServiceContext, audited: AuditedRenewal, reason: str, *, moved: bool, waives: bool
 ) -> None:
     """Judge a renewal that passes anew if something moved; refuse if it lacks something now."""
-    submission, session = audited.submission, context.session
+    _check_hours_decided(context, audited)
+    session = context.session
+    submission = audited.submission
     key = (submission.endorsement_id, submission.cycle_starts_on)
     if submission.returned_at is not None:
         restore_renewal(context, submission.id)
     elif moved and find_settled_cycle(session, *key) is not None:
         reopen_cycle(context, *key, reason)
+    else:
+        evaluate_people(session, context.rulebooks, {audited.person.id}, context.now)
+    if waives:
+        for result in _list_short(context, audited):
+            grant_waiver(context, *key, result.requirement.id, reason)
+    if not _is_settled(session, key):
+        missing = format_list([*map(_format_short, _list_short(context, audited))])
+        raise Refused(Refusal("outcome", "audit-short", {"missing": missing}))
+
+
+def _is_settled(session: Session, key: tuple[int, date]) -> bool:
+    """Whether the cycle of a renewal is closed by now."""
     settled = find_settled_cycle(session, *key)
     if settled is not None:
         session.refresh(settled)
-    if settled is None or settled.reopened_at is not None:
-        raise Refused(Refusal("reason", "audit-short"))
+    return settled is not None and settled.reopened_at is None
+
+
+def _check_hours_decided(context: ServiceContext, audited: AuditedRenewal) -> None:
+    """Raise Refused if nobody said how much documents support of what no session shows."""
+    refusals = []
+    for each in list_attested(context.session, context.rulebooks, audited, context.now):
+        requirement = each.requirement
+        if each.unlogged and each.found is None:
+            facts = {
+                "label": requirement.label,
+                "logged": format_measure_number(each.logged, requirement.unit),
+                "required": format_measure(each.required, requirement.unit),
+            }
+            refusals.append(Refusal(f"hours-{requirement.id}", "audit-hours-missing", facts))
+    if refusals:
+        raise Refused(*refusals)
+
+
+def _list_short(context: ServiceContext, audited: AuditedRenewal) -> list[Result]:
+    """What an audited renewal lacks by now."""
+    held = audited.endorsement
+    triple = (held.association, held.category, held.starts_on)
+    plan = context.rulebooks.plan(*triple, audited.submission.cycle_starts_on)
+    if plan is None or plan.cycle is None:
+        return []
+    day_of = days_at(context.rulebooks, context.now)
+    standing = standing_in(context.session, context.rulebooks, day_of, held.id, plan.cycle)
+    return [result for result in (standing.results if standing else ()) if result.short]
+
+
+def _format_short(result: Result) -> str:
+    """A requirement that is short: "Training (24 hours short)"."""
+    requirement = result.requirement
+    if not requirement.is_of_sessions:
+        return requirement.label
+    return f"{requirement.label} ({format_measure(result.short, requirement.unit)} short)"
+
+
+def _record_hours(
+    context: ServiceContext, audited: AuditedRenewal, attested: AttestedHours, supported: int
+) -> None:
+    """Store how much documents support beside the log; the same as before stays as it was."""
+    found = attested.found
+    if found is None:
+        new = AuditHours(
+            case_id=audited.case.id,
+            endorsement_id=audited.endorsement.id,
+            requirement=attested.requirement.id,
+            supported=supported,
+            decided_at=context.now,
+            decided_by=context.actor.label,
+        )
+        context.create_row(new, _HOURS)
+    elif found.supported != supported:
+        values = {"decided_at": context.now, "decided_by": context.actor.label}
+        context.update_row(found, _HOURS, supported=supported, **values)
 
 
 def _record(

@@ -9,14 +9,14 @@ from sqlalchemy import select
 from sqlmodel import Session, col
 
 from tracker.clock import local_day
-from tracker.db.audits import AuditCase
+from tracker.db.audits import AuditCase, AuditHours
 from tracker.db.submissions import Submission
 from tracker.rules.plan import RenewalPlan
 from tracker.rules.stages import Stage
 from tracker.rules.standing import AuditFinding
 
-# The decided audits of renewals, by endorsement.
-Audits = Mapping[int, Sequence[Any]]
+# The decided audits of renewals with what each found supported, by endorsement.
+Audits = Mapping[int, Sequence[tuple[Any, Mapping[str, int]]]]
 # An appeal does not undo the decision until there is another one.
 FAILED = (Stage.NOT_PASSED.value, Stage.APPEALED.value)
 _CASES = (
@@ -33,27 +33,46 @@ _CASES = (
 )
 
 
+_HOURS = select(
+    col(AuditHours.case_id),
+    col(AuditHours.endorsement_id),
+    col(AuditHours.requirement),
+    col(AuditHours.supported),
+)
+
+
 def read_audits(session: Session, ids: Sequence[int] | None) -> Audits:
     """The decided audits of these endorsements (default: all), in the order of their draws."""
-    found: defaultdict[int, list[Any]] = defaultdict(list)
-    query = _CASES
+    found: defaultdict[int, list[tuple[Any, Mapping[str, int]]]] = defaultdict(list)
+    cases, hours = _CASES, _HOURS
     if ids is not None:
-        query = query.where(col(AuditCase.endorsement_id).in_(ids))
-    for case in session.connection().execute(query):
-        found[case.endorsement_id].append(case)
+        cases = cases.where(col(AuditCase.endorsement_id).in_(ids))
+        hours = hours.where(col(AuditHours.endorsement_id).in_(ids))
+    connection = session.connection()
+    decided = connection.execute(cases).all()
+    supported: defaultdict[int, dict[str, int]] = defaultdict(dict)
+    for row in connection.execute(hours).all() if decided else ():
+        supported[row.case_id][row.requirement] = row.supported
+    for case in decided:
+        found[case.endorsement_id].append((case, supported[case.id]))
     return found
 
 
-def find_finding(plan: RenewalPlan, as_of: date, cases: Sequence[Any]) -> AuditFinding | None:
-    """What the audits of a plan's cycle came to by a day (included); None without a decision."""
+def find_finding(
+    plan: RenewalPlan, as_of: date, audits: Sequence[tuple[Any, Mapping[str, int]]]
+) -> AuditFinding | None:
+    """What the audits of a plan's cycle came to by a day (included); None without a decision.
+
+    Of several, the last one says what documents support.
+    """
     zone, cycle = plan.rulebook.time_zone, plan.cycle
     decided = [
-        case
-        for case in cases
+        (case, supported)
+        for case, supported in audits
         if cycle is not None
         and case.cycle_starts_on == cycle.starts_on
         and local_day(case.decided_at, zone) <= as_of
     ]
     if not decided:
         return None
-    return AuditFinding(any(case.state in FAILED for case in decided))
+    return AuditFinding(any(case.state in FAILED for case, _ in decided), decided[-1][1])

@@ -1,17 +1,21 @@
 """Audited renewals: who is asked for documents, and what the endorsee sends and says."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from datetime import date, datetime
 from typing import NamedTuple
 
 from sqlalchemy.orm import aliased
 from sqlmodel import Session, and_, col, exists, or_, select
 
-from tracker.db.audits import AuditCase, AuditItem
+from tracker.db.audits import AuditCase, AuditHours, AuditItem
 from tracker.db.people import Endorsement, Person
 from tracker.db.submissions import Submission
+from tracker.rulebooks import Rulebooks
 from tracker.rules.explain import LoggedEntry
+from tracker.rules.plan import PlannedRequirement
+from tracker.rules.renewal import judge_renewal
 from tracker.rules.stages import Stage
+from tracker.rules.standing import Outcome
 from tracker.rules.transitions import Act, Limit, list_sources, list_transitions, may
 from tracker.services.context import (
     NotFound,
@@ -21,14 +25,17 @@ from tracker.services.context import (
     check_text,
     lock_person,
 )
+from tracker.services.endorsements import standing_in
 from tracker.services.entries import list_entries
+from tracker.services.evaluation import days_at
 from tracker.services.evidence import (
-    FormFiles,
+    AuditTargets,
     ReceivedFile,
-    check_space,
-    keep_files,
+    add_audit_files,
     list_entry_files,
+    list_requirement_files,
 )
+from tracker.services.submission_facts import parse_statements
 
 AUDITED = {
     *("draw_id", "endorsement_id", "submission_id", "state", "due_on", "extended_because"),
@@ -55,6 +62,24 @@ class AuditedRenewal(NamedTuple):
     def may_appeal(self) -> bool:
         """Whether the endorsee can appeal; once."""
         return may(Act.APPEAL, self.case.state) and self.case.appealed_at is None
+
+
+class AttestedHours(NamedTuple):
+    """A requirement of sessions to which the endorsee attested when they submitted.
+
+    ``logged`` is what the sessions that count now show of ``required``, both in the measure of the
+    requirement. ``found`` is the verdict about the rest (None: not decided yet).
+    """
+
+    requirement: PlannedRequirement
+    required: int
+    logged: int
+    found: AuditHours | None
+
+    @property
+    def unlogged(self) -> int:
+        """How much no session shows, at least 0."""
+        return max(0, self.required - self.logged)
 
 
 class AuditedEntry(NamedTuple):
@@ -166,6 +191,40 @@ def list_audited_entries(session: Session, audited: AuditedRenewal) -> list[Audi
     ]
 
 
+def list_attested(
+    session: Session, rulebooks: Rulebooks, audited: AuditedRenewal, now: datetime
+) -> list[AttestedHours]:
+    """The requirements of sessions for which a statement stands, in the rulebook's order.
+
+    Not those that are waived or excused. Once the audit is decided, the statement stands no more
+    for those with a verdict.
+    """
+    held, submission = audited.endorsement, audited.submission
+    triple = (held.association, held.category, held.starts_on)
+    plan = rulebooks.plan(*triple, submission.cycle_starts_on)
+    if plan is None or plan.cycle is None:
+        return []
+    day_of = days_at(rulebooks, now)
+    standing = standing_in(session, rulebooks, day_of, held.id, plan.cycle)
+    if standing is None:
+        return []
+    # What the records show by themselves, whatever was settled or found.
+    facts = standing.facts._replace(settlement=None, audit=None)
+    judged = judge_renewal(standing.plan, facts, day_of(held.association))
+    query = select(AuditHours).where(AuditHours.case_id == audited.case.id)
+    found = {row.requirement: row for row in session.exec(query)}
+    signed = parse_statements(submission.statements)
+    return [
+        AttestedHours(
+            result.requirement, result.required, result.counted, found.get(result.requirement.id)
+        )
+        for result in (judged.results if judged else ())
+        if result.requirement.is_of_sessions
+        and result.requirement.rule.attested_by in signed
+        and result.outcome not in (Outcome.WAIVED, Outcome.EXCUSED)
+    ]
+
+
 def list_deleted_items(session: Session, audited: AuditedRenewal) -> Sequence[AuditItem]:
     """The verdicts about entries that their person deleted since, oldest first."""
     query = select(AuditItem).where(
@@ -176,26 +235,34 @@ def list_deleted_items(session: Session, audited: AuditedRenewal) -> Sequence[Au
 
 def add_documents(
     context: ServiceContext,
-    case_id: int,
-    entry_id: int,
+    targets: AuditTargets,
     received: Sequence[ReceivedFile],
     quota: int,
+    copy: Callable[[str], str],
 ) -> set[str]:
-    """Add files to an entry of the actor's own audited renewal.
+    """Add each file to sessions and requirements of the actor's own audited renewal.
 
-    Returns the stored names of the files that were kept; raises Refused if one was not.
+    ``copy`` makes a copy of a stored file, and returns its stored name. Returns the stored names
+    of what was kept. Raises NotFound for what is not in the audit, and Refused, with nothing kept,
+    if something is missing or a file can't be kept.
     """
-    audited = _lock_own(context, case_id)
+    session = context.session
+    audited = _lock_own(context, targets.case_id)
     if not may(Act.ADD_DOCUMENTS, audited.case.state):
         raise Refused(Refusal("files", "audit-state"))
-    known = {each.entry.id for each in list_audited_entries(context.session, audited)}
-    if entry_id not in known:
-        raise NotFound
-    form_key = f"audit-{case_id}-{entry_id}"
-    accepted, refusals = check_space(context, received, FormFiles(form_key, entry_id), quota)
+    refusals = []
+    if not targets.entries and not targets.requirements:
+        refusals.append(Refusal("about", "audit-about-nothing"))
+    if not received:
+        refusals.append(Refusal("files", "audit-no-file"))
     if refusals:
         raise Refused(*refusals)
-    return keep_files(context, form_key, accepted, entry_id)
+    entries = {each.entry.id for each in list_audited_entries(session, audited)}
+    attested = list_attested(session, context.rulebooks, audited, context.now)
+    requirements = {each.requirement.id for each in attested}
+    if not (entries.issuperset(targets.entries) and requirements.issuperset(targets.requirements)):
+        raise NotFound
+    return add_audit_files(context, targets, received, quota, copy)
 
 
 def send_documents(context: ServiceContext, case_id: int, note: str) -> None:
@@ -218,7 +285,7 @@ def appeal(context: ServiceContext, case_id: int, text: str) -> None:
     refusals = check_text("appeal", text)
     if not audited.may_appeal:
         refusals.append(Refusal("appeal", "audit-appealed"))
-    elif _is_submitted_again(context.session, audited):
+    elif is_submitted_again(context.session, audited):
         refusals.append(Refusal("appeal", "audit-submitted-again"))
     if refusals:
         raise Refused(*refusals)
@@ -226,7 +293,7 @@ def appeal(context: ServiceContext, case_id: int, text: str) -> None:
     context.update_row(audited.case, AUDITED, state=Stage.APPEALED.value, **values)
 
 
-def _is_submitted_again(session: Session, audited: AuditedRenewal) -> bool:
+def is_submitted_again(session: Session, audited: AuditedRenewal) -> bool:
     """Whether the renewal was submitted once more after the audit was decided."""
     query = select(Submission.id).where(Submission.id == audited.submission.id, _SUBMITTED_AGAIN)
     return session.exec(query).first() is not None
@@ -248,6 +315,8 @@ def lock_audit(session: Session, audited: AuditedRenewal) -> AuditedRenewal:
 
 
 def _has_documents(session: Session, audited: AuditedRenewal) -> bool:
+    if list_requirement_files(session, audited.case.id):
+        return True
     files = list_entry_files(session, audited.person.id)
     return any(entry.id in files for entry, _ in list_audited_entries(session, audited))
 

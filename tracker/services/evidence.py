@@ -7,23 +7,29 @@ crash can leave a file without a row, but never a row without its file.
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from typing import NamedTuple
+from itertools import product
+from typing import Any, NamedTuple
 
 from sqlalchemy import ColumnElement, String, bindparam, cast
 from sqlmodel import Session, col, exists, or_, select
 
 from tracker.db.audit import Change, record_changes
+from tracker.db.audits import AuditCase
 from tracker.db.desk import ChangedRow
 from tracker.db.log import Entry, Evidence
+from tracker.db.people import Endorsement
 from tracker.rulebooks import Rulebooks
-from tracker.services.context import Refusal, ServiceContext, lock_person
+from tracker.services.context import Refusal, Refused, ServiceContext, lock_person
 from tracker.services.coordinator_access import access_windows, sees_file
 from tracker.services.endorsements import CycleLock, load_person_locks
 
 FILES_PER_ENTRY = 10
 _DRAFT_FOR = timedelta(days=1)
 _SWEEPER = "tracker"
-_AUDITED = {"person_id", "entry_id", "name", "media_type", "size", "sha256", "stored_as"}
+_AUDITED = {
+    *("person_id", "entry_id", "name", "media_type", "size", "sha256", "stored_as"),
+    *("audit_case_id", "requirement"),
+}
 
 
 class ReceivedFile(NamedTuple):
@@ -48,6 +54,11 @@ class KeptFile:
     held_on: date | None
     lock: CycleLock | None
 
+    @property
+    def is_closed(self) -> bool:
+        """Whether it stays: with a closed cycle, or with the audit that it was sent for."""
+        return self.lock is not None or self.file.audit_case_id is not None
+
 
 @dataclass(frozen=True, slots=True)
 class FormFiles:
@@ -61,9 +72,18 @@ class FormFiles:
     removed: Collection[int] = ()
 
 
+class AuditTargets(NamedTuple):
+    """What documents for an audit are about: entries, and requirements beside the log."""
+
+    case_id: int
+    entries: Sequence[int]
+    requirements: Sequence[str]
+
+
 def list_form_files(session: Session, person_id: int, form: FormFiles) -> list[Evidence]:
     """The files that a form shows: its own unsaved ones, and those of the entry it edits."""
-    belongs = (col(Evidence.form_key) == form.form_key) & col(Evidence.entry_id).is_(None)
+    is_draft = col(Evidence.entry_id).is_(None) & col(Evidence.audit_case_id).is_(None)
+    belongs = (col(Evidence.form_key) == form.form_key) & is_draft
     if form.entry_id is not None:
         belongs |= col(Evidence.entry_id) == form.entry_id
     return _select_files(session, (col(Evidence.person_id) == person_id) & belongs)
@@ -110,8 +130,16 @@ def find_file_for_coordinator(
 ) -> Evidence | None:
     """A file that coordinators of these associations may see: if they may read its entry.
 
-    Only the owner sees a file whose entry is not saved.
+    Or if it came for one of their audits. Only the owner sees a file whose entry is not saved.
     """
+    of_audit = (
+        select(Evidence)
+        .join(AuditCase, col(AuditCase.id) == col(Evidence.audit_case_id))
+        .join(Endorsement, col(Endorsement.id) == AuditCase.endorsement_id)
+        .where(Evidence.id == file_id, col(Endorsement.association).in_(associations))
+    )
+    if (found := session.exec(of_audit).first()) is not None:
+        return found
     query = select(Evidence, col(Entry.held_on)).join(
         Entry, col(Entry.id) == col(Evidence.entry_id)
     )
@@ -156,7 +184,7 @@ def check_space(
     held = list_form_files(context.session, person_id, form)
     staying = [file for file in held if file.id not in form.removed]
     kept = list_kept_files(context.session, context.rulebooks, person_id, context.now)
-    used = sum_sizes(file for file in kept if file.lock is None)
+    used = sum_sizes(file for file in kept if not file.is_closed)
     left = quota - used + sum(file.size for file in held if file.id in form.removed)
     accepted: list[ReceivedFile] = []
     refusals: list[Refusal] = []
@@ -204,6 +232,75 @@ def keep_files(
     return {file.stored_as for file in new.values()}
 
 
+def list_requirement_files(session: Session, case_id: int) -> dict[str, list[EntryFile]]:
+    """The files for hours that are not logged as sessions of an audited renewal.
+
+    They are by requirement, in the order in which they came.
+    """
+    files: dict[str, list[EntryFile]] = {}
+    for file in _select_files(session, col(Evidence.audit_case_id) == case_id):
+        entry_file = EntryFile(file.id, file.name, file.stored_as)
+        files.setdefault(file.requirement or "", []).append(entry_file)
+    return files
+
+
+def add_audit_files(
+    context: ServiceContext,
+    audit: AuditTargets,
+    received: Sequence[ReceivedFile],
+    quota: int,
+    copy: Callable[[str], str],
+) -> set[str]:
+    """Give each received file to each entry and requirement of an audited renewal.
+
+    A file is not stored twice for one of them. The first gets the file itself, the others copies,
+    which take no more of the person's space. Returns the stored names of the files that were kept,
+    and of the copies. Raises Refused, with nothing kept, if there is no space for one of them.
+    """
+    if refusals := _check_audit_files(context, audit, received, quota):
+        raise Refused(*refusals)
+    targets: list[dict[str, Any]] = [{"entry_id": entry_id} for entry_id in audit.entries]
+    targets += [
+        {"audit_case_id": audit.case_id, "requirement": requirement}
+        for requirement in audit.requirements
+    ]
+    kept: set[str] = set()
+    for file, target in product({one.sha256: one for one in received}.values(), targets):
+        same = [getattr(Evidence, name) == value for name, value in target.items()]
+        is_there = select(Evidence.id).where(Evidence.sha256 == file.sha256, *same)
+        if context.session.exec(is_there).first() is not None:
+            continue
+        stored_as = copy(file.stored_as) if file.stored_as in kept else file.stored_as
+        values = {**file._asdict(), "stored_as": stored_as, **target}
+        values["form_key"] = _audit_key(audit)
+        row = Evidence(person_id=context.person_id, added_at=context.now, **values)
+        context.create_row(row, _AUDITED)
+        kept.add(stored_as)
+    return kept
+
+
+def _audit_key(audit: AuditTargets) -> str:
+    """The key of a form for documents: all copies of a file have it, and count once."""
+    return f"audit-{audit.case_id}"
+
+
+def _check_audit_files(
+    context: ServiceContext, audit: AuditTargets, received: Sequence[ReceivedFile], quota: int
+) -> list[Refusal]:
+    """Why files can't be given to everything that they are about, each reason once."""
+    forms: Sequence[int | None] = audit.entries or [None]
+    refusals: list[Refusal] = []
+    for entry_id in forms:
+        form = FormFiles(_audit_key(audit), entry_id)
+        refusals += check_space(context, received, form, quota)[1]
+    held = list_requirement_files(context.session, audit.case_id)
+    for requirement in audit.requirements:
+        for file in received[max(0, FILES_PER_ENTRY - len(held.get(requirement, ()))) :]:
+            facts = {"name": file.name, "limit": FILES_PER_ENTRY}
+            refusals.append(Refusal("files", "file-limit-reached", facts))
+    return list({(one.code, str(one.facts["name"])): one for one in refusals}.values())
+
+
 def share_files(
     context: ServiceContext, entry_id: int, others: Iterable[int], copy: Callable[[str], str]
 ) -> None:
@@ -244,6 +341,7 @@ def remove_file(
     """Delete the actor's own file of the entry or of an unsaved form; None for any other."""
     own = (col(Evidence.id) == file_id) & (col(Evidence.person_id) == context.person_id)
     own &= or_(col(Evidence.entry_id).is_(None), col(Evidence.entry_id) == entry_id)
+    own &= col(Evidence.audit_case_id).is_(None)
     removed = _remove(context.session, context.actor.label, context.now, own)
     return next(iter(removed), None)
 
@@ -264,7 +362,8 @@ def remove_old_drafts(session: Session, now: datetime) -> list[Evidence]:
         col(ChangedRow.row_key) == "evidence:" + cast(col(Evidence.id), String)
     )
     is_old = col(Evidence.added_at) < now - _DRAFT_FOR
-    old = col(Evidence.entry_id).is_(None) & is_old & ~is_kept
+    is_draft = col(Evidence.entry_id).is_(None) & col(Evidence.audit_case_id).is_(None)
+    old = is_draft & is_old & ~is_kept
     return _remove(session, _SWEEPER, now, old)
 
 

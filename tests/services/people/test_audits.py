@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import date, datetime, timedelta
+from itertools import count
 
 import pytest
 from sqlalchemy import delete, update
@@ -26,9 +27,11 @@ from tracker.db.engine import writing
 from tracker.db.entry_reviews import EntryDecision
 from tracker.db.ledgers import SettledCycle, StandingRow
 from tracker.db.log import AuditEvent, Entry, Evidence
+from tracker.db.people import Waiver
 from tracker.db.submissions import Submission
 from tracker.rules.audit_sampling import Quota, hash_frame
 from tracker.rules.stages import AuditVerdict
+from tracker.rules.standing import Outcome
 from tracker.services.audit_decisions import (
     ItemVerdict,
     ask_for_documents,
@@ -59,8 +62,17 @@ from tracker.services.audits import (
 from tracker.services.context import NotFound, Refused, ServiceContext
 from tracker.services.entries import delete_entry
 from tracker.services.entry_undo import undo_deletion
-from tracker.services.evaluation import evaluate_people
-from tracker.services.evidence import ReceivedFile
+from tracker.services.evaluation import evaluate_people, parse_results
+from tracker.services.evidence import (
+    AuditTargets,
+    ReceivedFile,
+    find_file_for_coordinator,
+    list_kept_files,
+    list_requirement_files,
+    remove_old_drafts,
+    sum_sizes,
+)
+from tracker.services.facts import parse_settlement
 from tracker.services.submissions import (
     SubmissionInput,
     accept_renewal,
@@ -73,6 +85,9 @@ Act = Callable[[str], ServiceContext]
 DUE = date(2027, 12, 15)
 ENDS = date(2027, 12, 31)
 QUOTA = 1_000_000
+NUMBERS = count(1)
+# What is attested and not logged: 25 of 45 training hours, and 36 RSC hours; in minutes.
+UNLOGGED = {"training": 25 * 60, "rsc": 36 * 60}
 NO, YES = (
     ItemVerdict(AuditVerdict.NOT_SUPPORTED, "No certificate"),
     ItemVerdict(AuditVerdict.SUPPORTED),
@@ -131,8 +146,16 @@ def paper(name: str) -> ReceivedFile:
     return ReceivedFile(f"{name}.pdf", "application/pdf", 10, name, f"stored-{name}")
 
 
+def add(context: ServiceContext, case_id: int, entry_id: int, name: str = "certificate") -> None:
+    add_documents(context, AuditTargets(case_id, [entry_id], []), [paper(name)], QUOTA, copy)
+
+
+def copy(stored_as: str) -> str:
+    return f"{stored_as}-copy-{next(NUMBERS)}"
+
+
 def send(context: ServiceContext, case_id: int, entry_id: int) -> None:
-    add_documents(context, case_id, entry_id, [paper("certificate")], QUOTA)
+    add(context, case_id, entry_id)
     send_documents(context, case_id, "")
 
 
@@ -212,7 +235,7 @@ def test_others_neither_draw_nor_decide(session: Session, act: Act, asked: int) 
         lambda: ask_for_documents(stranger, fixed.id, DUE),
         lambda: decide_audit(stranger, asked, passed=True, reason=""),
         lambda: send_documents(act(GIL), asked, "Mine"),
-        lambda: add_documents(act(FAY), asked, 999, [paper("x")], QUOTA),
+        lambda: add(act(FAY), asked, 999),
     ):
         with pytest.raises((NotFound, Refused)):
             work()
@@ -237,7 +260,7 @@ def test_documents_are_added_to_a_session_that_is_frozen(
     assert state(session, asked) == "sent"
     assert session.exec(select(Evidence.entry_id)).all() == [cast.entries["fay"]]
     with pytest.raises(Refused) as refused:
-        add_documents(act(FAY), asked, cast.entries["fay"], [paper("late")], QUOTA)
+        add(act(FAY), asked, cast.entries["fay"], "late")
     assert codes(refused) == ["audit-state"]
 
 
@@ -274,6 +297,9 @@ def test_a_later_due_date_is_reminded_of_again(session: Session, act: Act, asked
     with pytest.raises(Refused) as refused:
         extend_audit(act(KAI), asked, SUBMITTED_AT.date(), "Too late")
     assert codes(refused) == ["audit-due"]
+    with pytest.raises(Refused) as refused:
+        extend_audit(act(KAI), asked, last, "No day more")
+    assert codes(refused) == ["audit-due-earlier"]
 
 
 def test_an_audit_passes_with_every_session_supported(
@@ -283,7 +309,7 @@ def test_an_audit_passes_with_every_session_supported(
     with pytest.raises(Refused) as refused:
         decide_audit(act(KAI), asked, passed=True, reason="")
     assert codes(refused) == ["audit-verdict-missing"]
-    record_verdicts(act(KAI), asked, {cast.entries["fay"]: YES})
+    record_verdicts(act(KAI), asked, {cast.entries["fay"]: YES}, UNLOGGED)
     decide_audit(act(KAI), asked, passed=True, reason="")
     assert (state(session, asked), status(session, cast)) == ("passed", "met")
     events = session.exec(select(AuditEvent.who).filter_by(table_name="audit_case")).all()
@@ -313,33 +339,109 @@ def test_a_renewal_that_does_not_pass_is_returned(
     assert (decision.kind, decision.reason) == ("excluded", "No certificate")
 
 
-def test_a_renewal_that_passes_without_a_session_is_judged_anew(
+def test_attested_hours_count_as_far_as_supported(
     session: Session, cast: Cast, act: Act, asked: int
 ) -> None:
     send(act(FAY), asked, cast.entries["fay"])
-    record_verdicts(act(KAI), asked, {cast.entries["fay"]: NO})
+    hours = {**UNLOGGED, "training": 45 * 60}
+    record_verdicts(act(KAI), asked, {cast.entries["fay"]: NO}, hours)
     held = {"endorsement_id": cast.endorsements[FAY]}
-    before = session.exec(select(SettledCycle.content).filter_by(**held)).one()
-    decide_audit(act(KAI), asked, passed=True, reason="The rest is enough")
+    decide_audit(act(KAI), asked, passed=True, reason="The letter covers all of it")
     session.expire_all()
     settled = session.exec(select(SettledCycle).filter_by(**held)).one()
     assert (status(session, cast), settled.reopened_at) == ("met", None)
-    assert settled.content != before
+    results = {each.requirement_id: each for each in parse_settlement(settled.content).results}
+    assert (results["training"].counted, results["training"].outcome) == (2700, Outcome.MET)
+    assert results["rsc"].outcome is Outcome.MET
 
 
-def test_a_renewal_that_lacks_hours_now_does_not_pass(
+def test_what_nobody_found_supported_does_not_pass(
     session: Session, cast: Cast, act: Act, asked: int
 ) -> None:
     send(act(FAY), asked, cast.entries["fay"])
-    record_verdicts(act(KAI), asked, {cast.entries["fay"]: NO})
-    session.exec(
-        update(Submission)
-        .where(col(Submission.endorsement_id) == cast.endorsements[FAY])
-        .values(statements='{"ethics": "x"}')
-    )
-    with pytest.raises(Refused) as refused:
+    record_verdicts(act(KAI), asked, {cast.entries["fay"]: YES})
+    with pytest.raises(Refused) as refused, session.begin_nested():
+        decide_audit(act(KAI), asked, passed=True, reason="Fine")
+    assert codes(refused) == ["audit-hours-missing"] * 2
+    assert refused.value.refusals[0].facts["logged"] == "20"
+    session.expire_all()
+    record_verdicts(act(KAI), asked, {}, {**UNLOGGED, "training": 60})
+    with pytest.raises(Refused) as refused, session.begin_nested():
         decide_audit(act(KAI), asked, passed=True, reason="Fine")
     assert codes(refused) == ["audit-short"]
+    assert refused.value.refusals[0].facts == {"missing": "Training (24 hours short)"}
+
+
+def test_an_audit_can_be_passed_with_an_exception(
+    session: Session, cast: Cast, act: Act, asked: int
+) -> None:
+    send(act(FAY), asked, cast.entries["fay"])
+    record_verdicts(act(KAI), asked, {cast.entries["fay"]: YES}, {"rsc": 36 * 60})
+    with pytest.raises(Refused) as refused:
+        decide_audit(act(KAI), asked, passed=True, waives=True, reason="")
+    assert codes(refused) == ["reason-missing"]
+    decide_audit(act(KAI), asked, passed=True, waives=True, reason="The log was lost")
+    assert (state(session, asked), status(session, cast)) == ("passed", "met")
+    waivers = session.exec(select(Waiver.requirement, Waiver.reason)).all()
+    assert waivers == [("training", "The log was lost")]
+
+
+def test_a_statement_does_not_cover_what_an_audit_refuted(
+    session: Session, cast: Cast, act: Act, asked: int
+) -> None:
+    fail(cast, act, asked)
+    submit_again(session, cast)
+    [waiting] = list_unaccepted(session, ATTESTING)
+    short = {each.id: each.short for each in parse_results(waiting.requirements)}
+    assert (short["training"], short["rsc"]) == (45 * 60, 36 * 60)
+
+
+def test_no_more_is_supported_than_required(act: Act, cast: Cast, asked: int) -> None:
+    send(act(FAY), asked, cast.entries["fay"])
+    for minutes in (-1, 45 * 60 + 1):
+        with pytest.raises(Refused) as refused:
+            record_verdicts(act(KAI), asked, {}, {"training": minutes})
+        assert codes(refused) == ["audit-hours-too-many"]
+
+
+def test_a_document_can_be_about_many_things(
+    session: Session, cast: Cast, act: Act, asked: int
+) -> None:
+    entries = [cast.entries["fay"]]
+    targets = AuditTargets(asked, entries, ["training", "rsc"])
+    kept = add_documents(act(FAY), targets, [paper("one"), paper("two")], QUOTA, copy)
+    rows = session.exec(select(Evidence)).all()
+    assert len(rows) == len(kept) == 6
+    assert sum_sizes_of(session, cast) == 20
+    # The same once more is not stored twice.
+    assert add_documents(act(FAY), targets, [paper("one")], QUOTA, copy) == set()
+    files = list_requirement_files(session, asked)
+    assert [file.name for file in files["training"]] == ["one.pdf", "two.pdf"]
+    assert remove_old_drafts(session, SUBMITTED_AT + timedelta(days=3)) == []
+    file_id = files["rsc"][0].id
+    assert find_file_for_coordinator(session, BOOKS, file_id, [ATTESTING]) is not None
+    assert find_file_for_coordinator(session, BOOKS, file_id, ["NCIMHA"]) is None
+    send_documents(act(FAY), asked, "")
+
+
+def sum_sizes_of(session: Session, cast: Cast) -> int:
+    return sum_sizes(list_kept_files(session, BOOKS, cast.people[FAY], SUBMITTED_AT))
+
+
+def test_documents_need_a_file_and_something_to_be_about(act: Act, cast: Cast, asked: int) -> None:
+    with pytest.raises(Refused) as refused:
+        add_documents(act(FAY), AuditTargets(asked, [], []), [], QUOTA, copy)
+    assert codes(refused) == ["audit-about-nothing", "audit-no-file"]
+    many = [paper(str(number)) for number in range(11)]
+    for targets in (
+        AuditTargets(asked, [cast.entries["fay"]], []),
+        AuditTargets(asked, [], ["rsc"]),
+    ):
+        with pytest.raises(Refused) as refused:
+            add_documents(act(FAY), targets, many, QUOTA, copy)
+        assert codes(refused) == ["file-limit-reached"]
+    with pytest.raises(NotFound):
+        add_documents(act(FAY), AuditTargets(asked, [], ["ethics"]), [paper("x")], QUOTA, copy)
 
 
 def test_nobody_fails_before_the_due_date_is_over(session: Session, act: Act, asked: int) -> None:
@@ -356,10 +458,10 @@ def test_an_appeal_can_restore_the_renewal(
     send(act(FAY), asked, cast.entries["fay"])
     record_verdicts(act(KAI), asked, {cast.entries["fay"]: NO})
     decide_audit(act(KAI), asked, passed=False, reason="Nothing fits")
-    add_documents(act(FAY), asked, cast.entries["fay"], [paper("found")], QUOTA)
+    add(act(FAY), asked, cast.entries["fay"], "found")
     appeal(act(FAY), asked, "I found the certificate")
     assert [one.case.id for one in list_waiting(session, ATTESTING, DUE)] == [asked]
-    record_verdicts(act(KAI), asked, {cast.entries["fay"]: YES})
+    record_verdicts(act(KAI), asked, {cast.entries["fay"]: YES}, UNLOGGED)
     decide_audit(act(KAI), asked, passed=True, reason="It is there")
     assert (state(session, asked), status(session, cast)) == ("passed", "met")
     assert session.exec(select(EntryDecision)).all() == []

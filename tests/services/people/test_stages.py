@@ -31,7 +31,7 @@ from tracker.services.applications import begin_endorsement
 from tracker.services.audit_decisions import ItemVerdict, record_verdicts
 from tracker.services.context import Actor, NotFound, Refused, ServiceContext
 from tracker.services.evaluation import days_at, evaluate_due, judge_all
-from tracker.services.evidence import ReceivedFile
+from tracker.services.evidence import AuditTargets, ReceivedFile
 from tracker.services.holdings import Term
 from tracker.services.people_list import list_people
 from tracker.services.reinstatements import start_reinstatement
@@ -209,7 +209,8 @@ def _decide(way: Way, *, passed: bool) -> dict[str, Any]:
     case_id = way.newest(AuditCase)
     verdict = {way.cast.entries["fay"]: ItemVerdict(AuditVerdict.SUPPORTED)}
     if case_id:
-        record_verdicts(way.context(KAI), case_id, verdict)
+        hours = {"training": 25 * 60, "rsc": 36 * 60}
+        record_verdicts(way.context(KAI), case_id, verdict, hours)
     return {"": (case_id,), "passed": passed, "reason": "Nothing came"}
 
 
@@ -239,7 +240,10 @@ ARGUMENTS: Mapping[Act, Callable[[Way], dict[str, Any]]] = {
     Act.ASK: lambda way: {"": (way.newest(AuditDraw), DUE)},
     Act.EXTEND_AUDIT: lambda way: {"": (way.newest(AuditCase), LATER, "A flood")},
     Act.ADD_DOCUMENTS: lambda way: {
-        "": (way.newest(AuditCase), way.cast.entries["fay"], [PAPER], 1_000_000)
+        "": (
+            AuditTargets(way.newest(AuditCase), [way.cast.entries["fay"]], []),
+            *([PAPER], 1_000_000, str),
+        )
     },
     Act.SEND_DOCUMENTS: lambda way: {"": (way.newest(AuditCase), "Here they are")},
     Act.PASS: lambda way: _decide(way, passed=True),

@@ -36,6 +36,7 @@ FACTS = (
     "audit_draw",
     "audit_case",
     "audit_item",
+    "audit_hours",
     "application",
 )
 # What a fresh evaluation has to leave as it is.

@@ -28,6 +28,8 @@ DRAW = {
     "amount": "10",
     "seed": SEED,
 }
+# What Fay has attested to and not logged.
+HOURS = {"hours-training": "25", "hours-rsc": "36:00"}
 DUE = {"ends_day": "15", "ends_month": "12", "ends_year": "2027"}
 
 
@@ -76,6 +78,8 @@ def case_of(web: WebClient) -> dict[str, object]:
 def judge(kai: Visitor, web: WebClient, verdict: str, reason: str = "") -> None:
     entry, case = web.cast.entries["fay"], case_of(web)["id"]
     form = {f"verdict-{entry}": verdict, f"reason-{entry}": reason, "action": "verdicts"}
+    if verdict == "supported":
+        form |= HOURS
     assert kai.post(f"/coordinator/audits/cases/{case}", form).status_code == 303
 
 
@@ -137,6 +141,9 @@ def test_wrong_numbers_and_days_are_explained(kai: Visitor, case_id: int) -> Non
     answer = kai.post("/coordinator/audits", DRAW | {"ends_from": "soon"})
     assert answer.status_code == 422
     path = f"/coordinator/audits/cases/{case_id}"
+    answer = kai.post(path, {"action": "extend", "reason": "A flood", **DUE})
+    words = "Enter a day after the present due date (December 15, 2027)"
+    assert problems(answer) == [("ends_day", words)]
     answer = kai.post(path, {"action": "extend", "reason": "A flood", **DUE, "ends_year": "2026"})
     assert problems(answer) == [("ends_day", "Enter a day after today (November 15, 2027)")]
 
@@ -161,7 +168,8 @@ def test_anyone_can_redo_the_draw_with_the_audit_file(
 def test_my_year_leads_to_the_documents(web: WebClient, fay: Visitor, case_id: int) -> None:
     assert "send documents for your renewal by December 15, 2027" in text_of(fay.get("/my-year"))
     page = fay.get(f"/audits/{case_id}")
-    assert "Infancy week , 20 hours, March 2, 2026" in text_of(page)
+    assert "Infancy week , 20 hours , March 2, 2026 : No document" in text_of(page)
+    assert "Training, not logged , 25 hours , of 45 hours : No document" in text_of(page)
     assert upload(fay, case_id, web.cast.entries["fay"]) == 303
     assert "certificate.pdf" in text_of(fay.get(f"/audits/{case_id}"))
     assert fay.post(f"/audits/{case_id}", {"action": "send"}).status_code == 303
@@ -179,9 +187,83 @@ def test_a_file_that_is_not_accepted_leaves_nothing(
     assert [path for path in folder.rglob("*") if path.is_file()] == []
 
 
+def test_one_upload_is_for_many_things(web: WebClient, fay: Visitor, case_id: int) -> None:
+    answer = fay.client.post(
+        f"/audits/{case_id}/documents",
+        data={"all": "yes", "requirement": ["training", "rsc"]},
+        files=[("files", ("one.pdf", PDF)), ("files", ("two.pdf", PDF + b" "))],
+        headers={"Origin": BASE_URL},
+    )
+    assert answer.status_code == 303
+    assert len(web.cast.rows("evidence")) == 6
+    folder = web.cast.settings.evidence_folder
+    assert folder is not None
+    stored = {row["stored_as"] for row in web.cast.rows("evidence")}
+    assert {path.name for path in folder.rglob("*") if path.is_file()} == stored
+    assert text_of(fay.get(f"/audits/{case_id}")).count("one.pdf two.pdf") == 3
+    assert "For hours that are not logged as sessions" in text_of(fay.get("/profile/files"))
+    fay.post("/profile/files", {"remove": str(web.cast.rows("evidence")[-1]["id"])})
+    assert len(web.cast.rows("evidence")) == 6
+
+
+def test_an_upload_says_what_is_missing(fay: Visitor, case_id: int) -> None:
+    answer = fay.client.post(
+        f"/audits/{case_id}/documents",
+        data={"nothing": ""},
+        files=[("unknown", ("", b""))],
+        headers={"Origin": BASE_URL},
+    )
+    assert problems(answer) == [
+        ("about", "Choose what the documents are about"),
+        ("files", "Choose at least one file"),
+    ]
+
+
+def test_all_verdicts_and_the_outcome_are_one_form(
+    web: WebClient, kai: Visitor, fay: Visitor, case_id: int
+) -> None:
+    fay.post(f"/audits/{case_id}", {"action": "send", "note": "All burned"})
+    path = f"/coordinator/audits/cases/{case_id}"
+    assert re.findall("<input[^>]* name=.outcome.[^>]*checked", kai.get(path).text) == []
+    answer = kai.post(path, {"action": "decide", "all": "supported", **HOURS})
+    assert problems(answer) == [("outcome", "Choose the outcome")]
+    wrong = {"hours-training": "lots", "hours-rsc": "37"}
+    answer = kai.post(path, {"action": "decide", "outcome": "passed", "all": "supported", **wrong})
+    assert problems(answer)[0][0] == "hours-training"
+    preview = save(kai, path, action="decide", outcome="passed", all="supported", **HOURS)
+    assert "No standing changes." in preview
+    assert case_of(web)["state"] == "passed"
+    assert [row["supported"] for row in web.cast.rows("audit_hours")] == [1500, 2160]
+    undo_last(kai)
+    assert web.cast.rows("audit_hours") == web.cast.rows("audit_item") == []
+    assert case_of(web)["state"] == "sent"
+
+
+def test_passing_with_hours_short_is_refused(
+    web: WebClient, kai: Visitor, fay: Visitor, case_id: int
+) -> None:
+    fay.post(f"/audits/{case_id}", {"action": "send", "note": "All burned"})
+    path, entry = f"/coordinator/audits/cases/{case_id}", web.cast.entries["fay"]
+    form = {
+        "action": "decide",
+        "outcome": "passed",
+        f"verdict-{entry}": "not supported",
+        f"reason-{entry}": "No certificate",
+        **HOURS,
+    }
+    [(field, words)] = problems(kai.post(path, form))
+    assert field == "outcome"
+    assert "does not meet every requirement: Training (20 hours short)" in words
+    assert web.cast.rows("audit_item") == []
+    save(kai, path, **{**form, "outcome": "waives", "reason": "A flood"})
+    assert [row["requirement"] for row in web.cast.rows("waiver")] == ["training"]
+    undo_last(kai)
+    assert web.cast.rows("waiver") == []
+
+
 def test_sending_nothing_is_refused(fay: Visitor, case_id: int) -> None:
     answer = fay.post(f"/audits/{case_id}", {"action": "send"})
-    assert problems(answer) == [("note", "Add a document to a session, or write a note")]
+    assert problems(answer) == [("note", "Add a document, or write a note")]
 
 
 def test_sent_documents_are_on_today_until_decided(
@@ -227,7 +309,7 @@ def test_the_preview_shows_what_not_passing_does(
     [decision] = web.cast.rows("entry_decision")
     assert (decision["kind"], decision["reason"]) == ("excluded", "No certificate")
     page = text_of(fay.get(f"/audits/{case_id}"))
-    assert "Not supported No certificate" in page
+    assert "Not supported : No certificate" in page
     assert "Why do you disagree?" in page
     undo_last(kai)
     assert web.cast.rows("entry_decision") == []

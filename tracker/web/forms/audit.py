@@ -1,8 +1,10 @@
-"""The forms of audits on the desk: a new draw, and the day by which documents are due."""
+"""The forms of audits on the desk: a new draw, the verdicts, and when documents are due."""
 
+from collections.abc import Iterable, Mapping
 from datetime import date
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 
+from starlette.datastructures import FormData
 from wtforms import (
     HiddenField,
     RadioField,
@@ -12,12 +14,19 @@ from wtforms import (
     TextAreaField,
 )
 
+from tracker.formatting import parse_hours
 from tracker.rules.audit_sampling import Quota
+from tracker.rules.explain import LoggedEntry
+from tracker.rules.stages import AuditVerdict
+from tracker.services.audit_decisions import ItemVerdict
 from tracker.services.audit_draws import DrawInput
-from tracker.web.forms.body import OwnForm, clean
+from tracker.services.audits import AttestedHours
+from tracker.services.context import Refusal, Refused
+from tracker.web.forms.body import OwnForm, clean, text_of
 from tracker.web.forms.days import PeriodForm
 
 _LONGEST_NUMBER = 6
+_VERDICTS = {verdict.value: verdict for verdict in AuditVerdict}
 
 
 class DrawForm(OwnForm):
@@ -70,6 +79,57 @@ class AuditDueForm(PeriodForm):
     def parse_due(self, today: date) -> date | None:
         """The day; None, with a problem at a field, if it is wrong."""
         return self.parse_day("ends", today, name="due date")
+
+
+class TypedVerdicts(NamedTuple):
+    """What a coordinator found: verdicts by entry, and supported amounts by requirement."""
+
+    sessions: Mapping[int, ItemVerdict]
+    hours: Mapping[str, int]
+
+
+def parse_verdicts(
+    typed: FormData, entries: Iterable[LoggedEntry], attested: Iterable[AttestedHours]
+) -> TypedVerdicts:
+    """Read the verdicts of a case's form; what is left empty is not among them.
+
+    Raises Refused for a reason without a verdict, and for an amount that can't be read.
+    """
+    refusals: list[Refusal] = []
+    sessions = {
+        entry.id: found
+        for entry in entries
+        if (found := _parse_verdict(typed, entry, refusals)) is not None
+    }
+    hours = {}
+    for each in attested:
+        requirement = each.requirement
+        text = clean(text_of(typed, f"hours-{requirement.id}"))
+        try:
+            if text:
+                hours[requirement.id] = parse_hours(text) if requirement.is_hours else int(text)
+        except ValueError:
+            facts = {"label": requirement.label}
+            refusals.append(Refusal(f"hours-{requirement.id}", "audit-hours-wrong", facts))
+    if refusals:
+        raise Refused(*refusals)
+    return TypedVerdicts(sessions, hours)
+
+
+def _parse_verdict(
+    typed: FormData, entry: LoggedEntry, refusals: list[Refusal]
+) -> ItemVerdict | None:
+    """The verdict about an entry, if one is chosen for it or for all."""
+    reason = clean(text_of(typed, f"reason-{entry.id}"))
+    chosen = text_of(typed, f"verdict-{entry.id}")
+    if not chosen and not reason:
+        chosen = text_of(typed, "all")
+    if chosen in _VERDICTS:
+        return ItemVerdict(_VERDICTS[chosen], reason)
+    if reason:
+        facts = {"title": entry.title or "RSC session"}
+        refusals.append(Refusal(f"verdict-{entry.id}", "audit-verdict-unchosen", facts))
+    return None
 
 
 def _parse_day(text: str | None) -> date:

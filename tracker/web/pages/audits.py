@@ -1,6 +1,7 @@
-"""An endorsee's page of an audit: what is asked, documents for each session, and an appeal."""
+"""An endorsee's page of an audit: what is asked, documents, and an appeal."""
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from fastapi import APIRouter, Request
 from fastapi.concurrency import run_in_threadpool
@@ -16,12 +17,19 @@ from tracker.services.audits import (
     add_documents,
     appeal,
     get_own_case,
+    is_submitted_again,
+    list_attested,
     list_audited_entries,
     send_documents,
 )
 from tracker.services.context import NotFound, Refused, ServiceContext
-from tracker.services.evidence import FILES_PER_ENTRY, list_entry_files
-from tracker.web.forms.body import RowId, Typed, clean, number_of, open_posted, text_of
+from tracker.services.evidence import (
+    FILES_PER_ENTRY,
+    AuditTargets,
+    list_entry_files,
+    list_requirement_files,
+)
+from tracker.web.forms.body import RowId, Typed, clean, open_posted, parse_id, text_of
 from tracker.web.page_request import PageRequest, PersonPage, format_problems, require
 from tracker.web.pages.uploads import (
     LARGEST_MB,
@@ -63,34 +71,52 @@ def answer_audit(page: PersonPage, case_id: RowId, typed: Typed) -> Response:
 
 @router.post("/audits/{case_id}/documents")
 async def upload_documents(page: PersonPage, case_id: RowId, request: Request) -> Response:
-    """Add files to one session of the renewal."""
+    """Add files to sessions of the renewal, and to hours that are not logged."""
     async with open_posted(request) as form:
         upload = Upload()
         if form.files:
             upload = await run_in_threadpool(store_files, page.site, form.files)
-    entry_id = number_of(form.texts, "entry")
-    return await run_in_threadpool(_add, page, case_id, entry_id, upload)
+    return await run_in_threadpool(_add, page, case_id, form.texts, upload)
 
 
-def _add(page: PageRequest, case_id: int, entry_id: int, upload: Upload) -> Response:
-    """Give stored files to a session; those that it does not get leave the disk again."""
-    quota = quota_of(page.site)
+def _add(page: PageRequest, case_id: int, typed: FormData, upload: Upload) -> Response:
+    """Give stored files to what is checked; those that are not kept leave the disk again."""
+    quota, folder, chosen = quota_of(page.site), require(folder_of(page.site)), _Chosen.parse(typed)
 
     def work(context: ServiceContext) -> set[str]:
         if upload.refusals:
             raise Refused(*upload.refusals)
-        return add_documents(context, case_id, entry_id, upload.received, quota)
+        entries = chosen.entries
+        if chosen.all:
+            audited = get_own_case(context.session, page.person_id, case_id)
+            listed = list_audited_entries(context.session, audited)
+            entries = [each.entry.id for each in listed]
+        targets = AuditTargets(case_id, entries, chosen.requirements)
+        return add_documents(context, targets, upload.received, quota, folder.copy)
 
     unused = {file.stored_as for file in upload.received}
     try:
         unused -= page.write(work)
     except Refused as refused:
-        # Each session has its own field.
-        problems = [(f"files-{entry_id}", words) for _, words in format_problems(refused)]
-        return _render(page, case_id, problems=problems)
+        return _render(page, case_id, typed, format_problems(refused))
     finally:
         remove_stored(page.site, unused)
-    return page.redirect(f"/audits/{case_id}", "added" if upload.received else "")
+    return page.redirect(f"/audits/{case_id}", "added")
+
+
+class _Chosen(NamedTuple):
+    """What is checked in the form for documents; ``all``: every session."""
+
+    entries: Sequence[int] = ()
+    requirements: Sequence[str] = ()
+    all: bool = False
+
+    @classmethod
+    def parse(cls, typed: FormData) -> "_Chosen":
+        """Read it, each once; what is no number is 0, which no session has."""
+        entries = dict.fromkeys(parse_id(str(text)) or 0 for text in typed.getlist("entry"))
+        requirements = dict.fromkeys(str(text) for text in typed.getlist("requirement"))
+        return cls(list(entries), list(requirements), bool(text_of(typed, "all")))
 
 
 def _render(
@@ -102,6 +128,9 @@ def _render(
     with page.reading() as session:
         audited, entries = _read(session, page, case_id)
         files = list_entry_files(session, page.person_id)
+        unlogged_files = list_requirement_files(session, case_id)
+        attested = list_attested(session, page.rulebooks, audited, page.now)
+        again = is_submitted_again(session, audited)
     rulebook = page.rulebooks.associations[audited.endorsement.association]
     submission = audited.submission
     return page.render(
@@ -111,10 +140,15 @@ def _render(
         audited=audited,
         entries=entries,
         files=files,
+        attested=attested,
+        unlogged_files=unlogged_files,
+        chosen=_Chosen.parse(typed) if typed is not None else _Chosen(),
         cycle=format_cycle_span(submission.cycle_starts_on, submission.cycle_ends_on),
         category=category_name(rulebook, audited.endorsement.category),
         takes_files=folder_of(page.site) is not None and may(Act.ADD_DOCUMENTS, audited.case.state),
         may_send=may(Act.SEND_DOCUMENTS, audited.case.state),
+        may_appeal=audited.may_appeal and not again,
+        is_submitted_again=again,
         most_files=FILES_PER_ENTRY,
         largest_mb=LARGEST_MB,
         note=text_of(typed, "note") if typed is not None else "",

@@ -12,10 +12,9 @@ from tracker.db.audits import AuditDraw
 from tracker.exports.audit_file import REDO, pack_audit
 from tracker.formatting import format_cycle_span, format_date
 from tracker.notifications.audit_mail import announce_audit
-from tracker.rules.stages import AuditVerdict, Stage
+from tracker.rules.stages import Stage
 from tracker.rules.transitions import Act, may, may_decide
 from tracker.services.audit_decisions import (
-    ItemVerdict,
     ask_for_documents,
     decide_audit,
     extend_audit,
@@ -32,15 +31,16 @@ from tracker.services.audit_draws import (
 from tracker.services.audits import (
     AuditedRenewal,
     get_case,
+    list_attested,
     list_audited_entries,
     list_cases,
 )
 from tracker.services.context import Refusal, Refused, ServiceContext
 from tracker.services.desk_changes import ChangePlan
-from tracker.services.evidence import list_entry_files
+from tracker.services.evidence import list_entry_files, list_requirement_files
 from tracker.services.security_events import DONE, DOWNLOAD, record_event
 from tracker.web.dependencies import client_of
-from tracker.web.forms.audit import AuditDueForm, DrawForm
+from tracker.web.forms.audit import AuditDueForm, DrawForm, TypedVerdicts, parse_verdicts
 from tracker.web.forms.body import RowId, Typed, clean, text_of
 from tracker.web.page_request import (
     ChangePage,
@@ -54,8 +54,18 @@ from tracker.web.time_zones import format_instant
 
 router = APIRouter()
 _PATH = "/coordinator/audits"
+# The outcome "passed" with what is missing waived.
+_WAIVES = "waives"
 # What a decision may touch, referred tables first.
-_TABLES = ("entry_decision", "submission", "settled_cycle", "audit_case", "audit_item")
+_TABLES = (
+    "entry_decision",
+    "waiver",
+    "submission",
+    "settled_cycle",
+    "audit_case",
+    "audit_item",
+    "audit_hours",
+)
 # Where an audit is, in words.
 _STATES = {
     Stage.DRAWN: "Not asked yet",
@@ -65,7 +75,6 @@ _STATES = {
     Stage.NOT_PASSED: "Not passed",
     Stage.APPEALED: "Appealed",
 }
-_VERDICTS = {verdict.value: verdict for verdict in AuditVerdict}
 
 
 @router.get(_PATH)
@@ -207,12 +216,12 @@ def act_on_case(page: ChangePage, case_id: RowId, typed: Typed) -> Response:
     try:
         if action == "verdicts":
             return save_change(page, _plan_verdicts(page, audited, typed), back=path)
-        plan = _plan_decision(page, audited, typed)
         if action == "extend":
-            extension = _plan_extension(page, audited, due)
-            if extension is None:
+            plan = _plan_extension(page, audited, due)
+            if plan is None:
                 return _render_case(page, audited, typed, due)
-            plan = extension
+        else:
+            plan = _plan_decision(page, audited, typed)
         return answer_change(page, typed, plan, action=path, back=path)
     except Refused as refused:
         if action == "extend":
@@ -221,23 +230,18 @@ def act_on_case(page: ChangePage, case_id: RowId, typed: Typed) -> Response:
         return _render_case(page, audited, typed, problems=format_problems(refused))
 
 
-def _plan_verdicts(page: PageRequest, audited: AuditedRenewal, typed: FormData) -> ChangePlan:
+def _parse_verdicts(page: PageRequest, audited: AuditedRenewal, typed: FormData) -> TypedVerdicts:
     with page.reading() as session:
         entries = [entry for entry, _ in list_audited_entries(session, audited)]
-    found, refusals = {}, []
-    for entry in entries:
-        verdict = _VERDICTS.get(text_of(typed, f"verdict-{entry.id}"))
-        reason = clean(text_of(typed, f"reason-{entry.id}"))
-        if verdict is not None:
-            found[entry.id] = ItemVerdict(verdict, reason)
-        elif reason:
-            facts = {"title": entry.title or "RSC session"}
-            refusals.append(Refusal(f"verdict-{entry.id}", "audit-verdict-unchosen", facts))
-    if refusals:
-        raise Refused(*refusals)
+        attested = list_attested(session, page.rulebooks, audited, page.now)
+    return parse_verdicts(typed, entries, attested)
+
+
+def _plan_verdicts(page: PageRequest, audited: AuditedRenewal, typed: FormData) -> ChangePlan:
+    found = _parse_verdicts(page, audited, typed)
 
     def work(context: ServiceContext) -> None:
-        record_verdicts(context, audited.case.id, found)
+        record_verdicts(context, audited.case.id, *found)
 
     return _plan(audited, f"Judge the sessions of {audited.person.name}", work)
 
@@ -259,11 +263,15 @@ def _plan_extension(
 
 
 def _plan_decision(page: PageRequest, audited: AuditedRenewal, typed: FormData) -> ChangePlan:
-    passed = text_of(typed, "outcome") == Stage.PASSED.value
+    found, outcome = _parse_verdicts(page, audited, typed), text_of(typed, "outcome")
+    if outcome not in (Stage.PASSED, Stage.NOT_PASSED, _WAIVES):
+        raise Refused(Refusal("outcome", "audit-outcome-missing"))
+    passed, waives = outcome != Stage.NOT_PASSED, outcome == _WAIVES
     reason = clean(text_of(typed, "reason"))
 
     def work(context: ServiceContext) -> None:
-        decide_audit(context, audited.case.id, passed=passed, reason=reason)
+        record_verdicts(context, audited.case.id, *found)
+        decide_audit(context, audited.case.id, passed=passed, reason=reason, waives=waives)
         _announce(page, context, audited)
 
     words = "passed" if passed else "did not pass"
@@ -303,6 +311,8 @@ def _render_case(
     with page.reading() as session:
         entries = list_audited_entries(session, audited)
         files = list_entry_files(session, audited.person.id)
+        attested = list_attested(session, page.rulebooks, audited, page.now)
+        unlogged_files = list_requirement_files(session, audited.case.id)
     case, today = audited.case, page.day_of(association)
     sent = {name: str(text) for name, text in typed.items()} if typed is not None else {}
     return page.render(
@@ -315,6 +325,8 @@ def _render_case(
         audited=audited,
         entries=entries,
         files=files,
+        attested=attested,
+        unlogged_files=unlogged_files,
         cycle=_format_cycle(audited),
         category=category_name(rulebook, audited.endorsement.category),
         may_extend=may(Act.EXTEND_AUDIT, case.state),

@@ -141,8 +141,8 @@ def show_files(page: PersonPage) -> HTMLResponse:
     """The files that can still be removed, and those that closed cycles keep."""
     with page.reading() as session:
         files = list_kept_files(session, page.rulebooks, page.person_id, page.now)
-    removable = [kept for kept in files if not kept.lock]
-    closed = [kept for kept in files if kept.lock]
+    removable = [kept for kept in files if not kept.is_closed]
+    closed = [kept for kept in files if kept.is_closed]
     return page.render(
         "own_files.html",
         here="profile",
