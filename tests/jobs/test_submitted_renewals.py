@@ -114,3 +114,23 @@ def test_who_owes_only_a_fee_is_reminded(sqlite_url: str) -> None:
     assert "Renewal fee: not paid yet" in mail.text
     assert "https://hours.example.org/my-year" in mail.text
     jobs.engine.dispose()
+
+
+def test_a_submitted_renewal_that_waits_gets_no_reminder(jobs: JobHarness) -> None:
+    jobs.change("membership", ends_on=date(2031, 1, 1))
+    submit(jobs, BEFORE, signed=frozenset({"ethics"}))
+    jobs.run(BEFORE, BEFORE.replace(day=28))
+    assert jobs.mails() == []
+    reasons = {row["reason"] for row in jobs.decisions(kind="renewal")}
+    assert "the renewal is submitted, and waits for the association" in reasons
+
+
+def test_a_submitted_renewal_does_not_lapse_while_it_waits(jobs: JobHarness) -> None:
+    jobs.change("membership", ends_on=date(2031, 1, 1))
+    submit(jobs, BEFORE, signed=frozenset({"ethics"}))
+    after_grace = datetime(2028, 2, 3, 20, 0, tzinfo=UTC)
+    jobs.run(BEFORE, after_grace)
+    assert jobs.mails() == []
+    with jobs.engine.connect() as connection:
+        query = "SELECT status FROM standing WHERE cycle_starts_on = '2025-01-01'"
+        assert connection.exec_driver_sql(query).scalars().all() == ["overdue"]

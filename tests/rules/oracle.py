@@ -258,8 +258,9 @@ def expect(plan: RenewalPlan, facts: Facts, as_of: date) -> Opinion | None:
     if all(row[4] in OUTCOMES for row in rows):
         is_excused = any(r[4] == "excused" and r[0] not in exempt and r[1] for r in rows)
         return Opinion("excused" if is_excused else "met", due_on, rows)
-    grace = _grace(plan, due_on)
-    status = "open" if as_of <= due_on else "overdue" if as_of in grace else "lapsed"
+    # What is submitted does not lapse while its association looks at it.
+    waits = facts.submitted is not None or as_of in _grace(plan, due_on)
+    status = "open" if as_of <= due_on else "overdue" if waits else "lapsed"
     return Opinion(status, due_on, rows)
 
 

@@ -13,7 +13,7 @@ from tracker.notifications.notices_mail import write_notices_mail
 from tracker.rules.model import Rulebook
 from tracker.rules.notice_config import NoticeConfig, NoticeConfigs
 from tracker.rules.notices import Decision, Key, Kind, last_membership
-from tracker.rules.standing import Outcome, Standing, Status, lasts_for_life
+from tracker.rules.standing import Outcome, Standing, Status, lasts_for_life, list_short
 from tracker.services.mailing_rules import (
     MailingField,
     MailingTemplate,
@@ -220,7 +220,7 @@ def _write_reminder(
 def _can_complete(standing: Standing) -> bool:
     """Whether something is short that the endorsee can still complete."""
     is_open = standing.status not in {Status.LAPSED, Status.EXCUSED}
-    return is_open and any(result.outcome is Outcome.SHORT for result in standing.results)
+    return is_open and bool(list_short(standing))
 
 
 def _write_membership(

@@ -28,7 +28,7 @@ from tracker.rules.notice_config import NoticeConfig
 from tracker.rules.notices import Decision, find_next_membership
 from tracker.rules.plan import PlannedRequirement
 from tracker.rules.providers import format_ending
-from tracker.rules.standing import AnyStanding, Outcome, Result, Status
+from tracker.rules.standing import AnyStanding, Outcome, Result, Status, list_short
 from tracker.services.dashboard import ShortRequirement
 from tracker.settings import Settings
 
@@ -93,7 +93,15 @@ class NoticeFacts:
     def missing(self) -> Section:
         """The section that lists what is short."""
         rows = [self._format_row(result) for result in list_short(self.standing)]
-        return Section("", "Still missing:", tuple(rows))
+        return Section("", "Still missing:", tuple(rows), details=self._list_ways_to_pay())
+
+    def _list_ways_to_pay(self) -> tuple[str, ...]:
+        """How to pay each fee that is missing, as the rulebook says."""
+        if self.decision.is_about_application:
+            return ()
+        short = {result.requirement.rule.fee for result in list_short(self.standing)}
+        fees = self.decision.renewal.plan.fees
+        return tuple(f"{fee.label}: {fee.how_to_pay}" for fee in fees if fee.id in short)
 
     def _format_row(self, result: Result) -> Row:
         following = find_next_membership(self.standing, self.as_of)
@@ -161,8 +169,13 @@ def render_renewal(facts: NoticeFacts) -> NoticeText:
     requirements = "one requirement" if number == 1 else f"{number} requirements"
     headline = f"You have {requirements} left to meet by {format_date(facts.due_on)}."
     due = f"is due for renewal on {format_date(facts.due_on)}. The whole day counts."
+    is_submitted = facts.decision.renewal.facts.submitted is not None
+    if is_submitted:
+        headline = f"Your renewal is submitted, with {requirements} left to meet."
     grace_ends_on = facts.grace_ends_on
-    if facts.days_left < 0 and grace_ends_on:
+    if facts.days_left < 0 and is_submitted:
+        due = f"was due for renewal on {format_date(facts.due_on)}."
+    elif facts.days_left < 0 and grace_ends_on:
         overdue = f"{requirements} {'is' if number == 1 else 'are'} overdue."
         headline = (
             f"{overdue[:1].upper()}{overdue[1:]} "
@@ -364,11 +377,6 @@ _MISSING = {
 }
 
 
-def list_short(standing: AnyStanding) -> list[Result]:
-    """The requirements that are short, in the rulebook's order."""
-    return [result for result in standing.results if result.outcome is Outcome.SHORT]
-
-
 def format_row(result: Result) -> Row:
     """A row: ``Reflective supervision (RSC) | 8.5 of 12 hours | 3.5 short``."""
     requirement = result.requirement
@@ -399,14 +407,22 @@ def _list_renewal_subjects(facts: NoticeFacts) -> list[str]:
     due, left = format_short_month_day(facts.due_on), facts.days_left
     grace_ends_on = facts.grace_ends_on
     if left < 0 and grace_ends_on:
-        until = f"grace ends {format_short_month_day(grace_ends_on)}"
-        overdue = f"{format_count(-left, 'day')} overdue"
-        return [*(f"{overdue}: {text}, {until}" for text in texts), f"{overdue}, {until}"]
+        return _list_overdue_subjects(facts, texts, grace_ends_on)
     if left == 0:
         return [f"Today: {text} due {due}" for text in texts]
     if left == 1:
         return [f"Tomorrow: {text} due {due}" for text in texts]
     return [f"{left} days left: {text} due {due}" for text in texts]
+
+
+def _list_overdue_subjects(
+    facts: NoticeFacts, texts: Sequence[str], grace_ends_on: date
+) -> list[str]:
+    overdue = f"{format_count(-facts.days_left, 'day')} overdue"
+    if facts.decision.renewal.facts.submitted is not None:
+        return [f"{overdue}: {text}" for text in texts]
+    until = f"grace ends {format_short_month_day(grace_ends_on)}"
+    return [*(f"{overdue}: {text}, {until}" for text in texts), f"{overdue}, {until}"]
 
 
 def list_forms(facts: NoticeFacts) -> tuple[Action, ...]:

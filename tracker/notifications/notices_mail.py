@@ -11,7 +11,6 @@ from tracker.notifications.notice_text import (
     MEMBERSHIP_FORM,
     NoticeFacts,
     NoticeText,
-    list_short,
     render_cutoff,
     render_lapse,
     render_membership,
@@ -27,6 +26,7 @@ from tracker.notifications.way_text import (
 )
 from tracker.rules.notice_config import NoticeConfigs
 from tracker.rules.notices import Decision, Kind
+from tracker.rules.standing import list_short
 from tracker.settings import Settings
 
 # What a list of mails shows on a computer. Telephones show less, so what is urgent comes first.

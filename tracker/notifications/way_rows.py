@@ -58,5 +58,8 @@ def _describe_fee(words: str, standing: Standing, result: Result, today: date) -
             amount = f"{words}: {format_money(line.owed, line.currency)}"
             if line.state is not FeeState.OPEN:
                 return amount
-            return f"{amount} by {format_date(line.account.on_time_through)}"
+            words = f"{amount} by {format_date(line.account.on_time_through)}"
+            if line.fee.late_amount is None:
+                return words
+            return f"{words}, {format_money(line.fee.late_amount, line.currency)} later"
     return words

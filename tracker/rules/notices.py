@@ -27,6 +27,7 @@ from tracker.rules.standing import (
     Standing,
     Status,
     lasts_for_life,
+    list_short,
 )
 from tracker.rules.way_notices import (
     WayKind,
@@ -320,6 +321,8 @@ def _skip_renewal(standing: Standing) -> str | None:
         return "every requirement is met"
     if standing.status is Status.EXCUSED:
         return _describe_excuse(standing)
+    if standing.facts.submitted is not None and not list_short(standing):
+        return "the renewal is submitted, and waits for the association"
     return _skip_covered(standing)
 
 

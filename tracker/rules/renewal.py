@@ -72,7 +72,7 @@ def judge_renewal(plan: RenewalPlan, facts: Facts, as_of: date) -> Standing | No
         effect = find_effect(plan, facts.leaves, facts.starts_on, due_on)
     results = _judge_requirements(plan, facts, checked_on, memberships, effect)
     results = _mark_open_years(plan, results, as_of)
-    status = _find_status(results, effect, cycle, due_on, as_of)
+    status = _find_status(results, effect, due_on, _find_last_day(cycle, facts, due_on), as_of)
     spans = (memberships, effect.without_membership)
     change = _find_next_change(plan, status, due_on, as_of, spans, counted_until)
     if facts.next_entry_on:
@@ -94,8 +94,16 @@ def is_before_records(first_day: date | None, due_on: date) -> bool:
     return first_day is not None and due_on < first_day
 
 
+def _find_last_day(cycle: Cycle, facts: Facts, due_on: date) -> date:
+    """The last day before a renewal lapses.
+
+    What was submitted in time does not lapse while its association looks at it.
+    """
+    return date.max if facts.submitted is not None else cycle.grace_ends_on(due_on)
+
+
 def _find_status(
-    results: list[Result], effect: AbsenceEffect, cycle: Cycle, due_on: date, as_of: date
+    results: list[Result], effect: AbsenceEffect, due_on: date, last_day: date, as_of: date
 ) -> Status:
     if not any(result.short for result in results):
         if effect is not NO_ABSENCE and any(map(_is_excused_while_away, results)):
@@ -103,7 +111,7 @@ def _find_status(
         return Status.MET
     if as_of <= due_on:
         return Status.OPEN
-    return Status.OVERDUE if as_of <= cycle.grace_ends_on(due_on) else Status.LAPSED
+    return Status.OVERDUE if as_of <= last_day else Status.LAPSED
 
 
 def _is_excused_while_away(result: Result) -> bool:

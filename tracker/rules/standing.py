@@ -256,6 +256,21 @@ def is_too_late(result: Result) -> bool:
     return has_closed and not can_attest and result.outcome is Outcome.SHORT
 
 
+# What an endorsee can still complete of a renewal that is submitted, whose sessions are locked.
+_OPEN_AFTER_SUBMISSION = {"paid", "membership"}
+
+
+def list_short(standing: "AnyStanding") -> list[Result]:
+    """The requirements that are short and can still be completed, in the rulebook's order.
+
+    Of a renewal that is submitted only a fee and a membership can.
+    """
+    short = [result for result in standing.results if result.outcome is Outcome.SHORT]
+    if isinstance(standing, Standing) and standing.facts.submitted is not None:
+        return [each for each in short if each.requirement.counts in _OPEN_AFTER_SUBMISSION]
+    return short
+
+
 def lasts_for_life(covered_until: date | None) -> bool:
     """Whether the unbroken membership has no last day."""
     return covered_until == date.max

@@ -1,16 +1,22 @@
 """What a change on the desk would do to standings and emails, before it is saved."""
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
 from email import message_from_bytes, policy
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+from sqlalchemy import exists
+from sqlalchemy import select as select_columns
 from sqlmodel import Session, col, func, select
 
+from tracker.db.certificates import Certificate
 from tracker.db.ledgers import Outbox, StandingRow
 from tracker.db.people import REMOVED, Endorsement, Person
 from tracker.db.signing_keys import body_cipher
+from tracker.db.submissions import Submission
+from tracker.rules.stages import Stage
+from tracker.services.certificates import RENEWAL
 from tracker.services.context import ServiceContext
 from tracker.services.desk_access import check_association
 from tracker.services.desk_changes import ChangePlan, digest_rows, list_differences, read_rows
@@ -41,6 +47,19 @@ class StandingChange(NamedTuple):
     removed: tuple[bool, bool] = (False, False)
 
 
+class DecidedRenewal(NamedTuple):
+    """A submitted renewal whose state a change moves.
+
+    ``has_certificate``: one is issued, or is no longer valid.
+    """
+
+    name: str
+    cycle_starts_on: date
+    cycle_ends_on: date
+    state: str
+    has_certificate: bool
+
+
 # To read the text of an email takes as long as to write it, and nobody reads hundreds.
 _MOST_TEXTS = 20
 
@@ -61,6 +80,7 @@ class ChangePreview:
     messages: tuple[PreviewedMessage, ...]
     row_count: int
     state: str
+    decided: tuple[DecidedRenewal, ...] = ()
 
 
 class _Line(NamedTuple):
@@ -92,15 +112,17 @@ def preview_change(context: ServiceContext, plan: ChangePlan) -> ChangePreview:
     rows = read_rows(session, plan.tables, plan.person_ids)
     lines, removed = _read_lines(session, associations), _list_removed(session, associations)
     latest = session.exec(select(func.max(Outbox.id))).one() or 0
+    states = _read_states(session, associations)
     with session.begin_nested() as savepoint, immediate_evaluation(session):
         people = plan.person_ids | set(plan.work(context) or ())
         changed = sum(1 for _ in list_differences(rows, read_rows(session, plan.tables, people)))
         later = _read_lines(session, associations), _list_removed(session, associations)
         moved = tuple(_compare((lines, removed), later))
         messages = tuple(_read_messages(session, latest))
+        decided = tuple(_list_decided(states, _read_states(session, associations)))
         savepoint.rollback()
     session.expire_all()
-    return ChangePreview(moved, messages, changed, digest_rows(rows))
+    return ChangePreview(moved, messages, changed, digest_rows(rows), decided)
 
 
 def _read_lines(session: Session, associations: Collection[str]) -> _Lines:
@@ -122,6 +144,43 @@ def _read_lines(session: Session, associations: Collection[str]) -> _Lines:
         .where(col(StandingRow.association).in_(associations))
     )
     return {(row[0], row[1]): _Line(*row[2:]) for row in session.exec(query)}
+
+
+def _read_states(session: Session, associations: Collection[str]) -> dict[int, DecidedRenewal]:
+    """The submitted renewals of associations by id; each with whether it has a certificate."""
+    has_certificate = exists().where(
+        col(Certificate.endorsement_id) == Submission.endorsement_id,
+        col(Certificate.cycle_starts_on) == Submission.cycle_starts_on,
+        col(Certificate.kind) == RENEWAL,
+    )
+    query: Any = (
+        select_columns(
+            col(Submission.id),
+            col(Person.name),
+            col(Submission.cycle_starts_on),
+            col(Submission.cycle_ends_on),
+            col(Submission.state),
+            has_certificate,
+        )
+        .join(Endorsement, col(Endorsement.id) == Submission.endorsement_id)
+        .join(Person, col(Person.id) == Endorsement.person_id)
+        .where(col(Endorsement.association).in_(associations))
+        .order_by(col(Person.name), col(Submission.id))
+    )
+    session.flush()
+    rows = session.connection().execute(query).all()
+    return {number: DecidedRenewal(*rest) for number, *rest in rows}
+
+
+def _list_decided(
+    before: Mapping[int, DecidedRenewal], after: Mapping[int, DecidedRenewal]
+) -> Iterator[DecidedRenewal]:
+    """The renewals whose state moved, by name; with the certificates that are new."""
+    for number, renewal in after.items():
+        former = before.get(number)
+        if former is not None and former.state != renewal.state:
+            is_moved = former.has_certificate == (renewal.state == Stage.RETURNED)
+            yield renewal._replace(has_certificate=renewal.has_certificate and is_moved)
 
 
 def _list_removed(session: Session, associations: Collection[str]) -> frozenset[int]:

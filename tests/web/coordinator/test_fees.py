@@ -1,17 +1,20 @@
 """Fees on the desk: who owes what, one payment for many, and what a treasurer may do."""
 
+import re
 from collections.abc import Iterator
 from datetime import UTC, date, datetime
 from urllib.parse import urlencode
 
 import pytest
 
-from tests.support.cast import CAROL, LEE, NOW
-from tests.support.paying import IVY, JON, fill_with_ivy, pay_for_both
+from tests.support.cast import BOOKS, CAROL, LEE, NOW
+from tests.support.paying import CYCLE, IVY, JON, fill_with_ivy, pay_for_both
 from tests.web.client import Visitor, WebClient, text_of
 from tests.web.coordinator.test_entries import save, undo_last
 from tracker.db.desk import TeamRole
 from tracker.db.engine import writing
+from tracker.services.context import Actor, ServiceContext
+from tracker.services.submissions import SubmissionInput, submit_renewal
 
 PATH = "/coordinator/fees"
 
@@ -167,3 +170,60 @@ def rows(visitor: Visitor, **query: str) -> list[str]:
     """The lines of the file, without the headings."""
     found = visitor.get(f"{PATH}.csv?{urlencode({'association': 'PAYING', **query})}")
     return found.text.splitlines()[1:]
+
+
+def submit_for_ivy(web: WebClient) -> None:
+    with writing(web.cast.engine) as session:
+        ivy = web.cast.people[IVY]
+        context = ServiceContext(session, BOOKS, Actor(IVY, ivy), NOW)
+        held = web.cast.endorsements[IVY]
+        submit_renewal(context, SubmissionInput(held, CYCLE, "Ivy Okafor", frozenset(), "b" * 32))
+
+
+def test_preview_says_that_a_payment_accepts_a_renewal(web: WebClient, lee: Visitor) -> None:
+    submit_for_ivy(web)
+    before = len(web.mails())
+    preview = save(lee, f"{PATH}/payment", **typed(web, IVY))
+    assert "Accepts the 2026 renewal of Ivy Okafor." in preview
+    assert "To ivy@example.org: You are renewed through December 31, 2027" in preview
+    assert "You are renewed through December 31, 2027." in web.mails()[before]
+    undo_last(lee)
+    assert web.cast.rows("submission")[0]["state"] == "submitted"
+
+
+def test_removing_a_payment_says_what_stays_accepted(web: WebClient, lee: Visitor) -> None:
+    submit_for_ivy(web)
+    save(lee, f"{PATH}/payment", **typed(web, IVY))
+    preview = save(lee, f"{PATH}/payments/1", reason="Bounced")
+    assert "The renewal of Ivy Okafor stays accepted" in preview
+    page = text_of(web.visit(IVY).get(f"/my-year/{web.cast.endorsements[IVY]}/2026-01-01"))
+    assert "Renewal fee Paid to the association Paid when it was accepted" in page
+    assert "$75.00 to pay" in page
+
+
+@pytest.mark.parametrize(
+    ("changes", "warning"),
+    [
+        ({"amount": "600", "ivy": "600"}, "Only $75.00 is owed of Renewal fee (Ivy Okafor, 2026)"),
+        ({"year": "2001"}, "November 18, 2001 is more than a year ago. Is the date right?"),
+        ({"year": "2001"}, "before the cycle of Ivy Okafor, which begins on January 1, 2026"),
+    ],
+)
+def test_odd_payment_gets_a_warning(
+    web: WebClient, lee: Visitor, changes: dict[str, str], warning: str
+) -> None:
+    form = typed(web, IVY, **changes)
+    if part := form.pop("ivy", ""):
+        form[f"part.{web.cast.endorsements[IVY]}.2026-01-01.renewal"] = part
+    assert warning in text_of(lee.post(f"{PATH}/payment", form))
+
+
+def test_second_tab_says_that_the_fee_is_paid(web: WebClient, lee: Visitor) -> None:
+    stale = lee.post(f"{PATH}/payment", typed(web, IVY))
+    state = re.findall(r'name="state" value="([^"]*)"', stale.text)[0]
+    save(lee, f"{PATH}/payment", **typed(web, IVY))
+    form = typed(web, IVY, form_key="c" * 32, state=state, confirmed="yes")
+    page = lee.post(f"{PATH}/payment", form)
+    assert "Nothing is owed of Renewal fee (Ivy Okafor, 2026): $75.00 is paid" in text_of(page)
+    assert 'name="confirmed"' not in page.text
+    assert len(web.cast.rows("payment")) == 1

@@ -68,6 +68,8 @@ def test_a_submitted_renewal_asks_for_no_hours(web: WebClient) -> None:
     page = submit(web, signed=["ethics"]).get("/my-year")
     assert filled_buttons(page.text) == []
     assert "25 hours short" in text_of(page)
+    assert 'href="/log"' not in page.text.partition("<main")[2]
+    assert "the renewal lapses after this day" not in text_of(page)
     assert "to log or attest" not in text_of(page)
 
 

@@ -4,7 +4,8 @@
 standings and emails, then does it, and offers to undo it.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import replace
 from typing import Annotated, Any, NamedTuple
 
 from fastapi import APIRouter, HTTPException, Query
@@ -13,11 +14,13 @@ from sqlmodel import Session
 from starlette.datastructures import FormData
 
 from tracker.db.desk import DeskChange
-from tracker.formatting import capitalize_first
+from tracker.formatting import capitalize_first, format_cycle_span
 from tracker.importer.plan_records import find_import_of
 from tracker.notifications.attention_text import format_missing
+from tracker.notifications.renewal_mail import announce
 from tracker.notifications.undo_mail import undo_change_with_letters
 from tracker.rules.cycles import cycle_containing
+from tracker.rules.stages import Stage
 from tracker.services.context import Refused, ServiceContext
 from tracker.services.dashboard import ShortRequirement
 from tracker.services.desk_changes import (
@@ -34,11 +37,14 @@ from tracker.services.desk_changes import (
 )
 from tracker.services.desk_previews import (
     ChangePreview,
+    DecidedRenewal,
     StandingChange,
     StoredStanding,
     preview_change,
 )
+from tracker.services.evaluation import immediate_evaluation
 from tracker.services.fees import CHANGED_BY_PAYMENTS
+from tracker.services.submissions import list_unannounced
 from tracker.services.team import Area
 from tracker.web.dependencies import FEES_PATH, Viewer
 from tracker.web.forms.body import RowId
@@ -104,6 +110,7 @@ def answer_change(
     Raises Refused if the work refuses what was typed.
     """
     conflict: Refused | None = None
+    plan = _announcing(page, plan)
     if _CONFIRMED in typed:
         state = str(typed.get(STATE, ""))
         try:
@@ -127,12 +134,47 @@ def answer_change(
         messages=preview.messages[:_MOST_MESSAGES],
         more_messages=max(0, len(preview.messages) - _MOST_MESSAGES),
         row_count=preview.row_count,
+        decided=[_describe_decided(each) for each in preview.decided],
         action=action,
         back=back,
         kept=[*kept, (STATE, preview.state)],
         problems=[("save", words) for _, words in format_problems(conflict)] if conflict else (),
         **more,
     )
+
+
+def _announcing(page: PageRequest, plan: ChangePlan) -> ChangePlan:
+    """The plan with the emails about the submitted renewals that it completes, or returns."""
+    if plan.association not in page.rulebooks.submitting:
+        return plan
+
+    def work(context: ServiceContext) -> Collection[int] | None:
+        session, association = context.session, plan.association
+        waiting = {
+            (one.submission.id, one.submission.state)
+            for one in list_unannounced(session, association)
+        }
+        with immediate_evaluation(session):
+            people = plan.work(context)
+        session.flush()
+        for one in list_unannounced(session, association):
+            if (one.submission.id, one.submission.state) not in waiting:
+                announce(page.site, session, [one], context.now)
+        return people
+
+    return replace(plan, work=work)
+
+
+def _describe_decided(renewal: DecidedRenewal) -> str:
+    """What becomes of a submitted renewal."""
+    cycle = format_cycle_span(renewal.cycle_starts_on, renewal.cycle_ends_on)
+    whose = f"the {cycle} renewal of {renewal.name}"
+    if renewal.state == Stage.RETURNED:
+        revoked = " Its certificate is no longer valid." if renewal.has_certificate else ""
+        return f"Returns {whose}.{revoked}"
+    if renewal.state != Stage.ACCEPTED:
+        return f"Takes back the decision about {whose}."
+    return f"Accepts {whose}{' and issues its certificate' if renewal.has_certificate else ''}."
 
 
 def save_change(page: PageRequest, plan: ChangePlan, *, back: str) -> Response:
@@ -160,10 +202,11 @@ def save_announced(
 
     Raises Refused if the work refuses.
     """
+    announced = _announcing(page, plan)
 
     def work(context: ServiceContext) -> str | None:
-        preview = preview_change(context, plan)
-        return _apply(context, plan, preview.state) if is_announced(preview) else None
+        preview = preview_change(context, announced)
+        return _apply(context, announced, preview.state) if is_announced(preview) else None
 
     saved = page.write(work)
     return None if saved is None else page.redirect(back, saved)

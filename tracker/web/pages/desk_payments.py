@@ -9,8 +9,8 @@ from fastapi import APIRouter, HTTPException, Query
 from fastapi.responses import HTMLResponse, Response
 from starlette.datastructures import FormData
 
-from tracker.db.payments import Payment
-from tracker.formatting import format_count, format_money
+from tracker.db.payments import Payment, PaymentShare
+from tracker.formatting import format_count, format_date, format_money
 from tracker.rules.fees import CENTS
 from tracker.services.context import Refused, ServiceContext
 from tracker.services.desk_changes import ChangePlan
@@ -27,6 +27,12 @@ from tracker.services.fees import (
     list_payments,
     record_payment,
     remove_payment,
+)
+from tracker.services.payment_checks import (
+    Oddity,
+    PaymentWarning,
+    find_oddities,
+    list_staying,
 )
 from tracker.services.team import Area
 from tracker.web.dependencies import FEES_PATH
@@ -94,9 +100,7 @@ def _show_correction(page: PageRequest, payment_id: int) -> HTMLResponse:
     with page.reading() as session:
         payment = get_payment(session, payment_id, page.viewer.list_changeable(Area.FEES))
         shares = [each.share for each in list_paid_for(session, payment_id)]
-    parts = {
-        f"{one.endorsement_id}.{one.cycle_starts_on}.{one.fee}": _plain(one.cents) for one in shares
-    }
+    parts = {_key_of(one): _plain(one.cents) for one in shares}
     form = PaymentForm(
         data={
             "payer": payment.payer,
@@ -160,8 +164,20 @@ def save_payment(page: CoordinatorPage, typed: Typed) -> Response:
         return _render_form(page, sent)
     plan = _plan_payment(page, sent.payment, sent.corrects, sent.form.reason.data or "")
     back = f"{FEES_PATH}?{urlencode({'association': association})}"
+    oddities = _find_oddities(page, sent.payment, sent.corrects)
+    paid = [one for one in oddities if one.oddity is Oddity.PAID_ALREADY]
     try:
-        return answer_change(page, typed, plan, action=f"{FEES_PATH}/payment", back=back)
+        return answer_change(
+            page,
+            typed,
+            plan,
+            action=f"{FEES_PATH}/payment",
+            back=back,
+            template="desk_payment_preview.html",
+            warnings=[_describe_oddity(page, sent.payment, one) for one in oddities],
+            staying=(),
+            all_paid=len(paid) == len(sent.payment.shares),
+        )
     except Refused as refused:
         named = [(_FIELDS.get(field, field), words) for field, words in format_problems(refused)]
         return _render_form(page, sent._replace(problems=named))
@@ -252,6 +268,40 @@ def _plan_payment(page: PageRequest, new: PaymentInput, corrects: int, reason: s
     return ChangePlan(new.association, title, frozenset(people), CHANGED_BY_PAYMENTS, work, reason)
 
 
+def _find_oddities(page: PageRequest, new: PaymentInput, corrects: int) -> Sequence[PaymentWarning]:
+    """What a coordinator may have mistyped."""
+    lines = _list_lines(page, new.association, {share.endorsement_id for share in new.shares})
+    replaced: dict[str, int] = {}
+    if corrects:
+        with page.reading() as session:
+            for each in list_paid_for(session, corrects):
+                replaced[_key_of(each.share)] = each.share.cents
+    return list(find_oddities(new, lines, replaced, page.day_of(new.association)))
+
+
+def _describe_oddity(page: PageRequest, new: PaymentInput, warning: PaymentWarning) -> str:
+    """A sentence about something odd."""
+    currency = page.rulebooks.associations[new.association].currency_code
+    day, line = format_date(new.paid_on), warning.line
+    if line is None:
+        return f"{day} is more than a year ago. Is the date right?"
+    fee = f"{line.fee.label} ({line.name}, {view_line(line).renewal})"
+    if warning.oddity is Oddity.BEFORE_CYCLE:
+        begins = format_date(line.cycle_starts_on)
+        return f"{day} is before the cycle of {line.name}, which begins on {begins}."
+    more = format_money(warning.cents, currency)
+    if warning.oddity is Oddity.PAID_ALREADY:
+        paid = format_money(line.account.paid, currency)
+        return f"Nothing is owed of {fee}: {paid} is paid. {more} would be overpaid."
+    owed = format_money(line.owed, currency)
+    return f"Only {owed} is owed of {fee}. {more} would be overpaid."
+
+
+def _key_of(share: PaymentShare) -> str:
+    """As `FeeLine.key`."""
+    return f"{share.endorsement_id}.{share.cycle_starts_on}.{share.fee}"
+
+
 def _format_amount(new: PaymentInput, currency: str) -> str:
     """How much is paid, and how much of it is for nobody yet."""
     amount = format_money(new.amount_cents, currency)
@@ -295,7 +345,8 @@ def remove(page: CoordinatorPage, payment_id: RowId, typed: Typed) -> Response:
     """Remove a payment: previewed, then done."""
     with page.reading() as session:
         payment = get_payment(session, payment_id, page.viewer.coordinates)
-        people = frozenset(each.person.id for each in list_paid_for(session, payment_id))
+        paid_for = list_paid_for(session, payment_id)
+    people = frozenset(each.person.id for each in paid_for)
     reason = clean(text_of(typed, "reason"))
     currency = page.rulebooks.associations[payment.association].currency_code
     title = f"Remove a payment of {format_money(payment.amount_cents, currency)}"
@@ -305,8 +356,21 @@ def remove(page: CoordinatorPage, payment_id: RowId, typed: Typed) -> Response:
 
     plan = ChangePlan(payment.association, title, people, CHANGED_BY_PAYMENTS, work, reason)
     path = f"{FEES_PATH}/payments/{payment_id}"
+    lines = _list_lines(page, payment.association, {each.share.endorsement_id for each in paid_for})
+    with page.reading() as session:
+        staying = list_staying(session, lines, paid_for)
     try:
-        return answer_change(page, typed, plan, action=path, back=path)
+        return answer_change(
+            page,
+            typed,
+            plan,
+            action=path,
+            back=path,
+            template="desk_payment_preview.html",
+            warnings=(),
+            staying=staying,
+            all_paid=False,
+        )
     except Refused as refused:
         return _render_payment(page, payment, reason, format_problems(refused))
 

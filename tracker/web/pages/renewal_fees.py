@@ -12,11 +12,13 @@ from tracker.services.payment_facts import Payments
 class RenewalFee(NamedTuple):
     """One fee in words; ``how_to_pay`` is empty if nothing is owed, or the renewal lapsed."""
 
+    id: str
     label: str
     words: str
     tone: str
     how_to_pay: str
     source: str
+    is_owed: bool
 
 
 def list_renewal_fees(standing: Standing, payments: Payments, today: date) -> list[RenewalFee]:
@@ -27,7 +29,8 @@ def list_renewal_fees(standing: Standing, payments: Payments, today: date) -> li
         source = f"{line.fee.source_document}, “{line.fee.source_section}”"
         is_asked = line.owed and line.state is not FeeState.LAPSED
         how_to_pay = line.fee.how_to_pay if is_asked else ""
-        views.append(RenewalFee(line.fee.label, words, tone, how_to_pay, source))
+        fee, owed = line.fee, bool(line.owed)
+        views.append(RenewalFee(fee.id, fee.label, words, tone, how_to_pay, source, owed))
     return views
 
 

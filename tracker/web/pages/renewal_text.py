@@ -24,7 +24,7 @@ from tracker.rules.plan import PlannedRequirement, RenewalPlan
 from tracker.rules.reasons import Reason, because, format_reason
 from tracker.rules.renewal import Pace, forecast
 from tracker.rules.requirement import HOURS
-from tracker.rules.stages import find_window
+from tracker.rules.stages import Stage, find_window
 from tracker.rules.standing import (
     Absence,
     Outcome,
@@ -55,9 +55,15 @@ def format_headline(standing: Standing, today: date, *, is_own: bool = True) -> 
     return _format_unmet(standing, cycle, today, is_own=is_own)
 
 
+def format_audit(stage: Stage, *, is_own: bool) -> str:
+    """The headline of a renewal that is in an audit."""
+    what = "appeal is being reviewed" if stage is Stage.APPEALED else "renewal is being audited"
+    return f"{'Your' if is_own else 'Their'} {what}."
+
+
 def _format_unmet(standing: Standing, cycle: Cycle, today: date, *, is_own: bool) -> str:
     """The headline of a renewal that lacks something."""
-    if standing.status is Status.OPEN and standing.facts.submitted is not None:
+    if standing.facts.submitted is not None and standing.status is not Status.LAPSED:
         return f"{'Your' if is_own else 'Their'} renewal is submitted."
     membership = "your membership" if is_own else "their membership"
     short = _list_short(standing)
@@ -101,10 +107,7 @@ def format_lead(standing: Standing, today: date, *, is_own: bool = True) -> str:
     unrecorded = _format_unrecorded(standing, is_own=is_own)
     away = _format_away(standing, today, is_own=is_own)
     if standing.status is Status.OVERDUE:
-        return (
-            f"{away}It was due on {format_date(due_on)}. Sessions on or before "
-            f"{format_date(cycle.ends_on)} can still be logged through {grace_ends_on}.{unrecorded}"
-        )
+        return f"{away}{_format_overdue(standing, cycle, due_on)}{unrecorded}"
     if standing.status is Status.LAPSED:
         ask = " Your coordinator can tell you what to do." if is_own else ""
         return f"{away}The grace period ended on {grace_ends_on}.{unrecorded}{ask}"
@@ -112,13 +115,33 @@ def format_lead(standing: Standing, today: date, *, is_own: bool = True) -> str:
     if standing.status is Status.EXCUSED:
         sentences.insert(0, _format_leave_end(standing, due_on, is_own=is_own))
     elif standing.status is Status.OPEN:
-        sentences = _format_extension(standing, cycle, due_on) + sentences
-        sentences += _format_closed_years(standing, is_own=is_own)
-        sentences += _format_outlook(standing, today, is_own=is_own)
+        sentences = _format_work_left(standing, cycle, sentences, today, is_own=is_own)
     elif cycle.ends_on >= today:
         next_starts_on = cycle.ends_on + timedelta(days=1)
         sentences.append(f"The next cycle begins on {format_date(next_starts_on)}.")
     return away + " ".join(sentences) + unrecorded
+
+
+def _format_work_left(
+    standing: Standing, cycle: Cycle, sentences: list[str], today: date, *, is_own: bool
+) -> list[str]:
+    """``sentences``, and how it goes; once it is submitted, no hours are left to log."""
+    if standing.facts.submitted is not None:
+        return sentences
+    return [
+        *_format_extension(standing, cycle, standing.due_on or cycle.due_on),
+        *sentences,
+        *_format_closed_years(standing, is_own=is_own),
+        *_format_outlook(standing, today, is_own=is_own),
+    ]
+
+
+def _format_overdue(standing: Standing, cycle: Cycle, due_on: date) -> str:
+    was_due = f"It was due on {format_date(due_on)}"
+    if standing.facts.submitted is not None:
+        return f"{was_due}, and does not lapse while it waits."
+    last, grace_ends_on = format_date(cycle.ends_on), format_date(cycle.grace_ends_on(due_on))
+    return f"{was_due}. Sessions on or before {last} can still be logged through {grace_ends_on}."
 
 
 # What is said of a requirement that is short and not about hours.

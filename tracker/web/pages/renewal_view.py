@@ -1,6 +1,7 @@
 """One renewal as a section of a page: its requirements, its dates, and a strip of its cycle."""
 
 from collections import Counter
+from collections.abc import Collection
 from datetime import date
 from functools import partial
 from typing import Any, Literal
@@ -20,6 +21,7 @@ from tracker.rules.absence_rules import ABSENCE_NOUNS
 from tracker.rules.providers import find_ending, format_ending, qualified_spans
 from tracker.rules.reasons import format_reason
 from tracker.rules.renewal import Pace, forecast
+from tracker.rules.stages import Stage
 from tracker.rules.standing import (
     Outcome,
     Result,
@@ -35,6 +37,7 @@ from tracker.web.pages.renewal_fees import list_renewal_fees
 from tracker.web.pages.renewal_stage import StageView, view_stage
 from tracker.web.pages.renewal_text import (
     MISSING_STATES,
+    format_audit,
     format_effect,
     format_headline,
     format_lead,
@@ -56,11 +59,10 @@ def view_renewal(data: YearData, standing: Standing) -> dict[str, Any]:
     plan, cycle = standing.plan, standing.plan.cycle
     today = data.day_of(plan.association)
     rulebook = data.rulebooks.associations[plan.association]
-    earlier = []
-    for endorsement in data.endorsements:
-        if endorsement.id == standing.facts.subject_id and cycle is not None:
-            links = list_cycle_links(data, endorsement)
-            earlier = [link for link in links if link["starts_on"] < cycle.starts_on]
+    fees = list_renewal_fees(standing, data.payments, today)
+    stage = _view_stage(data, standing, today)
+    headline, lead = _format_head(data, standing, stage, today)
+    owed = {fee.id for fee in fees if fee.is_owed}
     return {
         "endorsement_id": standing.facts.subject_id,
         "cycle_starts_on": cycle.starts_on if cycle else None,
@@ -70,18 +72,45 @@ def view_renewal(data: YearData, standing: Standing) -> dict[str, Any]:
         "cycle": format_cycle(cycle) if cycle else "",
         "due_words": _format_due(standing, today),
         "status": standing.status.value,
-        "headline": format_headline(standing, today, is_own=data.is_own),
-        "lead": format_lead(standing, today, is_own=data.is_own),
-        "stage": _view_stage(data, standing, today),
-        "is_submitted": standing.facts.submitted is not None,
+        "headline": headline,
+        "lead": lead,
+        "stage": stage,
+        "is_submitted": standing.facts.submitted is not None or is_audited(stage),
         "effect": format_effect(standing),
         "requirements": _format_requirements_title(standing, today),
-        "fees": list_renewal_fees(standing, data.payments, today),
-        "rows": [_view_requirement(standing, result, today) for result in standing.results],
+        "fees": fees,
+        "rows": [_view_requirement(standing, result, today, owed) for result in standing.results],
         "dates": list_dates(data, standing, today),
         "strip": view_strip(standing, today),
-        "earlier": earlier,
+        "earlier": _list_earlier(data, standing),
     }
+
+
+def _list_earlier(data: YearData, standing: Standing) -> list[dict[str, Any]]:
+    """The cycles before that of a renewal, newest first."""
+    cycle = standing.plan.cycle
+    for endorsement in data.endorsements:
+        if endorsement.id == standing.facts.subject_id and cycle is not None:
+            links = list_cycle_links(data, endorsement)
+            return [link for link in links if link["starts_on"] < cycle.starts_on]
+    return []
+
+
+def is_audited(stage: StageView | None) -> bool:
+    """Whether a renewal is in an audit of which its endorsee knows, and that is not decided."""
+    return stage is not None and stage.stage in (Stage.ASKED, Stage.SENT, Stage.APPEALED)
+
+
+def _format_head(
+    data: YearData, standing: Standing, stage: StageView | None, today: date
+) -> tuple[str, str]:
+    """The headline and the lead; of a renewal in an audit, the words of the stage say the rest."""
+    if stage is not None and is_audited(stage):
+        return format_audit(stage.stage, is_own=data.is_own), ""
+    return (
+        format_headline(standing, today, is_own=data.is_own),
+        format_lead(standing, today, is_own=data.is_own),
+    )
 
 
 def _view_stage(data: YearData, standing: Standing, today: date) -> StageView | None:
@@ -130,8 +159,10 @@ def _format_requirements_title(standing: Standing, today: date) -> str:
     return f"Requirements for this {'year' if is_calendar_year else 'cycle'}"
 
 
-def _view_requirement(standing: Standing, result: Result, today: date) -> dict[str, Any]:
-    """One requirement with its progress in minutes.
+def _view_requirement(
+    standing: Standing, result: Result, today: date, owed: Collection[str]
+) -> dict[str, Any]:
+    """One requirement with its progress in minutes; ``owed`` are the fees that are not paid.
 
     ``counted`` and ``required`` are None if it is not about hours; ``required`` also if they are
     waived or excused.
@@ -155,7 +186,7 @@ def _view_requirement(standing: Standing, result: Result, today: date) -> dict[s
             about += f", counts through {format_date(standing.membership_counts_until)}"
     if result.notes and result.outcome in _REQUIRED:
         about += f". {capitalize_first(format_reason(result.notes[0]))}"
-    state, tone = _format_state(standing, result, today)
+    state, tone = _format_state(standing, result, today, owed)
     return {
         "requirement": requirement,
         "anchor": anchor_of(standing, requirement.id),
@@ -168,9 +199,13 @@ def _view_requirement(standing: Standing, result: Result, today: date) -> dict[s
     }
 
 
-def _format_state(standing: Standing, result: Result, today: date) -> tuple[str, Tone]:
+def _format_state(
+    standing: Standing, result: Result, today: date, owed: Collection[str]
+) -> tuple[str, Tone]:
     if result.outcome is Outcome.MET:
-        return "Done", "good"
+        # The payment can be removed after the renewal was accepted, which it stays.
+        was_paid = result.requirement.rule.fee in owed
+        return ("Paid when it was accepted", "warm") if was_paid else ("Done", "good")
     if result.outcome is Outcome.ATTESTED:
         return "Attested", "good"
     if result.outcome is Outcome.WAIVED:
@@ -310,9 +345,11 @@ def _due_dates(standing: Standing, today: date) -> list[DatedItem]:
     else:
         items = [(due_on, "Renewal was due", f"{extended}the whole day counted")]
     ends_on = cycle.grace_ends_on(due_on)
-    if ends_on > due_on and standing.status in {Status.OPEN, Status.OVERDUE}:
+    if ends_on <= due_on or standing.facts.submitted is not None:
+        return items
+    if standing.status in {Status.OPEN, Status.OVERDUE}:
         items.append((ends_on, "Grace period ends", "the renewal lapses after this day"))
-    elif ends_on > due_on and standing.status is Status.LAPSED:
+    elif standing.status is Status.LAPSED:
         items.append((ends_on, "Grace period ended", "the renewal lapsed after this day"))
     return items
 
