@@ -127,10 +127,14 @@ class Keys:
         self.walk_to(summary)
         self.page.keyboard.press("Enter")
 
-    def type(self, label: str, text: str, *, within: Locator | None = None) -> None:
+    def type(
+        self, label: str | re.Pattern[str], text: str, *, within: Locator | None = None
+    ) -> None:
         """Type into the field of that label, over what is in it."""
-        # Playwright compares the label's whole text, with the word that it is optional.
-        named = re.compile(rf"^{re.escape(label)}( \(optional\))?$")
+        named = label
+        if isinstance(label, str):
+            # Playwright compares the label's whole text, with the word that it is optional.
+            named = re.compile(rf"^{re.escape(label)}( \(optional\))?$")
         # Fields that are not asked for, such as the days of a course, are hidden.
         field = (within or self.page).get_by_label(named).filter(visible=True)
         self.walk_to(field)

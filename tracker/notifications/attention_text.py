@@ -158,6 +158,12 @@ def _describe_sent(name: str, sent: Sent, association: str) -> AttentionText:
             reason, todo = _describe_submission(renewal), "review renewal"
             path = f"/coordinator/renewals/{renewal.submission.id}"
             consequence = "They are not renewed until you decide."
+            if renewal.lacks_only_fee:
+                submission, todo = renewal.submission, "record payment"
+                key = f"{submission.endorsement_id}.{submission.cycle_starts_on}"
+                query = urlencode({"association": association, "renewal": key})
+                path = f"/coordinator/fees/payment?{query}"
+                consequence = "They are renewed once the fee is paid."
         case AuditedRenewal() as audited:
             reason, todo = _describe_audit(audited), "review audit"
             path = f"/coordinator/audits/cases/{audited.case.id}"
@@ -278,12 +284,14 @@ def _describe_answer(question: OpenQuestion) -> str:
 
 def _describe_submission(renewal: SubmittedRenewal) -> str:
     cycle = format_cycle_span(renewal.submission.cycle_starts_on, renewal.submission.cycle_ends_on)
-    short = list_short(renewal.requirements)
-    missing = f"{format_missing(short)} missing" if short else ""
-    if renewal.failed_case_id is None:
-        return f"submitted the renewal for {cycle}: {missing}"
-    again = f"submitted the renewal for {cycle} again, whose audit did not pass"
-    return f"{again}: {missing}" if missing else again
+    reasons = []
+    if short := list_short(renewal.requirements):
+        reasons.append(f"{format_missing(short)} missing")
+    if renewal.other_name:
+        reasons.append(f"signed as “{renewal.other_name}”")
+    if renewal.failed_case_id is not None:
+        reasons.insert(0, "the audit did not pass")
+    return f"submitted the renewal for {cycle}: {format_list(reasons) or 'to be checked'}"
 
 
 def _describe_audit(audited: AuditedRenewal) -> str:

@@ -11,11 +11,14 @@ from tracker.db.people import Endorsement
 from tracker.formatting import format_cycle_span, format_date, use_locale
 from tracker.mail.contents import Action, RequestMail, Row
 from tracker.mail.outbox import enqueue
+from tracker.notifications.attention_text import format_missing
 from tracker.notifications.context import Envelope, MailContext, change_prefix, create_message
 from tracker.notifications.notices_mail import fit_subject
 from tracker.rules.cycles import cycle_containing
+from tracker.rules.model import Rulebook
 from tracker.rules.stages import Stage
 from tracker.services.certificates import RenewedEndorsement, find_renewal_certificate
+from tracker.services.dashboard import list_short
 from tracker.services.message_subjects import About
 from tracker.services.submissions import SubmittedRenewal, find_renewed_through
 
@@ -49,6 +52,53 @@ def announce(
         session.add(submission)
     session.flush()
     return count
+
+
+def acknowledge(
+    context: MailContext, session: Session, renewal: SubmittedRenewal, now: datetime
+) -> int:
+    """Queue an email that a renewal arrived that is not accepted yet, and why; return how many.
+
+    It belongs into the transaction of the submission.
+    """
+    submission, endorsement, person = renewal.submission, renewal.endorsement, renewal.person
+    rulebook = context.rulebooks.associations[endorsement.association]
+    with use_locale(rulebook.locale):
+        cycle = format_cycle_span(submission.cycle_starts_on, submission.cycle_ends_on)
+        rows = _Renewal(person.name, endorsement, submission.cycle_starts_on, cycle, None).rows
+        path = f"/my-year/{submission.endorsement_id}/{submission.cycle_starts_on}"
+        mail = RequestMail(
+            subject=fit_subject(
+                [f"We received your renewal for {cycle}", "We received your renewal"]
+            ),
+            greeting_name=person.name,
+            headline="We received your renewal.",
+            intro=_describe_receipt(rulebook, renewal),
+            rows=rows,
+            action=Action("View my renewal", f"{context.settings.base_url}{path}"),
+            why=f"You get this email because you submitted this renewal to {rulebook.id}.",
+        )
+    dedupe_key = f"{change_prefix(person.id, now)}renewal:{submission.id}:received"
+    about = About("submission", submission.id, submission.state)
+    envelope = Envelope.to_person(person, rulebook.id, dedupe_key, about)
+    return len(enqueue(session, [create_message(context, envelope, mail, now)], now))
+
+
+def _describe_receipt(rulebook: Rulebook, renewal: SubmittedRenewal) -> str:
+    """What a submitted renewal lacks, how to pay what is owed, and what comes next."""
+    short = list_short(renewal.requirements)
+    if not short:
+        return (
+            f"{rulebook.id} is checking it, because the name with which you signed differs from "
+            "the one on record. You get an email about the decision."
+        )
+    words = f"Still missing: {format_missing(short)}."
+    if any(item.counts == "paid" for item in short):
+        fees = rulebook.fees_of(renewal.endorsement.category, "renewal")
+        words += "".join(f" {fee.label}: {fee.how_to_pay.rstrip('.')}." for fee in fees)
+    if renewal.lacks_only_fee:
+        return f"{words} Once your payment is recorded, your renewal is accepted by itself."
+    return f"{words} {rulebook.id} decides about it, and you get an email."
 
 
 def announce_certificate(

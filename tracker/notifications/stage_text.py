@@ -31,6 +31,7 @@ class StageOccasion(NamedTuple):
     """What the sentence about a stage needs besides; ``is_own``: the endorsee reads it.
 
     ``renewed_through`` is the last day of the next cycle, ``documents_due_on`` that of an audit.
+    ``missing`` is what the requirements that are short count.
     """
 
     association: str
@@ -40,6 +41,7 @@ class StageOccasion(NamedTuple):
     last: Submission | None = None
     documents_due_on: date | None = None
     renewed_through: date | None = None
+    missing: frozenset[str] = frozenset()
 
 
 def format_stage(stage: str) -> str:
@@ -96,13 +98,23 @@ def _describe_submission(stage: Stage, occasion: StageOccasion, last: Submission
         stop = "" if reason.endswith((".", "!", "?")) else "."
         return f"Returned on {day}: {reason}{stop}{todo}"
     if stage in (Stage.SUBMITTED, Stage.NEEDS_ATTENTION):
-        wait = "It waits for your decision."
-        if occasion.is_own:
-            wait = f"{occasion.association} is reviewing what is missing."
+        wait = _describe_wait(occasion)
         return f"Submitted on {_format_day(occasion, None, last)}. {wait}"
     day = _format_day(occasion, last.accepted_at, last)
     passed = " It passed the audit." if stage is Stage.PASSED else ""
     return f"Accepted on {day}.{passed}{_format_renewed(occasion)}"
+
+
+def _describe_wait(occasion: StageOccasion) -> str:
+    """What a submitted renewal waits for."""
+    if occasion.missing == {"paid"}:
+        return f"Waiting for {'your' if occasion.is_own else 'their'} payment."
+    if not occasion.is_own:
+        return "It waits for your decision."
+    if not occasion.missing:
+        return f"{occasion.association} is reviewing it."
+    fee = " The fee is not paid yet." if "paid" in occasion.missing else ""
+    return f"{occasion.association} is reviewing what is missing.{fee}"
 
 
 def _format_renewed(occasion: StageOccasion) -> str:

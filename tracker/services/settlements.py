@@ -21,6 +21,7 @@ from tracker.rules.stages import Stage
 from tracker.rules.standing import CycleSettlement, Standing, Status
 from tracker.rules.transitions import Act, may
 from tracker.services.facts import format_settlement
+from tracker.services.submission_facts import is_signed_by_another
 
 # Why a renewal was accepted without a coordinator.
 MEETS_ALL = "It meets every requirement."
@@ -79,10 +80,8 @@ def accept_complete(
     )
     for submission in session.exec(waiting):
         key = (submission.endorsement_id, submission.cycle_starts_on)
-        if key not in complete:
-            continue
-        standing = complete[key]
-        if _waits_for_coordinator(submission, standing):
+        standing = complete.get(key)
+        if standing is None or _waits_for_coordinator(submission, standing):
             continue
         if may(Act.ACCEPT_COMPLETE, submission.state):
             accepted = {
@@ -110,8 +109,13 @@ def _find_complete(standing: Standing) -> tuple[int, date] | None:
 
 
 def _waits_for_coordinator(submission: Submission, standing: Standing) -> bool:
-    audit = standing.facts.audit
-    return audit is not None and audit.has_failed and submission.state == Stage.SUBMITTED
+    """Whether a complete renewal is signed under another name, or its audit did not pass."""
+    if submission.state != Stage.SUBMITTED:
+        return False
+    audit, facts = standing.facts.audit, standing.facts
+    return (audit is not None and audit.has_failed) or is_signed_by_another(
+        submission.statements, submission.signed_name, facts.name
+    )
 
 
 def _describe_acceptance(submission: Submission, now: datetime) -> Change:

@@ -1,6 +1,7 @@
 """Reads which renewals were submitted, as facts for judging them."""
 
 import json
+import re
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from datetime import date
@@ -11,8 +12,11 @@ from sqlmodel import Session, col
 
 from tracker.clock import local_day
 from tracker.db.submissions import Submission
+from tracker.plain_text import plain_name
 from tracker.rules.plan import RenewalPlan
 from tracker.rules.standing import Submitted
+
+_WORD = re.compile(r"[^\W\d_]+")
 
 
 def read_submissions(session: Session, ids: Sequence[int] | None) -> Mapping[int, Sequence[Any]]:
@@ -45,6 +49,18 @@ def find_submitted(plan: RenewalPlan, as_of: date, submissions: Sequence[Any]) -
         if is_of_cycle and submitted_on <= as_of and is_in_force:
             return Submitted(submitted_on, frozenset(parse_statements(one.statements)))
     return None
+
+
+def is_signed_by_another(statements: str, signed_name: str, name: str) -> bool:
+    """Whether statements are signed under another name than the one on record.
+
+    The letters of each word are compared, in any order of the words, without case and accents.
+    """
+    return bool(parse_statements(statements)) and _list_words(signed_name) != _list_words(name)
+
+
+def _list_words(name: str) -> list[str]:
+    return sorted(_WORD.findall(plain_name(name)))
 
 
 def parse_statements(statements: str) -> dict[str, str]:

@@ -24,7 +24,7 @@ from tracker.rules.cycles import Cycle
 from tracker.rules.plan import RenewalPlan
 from tracker.rules.settlement import record_outcome
 from tracker.rules.stages import OPEN_AUDIT, Stage, find_stage, find_window
-from tracker.rules.standing import Standing
+from tracker.rules.standing import Outcome, Result, Standing
 from tracker.rules.transitions import Act, may
 from tracker.services.audit_facts import FAILED
 from tracker.services.certificates import find_renewed_cycle
@@ -39,10 +39,15 @@ from tracker.services.context import (
     require_other_person,
 )
 from tracker.services.endorsements import Endorsed, endorsements_of, standing_in
-from tracker.services.evaluation import days_at, evaluate_people, immediate_evaluation
+from tracker.services.evaluation import (
+    days_at,
+    evaluate_people,
+    immediate_evaluation,
+    parse_results,
+)
 from tracker.services.facts import Triple, format_settlement
 from tracker.services.grants import grant_waiver
-from tracker.services.submission_facts import parse_statements
+from tracker.services.submission_facts import is_signed_by_another, parse_statements
 
 _AUDITED = {
     *("endorsement_id", "cycle_starts_on", "cycle_ends_on", "signed_name", "state"),
@@ -54,7 +59,8 @@ _AUDITED = {
 class SubmissionInput:
     """What an endorsee submits; a form that is sent twice has the same ``form_key``.
 
-    ``signed`` are the keys of the statements that they sign under ``signed_name``.
+    ``signed`` are the keys of the statements that they sign under ``signed_name``, which may be
+    empty if there is nothing to sign. ``is_confirmed``: they know what is missing.
     """
 
     endorsement_id: int
@@ -62,6 +68,15 @@ class SubmissionInput:
     signed_name: str
     signed: frozenset[str]
     form_key: str
+    is_confirmed: bool = True
+
+
+class SubmissionNeedsConfirmation(Exception):  # noqa: N818 - reads as the sentence it is
+    """Nothing was saved yet: the endorsee is asked whether to submit although this is missing."""
+
+    def __init__(self, missing: Sequence[Result]) -> None:
+        super().__init__(" ".join(result.requirement.id for result in missing))
+        self.missing = missing
 
 
 class SubmittedRenewal(NamedTuple):
@@ -81,6 +96,20 @@ class SubmittedRenewal(NamedTuple):
     def statements(self) -> Mapping[str, str]:
         """The words that were signed, by key."""
         return parse_statements(self.submission.statements)
+
+    @property
+    def lacks_only_fee(self) -> bool:
+        """Whether a payment completes it, and nobody has to decide."""
+        short = [each for each in parse_results(self.requirements) if each.outcome == "short"]
+        return bool(short) and {each.counts for each in short} == {"paid"} and not self.other_name
+
+    @property
+    def other_name(self) -> str:
+        """The name under which it is signed, if that is not the one on record; else empty."""
+        submission = self.submission
+        name = submission.signed_name
+        is_other = is_signed_by_another(submission.statements, name, self.person.name)
+        return name if is_other else ""
 
 
 _EARLIER = aliased(Submission)
@@ -160,7 +189,8 @@ def submit_renewal(context: ServiceContext, renewal: SubmissionInput) -> Submiss
 
     A renewal that lacks something can be submitted, too: a coordinator decides. An audit that is
     under way goes on with what is submitted now. Raises NotFound for a renewal that is not the
-    actor's or is not submitted, and Refused with every reason why it can't be submitted now.
+    actor's or is not submitted, Refused with every reason why it can't be submitted now, and
+    SubmissionNeedsConfirmation if it lacks something and is not confirmed.
     """
     session = context.session
     lock_person(session, context.person_id)
@@ -171,6 +201,8 @@ def submit_renewal(context: ServiceContext, renewal: SubmissionInput) -> Submiss
     refusals += _check_signatures(standing.plan, renewal)
     if refusals:
         raise Refused(*refusals)
+    if not renewal.is_confirmed and (missing := _list_missing(standing, renewal.signed)):
+        raise SubmissionNeedsConfirmation(missing)
     words = standing.plan.rulebook.attestations
     signed = {key: words[key] for key in standing.plan.statements if key in renewal.signed}
     today = days_at(context.rulebooks, context.now)(endorsed.association)
@@ -354,12 +386,23 @@ def _check_signatures(plan: RenewalPlan, renewal: SubmissionInput) -> list[Refus
         for key in plan.statements
         if key in required - renewal.signed
     ]
-    if not renewal.signed_name:
+    if not renewal.signed_name and plan.statements:
         refusals.append(Refusal("signed_name", "signature-missing"))
     elif len(renewal.signed_name) > MAX_NAME_LENGTH:
         limit = {"limit": MAX_NAME_LENGTH}
         refusals.append(Refusal("signed_name", "text-too-long", limit))
     return refusals
+
+
+def _list_missing(standing: Standing, signed: Collection[str]) -> list[Result]:
+    """What a renewal will lack once it is submitted with these statements."""
+    return [
+        result
+        for result in standing.results
+        if result.outcome is Outcome.SHORT
+        and result.requirement.counts not in ("submitted", "signed")
+        and result.requirement.rule.attested_by not in signed
+    ]
 
 
 def _cycle_of(standing: Standing) -> Cycle:

@@ -346,7 +346,7 @@ def test_a_renewal_signed_again_waits_after_a_failed_audit(
     form = {"signed_name": "Fay Lani", "signed": ["ethics", "hours"], "form_key": "b" * 32}
     assert fay.post(f"{own}/submit", form).status_code == 303
     assert len(web.mails()) == mails
-    said = "submitted the renewal for 2025 to 2027 again, whose audit did not pass"
+    said = "submitted the renewal for 2025 to 2027: the audit did not pass"
     assert said in text_of(kai.get("/coordinator"))
     review = web.cast.rows("submission")[-1]["id"]
     page = text_of(kai.get(f"/coordinator/renewals/{review}"))

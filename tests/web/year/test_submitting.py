@@ -30,7 +30,7 @@ def path_of(web: WebClient) -> str:
 
 def submit(web: WebClient, **changes: object) -> Visitor:
     fay = web.visit(FAY)
-    answer = fay.post(f"{path_of(web)}/submit", {**SIGNED, **changes})
+    answer = fay.post(f"{path_of(web)}/submit", {**SIGNED, "anyway": "yes", **changes})
     assert answer.status_code == 303, text_of(answer)
     return fay
 
@@ -145,3 +145,51 @@ def test_a_returned_renewal_says_why_and_can_be_submitted(web: WebClient) -> Non
     assert f"Kai Akana writes: {reason}" in mail
     again = fay.post(f"{path_of(web)}/submit", {**SIGNED, "form_key": "b" * 32})
     assert again.status_code == 303
+
+
+def test_what_will_be_missing_is_confirmed_first(web: WebClient) -> None:
+    fay, path = web.visit(FAY), f"{path_of(web)}/submit"
+    form = {**SIGNED, "signed": ["ethics"]}
+    page = fay.post(path, form)
+    assert "Training 20 of 45 hours Not complete" in text_of(page)
+    assert "Submit anyway Go back" in text_of(page)
+    assert web.cast.rows("submission") == []
+    back = fay.post(path, {**form, "back": "yes"})
+    assert 'value="ethics" id="signed" checked' in back.text
+    assert 'value="Fay Lani"' in back.text
+    assert fay.post(path, {**form, "anyway": "yes"}).status_code == 303
+
+
+def test_an_incomplete_submission_is_acknowledged(web: WebClient) -> None:
+    submit(web, signed=["ethics"])
+    [mail] = web.mails("request")
+    assert "We received your renewal." in mail
+    assert "Still missing: 25 training hours" in " ".join(mail.split())
+
+
+def test_what_was_signed_stays_readable(web: WebClient) -> None:
+    page = text_of(submit(web).get(path_of(web)))
+    assert "What you signed Signed as Fay Lani on November 15, 2027:" in page
+    assert "I follow the Code of Ethics" in page
+
+
+@pytest.mark.parametrize("name", ["LANI, Fay", "fáy lani"])
+def test_another_spelling_of_the_name_is_accepted(web: WebClient, name: str) -> None:
+    submit(web, signed_name=name)
+    assert web.cast.rows("submission")[0]["state"] == "accepted"
+
+
+def test_another_name_goes_to_the_coordinator(web: WebClient) -> None:
+    fay = submit(web, signed_name="Donald Duck")
+    assert "ATTESTING is reviewing it." in text_of(fay.get(path_of(web)))
+    kai = web.visit(KAI)
+    assert "signed as “Donald Duck”" in text_of(kai.get("/coordinator"))
+    save(kai, "/coordinator/renewals/1", action="accept", accept_reason="Married name")
+    assert web.cast.rows("submission")[0]["state"] == "accepted"
+
+
+def test_returned_renewal_still_says_until_when(web: WebClient) -> None:
+    fay = submit(web)
+    save(web.visit(KAI), "/coordinator/renewals/1", action="return", return_reason="Correct it.")
+    page = text_of(fay.get(f"{path_of(web)}/submit"))
+    assert "You can submit it through January 31, 2028." in page

@@ -9,8 +9,8 @@ from fastapi import APIRouter, HTTPException, Query
 from fastapi.responses import HTMLResponse, Response
 from starlette.datastructures import FormData
 
-from tracker.db.payments import Payment, PaymentShare
-from tracker.formatting import format_count, format_date, format_money
+from tracker.db.payments import Payment
+from tracker.formatting import format_count, format_money
 from tracker.rules.fees import CENTS
 from tracker.services.context import Refused, ServiceContext
 from tracker.services.desk_changes import ChangePlan
@@ -28,12 +28,7 @@ from tracker.services.fees import (
     record_payment,
     remove_payment,
 )
-from tracker.services.payment_checks import (
-    Oddity,
-    PaymentWarning,
-    find_oddities,
-    list_staying,
-)
+from tracker.services.payment_checks import Oddity, list_staying
 from tracker.services.team import Area
 from tracker.web.dependencies import FEES_PATH
 from tracker.web.forms.body import LARGEST_ID, RowId, Typed, clean, text_of
@@ -50,6 +45,7 @@ from tracker.web.page_request import (
 )
 from tracker.web.pages.desk import answer_change, choose_association
 from tracker.web.pages.desk_fees import Chosen, FeeView, view_line
+from tracker.web.pages.payment_warnings import describe_oddity, key_of_share, list_oddities
 from tracker.web.time_zones import format_instant
 
 router = APIRouter()
@@ -78,14 +74,23 @@ def show_payment_form(
     page: CoordinatorPage,
     association: Chosen = "",
     fee: Annotated[tuple[str, ...], Query()] = (),
+    renewal: Chosen = "",
     corrects: Annotated[int, Query(ge=0)] = 0,
 ) -> HTMLResponse:
-    """The form of a payment for the checked fees, each with what is owed of it."""
+    """The form of a payment for the checked fees, each with what is owed of it.
+
+    ``renewal`` (an endorsement and the first day of a cycle) stands for all that it owes.
+    """
     association = choose_association(page.viewer, association)
     require(page.viewer.may_change(association, Area.FEES))
     if corrects:
         return _show_correction(page, corrects)
     parts = dict.fromkeys(fee, "")
+    if renewal:
+        held = {number} if (number := _parse_id(renewal.partition(".")[0])) else set()
+        for line in _list_lines(page, association, held):
+            if line.key.startswith(f"{renewal}.") and line.owed:
+                parts[line.key] = ""
     views = _list_views(page, association, parts)
     parts = {view.line.key: _plain(view.line.owed) for view in views}
     only = views[0].line.name if len(views) == 1 else ""
@@ -100,7 +105,7 @@ def _show_correction(page: PageRequest, payment_id: int) -> HTMLResponse:
     with page.reading() as session:
         payment = get_payment(session, payment_id, page.viewer.list_changeable(Area.FEES))
         shares = [each.share for each in list_paid_for(session, payment_id)]
-    parts = {_key_of(one): _plain(one.cents) for one in shares}
+    parts = {key_of_share(one): _plain(one.cents) for one in shares}
     form = PaymentForm(
         data={
             "payer": payment.payer,
@@ -164,7 +169,8 @@ def save_payment(page: CoordinatorPage, typed: Typed) -> Response:
         return _render_form(page, sent)
     plan = _plan_payment(page, sent.payment, sent.corrects, sent.form.reason.data or "")
     back = f"{FEES_PATH}?{urlencode({'association': association})}"
-    oddities = _find_oddities(page, sent.payment, sent.corrects)
+    lines = _list_lines(page, association, {share.endorsement_id for share in sent.payment.shares})
+    oddities = list_oddities(page, sent.payment, lines, sent.corrects)
     paid = [one for one in oddities if one.oddity is Oddity.PAID_ALREADY]
     try:
         return answer_change(
@@ -174,7 +180,7 @@ def save_payment(page: CoordinatorPage, typed: Typed) -> Response:
             action=f"{FEES_PATH}/payment",
             back=back,
             template="desk_payment_preview.html",
-            warnings=[_describe_oddity(page, sent.payment, one) for one in oddities],
+            warnings=[describe_oddity(page, sent.payment, one) for one in oddities],
             staying=(),
             all_paid=len(paid) == len(sent.payment.shares),
         )
@@ -266,40 +272,6 @@ def _plan_payment(page: PageRequest, new: PaymentInput, corrects: int, reason: s
             record_payment(context, new)
 
     return ChangePlan(new.association, title, frozenset(people), CHANGED_BY_PAYMENTS, work, reason)
-
-
-def _find_oddities(page: PageRequest, new: PaymentInput, corrects: int) -> Sequence[PaymentWarning]:
-    """What a coordinator may have mistyped."""
-    lines = _list_lines(page, new.association, {share.endorsement_id for share in new.shares})
-    replaced: dict[str, int] = {}
-    if corrects:
-        with page.reading() as session:
-            for each in list_paid_for(session, corrects):
-                replaced[_key_of(each.share)] = each.share.cents
-    return list(find_oddities(new, lines, replaced, page.day_of(new.association)))
-
-
-def _describe_oddity(page: PageRequest, new: PaymentInput, warning: PaymentWarning) -> str:
-    """A sentence about something odd."""
-    currency = page.rulebooks.associations[new.association].currency_code
-    day, line = format_date(new.paid_on), warning.line
-    if line is None:
-        return f"{day} is more than a year ago. Is the date right?"
-    fee = f"{line.fee.label} ({line.name}, {view_line(line).renewal})"
-    if warning.oddity is Oddity.BEFORE_CYCLE:
-        begins = format_date(line.cycle_starts_on)
-        return f"{day} is before the cycle of {line.name}, which begins on {begins}."
-    more = format_money(warning.cents, currency)
-    if warning.oddity is Oddity.PAID_ALREADY:
-        paid = format_money(line.account.paid, currency)
-        return f"Nothing is owed of {fee}: {paid} is paid. {more} would be overpaid."
-    owed = format_money(line.owed, currency)
-    return f"Only {owed} is owed of {fee}. {more} would be overpaid."
-
-
-def _key_of(share: PaymentShare) -> str:
-    """As `FeeLine.key`."""
-    return f"{share.endorsement_id}.{share.cycle_starts_on}.{share.fee}"
 
 
 def _format_amount(new: PaymentInput, currency: str) -> str:

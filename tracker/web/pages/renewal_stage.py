@@ -110,7 +110,10 @@ def _read_occasion(
     standing: Standing, ways: WayRecords, last: Submission | None, *, is_own: bool
 ) -> StageOccasion:
     cycle, due_on, rulebook = standing.plan.cycle, standing.due_on, standing.plan.rulebook
-    occasion = StageOccasion(rulebook.id, rulebook.time_zone, is_own, last=last)
+    short = {r.requirement.counts for r in standing.results if r.outcome is Outcome.SHORT}
+    occasion = StageOccasion(
+        rulebook.id, rulebook.time_zone, is_own, last=last, missing=frozenset(short)
+    )
     if cycle is None or due_on is None:
         return occasion
     if standing.plan.is_submitted:

@@ -6,6 +6,7 @@ from datetime import date
 from functools import partial
 from typing import Any, Literal
 
+from tracker.clock import local_day
 from tracker.formatting import (
     capitalize_first,
     format_date,
@@ -33,6 +34,7 @@ from tracker.rules.standing import (
     list_exemptions,
 )
 from tracker.services.endorsements import Endorsed
+from tracker.services.submission_facts import parse_statements
 from tracker.web.pages.renewal_fees import list_renewal_fees
 from tracker.web.pages.renewal_stage import StageView, view_stage
 from tracker.web.pages.renewal_text import (
@@ -75,6 +77,7 @@ def view_renewal(data: YearData, standing: Standing) -> dict[str, Any]:
         "headline": headline,
         "lead": lead,
         "stage": stage,
+        "signed": _view_signed(data, standing),
         "is_submitted": standing.facts.submitted is not None or is_audited(stage),
         "effect": format_effect(standing),
         "requirements": _format_requirements_title(standing, today),
@@ -94,6 +97,18 @@ def _list_earlier(data: YearData, standing: Standing) -> list[dict[str, Any]]:
             links = list_cycle_links(data, endorsement)
             return [link for link in links if link["starts_on"] < cycle.starts_on]
     return []
+
+
+def _view_signed(data: YearData, standing: Standing) -> dict[str, Any] | None:
+    """What the viewer signed with the renewal that is in force, as which name, and on which day."""
+    cycle = standing.plan.cycle
+    key = (standing.facts.subject_id, cycle.starts_on) if cycle else None
+    last = data.submissions.get(key) if key and data.is_own else None
+    if last is None or last.returned_at is not None:
+        return None
+    words = list(parse_statements(last.statements).values())
+    day = local_day(last.submitted_at, standing.plan.rulebook.time_zone)
+    return {"name": last.signed_name, "day": day, "words": words} if words else None
 
 
 def is_audited(stage: StageView | None) -> bool:

@@ -12,17 +12,21 @@ from wtforms import HiddenField, SelectMultipleField, StringField
 
 from tracker.db.submissions import Submission
 from tracker.formatting import format_cycle_span, format_measure, format_measure_number
-from tracker.notifications.renewal_mail import announce
+from tracker.notifications.renewal_mail import acknowledge, announce
+from tracker.rules.cycles import Cycle
 from tracker.rules.plan import PlannedRequirement
+from tracker.rules.stages import find_window
 from tracker.rules.standing import CycleSettlement, Outcome, Result, SettledResult, Standing
 from tracker.rules.transitions import Act, may
 from tracker.services.context import Refused, ServiceContext
+from tracker.services.dashboard import list_short
 from tracker.services.desk_changes import ChangePlan
 from tracker.services.endorsements import Endorsed, endorsements_of, standing_in
 from tracker.services.facts import parse_settlement
 from tracker.services.stages import WayRecords, read_ways
 from tracker.services.submissions import (
     SubmissionInput,
+    SubmissionNeedsConfirmation,
     SubmittedRenewal,
     accept_renewal,
     find_renewed_through,
@@ -48,6 +52,7 @@ from tracker.web.page_request import (
     require,
 )
 from tracker.web.pages.desk import answer_change
+from tracker.web.pages.renewal_fees import list_renewal_fees
 from tracker.web.pages.renewal_stage import view_stage
 from tracker.web.pages.renewal_text import MISSING_STATES, format_headline
 from tracker.web.rendering import category_name, format_cycle
@@ -122,20 +127,27 @@ def submit(
         form.signed_name.data or "",
         frozenset(form.signed.data or ()),
         form.form_key.data,
+        is_confirmed="anyway" in typed,
     )
+    if "back" in typed:
+        return _render_own(page, renewal, form)
 
     def work(context: ServiceContext) -> None:
         submission = submit_renewal(context, sent)
         association = {renewal.endorsed.association}
+        submitted = get_submission(context.session, submission.id, association)
         if submission.accepted_at == context.now:
-            submitted = get_submission(context.session, submission.id, association)
             announce(page.site, context.session, [submitted], context.now)
+        elif submission.submitted_at == context.now:
+            acknowledge(page.site, context.session, submitted, context.now)
 
     try:
         page.write(work)
     except Refused as refused:
         form.add_refusals(refused.refusals)
         return _render_own(page, renewal, form)
+    except SubmissionNeedsConfirmation as lacking:
+        return _ask_to_confirm(page, renewal, form, lacking.missing)
     return page.redirect(f"/my-year/{endorsement_id}/{cycle_starts_on}", "submitted")
 
 
@@ -162,15 +174,14 @@ def _render_own(page: PageRequest, renewal: _OwnRenewal, form: SubmitForm) -> HT
     key = (endorsed.id, cycle.starts_on)
     submissions = {key: renewal.last} if renewal.last else {}
     stage = require(view_stage(standing, submissions, renewal.ways, today, is_own=True))
+    payments = {key: standing.facts.payments}
     return page.render(
         "renewal_submit.html",
         form=form,
         problems=form.problems(),
-        here="my-year",
-        path=f"/my-year/{endorsed.id}/{cycle.starts_on}",
-        association=endorsed.association,
-        category=category_name(standing.plan.rulebook, endorsed.category),
-        cycle=format_cycle(cycle),
+        **_name_own(renewal, cycle),
+        closes_on=find_window(cycle, standing.due_on or cycle.due_on).closes_on,
+        fees=list_renewal_fees(standing, payments, today),
         headline=format_headline(standing, today),
         stage=stage,
         rows=[
@@ -180,6 +191,31 @@ def _render_own(page: PageRequest, renewal: _OwnRenewal, form: SubmitForm) -> HT
         ],
         statements=_list_statements(standing),
     )
+
+
+def _ask_to_confirm(
+    page: PageRequest, renewal: _OwnRenewal, form: SubmitForm, missing: Sequence[Result]
+) -> HTMLResponse:
+    """What will be missing, and whether to submit all the same."""
+    return page.render(
+        "renewal_confirm.html",
+        form=form,
+        rows=[_view_result(result) for result in missing],
+        only_fee={result.requirement.counts for result in missing} == {"paid"},
+        **_name_own(renewal, require(renewal.standing.plan.cycle)),
+    )
+
+
+def _name_own(renewal: _OwnRenewal, cycle: Cycle) -> dict[str, Any]:
+    """What every page about a renewal of the viewer's says at its top."""
+    endorsed = renewal.endorsed
+    return {
+        "here": "my-year",
+        "path": f"/my-year/{endorsed.id}/{cycle.starts_on}",
+        "association": endorsed.association,
+        "category": category_name(renewal.standing.plan.rulebook, endorsed.category),
+        "cycle": format_cycle(cycle),
+    }
 
 
 def _list_statements(standing: Standing) -> list[StatementView]:
@@ -299,6 +335,7 @@ def _render_submitted(
         renewed_through=find_renewed_through(
             page.rulebooks, endorsement, submission.cycle_starts_on
         ),
+        lacks_fee=any(item.counts == "paid" for item in list_short(submitted.requirements)),
         may_accept=may(Act.ACCEPT, submission.state),
         may_return=may(Act.RETURN, submission.state),
         action=text_of(typed, "action") if typed is not None else "",
