@@ -264,13 +264,8 @@ class _Delivery:
 
     def _claim(self) -> bool:
         """Claim the next messages and check them once more; whether there were any."""
-        with reading(self.engine) as session:
-            if find_maintenance(session) is not None:
-                return False
-        if self.claims_left == 0:
+        if not self._may_claim():
             return False
-        if self.claims_left is not None:
-            self.claims_left -= 1
         claimed = outbox.claim(self.engine, self.now(), CLAIM, self._lease)
         if claimed and self._return_paths is None:
             self._return_paths = open_return_paths(self.engine, self.mail.bounces)
@@ -284,6 +279,15 @@ class _Delivery:
         self._held.update((message.id, message) for message in checked)
         self._ready.extend(checked)
         return bool(claimed)
+
+    def _may_claim(self) -> bool:
+        """Whether a batch is left to claim, which then counts; in maintenance everything waits."""
+        with reading(self.engine) as session:
+            if find_maintenance(session) is not None:
+                return False
+        if self.claims_left is not None:
+            self.claims_left -= 1
+        return self.claims_left is None or self.claims_left >= 0
 
     async def _keep_leases(self) -> None:
         """Renew what is held, so that a slow server does not make a living sender look dead."""
