@@ -17,7 +17,7 @@ from tests.support.cast import BOOKS, NOW, fill
 from tracker.db.engine import reading, writing
 from tracker.importer.plan_records import forget_progress, read_percent
 from tracker.importer.plans import plan_again
-from tracker.jobs import distributed
+from tracker.jobs import distributed, work_list
 from tracker.jobs.distributed import WorkerContext, reap_stalled, run_worker
 from tracker.jobs.work_list import Wanted, enqueue_owed
 from tracker.mail.delivery import CLAIM
@@ -99,6 +99,15 @@ def test_a_task_that_comes_late_changes_nothing(jobs: JobHarness, worker: Worker
 
 def test_nothing_owed_is_nothing_enqueued(worker: WorkerContext) -> None:
     assert enqueue_owed(worker.jobs, MORNING, Wanted.SOON) == 0
+
+
+def test_a_task_that_somebody_else_enqueued_stops_nothing(
+    jobs: JobHarness, worker: WorkerContext, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    enqueue_owed(worker.jobs, MORNING, Wanted.ALL)
+    monkeypatch.setattr(work_list, "_leave_out_listed", lambda _session, tasks: tasks)
+    assert enqueue_owed(worker.jobs, MORNING, Wanted.ALL) == 0
+    assert len(list_tasks(jobs)) == 8
 
 
 def test_only_one_process_at_a_time_enqueues(jobs: JobHarness, worker: WorkerContext) -> None:

@@ -66,13 +66,17 @@ def enqueue_owed(context: JobContext, now: datetime, wanted: Wanted) -> int:
 
     One process at a time does this; others leave it to that one. In maintenance everything waits.
     """
-    with context.transaction() as session:
-        if find_maintenance(session) is not None or not session.scalar(_TRY_LOCK):
-            return 0
-        owed = list_soon(session, now)
-        if wanted is Wanted.ALL:
-            owed += list_jobs(context, session, now)
-        return _enqueue(session, _leave_out_listed(session, owed))
+    try:
+        with context.transaction() as session:
+            if find_maintenance(session) is not None or not session.scalar(_TRY_LOCK):
+                return 0
+            owed = list_soon(session, now)
+            if wanted is Wanted.ALL:
+                owed += list_jobs(context, session, now)
+            return _enqueue(session, _leave_out_listed(session, owed))
+    except AlreadyEnqueued:
+        # Another program has put a task back to wait. The next tick works it out again.
+        return 0
 
 
 def list_soon(session: Session, now: datetime) -> list[Task]:
@@ -132,12 +136,7 @@ def _enqueue(session: Session, tasks: Iterable[Task]) -> int:
         return 0
     # Below SQLAlchemy's connection, so that it is part of this transaction.
     driver = session.connection().connection.driver_connection
-    try:
-        JobManager(SyncPsycopgConnector()).batch_defer_jobs(listed, connection=driver)
-    except AlreadyEnqueued:
-        # Another program has put a task back to wait. The next tick works it out again.
-        session.rollback()
-        return 0
+    JobManager(SyncPsycopgConnector()).batch_defer_jobs(listed, connection=driver)
     return len(listed)
 
 
