@@ -14,11 +14,13 @@ import time
 import tomllib
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import chdir
 from dataclasses import dataclass, field
 from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
+from mutmut.mutation.diff_apply import get_diff_for_mutant
 from mutmut.stats import status_by_exit_code
 
 from tests.faults.long_form import Fault
@@ -58,7 +60,13 @@ class Result:
     unchecked: int = 0
     justified: int = 0
     survivors: list[Survivor] = field(default_factory=list)
+    untested: Counter[str] = field(default_factory=Counter)  # by function, as mutmut names it
     error: str = ""
+
+    @property
+    def is_done(self) -> bool:
+        """Whether every mutant is killed or justified."""
+        return not (self.survivors or self.untested or self.unchecked or self.error)
 
 
 def read_toml(name: str) -> dict[str, Any]:
@@ -151,7 +159,9 @@ def read_results(result: Result, workspace: Path) -> None:
     result.unchecked = counted["not checked"] + counted["check was interrupted by user"]
     written = read_toml("justified.toml")["survivor"]
     for name, status in statuses.items():
-        if status in {"survived", "no tests", "suspicious"}:
+        if status == "no tests":
+            result.untested[name.partition("__mutmut")[0]] += 1
+        elif status in {"survived", "suspicious"}:
             survivor = read_survivor(result.module, name, workspace)
             if survivor.is_justified(written):
                 result.justified += 1
@@ -161,14 +171,8 @@ def read_results(result: Result, workspace: Path) -> None:
 
 def read_survivor(module: str, name: str, workspace: Path) -> Survivor:
     """What mutmut changed, as its diff shows it."""
-    shown = subprocess.run(
-        [sys.executable, "-m", "mutmut", "show", name],
-        cwd=workspace,
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    lines = shown.stdout.splitlines()
+    with chdir(workspace):  # mutmut finds its files by paths from there
+        lines = get_diff_for_mutant(name, path=Path(module)).splitlines()
     removed = [line[1:].strip() for line in lines if line[:1] == "-" and line[:3] != "---"]
     added = [line[1:].strip() for line in lines if line[:1] == "+" and line[:3] != "+++"]
     return Survivor(module, name, "\n".join(removed), "\n".join(added))
@@ -176,13 +180,16 @@ def read_survivor(module: str, name: str, workspace: Path) -> Survivor:
 
 def report(results: Sequence[Result]) -> Iterator[str]:
     """A table of the modules, and the survivors that nobody has justified."""
-    yield f"{'module':44}  mutants  killed  endless  just.  left  open      s"
+    yield f"{'module':44}  mutants  killed  endless  just.  left  untested  open      s"
     for each in results:
         yield (
             f"{each.module:44} {each.mutants:8} {each.killed:7} {each.endless:8} {each.justified:6}"
-            f" {len(each.survivors):5} {each.unchecked:5} {each.seconds:6.0f} {each.error}"
+            f" {len(each.survivors):5} {each.untested.total():9} {each.unchecked:5}"
+            f" {each.seconds:6.0f} {each.error}"
         )
     for each in results:
+        for function, count in each.untested.items():
+            yield f"\n{function}: none of the chosen tests calls it ({count} mutants)"
         for survivor in each.survivors:
             yield f"\n{survivor.name}\n- {survivor.was}\n+ {survivor.becomes}"
     yield ""
@@ -214,7 +221,7 @@ def run_first(modules: int) -> Tally:
         tally.killed += result.killed
         tally.endless += result.endless
         tally.justified += result.justified
-        tally.left += len(result.survivors)
+        tally.left += len(result.survivors) + result.untested.total()
         tally.unchecked += result.unchecked
     return tally
 
@@ -237,7 +244,7 @@ def main() -> None:
     except KeyboardInterrupt:
         sys.stdout.write("Stopped. What is known until now:\n")
     sys.stdout.write("\n".join(report(results)) + "\n")
-    sys.exit(any(each.survivors or each.error or each.unchecked for each in results))
+    sys.exit(any(not each.is_done for each in results))
 
 
 if __name__ == "__main__":

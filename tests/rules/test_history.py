@@ -56,6 +56,28 @@ def test_held_since_matches_a_walk_over_the_days(
     assert find_held_since(scheme, OWN, held) == walk_back(scheme, held)
 
 
+@pytest.mark.parametrize(("days", "since"), [(9, OWN.starts_on), (10, date(2023, 1, 1))])
+def test_a_break_counts_up_to_its_last_day(days: int, since: date) -> None:
+    ten_days_before = EndorsementTerm("A", "IFS", date(2023, 1, 1), OWN.starts_on - 11 * DAY)
+    scheme = calendar_years(held_counts=["same category"], held_break_days=days)
+    assert find_held_since(scheme, OWN, [ten_days_before]) == since
+
+
+def test_earlier_endorsements_count_in_any_order() -> None:
+    first = EndorsementTerm("B", "IFS", date(2022, 1, 1), date(2022, 12, 31))
+    second = EndorsementTerm("A", "IFS", date(2023, 1, 1), OWN.starts_on - DAY)
+    scheme = calendar_years(held_counts=["same category", "other association"], held_break_days=0)
+    for others in ([first, second], [second, first]):
+        assert find_held_since(scheme, OWN, others) == first.starts_on
+
+
+def test_another_category_counts_only_if_the_scheme_says_so() -> None:
+    other = EndorsementTerm("A", "IMHS", date(2023, 1, 1), OWN.starts_on - DAY)
+    for counts, since in (("same category", OWN.starts_on), ("other category", other.starts_on)):
+        scheme = calendar_years(held_counts=[counts], held_break_days=0)
+        assert find_held_since(scheme, OWN, [other]) == since
+
+
 @given(since=st.dates(date(2000, 1, 1), date(2030, 12, 31)), years=st.integers(1, 12))
 def test_a_year_is_over_on_its_day(since: date, years: int) -> None:
     try:
