@@ -187,14 +187,21 @@ def run_tests(trials: Sequence[Trial], options: Options) -> Iterator[Outcome]:
         for seed in count(1):
             part = min(trials[0].part, examples) if examples else _FEW * options.is_short
             report, output = _call_pytest(trials, options, part, seed)
+            before = _count_passed(found)
             for trial in trials:
                 _add_cases(report, trial, found)
-            if sum(cases.passed for cases in found.values()) >= examples or _failed(found):
+            passed = _count_passed(found)
+            if passed >= examples or passed == before or _failed(found):
                 break
     except KeyboardInterrupt:
-        yield from _tell(trials, found, output, started)
+        if found:
+            yield from _tell(trials, found, output, started)
         raise
     yield from _tell(trials, found, output, started)
+
+
+def _count_passed(found: Found) -> int:
+    return sum(cases.passed for cases in found.values())
 
 
 def _failed(found: Found) -> bool:
