@@ -4,15 +4,30 @@ from datetime import datetime
 
 from sqlmodel import Session
 
-from tracker.formatting import format_date, use_locale
+from tracker.formatting import format_date, format_measure, format_money, use_locale
 from tracker.mail.contents import Action, RequestMail, Row
 from tracker.mail.outbox import enqueue
 from tracker.notifications.context import Envelope, MailContext, change_prefix, create_message
 from tracker.notifications.notices_mail import fit_subject
+from tracker.rules.plan import ApplicationPlan
 from tracker.services.evaluation import days_at
 from tracker.services.lapse_removals import LapsedEndorsement
 from tracker.services.message_subjects import About
 from tracker.services.reinstatements import WayBack, find_way_back
+
+
+def describe_terms(plan: ApplicationPlan) -> list[Row]:
+    """What a reinstatement requires, each with how many hours or how much money, if it is that."""
+    fees, rows = {fee.id: fee for fee in plan.fees}, []
+    for requirement in plan.requirements:
+        words, fee = f"{requirement.about}.", fees.get(requirement.rule.fee or "")
+        if fee is not None:
+            amount = format_money(fee.amount, plan.rulebook.currency_code)
+            words = f"{amount}. {fee.how_to_pay.rstrip('.')}."
+        elif requirement.is_of_sessions:
+            words = f"{format_measure(requirement.amount, requirement.unit)}. {words}"
+        rows.append(Row(requirement.label, words))
+    return rows
 
 
 def notify_removed(
@@ -57,6 +72,7 @@ def _write_mail(
             rows.append(Row("Last day to ask for reinstatement", format_date(way.latest_on)))
             until = f"You can ask to be reinstated through {format_date(way.latest_on)}."
         intro = f"You no longer hold this endorsement. Your logged hours are kept. {until}"
+        rows += describe_terms(way.plan) if way.plan else []
         path = f"/reinstatement/{lapsed.endorsement.id}"
         action = Action("See what reinstatement requires", f"{base_url}{path}")
     return RequestMail(

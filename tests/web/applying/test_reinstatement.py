@@ -1,5 +1,6 @@
 """A lapsed endorsement is removed on the desk, and its holder asks to come back."""
 
+import re
 from collections.abc import Iterator
 
 import pytest
@@ -55,6 +56,8 @@ def test_removal_is_previewed_saved_mailed_and_undone(web: WebClient) -> None:
     assert "REMOVING removed your IFS endorsement" in mail
     assert f"/reinstatement/{web.cast.endorsements[UMA]}" in mail
     assert "You can ask to be reinstated through November 22, 2027" in " ".join(mail.split())
+    assert "Recent training: 6 hours" in mail
+    assert "Reinstatement fee: $50.00" in mail
     undo_last(rex)
     [held] = web.cast.rows("endorsement", id=web.cast.endorsements[UMA])
     assert (held["ends_on"], held["ended_as"]) == (None, None)
@@ -65,7 +68,8 @@ def test_my_year_offers_the_way_back(web: WebClient, vic: Visitor) -> None:
     assert "You can ask to be reinstated through March 1, 2027" in year
     assert "Lapsed:" not in year
     page = text_of(vic.get(f"/reinstatement/{web.cast.endorsements[VIC]}"))
-    assert "Reinstatement fee: Paid to the association" in page
+    assert "Reinstatement fee: $50.00. Send a check to the association." in page
+    assert re.search(r"Recent training: 6 hours\. ", page)
 
 
 def test_request_is_started_and_submitted(web: WebClient, vic: Visitor) -> None:
@@ -73,6 +77,7 @@ def test_request_is_started_and_submitted(web: WebClient, vic: Visitor) -> None:
     page = text_of(vic.get(path))
     assert "Reinstatement · Infant Family Specialist" in page
     assert "0 of 6 hours" in page
+    assert page.count("Sessions of the") == 1
     assert "Submit it by March 1, 2027." in page
     vic.post(f"{path}/status/submit")
     assert "Vic Soto has submitted a reinstatement request" in web.mails()[-1]
@@ -87,7 +92,9 @@ def test_coordinator_reinstates_and_the_letter_says_so(web: WebClient, vic: Visi
     rex = web.visit(REX)
     assert "Reinstate" in text_of(rex.get(f"/coordinator/applicants/{number}"))
     day = {"day": "22", "month": "11", "year": "2026"}
-    rex.post(f"/coordinator/applicants/{number}/endorse", day)
+    preview = save(rex, f"/coordinator/applicants/{number}/endorse", **day)
+    assert "Reinstate the endorsement REMOVING IFS of Vic Soto" in preview
+    assert "Some requirements are not met." in preview
     assert "You are reinstated as Infant Family Specialist" in web.mails()[-1]
     assert "You can ask to be reinstated" not in text_of(vic.get("/my-year"))
     assert "Reinstated 1" in text_of(rex.get(PEOPLE))
@@ -131,8 +138,23 @@ def test_paid_fee_stays_listed_once_it_is_granted(web: WebClient, vic: Visitor) 
     paid |= {"day": "20", "month": "11", "year": "2026"}
     save(rex, "/coordinator/fees/payment", form_key="a" * 32, **paid)
     number = path.rpartition("/")[2]
-    rex.post(
-        f"/coordinator/applicants/{number}/endorse", {"day": "22", "month": "11", "year": "2026"}
-    )
+    day = {"day": "22", "month": "11", "year": "2026"}
+    save(rex, f"/coordinator/applicants/{number}/endorse", **day)
     page = text_of(rex.get("/coordinator/fees"))
     assert "Vic Soto IFS Reinstatement Reinstatement fee Mar 1, 2027 $50.00 $50.00" in page
+
+
+def test_reinstatement_is_a_change_that_can_be_undone(web: WebClient, vic: Visitor) -> None:
+    path, rex = start(web, vic), web.visit(REX)
+    vic.post(f"{path}/status/submit")
+    number = path.rpartition("/")[2]
+    day = {"day": "22", "month": "11", "year": "2026"}
+    save(rex, f"/coordinator/applicants/{number}/endorse", **day)
+    assert "Reinstate the endorsement REMOVING IFS of Vic Soto" in text_of(
+        rex.get("/coordinator/changes")
+    )
+    undo_last(rex)
+    [request] = web.cast.rows("application", id=int(number))
+    assert request["state"] == "submitted"
+    assert len(web.cast.rows("endorsement", person_id=web.cast.people[VIC])) == 1
+    assert "Reinstated" not in text_of(rex.get(PEOPLE))

@@ -1,11 +1,12 @@
 """One applicant as reviewers see them: the whole portfolio, what they record, and the decision."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
 from fastapi import APIRouter
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from sqlmodel import Session
+from starlette.datastructures import FormData
 from wtforms import StringField
 
 from tracker.clock import local_day
@@ -29,6 +30,7 @@ from tracker.services.applications import (
 )
 from tracker.services.context import NotFound, Refusal, Refused, ServiceContext
 from tracker.services.coordinator_access import access_windows, sees_entry
+from tracker.services.desk_changes import ChangePlan
 from tracker.services.endorsements import Own
 from tracker.services.portfolio_terms import find_terms, load_portfolio
 from tracker.services.reference_submission import (
@@ -56,6 +58,8 @@ from tracker.web.pages.applications import (
     ApplicationView,
     view_application,
 )
+from tracker.web.pages.desk import answer_change
+from tracker.web.pages.desk_forms import fit_title
 from tracker.web.pages.entry_view import view_entry
 from tracker.web.pages.portfolio import view_job
 from tracker.web.pages.year_data import read_year_data
@@ -68,6 +72,11 @@ _VERDICTS = {"accept": True, "refuse": False, "undo": None}
 UNDONE_MESSAGES = {True: "undone-corrected", False: "undone", None: "undone-before"}
 # As the page's address names it.
 ApplicationDecision = Literal["endorse", "decline"]
+
+
+_NOT_READY = (
+    "Some requirements are not met. Reinstate only if your association has decided to do so anyway."
+)
 
 
 class SendBackForm(OwnForm):
@@ -263,6 +272,8 @@ def decide(
             notify_declined(page.site, context, application_id, page.viewer.name)
 
         try:
+            if decision == "endorse" and view.application.is_reinstatement:
+                return _reinstate(page, typed, person, view, endorse)
             if decision == "endorse":
                 return page.redirect(f"/coordinator/people/{page.write(endorse)}", "endorsed")
             page.write(decline)
@@ -270,6 +281,32 @@ def decide(
         except Refused as refused:
             form.add_refusals(refused.refusals)
     return _render_decision(page, decision, person, view, form)
+
+
+def _reinstate(
+    page: PageRequest,
+    typed: FormData,
+    person: Person,
+    view: ApplicationView,
+    endorse: Callable[[ServiceContext], int],
+) -> Response:
+    """Grant a reinstatement: previewed, then done; undone on the applicant's page, or as a change.
+
+    Raises Refused if the work refuses.
+    """
+    application = view.application
+
+    def work(context: ServiceContext) -> None:
+        endorse(context)
+
+    name = f"{application.association} {application.category}"
+    title = fit_title(f"Reinstate the endorsement {name} of {person.name}")
+    people = frozenset({person.id})
+    tables = ("endorsement", "application")
+    plan = ChangePlan(application.association, title, people, tables, work)
+    note = _NOT_READY if view.status == "not ready" else ""
+    path = f"/coordinator/applicants/{application.id}"
+    return answer_change(page, typed, plan, action=f"{path}/endorse", back=path, note=note)
 
 
 def _render_decision(

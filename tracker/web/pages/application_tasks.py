@@ -105,16 +105,23 @@ def list_terms(rulebook: Rulebook, requirement: Requirement) -> list[str]:
 def _format_note(standing: ApplicationStanding, result: Result) -> str:
     """What the counted amount rests on; empty if there is nothing to add."""
     covered_until = standing.covered_until
-    window = result.requirement.rule.window
     if result.outcome is Outcome.NOT_NEEDED:
         return ""
     if result.requirement.counts == "membership":
         if lasts_for_life(covered_until):
             return "A membership for life"
         return f"Paid through {format_date(covered_until)}" if covered_until else ""
-    is_best = result.requirement.counts == "rsc" and result.requirement.rule.of == "application"
-    if is_best and window and window.months and result.notes:
-        return f"Counted over the best {window.months} months, {format_notes(result)}"
+    return _format_months(result)
+
+
+def _format_months(result: Result) -> str:
+    """The months over which hours are counted; of a reinstatement, its terms have them."""
+    rule = result.requirement.rule
+    months = rule.window.months if rule.window else None
+    if months and rule.of == "reinstatement":
+        return ""
+    if months and result.notes and result.requirement.counts == "rsc":
+        return f"Counted over the best {months} months, {format_notes(result)}"
     return capitalize_first(format_notes(result))
 
 

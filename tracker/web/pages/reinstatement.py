@@ -4,6 +4,7 @@ from fastapi import APIRouter
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
 from tracker.db.people import Endorsement
+from tracker.notifications.removal_mail import describe_terms
 from tracker.services.context import Refused
 from tracker.services.reinstatements import WayBack, find_way_back, start_reinstatement
 from tracker.web.forms.body import RowId
@@ -50,6 +51,7 @@ def _render(page: PageRequest, way: WayBack, refused: Refused | None) -> HTMLRes
         way=way,
         rulebook=rulebook,
         name=category_name(rulebook, way.endorsement.category),
+        terms=describe_terms(way.plan) if way.plan else (),
         is_open=way.is_open(page.day_of(association)),
         problems=problems,
     )
