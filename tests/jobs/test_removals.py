@@ -55,3 +55,9 @@ def test_undecided_request_holds_the_removal_back(jobs: JobHarness) -> None:
     )
     jobs.run(KEPT, DUE)
     assert jobs.mails("request") == []
+
+
+def test_lapse_notice_says_when_the_endorsement_is_removed(jobs: JobHarness) -> None:
+    jobs.run(datetime(2026, 2, 1, 17, 0, tzinfo=UTC))
+    [mail] = jobs.mails("notices")
+    assert "Your endorsement is removed after February 28, 2026, unless" in mail.text

@@ -1,9 +1,11 @@
 """Emails about audits: documents are asked for, are due soon, and what was decided."""
 
+from dataclasses import replace
 from datetime import datetime
 
 from sqlmodel import Session
 
+from tracker.clock import local_day
 from tracker.formatting import format_cycle_span, format_date, use_locale
 from tracker.mail.contents import Action, RequestMail, Row
 from tracker.mail.outbox import enqueue
@@ -12,6 +14,7 @@ from tracker.notifications.notices_mail import fit_subject
 from tracker.rules.stages import Stage
 from tracker.services.audits import AuditedRenewal
 from tracker.services.message_subjects import About
+from tracker.services.stages import find_last_day
 
 
 def announce_audit(
@@ -27,8 +30,27 @@ def announce_audit(
             mail = _write_request(context, audited, by)
         else:
             mail = _write_decision(context, audited, by)
+        if audited.case.state == Stage.NOT_PASSED:
+            mail = _add_last_day(context, session, audited, mail, now)
     key = f"{change_prefix(audited.person.id, now)}audit:{audited.case.id}:{audited.case.state}"
     _queue(context, session, audited, mail, key, now)
+
+
+def _add_last_day(
+    context: MailContext,
+    session: Session,
+    audited: AuditedRenewal,
+    mail: RequestMail,
+    now: datetime,
+) -> RequestMail:
+    """The email with the last day to submit the renewal again, unless that is over."""
+    endorsement = audited.endorsement
+    zone = context.rulebooks.associations[endorsement.association].time_zone
+    starts_on = audited.submission.cycle_starts_on
+    last_day = find_last_day(session, context.rulebooks, endorsement, starts_on)
+    if last_day is None or last_day < local_day(now, zone):
+        return mail
+    return replace(mail, rows=(*mail.rows, Row("Last day to submit it", format_date(last_day))))
 
 
 def remind_of_audit(

@@ -28,6 +28,7 @@ from tracker.rules.notice_config import NoticeConfig
 from tracker.rules.notices import Decision, find_next_membership
 from tracker.rules.plan import PlannedRequirement
 from tracker.rules.providers import format_ending
+from tracker.rules.removal_rules import block_on
 from tracker.rules.standing import AnyStanding, Outcome, Result, Status, list_short
 from tracker.services.dashboard import ShortRequirement
 from tracker.settings import Settings
@@ -216,15 +217,29 @@ def render_lapse(facts: NoticeFacts) -> NoticeText:
         headline=f"The renewal of your {facts.category} endorsement has lapsed.",
         intro=(
             f"It was due on {format_date(facts.due_on)}{grace}. Hours for it can no longer be "
-            f"logged.{_format_unrecorded(facts)}{_format_done(facts.standing)} Please write to "
+            f"logged.{_format_unrecorded(facts)}{_format_done(facts.standing)}"
+            f"{_format_removal(facts)} Please write to "
             f"{facts.contact} to find out what you can do."
         ),
         alone=replace(facts.missing, text="Missing when the grace period ended:"),
         section=_renewal_section(
-            facts, f" Hours for it can no longer be logged. Please write to {facts.contact}."
+            facts,
+            f" Hours for it can no longer be logged.{_format_removal(facts)} Please write to "
+            f"{facts.contact}.",
         ),
         actions=(facts.overview,),
     )
+
+
+def _format_removal(facts: NoticeFacts) -> str:
+    """From which day on a lapsed endorsement is removed; empty if the rulebook removes none."""
+    grace_ends_on, rulebook = facts.grace_ends_on, facts.standing.plan.rulebook
+    rule = block_on(rulebook.removals, grace_ends_on) if grace_ends_on else None
+    if rule is None or not rule.removed or grace_ends_on is None:
+        return ""
+    kept = format_date(rule.kept_through(grace_ends_on))
+    verb = "is" if rule.by_itself else "can be"
+    return f" Your endorsement {verb} removed after {kept}, unless you get a later due date."
 
 
 def render_membership(facts: NoticeFacts) -> NoticeText:

@@ -1,11 +1,13 @@
 """Emails about renewals: accepted, returned for a correction, or closed as renewed."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import date, datetime
 from typing import NamedTuple
 
 from sqlmodel import Session
 
+from tracker.clock import local_day
 from tracker.db.certificates import Certificate
 from tracker.db.people import Endorsement
 from tracker.formatting import format_cycle_span, format_date, use_locale
@@ -20,6 +22,7 @@ from tracker.rules.stages import Stage
 from tracker.services.certificates import RenewedEndorsement, find_renewal_certificate
 from tracker.services.dashboard import list_short
 from tracker.services.message_subjects import About
+from tracker.services.stages import find_last_day
 from tracker.services.submissions import SubmittedRenewal, find_renewed_through
 
 
@@ -42,8 +45,11 @@ def announce(
         submission, person = renewal.submission, renewal.person
         key = (submission.endorsement_id, submission.cycle_starts_on)
         certificate = find_renewal_certificate(session, *key)
+        last_day = find_last_day(session, context.rulebooks, renewal.endorsement, key[1])
+        if last_day is not None and last_day < local_day(now, rulebook.time_zone):
+            last_day = None
         with use_locale(rulebook.locale):
-            mail = _write_mail(context, renewal, by, certificate)
+            mail = _write_mail(context, renewal, by, certificate, last_day)
         dedupe_key = f"{change_prefix(person.id, now)}renewal:{submission.id}:{submission.state}"
         about = About("submission", submission.id, submission.state)
         envelope = Envelope.to_person(person, rulebook.id, dedupe_key, about)
@@ -149,8 +155,13 @@ class _Renewal(NamedTuple):
 
 
 def _write_mail(
-    context: MailContext, submitted: SubmittedRenewal, by: str, certificate: Certificate | None
+    context: MailContext,
+    submitted: SubmittedRenewal,
+    by: str,
+    certificate: Certificate | None,
+    last_day: date | None,
 ) -> RequestMail:
+    """The email about a decision; ``last_day`` is the last one to submit it, None if it is over."""
     submission, endorsement = submitted.submission, submitted.endorsement
     cycle = format_cycle_span(submission.cycle_starts_on, submission.cycle_ends_on)
     renewal = _Renewal(
@@ -159,9 +170,13 @@ def _write_mail(
     why = f"You get this email because you submitted this renewal to {endorsement.association}."
     answered_by = by or "Your coordinator"
     if submission.state == Stage.RETURNED:
-        return _write_returned(
+        mail = _write_returned(
             context, renewal, why, submission.returned_because or "", answered_by
         )
+        if last_day is None:
+            intro = "Its window to be submitted is over: your coordinator can set a later due date."
+            return replace(mail, intro=intro)
+        return replace(mail, rows=(*mail.rows, Row("Last day to submit it", format_date(last_day))))
     return _write_renewed(
         context,
         renewal,

@@ -17,6 +17,7 @@ from sqlmodel import Session, col
 
 from tracker.db.applications import REINSTATEMENT, Application
 from tracker.db.audits import AuditCase
+from tracker.db.ledgers import StandingRow
 from tracker.db.people import REMOVED, Endorsement, Leave
 from tracker.db.statements import in_chunks
 from tracker.db.submissions import Submission
@@ -132,6 +133,24 @@ class WayRecords:
             plan = self.rulebooks.plan(association, category, starts_on, day)
             self.cycles[key] = plan.cycle if plan is not None and plan.is_submitted else None
         return self.cycles[key]
+
+
+def find_last_day(
+    session: Session, rulebooks: Rulebooks, held: Endorsement, cycle_starts_on: date
+) -> date | None:
+    """The last day on which a renewal can be submitted; None if nobody submits it.
+
+    An extension counts as far as the stored standing knows of it.
+    """
+    if held.association not in rulebooks.associations:
+        return None
+    day = max(cycle_starts_on, held.starts_on)
+    plan = rulebooks.plan(held.association, held.category, held.starts_on, day)
+    if plan is None or plan.cycle is None or not plan.is_submitted:
+        return None
+    stored = session.get(StandingRow, (held.id, cycle_starts_on))
+    due_on = stored.due_on if stored else None
+    return find_window(plan.cycle, due_on or plan.cycle.due_on).closes_on
 
 
 def read_ways(

@@ -143,6 +143,7 @@ def test_a_returned_renewal_says_why_and_can_be_submitted(web: WebClient) -> Non
     assert f"Returned on November 15, 2027: {reason}" in page
     mail = web.mails("request")[-1]
     assert f"Kai Akana writes: {reason}" in mail
+    assert "Last day to submit it: January 31, 2028" in mail
     again = fay.post(f"{path_of(web)}/submit", {**SIGNED, "form_key": "b" * 32})
     assert again.status_code == 303
 
