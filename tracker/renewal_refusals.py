@@ -32,6 +32,12 @@ RENEWAL_REFUSALS = {
     "audit-amount": "Enter a whole number, at least 1",
     "audit-share": "Enter a percentage from 1 to 100",
     "audit-drawn": "This draw was made already",
+    "audit-discarded": "This draw was discarded",
+    "audit-covered": (
+        "Draw {draw} has these renewals in its list already. Use that one, or discard it with a "
+        "reason first."
+    ),
+    "audit-seed": "Use letters from A to Z, digits, blanks, and - . : only",
     "audit-state": "This was decided or sent meanwhile. Look at the page again.",
     "audit-due": "Enter a day after today ({today})",
     "audit-not-sent": "The documents can still be sent through {due_on}",

@@ -113,6 +113,7 @@ KNOWN = {
     ("POST", "/profile/rsc-provider"): PERSON,
     ("GET", "/profile/registry"): PERSON,
     ("POST", "/profile/registry"): PERSON,
+    ("GET", "/audits/{association:word}"): ANYBODY,
     ("GET", "/registry/{association}"): ANYBODY,
     ("GET", "/registry/{association}.json"): ANYBODY,
     ("GET", "/registry/{association}/embed"): ANYBODY,

@@ -79,6 +79,7 @@ from tracker.web.pages import (
     portfolio,
     profile,
     provider_sign_in,
+    public_audits,
     questions,
     referee,
     references,
@@ -120,6 +121,8 @@ _PAGES = (
     references,
     reinstatement,
     renewals,
+    # Before the audits of people, whose paths have a number there.
+    public_audits,
     audits,
     referee,
     group_confirmations,

@@ -10,7 +10,7 @@ from sqlalchemy import delete, update
 from sqlalchemy.exc import IntegrityError
 from sqlmodel import Session, col, select
 
-from tests.support.auditing import SEED, acts, ask_everyone, freeze, submit
+from tests.support.auditing import HAL, SEED, accept, acts, ask_everyone, freeze, submit
 from tests.support.cast import ATTESTING, BOOKS, KAI, Cast
 from tests.support.submitting import (
     ALL_SIGNED,
@@ -29,7 +29,7 @@ from tracker.db.ledgers import SettledCycle, StandingRow
 from tracker.db.log import AuditEvent, Entry, Evidence
 from tracker.db.people import Waiver
 from tracker.db.submissions import Submission
-from tracker.rules.audit_sampling import Quota, hash_frame
+from tracker.rules.audit_sampling import Quota, hash_frame, parse_frame
 from tracker.rules.stages import AuditVerdict
 from tracker.rules.standing import Outcome
 from tracker.services.audit_decisions import (
@@ -41,9 +41,12 @@ from tracker.services.audit_decisions import (
 )
 from tracker.services.audit_draws import (
     DrawInput,
+    discard_draw,
     draw_renewals,
     freeze_frame,
     list_drawn,
+    list_drawn_elsewhere,
+    list_draws,
     list_frame,
     parse_strata,
 )
@@ -203,7 +206,9 @@ def test_a_draw_is_made_once_and_as_anyone_can_redo_it(
 
 def test_a_seed_is_generated_if_there_is_none(act: Act) -> None:
     wanted = DrawInput(ATTESTING, ENDS, ENDS, Quota.NUMBER, 1, "")
-    first, second = freeze_frame(act(KAI), wanted), freeze_frame(act(KAI), wanted)
+    first = freeze_frame(act(KAI), wanted)
+    discard_draw(act(KAI), first.id, "For the test")
+    second = freeze_frame(act(KAI), wanted)
     assert len(first.seed) == 32
     assert first.seed != second.seed
 
@@ -216,6 +221,8 @@ def test_a_seed_is_generated_if_there_is_none(act: Act) -> None:
         ({"ends_through": date(2027, 12, 30)}, "audit-days"),
         ({"category": "IFRS"}, "audit-nobody"),
         ({"seed": "9" * 201}, "text-too-long"),
+        ({"seed": '$(touch /tmp/x) "q"'}, "audit-seed"),
+        ({"seed": "é"}, "audit-seed"),
     ],
 )
 def test_a_draw_that_makes_no_sense_is_refused(
@@ -225,6 +232,54 @@ def test_a_draw_that_makes_no_sense_is_refused(
     with pytest.raises(Refused) as refused:
         freeze_frame(act(KAI), replace(wanted, **changes))  # type: ignore[arg-type]
     assert codes(refused) == [code]
+
+
+def test_a_renewal_is_in_one_draw_until_that_is_discarded(
+    session: Session, cast: Cast, act: Act
+) -> None:
+    first = freeze(session, cast, SUBMITTED_AT)
+    with pytest.raises(Refused) as refused:
+        freeze(session, cast, SUBMITTED_AT)
+    [refusal] = refused.value.refusals
+    assert (refusal.code, refusal.facts) == ("audit-covered", {"draw": first.id})
+    with pytest.raises(Refused) as refused:
+        discard_draw(act(KAI), first.id, "")
+    assert codes(refused) == ["reason-missing"]
+    discard_draw(act(KAI), first.id, "A wrong share")
+    second = freeze(session, cast, SUBMITTED_AT)
+    with pytest.raises(Refused) as refused:
+        draw_renewals(act(KAI), first.id)
+    assert codes(refused) == ["audit-discarded"]
+    events = session.exec(select(AuditEvent.after).filter_by(table_name="audit_draw")).all()
+    assert any("A wrong share" in str(event) for event in events)
+    assert [one.id for one in list_draws(session, ATTESTING)] == [second.id, first.id]
+
+
+def test_what_was_drawn_from_is_not_in_the_next_draw(
+    session: Session, cast: Cast, act: Act
+) -> None:
+    draw_renewals(act(KAI), freeze(session, cast, SUBMITTED_AT, amount=50).id)
+    with pytest.raises(Refused) as refused:
+        freeze(session, cast, SUBMITTED_AT)
+    assert codes(refused) == ["audit-covered"]
+    accept(session, cast, HAL, "Hal Keawe", SUBMITTED_AT)
+    fixed = freeze(session, cast, SUBMITTED_AT)
+    assert [line.endorsement_id for line in parse_frame(fixed.frame)] == [cast.endorsements[HAL]]
+
+
+def test_a_renewal_drawn_elsewhere_is_named(session: Session, cast: Cast, act: Act) -> None:
+    first = freeze(session, cast, SUBMITTED_AT)
+    discard_draw(act(KAI), first.id, "A wrong share")
+    second = freeze(session, cast, SUBMITTED_AT)
+    # As it was when several draws could have the same list.
+    first.discarded_at = None
+    session.flush()
+    for fixed in (first, second):
+        draw_renewals(act(KAI), fixed.id)
+    assert list_drawn_elsewhere(session, first) == []
+    elsewhere = list_drawn_elsewhere(session, second)
+    assert [one.case.draw_id for one in elsewhere if one.case] == [first.id, first.id]
+    assert {one.name for one in elsewhere} == {"Fay Lani", "Gil Mahoe"}
 
 
 def test_others_neither_draw_nor_decide(session: Session, act: Act, asked: int) -> None:

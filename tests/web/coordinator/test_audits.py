@@ -111,6 +111,35 @@ def test_a_draw_is_made_once(web: WebClient, kai: Visitor) -> None:
     assert len(web.cast.rows("audit_case")) == 1
 
 
+def test_a_draw_is_public_before_anyone_is_drawn(web: WebClient, kai: Visitor) -> None:
+    assert "No draw yet" in text_of(web.visit().get("/audits/ATTESTING"))
+    path = kai.post("/coordinator/audits", DRAW).headers["location"]
+    public = text_of(web.visit().get("/audits/ATTESTING"))
+    [row] = web.cast.rows("audit_draw")
+    for fact in (row["frame_hash"], SEED, "December 31, 2027", "10%", "1 of 1 renewal"):
+        assert fact in public
+    assert "Fay" not in public
+    answer = kai.post("/coordinator/audits", DRAW)
+    assert problems(answer)[0][1].startswith("Draw 1 has these renewals in its list already")
+    answer = kai.post(path, {"action": "discard"})
+    assert problems(answer)[0][0] == "discard_reason"
+    kai.post(path, {"action": "discard", "discard_reason": "Fay asked me to"})
+    assert "Fay asked me to" in text_of(kai.get("/coordinator/audits"))
+    public = text_of(web.visit().get("/audits/ATTESTING"))
+    assert "Draw 1, discarded" in public
+    assert "Fay" not in public
+    assert "Draw now" not in kai.get(path).text
+    assert kai.post("/coordinator/audits", DRAW).status_code == 303
+    assert web.visit().get("/audits/NOBODY").status_code == 404
+
+
+def test_the_command_can_be_copied(kai: Visitor) -> None:
+    answer = kai.post("/coordinator/audits", DRAW | {"seed": "$(touch x)"})
+    assert problems(answer) == [("seed", "Use letters from A to Z, digits, blanks, and - . : only")]
+    path = kai.post("/coordinator/audits", DRAW).headers["location"]
+    assert f"python redo.py '{SEED}' IFS 1" in text_of(kai.get(path))
+
+
 def test_a_reason_without_a_verdict_is_kept(
     web: WebClient, kai: Visitor, fay: Visitor, case_id: int
 ) -> None:

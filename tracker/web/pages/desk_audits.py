@@ -1,6 +1,7 @@
 """Audits on the desk: draws that anyone can redo, and the decision about each drawn renewal."""
 
 from collections.abc import Callable, Sequence
+from shlex import quote
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Request
@@ -21,10 +22,12 @@ from tracker.services.audit_decisions import (
     record_verdicts,
 )
 from tracker.services.audit_draws import (
+    discard_draw,
     draw_renewals,
     freeze_frame,
     get_draw,
     list_cycle_ends,
+    list_drawn_elsewhere,
     list_draws,
     parse_strata,
 )
@@ -147,45 +150,75 @@ def show_draw(page: CoordinatorPage, draw_id: RowId) -> HTMLResponse:
 
 @router.post(_PATH + "/{draw_id}")
 def act_on_draw(page: ChangePage, draw_id: RowId, typed: Typed) -> Response:
-    """Draw from the fixed frame, or ask those who were drawn for documents."""
+    """Draw from the fixed frame, ask those who were drawn for documents, or discard the draw."""
     with page.reading() as session:
         fixed = get_draw(session, draw_id, page.viewer.coordinates)
-        cases = list_cases(session, draw_id)
     path = f"{_PATH}/{draw_id}"
     form = AuditDueForm(typed)
+    action = text_of(typed, "action")
     try:
-        if text_of(typed, "action") != "ask":
+        if action == "discard":
+            reason = clean(text_of(typed, "discard_reason"))
+            page.write(lambda context: discard_draw(context, draw_id, reason))
+            return page.redirect(path, "discarded")
+        if action != "ask":
             page.write(lambda context: draw_renewals(context, draw_id))
             return page.redirect(path, "drawn")
-        due_on = form.parse_due(page.day_of(fixed.association))
-        if due_on is None:
-            return _render_draw(page, fixed, form)
-
-        def work(context: ServiceContext) -> None:
-            for audited in ask_for_documents(context, draw_id, due_on):
-                announce_audit(page.site, context.session, audited, page.now, by=page.viewer.name)
-
-        title = f"Ask for documents by {format_date(due_on)}"
-        people = frozenset(one.person.id for one in cases if may(Act.ASK, one.case.state))
-        plan = ChangePlan(fixed.association, title, people, ("audit_case",), work)
-        return answer_change(page, typed, plan, action=path, back=path)
+        return _ask(page, typed, fixed, form)
     except Refused as refused:
+        if action == "discard":
+            problems = [("discard_reason", words) for _, words in format_problems(refused)]
+            return _render_draw(page, fixed, form, problems, text_of(typed, "discard_reason"))
         form.add_refusals([one for one in refused.refusals if one.field != "draw"])
         return _render_draw(page, fixed, form)
 
 
-def _render_draw(page: PageRequest, fixed: AuditDraw, form: AuditDueForm) -> HTMLResponse:
+def _ask(page: PageRequest, typed: FormData, fixed: AuditDraw, form: AuditDueForm) -> Response:
+    """Preview that those who were drawn are asked for documents, or do it."""
+    due_on = form.parse_due(page.day_of(fixed.association))
+    if due_on is None:
+        return _render_draw(page, fixed, form)
+
+    def work(context: ServiceContext) -> None:
+        for audited in ask_for_documents(context, fixed.id, due_on):
+            announce_audit(page.site, context.session, audited, page.now, by=page.viewer.name)
+
+    with page.reading() as session:
+        cases = list_cases(session, fixed.id)
+    title = f"Ask for documents by {format_date(due_on)}"
+    people = frozenset(one.person.id for one in cases if may(Act.ASK, one.case.state))
+    plan = ChangePlan(fixed.association, title, people, ("audit_case",), work)
+    path = f"{_PATH}/{fixed.id}"
+    return answer_change(page, typed, plan, action=path, back=path)
+
+
+def _render_draw(
+    page: PageRequest,
+    fixed: AuditDraw,
+    form: AuditDueForm,
+    problems: Sequence[tuple[str, str]] = (),
+    discard_reason: str = "",
+) -> HTMLResponse:
     rulebook = page.rulebooks.associations[fixed.association]
     with page.reading() as session:
         cases = list_cases(session, fixed.id)
+        elsewhere = list_drawn_elsewhere(session, fixed)
+    strata = parse_strata(fixed)
     return page.render(
         "desk_audit.html",
         form=form,
+        problems=problems,
+        discard_reason=discard_reason,
+        elsewhere=elsewhere,
+        commands=[
+            f"python redo.py {quote(fixed.seed)} {quote(one.category)} {one.to_draw}"
+            for one in strata
+        ],
         here="coordinator",
         desk="audits",
         association=fixed.association,
         fixed=fixed,
-        strata=parse_strata(fixed),
+        strata=strata,
         names={key: category_name(rulebook, key) for key in rulebook.categories},
         cases=cases,
         states=_STATES,

@@ -43,12 +43,12 @@ from tracker.web.middleware import embed_policy
 from tracker.web.page_request import PAGE_SIZE, PageNumber, count_pages, require
 
 
-async def _limit_visits(site: SiteDep, request: Request, now: NowDep) -> None:
+async def limit_visits(site: SiteDep, request: Request, now: NowDep) -> None:
     """Answer one client only so often in a minute."""
     site.public_visits.count(client_of(request).network, now)
 
 
-router = APIRouter(dependencies=[Depends(_limit_visits)])
+router = APIRouter(dependencies=[Depends(limit_visits)])
 STATUS_WORDS = {
     PublicStatus.ENDORSED: "Endorsed",
     PublicStatus.NOT_ENDORSED: "Not currently endorsed",
