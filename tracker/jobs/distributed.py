@@ -127,6 +127,8 @@ def _build_app(worker: WorkerContext) -> App:
     """The app with our tasks; what came of a task is in the ledgers, not in its result."""
     settings = worker.jobs.settings.worker
     keywords: dict[str, object] = dict(notice_lost_server(settings.lease_seconds))
+    # By this name `tracker upgrade` finds who else is connected.
+    keywords["fallback_application_name"] = "tracker"
     if is_pooled(worker.database_url):
         keywords["prepare_threshold"] = None
     connector = PsycopgConnector(
