@@ -269,16 +269,20 @@ class _Delivery:
         claimed = outbox.claim(self.engine, self.now(), CLAIM, self._lease)
         if claimed and self._return_paths is None:
             self._return_paths = open_return_paths(self.engine, self.mail.bounces)
-        checked = claimed
-        if self.recheck and self._checked_until:
-            until = self._checked_until
-            waited = [message for message in claimed if message.created_at <= until]
-            checked = [message for message in claimed if message.created_at > until]
-            checked += self.recheck(waited, self.now())
+        checked = self._check_again(claimed)
         self._held_back += len(claimed) - len(checked)
         self._held.update((message.id, message) for message in checked)
         self._ready.extend(checked)
         return bool(claimed)
+
+    def _check_again(self, claimed: list[Claimed]) -> list[Claimed]:
+        """Those that may leave: what is older than this delivery is looked at once more."""
+        if not self.recheck or not self._checked_until:
+            return claimed
+        until = self._checked_until
+        waited = [message for message in claimed if message.created_at <= until]
+        checked = [message for message in claimed if message.created_at > until]
+        return [*checked, *self.recheck(waited, self.now())]
 
     def _may_claim(self) -> bool:
         """Whether a batch is left to claim, which then counts; in maintenance everything waits."""
