@@ -7,7 +7,7 @@ from dateutil.relativedelta import relativedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tracker.rules.application.work import subtract_spans, whole_months
+from tracker.rules.application.work import count_months, subtract_spans, whole_months
 from tracker.rules.counting import merge_spans
 from tracker.rules.standing import Span
 
@@ -44,6 +44,14 @@ def test_subtraction_removes_exactly_the_taken_days(found: list[Span], taken: li
 def test_one_more_day_of_work_never_makes_less(found: list[Span], day: int) -> None:
     more = FIRST + timedelta(days=day)
     assert whole_months([*found, Span(more, more)]) >= whole_months(found)
+
+
+def test_months_of_all_days_are_those_of_dateutil() -> None:
+    for first in (date(2019, 12, 1) + timedelta(days=n) for n in range(122)):
+        for days in range(430):  # through a leap day, and the end of February without one
+            end = first + timedelta(days=days)
+            length = relativedelta(end, first)
+            assert count_months(first, end) == length.years * 12 + length.months, (first, end)
 
 
 def test_earlier_day_does_not_lengthen_a_month() -> None:

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 from psycopg import Connection as PsycopgConnection
 from psycopg import sql
+from psycopg.adapt import PyFormat, Transformer
 from sqlalchemy import Table, func, insert, select, text
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlmodel import Session, SQLModel
@@ -243,3 +244,29 @@ def stream_rows(session: Session, sql: str, parameters: Sequence[Any]) -> Iterat
         finally:
             # If nobody wants the rest: to cancel the query would abort the whole transaction.
             deque(rows, maxlen=0)
+
+
+def read_together(
+    session: Session, queries: Sequence[str], parameters: Sequence[Any], *, prepare: bool
+) -> list[list[tuple[Any, ...]]]:
+    """Return the rows of hand-written queries with the same parameters, as the driver's tuples.
+
+    Parameters are those of `with_values`.
+    PostgreSQL gets them all at once, so that there is one wait and not one for each. To ``prepare``
+    them spares it the planning, but is only for queries that always find a few rows.
+    """
+    driver: Any = session.connection().connection.driver_connection
+    if not isinstance(driver, PsycopgConnection):
+        return [driver.execute(query, parameters).fetchall() for query in queries]
+    # Written once for all queries: it takes the driver longer than to send them.
+    transformer = Transformer(driver)
+    written = []
+    for value in parameters:
+        literal = transformer.get_dumper(value, PyFormat.TEXT).dump(value)
+        written.append(bytes(literal or b"").decode())
+    with driver.pipeline():
+        cursors = [
+            driver.execute(query.encode(), written, prepare=None if prepare else False)
+            for query in queries
+        ]
+        return [cursor.fetchall() for cursor in cursors]

@@ -159,7 +159,7 @@ def _list_windows(
 
 
 def _read_own_history(rulebooks: Rulebooks, window: Window, row: Sequence[Any]) -> Window:
-    return read_history(rulebooks, window, row[_OTHERS] or "", _as_date_or_none(row[_APPLIED_ON]))
+    return read_history(rulebooks, window, row[_OTHERS] or "", as_date_or_none(row[_APPLIED_ON]))
 
 
 def _in_few(recounted: Mapping[Window, Sequence[int]]) -> Iterator[tuple[Window, Sequence[int]]]:
@@ -434,9 +434,7 @@ def facts_sql(query: FactsQuery, *, for_postgresql: bool) -> str:
                 WHERE o.person_id = en.person_id AND o.starts_on < en.starts_on)
         END,
         {applied_on},
-        (SELECT {join}(CAST(m.starts_on AS VARCHAR)
-            || COALESCE(CAST(m.ends_on AS VARCHAR), '9999-12-31')
-            || m.organization || '|' || m.kind, ',') FROM membership m
+        (SELECT {join}({membership_sql("m")}, ',') FROM membership m
             WHERE m.person_id = en.person_id
                 AND (m.ends_on >= w.memberships_from OR m.ends_on IS NULL)),
         (SELECT {join}(l.starts_on || '/' || COALESCE(CAST(l.ends_on AS VARCHAR), '9999-12-31')
@@ -471,6 +469,13 @@ def last_day_sql(endorsement: str) -> str:
         WHERE z.endorsement_id = {endorsement}.id), {endorsement}.ends_on)"""
 
 
+def membership_sql(membership: str) -> str:
+    """SQL: ``<first day><last day><organization>|<kind>`` of a membership."""
+    return f"""CAST({membership}.starts_on AS VARCHAR)
+        || COALESCE(CAST({membership}.ends_on AS VARCHAR), '9999-12-31')
+        || {membership}.organization || '|' || {membership}.kind"""
+
+
 def counted_sql(entry_id: str, association: str) -> str:
     """SQL: the association has not decided that the entry does not count."""
     return f"""AND NOT EXISTS (SELECT 1 FROM entry_decision x
@@ -498,16 +503,16 @@ def _facts(row: Sequence[Any], window: Window, accepted: frozenset[str]) -> Fact
         email,
         name,
         window.endorsed_on,
-        _as_date_or_none(ends_on),
+        as_date_or_none(ends_on),
         bool(provides_rsc),
         minutes,
-        _memberships(memberships, accepted) if memberships else (),
+        parse_memberships(memberships, accepted) if memberships else (),
         _leaves(leaves) if leaves else (),
         tuple(waived.split(",")) if waived else (),
-        _as_date_or_none(extended_due_on),
-        _as_date_or_none(next_entry_on),
+        as_date_or_none(extended_due_on),
+        as_date_or_none(next_entry_on),
         _settlement_on(window.as_of, settled),
-        _as_date_or_none(first_day),
+        as_date_or_none(first_day),
     )
 
 
@@ -538,7 +543,8 @@ def as_date(value: date | str) -> date:
     return date.fromisoformat(value) if isinstance(value, str) else value
 
 
-def _as_date_or_none(value: date | str | None) -> date | None:
+def as_date_or_none(value: date | str | None) -> date | None:
+    """As `as_date`; None of nothing."""
     return as_date(value) if value else None
 
 
@@ -557,8 +563,8 @@ def list_accepted_memberships(rulebooks: Rulebooks, membership_rule: str | None)
 
 # Most people's memberships run the same days, so that few texts are ever read.
 @lru_cache(maxsize=4_096)
-def _memberships(text: str, accepted: frozenset[str]) -> tuple[Span, ...]:
-    """The accepted ones of ``<first day><last day><organization>|<kind>``, comma-separated."""
+def parse_memberships(text: str, accepted: frozenset[str]) -> tuple[Span, ...]:
+    """The accepted ones of a comma-separated list of what `membership_sql` makes."""
     spans = []
     for item in text.split(","):
         if item[20:] in accepted:

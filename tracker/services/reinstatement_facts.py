@@ -21,9 +21,10 @@ _EXCLUSIONS = Exclusions(
 
 
 class PlannedApplication(NamedTuple):
-    """An application, the plan whose requirements it must meet, and up to which day."""
+    """An application, whose it is, the plan that it must meet, and up to which day."""
 
     application_id: int
+    person_id: int
     plan: ApplicationPlan
     as_of: date
 
@@ -109,7 +110,7 @@ def read_returns(session: Session, planned: Sequence[PlannedApplication]) -> Ret
     removed = find_removed(session, [each.application_id for each in planned])
     ids = sorted({each.endorsement_id for each in removed.values()})
     windows = []
-    for number, (application_id, plan, as_of) in enumerate(planned):
+    for number, (application_id, _, plan, as_of) in enumerate(planned):
         back = removed.get(application_id)
         if back is not None and plan.counts_recent_hours:
             named = (plan.association, plan.category, back.starts_on.isoformat())
@@ -118,7 +119,7 @@ def read_returns(session: Session, planned: Sequence[PlannedApplication]) -> Ret
             windows.append(window)
     found = read_days(session, windows, ids, _EXCLUSIONS)
     days = {}
-    for number, (application_id, _, _) in enumerate(planned):
+    for number, (application_id, *_) in enumerate(planned):
         if application_id in removed:
             days[application_id] = found.get((number, removed[application_id].endorsement_id), [])
     has_fees = any(each.plan.fees for each in planned)

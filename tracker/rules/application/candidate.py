@@ -65,7 +65,7 @@ class CandidateSession(NamedTuple):
     held_on: date
     title: str
     minutes: int
-    topics: dict[str, int]
+    topics: Mapping[str, int]
 
 
 class CandidateReference(NamedTuple):

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import date, timedelta
 from functools import lru_cache
 from itertools import accumulate
+from operator import attrgetter
 from typing import NamedTuple
 
 from dateutil.relativedelta import relativedelta
@@ -20,13 +21,6 @@ from tracker.rules.standing import CountedItem, Remark, Result
 _DAY = timedelta(days=1)
 
 
-class WeightedSession(NamedTuple):
-    """A session's day, and its minutes for each of the requirements that share the window."""
-
-    held_on: date
-    minutes: tuple[int, ...]
-
-
 class RscWindow(NamedTuple):
     """A span that begins with a session, both days included, and the minutes within it."""
 
@@ -35,24 +29,36 @@ class RscWindow(NamedTuple):
     minutes: tuple[int, ...]
 
 
-def list_windows(sessions: Sequence[WeightedSession], months: int) -> Iterator[RscWindow]:
-    """Each span of ``months`` that begins on a session's day; ``sessions`` in order of days.
+def list_windows(
+    days: Sequence[date],
+    columns: Sequence[Sequence[int]],
+    months: int,
+    open_on: date = date.min,
+) -> Iterator[RscWindow]:
+    """Spans of ``months`` that begin on a session's day; whatever is required, the best is there.
 
-    No other span holds more than one of these: moving its start to its first session loses
-    nothing.
+    ``days`` are those of the sessions, in order, and each of ``columns`` has their minutes for one
+    of the requirements that share the window. Windows that end before ``open_on`` are left out.
+
+    No other span holds more than one that begins with a session: moving its start to its first
+    session loses nothing. Nor does one that ends with the same session as the one before, but has
+    fewer minutes.
     """
-    days = [session.held_on for session in sessions]
     # Running totals: what a window holds is the difference of two of them.
-    columns = zip(*(session.minutes for session in sessions), strict=True)
     totals = [list(accumulate(column, initial=0)) for column in columns]
     end = 0
+    before: tuple[int, ...] = ()
     for start, first in enumerate(days):
-        if start and days[start - 1] == first:
-            continue
         ends_on = last_day(first, months)
-        end = bisect_right(days, ends_on, end)
+        if ends_on < open_on or (start and days[start - 1] == first):
+            continue
+        last_end, end = end, bisect_right(days, ends_on, end)
         minutes = tuple([total[end] - total[start] for total in totals])
-        yield RscWindow(first, ends_on, minutes)
+        if end > last_end or minutes == before:
+            yield RscWindow(first, ends_on, minutes)
+            before = minutes
+        elif end == len(days):
+            return  # the rest are parts of this one
 
 
 # Sessions of many people fall on the same days.
@@ -91,6 +97,17 @@ class _EligibleSessions(NamedTuple):
     remarks: list[Remark]
     review: Reason | None
 
+    @property
+    def days(self) -> list[date]:
+        """The days of the sessions, in order."""
+        return [session.held_on for session in self.sessions]
+
+    def list_minutes(self, requirement: PlannedRequirement) -> list[int]:
+        """What each session is worth for a requirement: all of it, or what is about its topic."""
+        if requirement.topic:
+            return [session.topics.get(requirement.topic, 0) for session in self.sessions]
+        return [session.minutes for session in self.sessions]
+
 
 def judge_rsc(
     requirements: Sequence[PlannedRequirement], candidate: Candidate, as_of: date
@@ -105,70 +122,64 @@ def judge_rsc(
             yield from _judge_window(group, eligible, outer.rule.window.months, as_of)
             continue
         for requirement in group:
-            counted = sum(_minutes(requirement, session) for session in eligible.sessions)
-            yield _result(requirement, counted, eligible, None)
+            minutes = eligible.list_minutes(requirement)
+            yield _result(requirement, sum(minutes), eligible, minutes, None)
 
 
 def _judge_window(
     group: Sequence[PlannedRequirement], eligible: _EligibleSessions, months: int, as_of: date
-) -> Iterator[Result]:
+) -> list[Result]:
+    days = eligible.days
     required = [requirement.amount for requirement in group]
-    weighted = []
-    for session in eligible.sessions:
-        minutes = tuple([_minutes(requirement, session) for requirement in group])
-        weighted.append(WeightedSession(session.held_on, minutes))
-    windows = list(list_windows(weighted, months))
-    best = best_window(windows, required)
-    open_window = best_window([w for w in windows if as_of <= w.ends_on], required)
-    for index, requirement in enumerate(group):
-        counted = best.minutes[index] if best else 0
-        result = _result(requirement, counted, eligible, best)
-        if result.short and open_window:
-            result = result._replace(closes_on=open_window.ends_on)
-        yield result
+    columns = [eligible.list_minutes(requirement) for requirement in group]
+    best = best_window(list_windows(days, columns, months), required)
+    counted = best.minutes if best else [0] * len(group)
+    results = []
+    for requirement, count, minutes in zip(group, counted, columns, strict=True):
+        results.append(_result(requirement, count, eligible, minutes, best))
+    if not any(result.short for result in results):
+        return results
+    open_window = best_window(list_windows(days, columns, months, as_of), required)
+    closes_on = open_window.ends_on if open_window else None
+    return [result._replace(closes_on=closes_on) if result.short else result for result in results]
 
 
 def _result(
     requirement: PlannedRequirement,
     counted: int,
     eligible: _EligibleSessions,
+    minutes: Sequence[int],
     window: RscWindow | None,
 ) -> Result:
+    """The result of counting so much; ``minutes`` are what each eligible session is worth."""
     notes = []
     remarks = list(eligible.remarks)
+    first, last = date.min, date.max
+    outside = None
     if window:
-        days = {"starts_on": window.starts_on, "ends_on": window.ends_on}
-        notes.append(because("window", **days))
-        outside = because("outside_window", **days)
-        for session in eligible.sessions:
-            if not window.starts_on <= session.held_on <= window.ends_on:
-                minutes = _minutes(requirement, session)
-                remarks.append(Remark(session.held_on, session.title, minutes, outside))
+        first, last = window.starts_on, window.ends_on
+        notes.append(because("window", starts_on=first, ends_on=last))
+        outside = because("outside_window", starts_on=first, ends_on=last)
     if eligible.review:
         notes.append(eligible.review)
-    needs_review = eligible.review is not None
     items = []
-    for session in eligible.sessions:
-        minutes = _minutes(requirement, session)
-        if minutes and (not window or window.starts_on <= session.held_on <= window.ends_on):
-            items.append(CountedItem(session.held_on, session.title, minutes))
+    for session, worth in zip(eligible.sessions, minutes, strict=True):
+        if outside and not first <= session.held_on <= last:
+            remarks.append(Remark(session.held_on, session.title, worth, outside))
+        elif worth:
+            items.append(CountedItem(session.held_on, session.title, worth))
+    needs_review = eligible.review is not None
     result = compare(
         requirement, counted, needs_review=needs_review, notes=tuple(notes), remarks=remarks
     )
     return result._replace(counted_items=tuple(items))
 
 
-def _minutes(requirement: PlannedRequirement, session: CandidateSession) -> int:
-    if requirement.topic:
-        return session.topics.get(requirement.topic, 0)
-    return session.minutes
-
-
 def _find_eligible_sessions(
     requirement: PlannedRequirement, candidate: Candidate
 ) -> _EligibleSessions:
     rule = requirement.rule.window
-    sessions = sorted(candidate.sessions, key=lambda session: session.held_on)
+    sessions = sorted(candidate.sessions, key=attrgetter("held_on"))
     if rule is None:
         return _EligibleSessions(sessions, [], None)
     degree = find_degree_day(candidate, rule.after, rule.or_after)

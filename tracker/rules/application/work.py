@@ -8,8 +8,6 @@ from collections.abc import Collection, Iterable, Sequence
 from datetime import date, timedelta
 from typing import NamedTuple
 
-from dateutil.relativedelta import relativedelta
-
 from tracker.formatting import format_count
 from tracker.rules.application.candidate import Candidate, CandidatePosition
 from tracker.rules.counting import compare, merge_spans
@@ -50,15 +48,30 @@ def whole_months(spans: Iterable[Span]) -> int:
     of work never makes less.
     """
     merged = merge_spans(spans)
-    days = apart = largest = 0
+    apart = sum(count_months(span.starts_on, span.ends_on + _DAY) for span in merged)
+    return apart if len(merged) == 1 else max(apart, _count_end_to_end(merged))
+
+
+def count_months(first: date, end: date) -> int:
+    """The whole months from ``first`` up to, and not including, ``end``, which is not before it.
+
+    A month that began on a day that the last month does not have is whole on its last day.
+    """
+    months = (end.year - first.year) * MONTHS_IN_YEAR + end.month - first.month
+    if end.day >= first.day or end.day == monthrange(end.year, end.month)[1]:
+        return months
+    return months - 1
+
+
+def _count_end_to_end(merged: Sequence[Span]) -> int:
+    """The whole months of the spans laid end to end, from the one on that gives the most."""
+    days = largest = 0
     for span in reversed(merged):
-        length = relativedelta(span.ends_on + _DAY, span.starts_on)
-        apart += length.years * MONTHS_IN_YEAR + length.months
         first = _common_day(span.starts_on)
         days += _common_day(span.ends_on + _DAY) - first
         if span is not merged[-1]:
             largest = max(largest, _count_common_months(first, first + days))
-    return max(largest, apart)
+    return largest
 
 
 _FEBRUARY, _LEAP_DAY = 2, 29
