@@ -77,3 +77,12 @@ def test_certificates_are_described_in_words() -> None:
         "Attestations, Inc. and signed by Kai Akana, Endorsement Coordinator "
         "[The attestation scheme, Certificates]"
     ) in lines
+
+
+def test_new_endorsements_and_chosen_categories_are_named() -> None:
+    more = 'first = true\ncategories = ["IFS"]\n'
+    rulebook, wrong = parse_rulebook(TEXT.replace(BLOCK, BLOCK + more), "attesting.toml")
+    assert rulebook is not None, wrong
+    lines = "\n".join(describe_rulebook(rulebook, {"own": ("ATTESTING",)}))
+    named = "Certificates of accepted renewals and new endorsements (IFS), issued by"
+    assert named in lines
