@@ -12,10 +12,11 @@ from hypothesis import strategies as st
 
 from tests.rules.calendar_walk import SCHEMES, walk
 from tests.rules.long_cycles import differences
-from tracker.rules.cycles import cycle_before, cycle_containing, end_of_years
+from tracker.rules.cycles import cycle_before, cycle_containing, end_of_years, find_grace_end
 from tracker.rules.model import CycleScheme
 
 DAY = timedelta(days=1)
+DUE = date(2025, 12, 31)
 FIRST, LAST = date(2019, 1, 1), date(2029, 12, 31)
 days = st.dates(FIRST, LAST)
 # Some in the middle of the months, and every one that a calendar gets wrong.
@@ -145,6 +146,16 @@ def test_grace_period_runs_from_the_due_date() -> None:
     assert cycle
     assert cycle.due_on == date(2025, 1, 14)
     assert cycle.grace_ends_on(cycle.due_on) == date(2025, 2, 14)
+
+
+@pytest.mark.parametrize(
+    ("day", "expected"),
+    [(date(2023, 12, 31), date(2026, 1, 31)), (date(2024, 1, 1), DUE + 9 * DAY)],
+)
+def test_grace_is_that_of_the_scheme_from_its_first_day(day: date, expected: date) -> None:
+    later = calendar_years(starts_from=date(2024, 1, 1), grace_days=9)
+    schemes = [calendar_years(), later]
+    assert find_grace_end(schemes, date(2020, 1, 1), day, DUE) == expected
 
 
 @given(first=days, years=st.integers(1, 5))
