@@ -7,6 +7,7 @@ from sqlmodel import Session
 from tests.support.cast import ATTESTING, BOOKS, KAI, Cast
 from tests.support.submitting import ALL_SIGNED, CYCLE, add_endorsee
 from tracker.db.audits import AuditDraw
+from tracker.db.people import Person
 from tracker.rules.audit_sampling import Quota
 from tracker.services.audit_decisions import ask_for_documents
 from tracker.services.audit_draws import DrawInput, draw_renewals, freeze_frame
@@ -30,7 +31,8 @@ def acts(session: Session, cast: Cast, email: str, now: datetime) -> ServiceCont
 
 def submit(session: Session, cast: Cast, email: str, now: datetime) -> int:
     """Submit a renewal that attests to everything; the id of the submission."""
-    signed = SubmissionInput(cast.endorsements[email], CYCLE, "A Name", ALL_SIGNED, "a" * 32)
+    name = session.get_one(Person, cast.people[email]).name
+    signed = SubmissionInput(cast.endorsements[email], CYCLE, name, ALL_SIGNED, "a" * 32)
     return submit_renewal(acts(session, cast, email, now), signed).id
 
 

@@ -142,7 +142,7 @@ def export(session: Session, cast: Cast, email: str) -> dict[str, Any]:
 def test_own_data_has_submission_audit_and_leave(operator: ServiceContext, cast: Cast) -> None:
     audit_fay(operator, cast)
     records = export(operator.session, cast, FAY)
-    assert records["submission"][0]["signed_name"] == "A Name"
+    assert records["submission"][0]["signed_name"] == "Fay Lani"
     assert records["certificate"][0]["cycle_starts_on"] == "2025-01-01"
     assert records["audit_case"][0]["due_on"] == DUE.isoformat()
     assert records["audit_item"][0]["reason"] == "No date"

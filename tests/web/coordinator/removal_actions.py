@@ -103,6 +103,9 @@ def answer_request(desk: AnyDesk, _who: int, number: int) -> None:
         page = desk.coordinator(chosen["association"]).get(path)
         decision = re.search(r'name="decision" value="(\d+)"', page.text)
         typed = {"decision": decision[1] if decision else "0"}
+    if deed == "endorse" and chosen["purpose"] == "reinstatement":
+        desk.save(chosen["association"], f"{path}/{deed}", typed)
+        return
     desk.save_directly(chosen["association"], f"{path}/{deed}", typed)
 
 

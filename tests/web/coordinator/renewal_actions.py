@@ -86,7 +86,9 @@ def submit(desk: AnyDesk, who: int, number: int) -> None:
     visitor = desk.visit(holder.email)
     key = re.search(r'name="form_key" value="([0-9a-f]{32})"', visitor.get(path).text)
     signed = ["ethics"] if number % 3 == 0 else ["ethics", "hours"]
-    form = {"form_key": key[1] if key else "", "signed": signed, "signed_name": "A Name"}
+    [person] = desk.web.cast.rows("person", id=desk.web.cast.people[holder.email])
+    form = {"form_key": key[1] if key else "", "signed": signed, "signed_name": person["name"]}
+    form |= {"anyway": "yes"}
     send(desk, visitor, path, form)
 
 
