@@ -52,6 +52,7 @@ KNOWN = {
     ("POST", "/coordinator/audits"): COORDINATOR,
     ("GET", "/coordinator/audits/{draw_id}"): COORDINATOR,
     ("POST", "/coordinator/audits/{draw_id}"): COORDINATOR,
+    ("POST", "/coordinator/audits/{draw_id}/discard"): COORDINATOR,
     ("GET", "/coordinator/audits/{draw_id}.zip"): COORDINATOR,
     ("GET", "/coordinator/audits/cases/{case_id}"): COORDINATOR,
     ("POST", "/coordinator/audits/cases/{case_id}"): COORDINATOR,

@@ -22,6 +22,7 @@ KEYPADS = {"day": "numeric", "month": "text", "year": "numeric", "hours": "text"
 FIELDS = ("input", "textarea", "select")
 # Whatever is written there is right.
 NEVER_WRONG = {
+    "/coordinator/audits/{draw_id}/discard",
     "/sessions/asked/{member_id}",
     "/sign-out",
     "/coordinator/people",

@@ -183,6 +183,7 @@ def _return(context: ServiceContext, audited: AuditedRenewal, reason: str) -> No
     # The email about the audit says it.
     context.session.refresh(audited.submission)
     audited.submission.announced_at = context.now
+    context.session.flush()
 
 
 def _settle_hours(context: ServiceContext, audited: AuditedRenewal, *, decides_all: bool) -> bool:

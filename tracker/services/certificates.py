@@ -142,7 +142,8 @@ def find_renewal_certificate(
 def list_unannounced(session: Session, association: str) -> Sequence[RenewedEndorsement]:
     """The renewals without a submission about whose certificate no email was queued, oldest first.
 
-    Of certificates that differ only by a corrected name, the first one counts.
+    Not those whose cycle is reopened, as after an audit that did not pass. Of certificates that
+    differ only by a corrected name, the first one counts.
     """
     former, submission = aliased(Certificate), aliased(Submission)
     query = (
@@ -153,6 +154,11 @@ def list_unannounced(session: Session, association: str) -> Sequence[RenewedEndo
             Endorsement.association == association,
             Certificate.kind == RENEWAL,
             col(Certificate.announced_at).is_(None),
+            exists().where(
+                col(SettledCycle.endorsement_id) == Certificate.endorsement_id,
+                col(SettledCycle.cycle_starts_on) == Certificate.cycle_starts_on,
+                col(SettledCycle.reopened_at).is_(None),
+            ),
             ~exists().where(
                 col(former.endorsement_id) == Certificate.endorsement_id,
                 col(former.kind) == RENEWAL,

@@ -121,9 +121,9 @@ def test_a_draw_is_public_before_anyone_is_drawn(web: WebClient, kai: Visitor) -
     assert "Fay" not in public
     answer = kai.post("/coordinator/audits", DRAW)
     assert problems(answer)[0][1].startswith("Draw 1 has these renewals in its list already")
-    answer = kai.post(path, {"action": "discard"})
+    answer = kai.post(f"{path}/discard", {})
     assert problems(answer)[0][0] == "discard_reason"
-    kai.post(path, {"action": "discard", "discard_reason": "Fay asked me to"})
+    kai.post(f"{path}/discard", {"discard_reason": "Fay asked me to"})
     assert "Fay asked me to" in text_of(kai.get("/coordinator/audits"))
     public = text_of(web.visit().get("/audits/ATTESTING"))
     assert "Draw 1, discarded" in public

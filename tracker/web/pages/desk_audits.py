@@ -150,27 +150,34 @@ def show_draw(page: CoordinatorPage, draw_id: RowId) -> HTMLResponse:
 
 @router.post(_PATH + "/{draw_id}")
 def act_on_draw(page: ChangePage, draw_id: RowId, typed: Typed) -> Response:
-    """Draw from the fixed frame, ask those who were drawn for documents, or discard the draw."""
+    """Draw from the fixed frame, or ask those who were drawn for documents."""
     with page.reading() as session:
         fixed = get_draw(session, draw_id, page.viewer.coordinates)
     path = f"{_PATH}/{draw_id}"
     form = AuditDueForm(typed)
     action = text_of(typed, "action")
     try:
-        if action == "discard":
-            reason = clean(text_of(typed, "discard_reason"))
-            page.write(lambda context: discard_draw(context, draw_id, reason))
-            return page.redirect(path, "discarded")
         if action != "ask":
             page.write(lambda context: draw_renewals(context, draw_id))
             return page.redirect(path, "drawn")
         return _ask(page, typed, fixed, form)
     except Refused as refused:
-        if action == "discard":
-            problems = [("discard_reason", words) for _, words in format_problems(refused)]
-            return _render_draw(page, fixed, form, problems, text_of(typed, "discard_reason"))
         form.add_refusals([one for one in refused.refusals if one.field != "draw"])
         return _render_draw(page, fixed, form)
+
+
+@router.post(_PATH + "/{draw_id}/discard")
+def give_up_draw(page: ChangePage, draw_id: RowId, typed: Typed) -> Response:
+    """Discard a draw for a reason, which stays on record."""
+    with page.reading() as session:
+        fixed = get_draw(session, draw_id, page.viewer.coordinates)
+    reason = clean(text_of(typed, "discard_reason"))
+    try:
+        page.write(lambda context: discard_draw(context, draw_id, reason))
+    except Refused as refused:
+        problems = [("discard_reason", words) for _, words in format_problems(refused)]
+        return _render_draw(page, fixed, AuditDueForm(), problems, reason)
+    return page.redirect(f"{_PATH}/{draw_id}", "discarded")
 
 
 def _ask(page: PageRequest, typed: FormData, fixed: AuditDraw, form: AuditDueForm) -> Response:
