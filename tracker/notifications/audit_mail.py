@@ -87,8 +87,8 @@ def _write_request(
     subject = f"{association}: documents for your renewal by {due}"
     headline = f"{association} asks for documents that support your renewal."
     intro = (
-        "Renewals are drawn at random for an audit, and yours was drawn. Please upload a document "
-        "for each session, such as a certificate or a letter, and send them."
+        "Renewals are drawn at random for an audit, and yours was drawn. Please upload documents "
+        "for what you attested to, such as certificates or letters, and send them."
     )
     if is_reminder:
         subject = f"Reminder: documents for your renewal are due {due}"
@@ -116,7 +116,7 @@ def _write_decision(context: MailContext, audited: AuditedRenewal, by: str) -> R
     base_url = context.settings.base_url
     if case.state == Stage.PASSED:
         subject, headline = "Your renewal passed the audit", "Your renewal passed the audit."
-        intro = "Your documents support your renewal. There is nothing else to do."
+        intro = "Your renewal stays accepted. There is nothing else to do."
         action = Action("View my renewal", f"{base_url}/my-year")
     else:
         subject, headline = (
