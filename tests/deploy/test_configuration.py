@@ -52,12 +52,18 @@ def test_every_key_is_described(model: type[BaseModel]) -> None:
 
 
 def test_every_setting_is_described_with_its_variable() -> None:
-    for name, field in Settings.model_fields.items():
+    for variable in variables(Settings, "TRACKER_"):
+        assert f"`{variable}`" in README
+
+
+def variables(model: type[BaseModel], prefix: str) -> Iterator[str]:
+    """The variables of a model's settings, and of those within them."""
+    for name, field in model.model_fields.items():
         parts = list(models(field.annotation))
-        nested = name not in {"coordinators", "associations"} and parts
-        inner = [f"__{key.upper()}" for key in parts[0].model_fields] if nested else [""]
-        for suffix in inner:
-            assert f"`TRACKER_{name.upper()}{suffix}`" in README
+        if parts and name not in {"coordinators", "associations"}:
+            yield from variables(parts[0], f"{prefix}{name.upper()}__")
+        else:
+            yield f"{prefix}{name.upper()}"
 
 
 def test_the_defaults_told_are_the_defaults(
@@ -68,10 +74,13 @@ def test_the_defaults_told_are_the_defaults(
     for table, part in (
         ("schedule", settings.schedule),
         ("mail", settings.mail),
+        ("mail.bounces", settings.mail.bounces),
         ("web", settings.web),
         ("worker", settings.worker),
     ):
         for key, value in part:
+            if isinstance(value, BaseModel):
+                continue
             shown = f"{value:g}" if isinstance(value, float) else str(value)
             shown = str([*value]) if isinstance(value, tuple) else shown
             shown = "none" if value is None else f"`{shown}`"
@@ -107,10 +116,11 @@ def test_the_file_of_settings_shows_every_default_rightly(
     unset = {"coordinators", "judge_renewals_due_from", "associations"}
     assert shown.model_dump(exclude=unset) == defaults.model_dump(exclude=unset)
     toml = tomllib.loads((tmp_path / "tracker.toml").read_text())
+    # A secret is in no file, and the default of the name is the machine's own.
+    not_shown = {"metrics_token", "ehlo_name", "address", "mailbox"}
     for table in ("mail", "schedule", "web", "worker"):
-        # A secret is in no file, and the default of the name is the machine's own.
-        not_shown = {"metrics_token", "ehlo_name"}
         assert toml[table].keys() == dict(getattr(defaults, table)).keys() - not_shown
+    assert toml["mail"]["bounces"].keys() == dict(defaults.mail.bounces).keys() - not_shown
 
 
 def test_an_association_can_have_its_own_settings_and_notices(
