@@ -282,6 +282,23 @@ def test_leave_says_what_it_reduces(tmp_path: Path) -> None:
     assert "6 of 36 months on leave" in text
 
 
+@pytest.mark.parametrize(
+    ("leaves", "said"),
+    [
+        (("2026-01-01, until = 2026-02-28", "2027-01-01, until = 2027-02-28"), "at most once"),
+        (("2026-01-01, until = 2026-02-28", "2026-02-28, until = 2026-03-31"), "overlap"),
+        (("2026-01-01, until = 2027-02-28",), "at most 12 months"),
+    ],
+)
+def test_leave_that_nobody_can_record_is_refused(
+    tmp_path: Path, leaves: tuple[str, ...], said: str
+) -> None:
+    lines = "leaves = [" + ", ".join(f"{{ from = {each} }}" for each in leaves) + "]"
+    person = write_person(tmp_path, f'category = "IFS"\nendorsed = 2020-05-01\n{lines}')
+    refused = try_person("--person", person, "--as-of", "2028-11-30", file=WHOLE)
+    assert said in message_of(refused)
+
+
 def test_inactive_status_excuses_what_is_listed(tmp_path: Path) -> None:
     lines = 'leaves = [{ from = 2028-01-01, until = 2028-12-31, kind = "inactive" }]'
     text = try_whole(tmp_path, lines, "2028-11-30")

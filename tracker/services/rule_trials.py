@@ -13,12 +13,12 @@ from sqlalchemy.pool import StaticPool
 from sqlmodel import Session
 
 from tracker.db.tables import METADATA
+from tracker.refusal_text import format_refusal
 from tracker.rulebooks import Rulebooks
 from tracker.rules.absence_rules import ABSENCE_NOUNS
 from tracker.rules.cycles import Cycle
 from tracker.rules.explain import LoggedEntry, explain
 from tracker.rules.made_up_person import (
-    MadeUpLeave,
     MadeUpPayment,
     MadeUpPerson,
     MadeUpSubmission,
@@ -30,8 +30,9 @@ from tracker.rules.plan import RenewalPlan
 from tracker.rules.reasons import Reason
 from tracker.rules.similar_names import describe_known
 from tracker.rules.stages import find_window
-from tracker.rules.standing import Standing, lasts_for_life
-from tracker.services.absence_limits import is_offered
+from tracker.rules.standing import Absence, Standing, lasts_for_life
+from tracker.services.absence_limits import check_limits, is_offered
+from tracker.services.endorsements import Endorsed
 from tracker.services.entries import list_entries
 from tracker.services.evaluation import judge_all
 from tracker.services.fees import FeeLine, view_fees
@@ -121,7 +122,7 @@ def _find_plan(
 def _check_names(rulebook: Rulebook, plan: RenewalPlan, person: MadeUpPerson) -> None:
     for requirement in person.waived:
         _require("waived", requirement, {r.id for r in plan.requirements})
-    _check_leaves(rulebook, person.leaves)
+    _check_leaves(rulebook, person)
     _check_submission(plan, person.submission)
     _check_payments(plan, person.payments)
     held = [each for provider in person.providers.values() for each in provider.endorsements]
@@ -130,9 +131,13 @@ def _check_names(rulebook: Rulebook, plan: RenewalPlan, person: MadeUpPerson) ->
             _require("category of a provider", endorsement.category, rulebook.categories)
 
 
-def _check_leaves(rulebook: Rulebook, leaves: Collection[MadeUpLeave]) -> None:
-    """Nobody can record what the rulebook does not offer, so a trial must not excuse anyone."""
-    for leave in leaves:
+def _check_leaves(rulebook: Rulebook, person: MadeUpPerson) -> None:
+    """Nobody can record what the rulebook does not allow, so a trial must not excuse anyone."""
+    endorsed = Endorsed(0, 0, "", "", rulebook.id, person.category, person.endorsed, None)
+    absences = [
+        Absence(each.starts_on, each.ends_on or date.max, each.kind) for each in person.leaves
+    ]
+    for number, leave in enumerate(person.leaves):
         if not is_offered(rulebook, leave.kind, leave.starts_on):
             message = (
                 f"the rulebook has no {ABSENCE_NOUNS[leave.kind]} on {leave.starts_on}: "
@@ -141,6 +146,14 @@ def _check_leaves(rulebook: Rulebook, leaves: Collection[MadeUpLeave]) -> None:
             if leave.kind == "leave":
                 message = f"the rulebook allows no leave from {leave.starts_on}: remove it"
             raise TrialError(message)
+        others = [*absences[:number], *absences[number + 1 :]]
+        for other in others:
+            if other.starts_on <= absences[number].ends_on and leave.starts_on <= other.ends_on:
+                message = f"the times away from {leave.starts_on} and {other.starts_on} overlap"
+                raise TrialError(f"{message}: write them as one")
+        for refusal in check_limits(rulebook, endorsed, absences[number], others):
+            reason = format_refusal(refusal.code, refusal.facts)
+            raise TrialError(f"the {ABSENCE_NOUNS[leave.kind]} from {leave.starts_on}: {reason}")
 
 
 def _check_submission(plan: RenewalPlan, submission: MadeUpSubmission | None) -> None:
