@@ -13,6 +13,7 @@ import signal
 import sqlite3
 from collections.abc import Generator, Iterator
 from pathlib import Path
+from zlib import crc32
 
 import hypothesis
 import pytest
@@ -30,6 +31,9 @@ POSTGRES_VARIABLE = "TRACKER_TEST_POSTGRES_URL"
 # Nobody may write to it: mutation testing sets it, so that not each mutant makes one.
 SQLITE_VARIABLE = "TRACKER_TEST_MIGRATED_SQLITE"
 BACKENDS = ["sqlite", "postgresql"]
+ENGINES_VARIABLE = "TRACKER_TEST_ENGINES"
+HERE = Path(__file__).parent
+ON_ONE_ENGINE = ("jobs", "web")
 
 # Databases make the first example slow; a time limit an example would only make tests flaky.
 # The same for its warning that data comes slowly, which a busy machine sets off.
@@ -98,6 +102,33 @@ def one_event_loop() -> Iterator[None]:
     with start_blocking_portal() as portal, pytest.MonkeyPatch.context() as patch:
         patch.setattr(TestClient, "portal", portal)
         yield
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Run each test of a page or a job on one engine, half of them on each.
+
+    What pages and jobs call is tested on both. `TRACKER_TEST_ENGINES=both` runs these on both, too,
+    and so does naming one test.
+    """
+    if os.environ.get(ENGINES_VARIABLE) == "both" or any("::" in each for each in config.args):
+        return
+    left_out = [item for item in items if _is_left_out(item)]
+    items[:] = [item for item in items if not _is_left_out(item)]
+    config.hook.pytest_deselected(items=left_out)
+
+
+def _is_left_out(item: pytest.Item) -> bool:
+    if item.path.relative_to(HERE).parts[0] not in ON_ONE_ENGINE:
+        return False
+    callspec = (
+        item.callspec if isinstance(item, pytest.Function) and hasattr(item, "callspec") else None
+    )
+    engine = callspec.params.get("database_url") if callspec else None
+    if engine not in BACKENDS:
+        return False
+    # The same in every process, and whatever else runs.
+    name = item.nodeid.replace(engine, "")
+    return BACKENDS[crc32(name.encode()) % len(BACKENDS)] != engine
 
 
 def pytest_collection_finish() -> None:
