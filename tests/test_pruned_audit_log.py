@@ -27,13 +27,15 @@ from tracker.services.evaluation import evaluate_due
 
 PACKAGE = Path(tracker.__file__).parent
 # Who may know the table: what defines and writes it, the migrations, a backup's check of which
-# tables are ours, and the export of everything about a person, which is for people.
+# tables are ours, what erases a person's data from it, and the export of everything about a person,
+# which is for people.
 MAY_READ = {
     "db/audit.py",
     "db/log.py",
     "db/tables.py",
     "exports/my_data.py",
     "services/backup_files.py",
+    "services/erasure.py",
     "services/timeline.py",
 }
 # What differs between any two visits: form keys, nonces, tokens, handles of browsers.

@@ -28,6 +28,8 @@ BADGES = {
 NO_PAGES = {
     *MAILS,
     *BADGES,
+    # They lead to the provider, and from there back.
+    *("/sign-in/provider", "/sign-in/provider/return"),
     *("/healthz", "/readyz", "/metrics", "/static/{name}", "/evidence/{file_id}"),
 }
 

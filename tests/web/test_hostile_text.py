@@ -131,8 +131,12 @@ def route_of(address: str) -> str:
 
 def matching(path: str, patterns: Collection[str]) -> str:
     """The route that answers a path, the most exact one of several; empty if none does."""
-    fits = [p for p in patterns if re.fullmatch(re.sub(r"\{\w+\}", "[^/]+", p), path)]
-    return min(fits, key=lambda pattern: pattern.count("{"), default="")
+    fits = []
+    for pattern in patterns:
+        words = re.sub(r"\{\w+:word\}", r"[A-Za-z][\\w-]*", pattern)
+        if re.fullmatch(re.sub(r"\{\w+\}", "[^/]+", words), path):
+            fits.append(pattern)
+    return min(fits, key=lambda pattern: (pattern.count("{"), ":word" not in pattern), default="")
 
 
 def typed_into(form: Form, text: Mapping[str, str]) -> list[tuple[str, str]]:

@@ -14,7 +14,6 @@ from sqlmodel import Session, col, func, or_, select
 
 from tracker.clock import instant_of
 from tracker.db.ledgers import Outbox
-from tracker.db.log import AuditEvent
 from tracker.db.operations import Maintenance
 from tracker.formatting import format_count
 from tracker.jobs.schedule import Job, find_due, find_next, hour_of
@@ -115,12 +114,11 @@ def _find_due_since(
 
 
 def _find_last_sign(session: Session) -> datetime | None:
-    """When a job last ended; if none has, when anything was first recorded here, if it was."""
+    """When a job last ended; if none has, when the first email was queued here, if one was."""
     finished = run_ledger.list_last_finished(session)
     if finished:
         return max(finished.values())
-    query = select(AuditEvent.at).order_by(col(AuditEvent.id)).limit(1)
-    return session.exec(query).first()
+    return session.exec(select(Outbox.created_at).order_by(col(Outbox.id)).limit(1)).first()
 
 
 def _list_stuck_mail(session: Session, late_from: datetime) -> list[HealthProblem]:

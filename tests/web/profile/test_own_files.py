@@ -41,7 +41,8 @@ def test_files_of_closed_cycles_use_no_storage(web: WebClient) -> None:
     assert f'href="{PAGE}"' in full.text
     page = alice.get(PAGE)
     assert "Storage used 0.7 MB of 1 MB" in text_of(page)
-    assert "Files from closed cycles 1 file, 0.7 MB. They can't be changed." in text_of(page)
+    closed = "Files from closed cycles and for audits 1 file, 0.7 MB. They can't be changed."
+    assert closed in text_of(page)
 
 
 def test_each_file_is_listed_with_its_entry(sqlite_web: WebClient) -> None:
