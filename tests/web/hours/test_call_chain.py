@@ -13,7 +13,8 @@ from tests.support.cast import ALICE, DANA
 from tests.web.client import RSC, WebClient
 
 ROOT = str(Path(tracker.__file__).parent)
-MOST_FILES, MOST_FUNCTIONS = 36, 161
+# Now and then one of them looks for maintenance.
+MOST_FILES, MOST_FUNCTIONS = 38, 164
 Functions = set[tuple[str, str]]
 
 
