@@ -283,8 +283,9 @@ def is_true(desk: AnyDesk, mail: dict[str, Any]) -> bool:
         return all(is_due(cast, one) for one in decided)
     if mail["about_kind"] == "submission":
         [submission] = cast.rows("submission", id=mail["about_id"])
-        is_renewed = mail["subject"].startswith("You are renewed")
-        return bool(submission["state"] == ("accepted" if is_renewed else "returned"))
+        states = {"You are renewed": "accepted", "We received your renewal": "submitted"}
+        said = [state for words, state in states.items() if mail["subject"].startswith(words)]
+        return bool(submission["state"] == (said or ["returned"])[0])
     if mail["about_kind"] == "audit_case" and re.search("[Dd]ocuments", mail["subject"]):
         [case] = cast.rows("audit_case", id=mail["about_id"])
         return bool(case["state"] == "asked")
