@@ -33,7 +33,7 @@ SQLITE_VARIABLE = "TRACKER_TEST_MIGRATED_SQLITE"
 BACKENDS = ["sqlite", "postgresql"]
 ENGINES_VARIABLE = "TRACKER_TEST_ENGINES"
 HERE = Path(__file__).parent
-ON_ONE_ENGINE = ("jobs", "web")
+ON_ONE_ENGINE = ("importer", "jobs", "services", "web")
 
 # Databases make the first example slow; a time limit an example would only make tests flaky.
 # The same for its warning that data comes slowly, which a busy machine sets off.
@@ -105,10 +105,10 @@ def one_event_loop() -> Iterator[None]:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Run each test of a page or a job on one engine, half of them on each.
+    """Run each test of a page, a job, an import, or a service on one engine, half of them on each.
 
-    What pages and jobs call is tested on both. `TRACKER_TEST_ENGINES=both` runs these on both, too,
-    and so does naming one test.
+    What is about a database itself, mail, and commands runs on both. `TRACKER_TEST_ENGINES=both`
+    runs everything on both, and so does naming one test.
     """
     if os.environ.get(ENGINES_VARIABLE) == "both" or any("::" in each for each in config.args):
         return
