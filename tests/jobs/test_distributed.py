@@ -125,6 +125,16 @@ def test_each_batch_of_messages_is_a_task(jobs: JobHarness, worker: WorkerContex
     assert [key for key, _ in list_tasks(jobs)] == ["mail 0", "mail 1", "mail 2"]
 
 
+def test_held_messages_are_no_task(jobs: JobHarness, worker: WorkerContext) -> None:
+    jobs.add_alice(AUTUMN)
+    jobs.run(MORNING)
+    jobs.execute("DELETE FROM outbox WHERE person_id IS NULL")
+    jobs.change("person", email_refused_at=MORNING, email_refused_reason="550 5.1.1 unknown")
+    assert enqueue_owed(worker.jobs, MORNING, Wanted.SOON) == 0
+    jobs.change("person", email_refused_at=None, email_refused_reason=None)
+    assert enqueue_owed(worker.jobs, MORNING, Wanted.SOON) == 1
+
+
 def test_tasks_of_a_dead_worker_are_deleted_and_owed_again(
     jobs: JobHarness, worker: WorkerContext
 ) -> None:

@@ -110,6 +110,17 @@ def test_mail_that_the_server_never_takes_is_stuck(sqlite_jobs: JobHarness) -> N
     assert "@" not in health(sqlite_jobs, now).summary
 
 
+def test_mail_that_is_held_is_not_stuck(jobs: JobHarness) -> None:
+    jobs.add_alice(AUTUMN)
+    jobs.run(MORNING)
+    jobs.execute("DELETE FROM outbox WHERE person_id IS NULL")
+    jobs.change("person", email_refused_at=MORNING, email_refused_reason="550 5.1.1 unknown")
+    now = MORNING + timedelta(minutes=11)
+    assert kinds(jobs, now) == []
+    jobs.change("outbox", last_error="refused")
+    assert kinds(jobs, now) == []
+
+
 @pytest.mark.parametrize(
     "put_off", [{"attempts": 3}, {"attempts": 0, "state": "sent", "finished_at": MORNING}]
 )

@@ -17,8 +17,10 @@ from tracker.db.ledgers import Outbox
 from tracker.db.operations import Maintenance
 from tracker.formatting import format_count
 from tracker.jobs.schedule import Job, find_due, find_next, hour_of
+from tracker.mail.outbox import find_claimable
 from tracker.rulebooks import Rulebooks
 from tracker.services import run_ledger
+from tracker.services.dead_addresses import is_held
 from tracker.services.maintenance import find_maintenance
 from tracker.settings import Schedule, Settings
 
@@ -123,16 +125,14 @@ def _find_last_sign(session: Session) -> datetime | None:
 
 def _list_stuck_mail(session: Session, late_from: datetime) -> list[HealthProblem]:
     """Mail that nobody tries to send, and mail that the server has not taken from anybody."""
-    is_untried = or_(
-        (col(Outbox.state) == "waiting") & (col(Outbox.next_attempt_at) <= late_from),
-        (col(Outbox.state) == "sending") & (col(Outbox.lease_until) <= late_from),
-    )
+    is_untried = or_(*find_claimable(late_from))
     # The server's own trouble takes the attempt back (`mail.outbox.mark_retry`).
     is_unreachable = (
         (col(Outbox.state) == "waiting")
         & (col(Outbox.attempts) == 0)
         & col(Outbox.last_error).is_not(None)
         & (col(Outbox.created_at) <= late_from)
+        & ~is_held()
     )
     kinds = (
         (is_untried, col(Outbox.next_attempt_at), "nobody has tried to send since"),

@@ -310,24 +310,31 @@ def requeue_about(
     return result.rowcount
 
 
-def claim(engine: Engine, now: datetime, limit: int, lease: timedelta) -> list[Claimed]:
-    """Take up to ``limit`` messages to send: those that are due, and those of dead senders.
+def find_claimable(now: datetime) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
+    """Which messages can be taken at ``now``: those of dead senders, and those that are due.
 
-    Due: waiting, with ``next_attempt_at`` <= ``now``, and not held because its person has no
-    address that works. Dead: the lease ended before ``now``.
+    Dead: the lease ended before ``now``. Due: waiting, with ``next_attempt_at`` <= ``now``, and not
+    held because its person has no address that works.
+    """
+    dead = and_(_OUTBOX.c.state == "sending", _OUTBOX.c.lease_until < now)
+    due = and_(_OUTBOX.c.state == "waiting", _OUTBOX.c.next_attempt_at <= now, ~is_held())
+    return dead, due
+
+
+def claim(engine: Engine, now: datetime, limit: int, lease: timedelta) -> list[Claimed]:
+    """Take up to ``limit`` messages to send, of those of `find_claimable`.
+
     Each is the caller's own until ``now + lease``: no other claim returns it. The fence grows,
     so that an earlier holder who comes back to life can no longer write an outcome. Messages whose
     code has expired are dropped. Raises MasterKeyError, and takes none, if they can't be decrypted.
     """
-    dead = (_OUTBOX.c.state == "sending", _OUTBOX.c.lease_until < now)
-    due = (_OUTBOX.c.state == "waiting", _OUTBOX.c.next_attempt_at <= now, ~is_held())
     taken: list[Claimed] = []
     with writing(engine) as session:
         _drop_expired(session, now)
-        for conditions in (dead, due):
+        for condition in find_claimable(now):
             chosen = (
                 select(_OUTBOX.c.id)
-                .where(*conditions)
+                .where(condition)
                 .order_by(_OUTBOX.c.next_attempt_at)
                 .limit(limit - len(taken))
                 # PostgreSQL: rivals pass over each other's rows. SQLite has one writer at a time.
@@ -352,10 +359,8 @@ def claim(engine: Engine, now: datetime, limit: int, lease: timedelta) -> list[C
 
 def count_claimable(session: Session, now: datetime) -> int:
     """How many messages `claim` would take at ``now``, of however many."""
-    due = (_OUTBOX.c.state == "waiting") & (_OUTBOX.c.next_attempt_at <= now)
-    dead = (_OUTBOX.c.state == "sending") & (_OUTBOX.c.lease_until < now)
-    count: int = session.scalar(select(func.count()).select_from(_OUTBOX).where(due | dead)) or 0
-    return count
+    query = select(func.count()).select_from(_OUTBOX).where(or_(*find_claimable(now)))
+    return int(session.scalar(query) or 0)
 
 
 def _drop_expired(session: Session, now: datetime) -> None:

@@ -32,6 +32,7 @@ from tracker.errors import UserError
 from tracker.formatting import format_count
 from tracker.plain_text import plain_name
 from tracker.services.context import ServiceContext, lock_person
+from tracker.services.dead_addresses import MARKS
 from tracker.services.evaluation import days_at, evaluate_people
 from tracker.services.merging import find_record
 from tracker.services.removals import MAX_REASON_LENGTH, require_operator
@@ -306,7 +307,9 @@ class _Erasure:
     def _strip_person(self, *, keeps_degree: bool) -> None:
         person = self.person
         person.email, person.name = self.address, self.label
-        person.second_email = person.second_email_confirmed_at = person.email_refused_at = None
+        person.second_email = person.second_email_confirmed_at = None
+        for mark in MARKS:
+            setattr(person, mark, None)
         person.time_zone = person.takes_supervisees_since = person.provider_line = None
         person.provides_rsc = False
         if not keeps_degree:

@@ -100,8 +100,10 @@ class SubmittedRenewal(NamedTuple):
     @property
     def lacks_only_fee(self) -> bool:
         """Whether a payment completes it, and nobody has to decide."""
+        if self.other_name or self.failed_case_id is not None:
+            return False
         short = [each for each in parse_results(self.requirements) if each.outcome == "short"]
-        return bool(short) and {each.counts for each in short} == {"paid"} and not self.other_name
+        return {each.counts for each in short} == {"paid"}
 
     @property
     def other_name(self) -> str:

@@ -28,7 +28,6 @@ _TIMEOUT = (5, 10)
 # How long the provider's own description is good for, in seconds.
 _METADATA_SECONDS = 3600
 _ENDPOINTS = ("authorization_endpoint", "token_endpoint", "jwks_uri")
-_SERVER_ERROR = 500
 
 
 class OidcProvider:

@@ -26,6 +26,7 @@ from tracker.db.payments import Payment
 from tracker.db.signing_keys import body_cipher
 from tracker.db.tables import METADATA
 from tracker.errors import UserError
+from tracker.services.dead_addresses import MARKS
 
 NAME = "Zoë Moreno-Fay"
 SECOND = "alice@home.example"
@@ -159,6 +160,17 @@ def test_no_column_has_a_trace_of_an_erased_person(kept: Kept) -> None:
     assert f"erased-{number}@erased.invalid" in {event["who"] for event in found}
     (note,) = [row["note"] for row in kept.cast.rows("payment")]
     assert note == f"Erased person {number} <erased-{number}@erased.invalid>, not {SIMILAR}"
+
+
+def test_nothing_is_kept_of_an_erased_persons_dead_addresses(file_kept: Kept) -> None:
+    marked = "email_refused_at = :at, email_refused_reason = 'full', dead_second_email = :second"
+    with writing(file_kept.cast.engine) as session:
+        values = {"at": NOW, "second": SECOND, "email": ALICE}
+        statement = text(f"UPDATE person SET {marked} WHERE email = :email")  # noqa: S608
+        session.connection().execute(statement, values)
+    erase(ALICE)
+    (person,) = file_kept.cast.rows("person", id=file_kept.cast.people[ALICE])
+    assert [person[mark] for mark in MARKS] == [None] * len(MARKS)
 
 
 def test_a_certificate_of_an_erased_person_names_nobody(file_kept: Kept) -> None:

@@ -25,7 +25,7 @@ from tracker.services.fees import (
     record_payment,
     remove_payment,
 )
-from tracker.services.submissions import SubmissionInput, submit_renewal
+from tracker.services.submissions import SubmissionInput, list_unaccepted, submit_renewal
 
 
 @pytest.fixture
@@ -102,6 +102,13 @@ def test_overdue_renewal_that_was_submitted_is_one_cause(cast: Cast, session: Se
         ("Jon Petersen", AttentionKind.OVERDUE),
         ("Ivy Okafor", AttentionKind.SUBMISSION),
     ]
+
+
+def test_a_payment_alone_does_not_undo_a_failed_audit(cast: Cast, session: Session) -> None:
+    submit(cast, session, IVY)
+    [renewal] = list_unaccepted(session, PAYING)
+    assert renewal.lacks_only_fee
+    assert not renewal._replace(failed_case_id=7).lacks_only_fee
 
 
 def test_same_form_is_saved_once(cast: Cast, session: Session) -> None:
