@@ -87,7 +87,7 @@ def _measure_size(url: str, mails: int) -> Figure:
     heading(f"{mails:,} endorsees with a reminder due, whole commands, to a local sink")
     measure("tests.bench.work", "fill-short", url, str(mails), runs=1)
     measure("tests.bench.work", "night", url, runs=1)
-    with _running_sink() as port:
+    with running_sink() as port:
         floors = _measure_floors(url, min(mails, _SAMPLE), port)
         environment = {
             **os.environ,
@@ -116,7 +116,7 @@ def _measure_size(url: str, mails: int) -> Figure:
 
 
 @contextmanager
-def _running_sink() -> Iterator[str]:
+def running_sink() -> Iterator[str]:
     """The port of a mail server in a process of its own, until the block ends."""
     with subprocess.Popen(
         [sys.executable, "-m", "tests.mail.sink"],

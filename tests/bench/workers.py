@@ -16,6 +16,7 @@ from pathlib import Path
 
 import psycopg
 
+from tests.bench.mailing import running_sink
 from tests.bench.measuring import Figure, heading, say
 from tests.bench.population import ASSOCIATION, PROVIDERS, fill
 from tests.rules.case_data import TESTS
@@ -95,13 +96,13 @@ def _measure(
     """How long these processes take for the day; their largest memory; messages sent."""
     url = sqlalchemy_url(server, _create(server, name, "filled"))
     with ExitStack() as stack:
-        smtp = stack.enter_context(_sink())
+        port = stack.enter_context(running_sink())
         environment = {
             **os.environ,
             "TRACKER_CONFIG_DIR": str(folder),
             "TRACKER_DATABASE_URL": url,
             "TRACKER_MASTER_KEY": "k" * 32,
-            "TRACKER_SMTP_URL": smtp,
+            "TRACKER_SMTP_URL": f"smtp://127.0.0.1:{port}?tls=none",
             "TRACKER_SCHEDULE__TICK_SECONDS": "5",
             "TRACKER_WEB__PORT": _PORT,
         }
@@ -149,19 +150,3 @@ def _process(command: str, environment: dict[str, str]) -> Iterator["subprocess.
             yield process
         finally:
             process.terminate()
-
-
-@contextmanager
-def _sink() -> Iterator[str]:
-    """A mail server in a process of its own; its URL."""
-    with subprocess.Popen(
-        [sys.executable, "-m", "tests.mail.sink"],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    ) as sink:
-        assert sink.stdout
-        assert sink.stdin
-        port = sink.stdout.readline().strip()
-        yield f"smtp://127.0.0.1:{port}?tls=none"
-        sink.stdin.close()

@@ -13,7 +13,6 @@ from tracker.db import engine as database_engine
 from tracker.db.engine import (
     SchemaError,
     ensure_schema,
-    is_busy,
     migrate,
     open_engine,
     reading,
@@ -21,6 +20,7 @@ from tracker.db.engine import (
     wal_is_safe,
     writing,
 )
+from tracker.db.errors import is_busy
 from tracker.db.schema_versions import newest_version
 
 ALICE = text(

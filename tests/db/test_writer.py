@@ -17,7 +17,8 @@ from sqlmodel import Session, func, select
 
 from tests.support.cast import ALICE, BOB, BOOKS, NOW, Cast, fill
 from tracker.db import writer as writer_module
-from tracker.db.engine import Busy, reading, writing
+from tracker.db.engine import reading, writing
+from tracker.db.errors import Busy
 from tracker.db.people import Person
 from tracker.db.writer import Writer
 from tracker.services.context import Actor, ServiceContext

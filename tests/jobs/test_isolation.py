@@ -9,7 +9,8 @@ from typer.testing import CliRunner
 
 from tests.jobs.harness import ALICE, DANA, JobHarness, at
 from tracker.cli.main import app
-from tracker.db.engine import Busy, reading
+from tracker.db.engine import reading
+from tracker.db.errors import Busy
 from tracker.jobs import digest, runner
 from tracker.jobs.health_metrics import read_health_metrics
 from tracker.jobs.schedule import Job

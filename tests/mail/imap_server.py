@@ -2,12 +2,9 @@
 
 import asyncio
 import ssl
-import threading
 from argparse import ArgumentParser
 from contextlib import AsyncExitStack
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 from urllib.parse import quote
 
 from imapclient import IMAPClient
@@ -15,18 +12,14 @@ from proxyprotocol.reader import ProxyProtocolReader
 from pymap.backend.dict import DictBackend
 from pymap.imap import IMAPServer, IMAPService
 
+from tests.mail.serving import ServerThread
+
 CERTIFICATES = Path(__file__).parent / "certificates"
 USER, PASSWORD = "bounces", "p@ss/word"
 
 
-class ImapServer:
+class ImapServer(ServerThread):
     """``with ImapServer() as server``: ``server.url`` opens its INBOX over TLS."""
-
-    def __init__(self) -> None:
-        self.port = 0
-        self._loop = asyncio.new_event_loop()
-        self._ready = threading.Event()
-        self._thread = threading.Thread(target=self._run, daemon=True)
 
     @property
     def url(self) -> str:
@@ -60,12 +53,6 @@ class ImapServer:
         finally:
             client.logout()
 
-    def _run(self) -> None:
-        asyncio.set_event_loop(self._loop)
-        self._loop.run_until_complete(self._listen())
-        self._ready.set()
-        self._loop.run_forever()
-
     async def _listen(self) -> None:
         parser = ArgumentParser()
         IMAPService.add_arguments(parser)
@@ -85,26 +72,7 @@ class ImapServer:
         self._server = await asyncio.start_server(answer, "127.0.0.1", 0, ssl=context)
         self.port = self._server.sockets[0].getsockname()[1]
 
-    def __enter__(self) -> Self:
-        self._thread.start()
-        self._ready.wait()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        asyncio.run_coroutine_threadsafe(self._close(), self._loop).result()
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join()
-        self._loop.close()
-
     async def _close(self) -> None:
         self._server.close()
-        left = asyncio.all_tasks() - {asyncio.current_task()}
-        for task in left:
-            task.cancel()
-        await asyncio.gather(*left, return_exceptions=True)
+        await super()._close()
         await self._stack.aclose()

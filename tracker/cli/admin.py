@@ -14,13 +14,12 @@ from pydantic import BaseModel, SecretStr
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
-from sqlalchemy.engine import make_url
 
 from tracker import clock
 from tracker.cli.context import UnknownName, open_app, open_database
+from tracker.database_urls import find_sqlite_file
 from tracker.db.badge_keys import delete_badge_keys
 from tracker.db.engine import (
-    is_sqlite_url,
     migrate,
     reading,
     schema_version,
@@ -146,10 +145,9 @@ def migrate_database() -> None:
     """
     settings = load_settings()
     url = settings.database_url.get_secret_value()
-    address = make_url(url)
     shown = format_url(url)
-    if is_sqlite_url(address) and address.database not in {None, "", ":memory:"}:
-        Path(str(address.database)).parent.mkdir(parents=True, exist_ok=True)
+    if file := find_sqlite_file(url):
+        file.parent.mkdir(parents=True, exist_ok=True)
     # Before anything is written: another program's tables are refused here.
     before = schema_version(url)
     if before == newest_version():

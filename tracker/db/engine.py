@@ -12,12 +12,13 @@ from typing import Any
 from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
-from psycopg import OperationalError, errors
 from sqlalchemy import URL, Connection, Engine, create_engine, event, func, inspect
 from sqlalchemy.engine import make_url
 from sqlmodel import Session, select
 
 from tracker.clock import stopwatch
+from tracker.database_urls import find_sqlite_file
+from tracker.db.errors import Busy
 from tracker.db.schema_versions import MIGRATIONS, newest_version
 from tracker.errors import UserError
 from tracker.master_key import MasterKey
@@ -37,15 +38,6 @@ _PAGE_LIMITS = {"statement_timeout": "30s", "idle_in_transaction_session_timeout
 # Of a database URL: ``pooler=transaction`` says that each transaction may get another session.
 _POOLER = "pooler"
 _NOT_A_FILE = (None, "", ":memory:")
-# A canceled query counts: waiting for a lock is part of every statement timeout.
-_LOCK_ERRORS = (errors.LockNotAvailable, errors.DeadlockDetected, errors.QueryCanceled)
-_UNAVAILABLE = ("SQLITE_FULL", "SQLITE_IOERR", "SQLITE_READONLY", "SQLITE_CANTOPEN")
-_ENDED = (
-    errors.AdminShutdown,
-    errors.CannotConnectNow,
-    errors.CrashShutdown,
-    errors.IdleInTransactionSessionTimeout,
-)
 _RETRY_SECONDS = 0.0005
 
 
@@ -53,10 +45,6 @@ class SchemaError(UserError):
     """The database's schema is not the one that this program works with."""
 
     heading = "The database can't be used:"
-
-
-class Busy(Exception):  # noqa: N818 - reads as the sentence it prints
-    """Somebody else has been writing for too long. Nothing of this write was saved."""
 
 
 def is_postgresql(database: Session | Connection | Engine) -> bool:
@@ -116,7 +104,8 @@ def open_engine(
     if is_pooled(url):
         # Statements that were prepared in one session are unknown in the next.
         connect_args["prepare_threshold"] = None
-        engine = create_engine(_without_pooler(url), connect_args=connect_args, **options)
+        address = address.difference_update_query([_POOLER])
+        engine = create_engine(address, connect_args=connect_args, **options)
         _set_in_each_transaction(engine, parameters)
         return engine
     connect_args["options"] = " ".join(f"-c {name}={value}" for name, value in parameters.items())
@@ -131,13 +120,9 @@ def is_pooled(url: str) -> bool:
     return value is not None
 
 
-def _without_pooler(url: str) -> URL:
-    return make_url(url).difference_update_query([_POOLER])
-
-
 def libpq_url(url: str) -> str:
     """A PostgreSQL URL, with its password, as libpq and its programs read it."""
-    address = _without_pooler(url).set(drivername="postgresql")
+    address = make_url(url).difference_update_query([_POOLER]).set(drivername="postgresql")
     return address.render_as_string(hide_password=False)
 
 
@@ -296,9 +281,8 @@ def ensure_schema(url: str) -> None:
 
     Raises SchemaError, saying what to do.
     """
-    file = make_url(url).database
-    if is_sqlite_url(url) and file and file != ":memory:":
-        Path(file).parent.mkdir(parents=True, exist_ok=True)
+    if file := find_sqlite_file(url):
+        file.parent.mkdir(parents=True, exist_ok=True)
     version = schema_version(url)
     if version is None:
         migrate(url)
@@ -338,12 +322,7 @@ def write_lock(url: URL, timeout: float | None = None) -> Iterator[None]:
     if url.get_backend_name() != "sqlite" or url.database in _NOT_A_FILE:
         yield
         return
-    lock_file = os.open(f"{url.database}-turn", os.O_RDONLY | os.O_CREAT, 0o600)
-    if os.geteuid() == 0:
-        # A command that root runs, after which the program of the database's owner needs the file.
-        with suppress(OSError):
-            owner = Path(str(url.database)).stat()
-            os.fchown(lock_file, owner.st_uid, owner.st_gid)
+    lock_file = open_lock_file(Path(str(url.database)), "turn")
     # flock() has no timeout, and a thread that waits in it cannot be interrupted.
     deadline = None if timeout is None else stopwatch() + timeout
     mode = fcntl.LOCK_EX if deadline is None else fcntl.LOCK_EX | fcntl.LOCK_NB
@@ -362,33 +341,15 @@ def write_lock(url: URL, timeout: float | None = None) -> Iterator[None]:
         os.close(lock_file)
 
 
-def is_busy(error: BaseException) -> bool:
-    """Whether an error means that somebody else holds what a statement needs."""
-    # SQLAlchemy keeps the driver's error in `orig`.
-    cause: Any = getattr(error, "orig", None) or error
-    locked = isinstance(cause, _LOCK_ERRORS)
-    return locked or getattr(cause, "sqlite_errorname", "").startswith("SQLITE_BUSY")
-
-
-def is_unavailable(error: BaseException) -> bool:
-    """Whether an error means that the database can't be used now: gone, read-only, or out of space.
-
-    A write that ends so may have been saved all the same, if the connection broke at its very end.
-    """
-    cause: Any = getattr(error, "orig", None) or error
-    failed = isinstance(cause, (errors.OperationalError, errors.ReadOnlySqlTransaction))
-    return failed or getattr(cause, "sqlite_errorname", "").startswith(_UNAVAILABLE)
-
-
-def is_lost(error: BaseException) -> bool:
-    """Whether an error means that the connection to the database has ended.
-
-    The server ends those of a process that was frozen or cut off, and all when it restarts.
-    """
-    cause: Any = getattr(error, "orig", None) or error
-    # Without an error number it is not the server that speaks.
-    is_silent = isinstance(cause, OperationalError) and cause.sqlstate is None
-    return is_silent or isinstance(cause, _ENDED)
+def open_lock_file(database: Path, name: str) -> int:
+    """Open a lock file beside an SQLite file, which need not exist yet; returns its descriptor."""
+    lock_file = os.open(f"{database}-{name}", os.O_RDONLY | os.O_CREAT, 0o600)
+    if os.geteuid() == 0:
+        # A command that root runs, after which the program of the database's owner needs the file.
+        with suppress(OSError):
+            owner = database.stat()
+            os.fchown(lock_file, owner.st_uid, owner.st_gid)
+    return lock_file
 
 
 def lock_names(session: Session, names: Iterable[str]) -> None:

@@ -10,10 +10,10 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, nullcontext, suppress
 from pathlib import Path
 
-from sqlalchemy import URL, Connection, func, select, text
-from sqlalchemy.engine import make_url
+from sqlalchemy import Connection, func, select, text
 
-from tracker.db.engine import is_sqlite_url, open_engine
+from tracker.database_urls import find_sqlite_file
+from tracker.db.engine import is_sqlite_url, open_engine, open_lock_file
 from tracker.errors import UserError
 
 # Connections of ours by the name that `open_engine` gives them, to this database, but this one.
@@ -24,7 +24,6 @@ _OTHERS = text(
 )
 
 
-_NOT_A_FILE = (None, "", ":memory:")
 _UPGRADING = "it is being upgraded. Try again when that is done"
 _STOP_THEM = (
     "another program has it open. Stop `tracker serve`, timers, and other commands (`systemctl "
@@ -44,23 +43,21 @@ def using(url: str) -> Iterator[None]:
 
     On PostgreSQL this does nothing: a program that starts meanwhile finds the older schema.
     """
-    address = make_url(url)
     with ExitStack() as stack:
-        if is_sqlite_url(address) and address.database not in _NOT_A_FILE:
+        if file := find_sqlite_file(url):
             # Without permission to create the lock there is none to write the database either.
             with suppress(OSError):
-                Path(str(address.database)).parent.mkdir(parents=True, exist_ok=True)
-                stack.enter_context(_locked(address, fcntl.LOCK_SH, _UPGRADING))
+                file.parent.mkdir(parents=True, exist_ok=True)
+                stack.enter_context(_locked(file, fcntl.LOCK_SH, _UPGRADING))
         yield
 
 
 @contextmanager
 def using_alone(url: str) -> Iterator[None]:
     """Work with the database while no other program of ours does. Raises InUse otherwise."""
-    address = make_url(url)
-    if is_sqlite_url(address):
-        is_file = address.database not in _NOT_A_FILE and Path(str(address.database)).is_file()
-        with _locked(address, fcntl.LOCK_EX, _STOP_THEM) if is_file else nullcontext():
+    if is_sqlite_url(url):
+        file = find_sqlite_file(url)
+        with _locked(file, fcntl.LOCK_EX, _STOP_THEM) if file and file.is_file() else nullcontext():
             yield
         return
     engine = open_engine(url)
@@ -73,15 +70,9 @@ def using_alone(url: str) -> Iterator[None]:
 
 
 @contextmanager
-def _locked(address: URL, mode: int, message: str) -> Iterator[None]:
-    file = Path(str(address.database))
-    lock = os.open(f"{file}-users", os.O_RDONLY | os.O_CREAT, 0o600)
+def _locked(file: Path, mode: int, message: str) -> Iterator[None]:
+    lock = open_lock_file(file, "users")
     try:
-        if os.geteuid() == 0:
-            # A command that root runs, after which the database's owner needs the file.
-            with suppress(OSError):
-                owner = file.stat()
-                os.fchown(lock, owner.st_uid, owner.st_gid)
         try:
             fcntl.flock(lock, mode | fcntl.LOCK_NB)
         except BlockingIOError as error:

@@ -13,7 +13,8 @@ from sqlalchemy import Engine
 from sqlmodel import Session
 
 from tracker.clock import stopwatch
-from tracker.db.engine import Busy, is_busy, is_postgresql, writing
+from tracker.db.engine import is_postgresql, writing
+from tracker.db.errors import Busy, is_busy
 
 T = TypeVar("T")
 # A commit waits for the disk, and that wait costs the same for one save and for many.

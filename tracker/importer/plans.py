@@ -9,7 +9,7 @@ from typing import Any
 import structlog
 from sqlmodel import Session, select
 
-from tracker.db.engine import Busy, is_busy, is_lost
+from tracker.db.errors import Busy, is_busy, is_lost
 from tracker.db.imports import ImportPlanRecord
 from tracker.db.people import Person
 from tracker.importer.file_text import UnreadableFile

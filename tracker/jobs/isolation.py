@@ -8,7 +8,7 @@ from typing import TypeVar
 import structlog
 from sqlmodel import Session
 
-from tracker.db.engine import Busy, is_busy, is_lost
+from tracker.db.errors import Busy, is_busy, is_lost
 from tracker.services.run_ledger import Failure
 
 T = TypeVar("T")

@@ -6,7 +6,7 @@ from datetime import datetime
 
 import structlog
 
-from tracker.db.engine import Busy, is_busy, is_lost
+from tracker.db.errors import Busy, is_busy, is_lost
 from tracker.jobs.returned_mail import describe_totals, read_returned_mail
 from tracker.jobs.runner import JobRun
 from tracker.mail.delivery import DeliveryReport

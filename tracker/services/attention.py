@@ -173,7 +173,8 @@ class Queue(NamedTuple):
 class _Scope:
     """The association whose causes are looked for, and its day at the instant ``now``.
 
-    ``lapses`` are the results of `find_lapse`: most renewals have the same few cycles.
+    ``submitted`` are the renewals that wait for a coordinator. ``lapses`` are the results of
+    `find_lapse`: most renewals have the same few cycles.
     """
 
     session: Session
@@ -181,6 +182,7 @@ class _Scope:
     association: str
     today: date
     now: datetime
+    submitted: Sequence[SubmittedRenewal]
     lapses: dict[tuple[date, date], date | None] = field(default_factory=dict)
 
     @property
@@ -214,8 +216,7 @@ def _find_renewals_in_need(scope: _Scope) -> Iterator[Attention]:
     lapsed = list_lapsed(scope.session, scope.rulebooks, scope.association, lambda _: scope.today)
     removed_on = {(one.endorsement.id, one.cycle_starts_on): one for one in lapsed}
     submitted = {
-        (one.submission.endorsement_id, one.submission.cycle_starts_on)
-        for one in list_unaccepted(scope.session, scope.association)
+        (one.submission.endorsement_id, one.submission.cycle_starts_on) for one in scope.submitted
     }
     for line in scope.list_lines(needs_attention(scope.today)):
         key = line.standing.endorsement_id, line.standing.cycle_starts_on
@@ -390,7 +391,7 @@ def _find_answers(scope: _Scope) -> Iterator[Attention]:
 
 def _find_submissions(scope: _Scope) -> Iterator[Attention]:
     """Submitted renewals that do not meet every requirement."""
-    for renewal in list_unaccepted(scope.session, scope.association):
+    for renewal in scope.submitted:
         yield Attention(
             AttentionKind.SUBMISSION,
             f"submission-{renewal.submission.id}",
@@ -500,7 +501,8 @@ def read_queue(session: Session, rulebooks: Rulebooks, association: str, now: da
     the other one follows once that is solved or snoozed.
     """
     today = local_day(now, rulebooks.associations[association].time_zone)
-    scope = _Scope(session, rulebooks, association, today, now)
+    submitted = list_unaccepted(session, association)
+    scope = _Scope(session, rulebooks, association, today, now, submitted)
     causes = [cause for find in _FINDERS for cause in find(scope)]
     causes.sort(key=lambda cause: cause.urgency)
     snoozes = _read_snoozes(session, association)

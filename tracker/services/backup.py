@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 from sqlalchemy.engine import make_url
 
-from tracker.db.engine import Busy
+from tracker.db.errors import Busy
 from tracker.services.backup_files import (
     DATABASE,
     EVIDENCE,

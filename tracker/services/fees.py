@@ -92,7 +92,7 @@ class FeeLine(NamedTuple):
     @property
     def key(self) -> str:
         """Names the renewal and the fee in a form."""
-        return f"{self.endorsement_id}.{self.cycle_starts_on}.{self.fee.id}"
+        return _name_fee(self.endorsement_id, self.cycle_starts_on, self.fee.id)
 
 
 class FeeTotals(NamedTuple):
@@ -139,6 +139,15 @@ class PaidFor(NamedTuple):
     person: Person
     category: str
     is_reinstatement: bool
+
+
+def _name_fee(endorsement_id: int, cycle_starts_on: date, fee: str) -> str:
+    return f"{endorsement_id}.{cycle_starts_on}.{fee}"
+
+
+def key_of_share(share: ShareInput | PaymentShare) -> str:
+    """The key of the line that a share of a payment is for."""
+    return _name_fee(share.endorsement_id, share.cycle_starts_on, share.fee)
 
 
 def view_fees(standing: Standing, payments: Payments, today: date) -> Iterator[FeeLine]:

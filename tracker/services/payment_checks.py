@@ -10,7 +10,7 @@ from sqlmodel import Session
 
 from tracker.db.submissions import Submission
 from tracker.rules.stages import Stage
-from tracker.services.fees import FeeLine, PaidFor, PaymentInput
+from tracker.services.fees import FeeLine, PaidFor, PaymentInput, key_of_share
 from tracker.services.submissions import list_last_submissions
 
 # What was received earlier is more likely a slip of the pen than a payment found late.
@@ -56,7 +56,7 @@ def find_oddities(
         yield PaymentWarning(Oddity.LONG_AGO)
     by_key = {line.key: line for line in lines}
     for share in new.shares:
-        line = by_key.get(f"{share.endorsement_id}.{share.cycle_starts_on}.{share.fee}")
+        line = by_key.get(key_of_share(share))
         if line is None:
             continue
         owed = max(0, line.due - line.account.paid + replaced.get(line.key, 0))
@@ -80,7 +80,7 @@ def list_staying(
     found = {}
     for each in removed:
         share = each.share
-        line = by_key.get(f"{share.endorsement_id}.{share.cycle_starts_on}.{share.fee}")
+        line = by_key.get(key_of_share(share))
         submission = last.get((share.endorsement_id, share.cycle_starts_on))
         if line is None or submission is None or submission.state != Stage.ACCEPTED:
             continue

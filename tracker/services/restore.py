@@ -19,6 +19,7 @@ from sqlalchemy import URL
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DatabaseError
 
+from tracker.database_urls import find_sqlite_file
 from tracker.db.engine import (
     SchemaError,
     is_sqlite_url,
@@ -137,10 +138,9 @@ def _ensure_empty(url: str) -> None:
 
 def _is_empty_sqlite(url: str) -> bool:
     """Whether an SQLite file is absent or holds nothing. Raises BackupError if it can't be used."""
-    database = make_url(url).database
-    if not database or database == ":memory:":
+    file = find_sqlite_file(url)
+    if file is None:
         raise BackupError("TRACKER_DATABASE_URL names no file")
-    file = Path(database)
     for ending in _SIDE_FILES:
         _ensure_unused(Path(f"{file}{ending}"))
     if not file.exists() or not file.stat().st_size:

@@ -12,7 +12,8 @@ from fastapi import BackgroundTasks, Depends, Request
 from sqlalchemy import Engine
 from sqlmodel import Session
 
-from tracker.db.engine import Busy, reading
+from tracker.db.engine import reading
+from tracker.db.errors import Busy
 from tracker.db.reader import Reader
 from tracker.db.writer import Writer
 from tracker.formatting import DEFAULT_LOCALE, set_locale

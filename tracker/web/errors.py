@@ -15,7 +15,7 @@ from sqlalchemy.exc import InternalError, OperationalError, SQLAlchemyError
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
-from tracker.db.engine import Busy, is_busy, is_unavailable
+from tracker.db.errors import Busy, is_busy, is_unavailable
 from tracker.formatting import format_count
 from tracker.services.context import NotFound
 from tracker.web.api.problems import BUSY_SECONDS, answer_problem
@@ -27,7 +27,6 @@ from tracker.web.page_request import LOOKS_ONLY, SecondFactorNeeded
 from tracker.web.request_ids import current_request_id
 
 _LOG = structlog.get_logger()
-_API = "/api/"
 # The words for forms that one client or person sends at once.
 UNAVAILABLE = "unavailable"
 TOO_MANY_AT_ONCE = "too many at once"
@@ -97,6 +96,12 @@ async def _enter_factor_first(request: Request, error: Exception) -> Response:
     return RedirectResponse(f"{page}?{urlencode({'next': wanted})}", 303)
 
 
+def wants_problem(request: Request) -> bool:
+    """Whether a program asks, which gets a problem document instead of a page."""
+    path = request.url.path
+    return path.startswith("/api/") or path.endswith(".json")
+
+
 def address_of(request: Request) -> str:
     """The path and query of a request, to send it again; "/" if they are not safe."""
     query = f"?{request.url.query}" if request.url.query else ""
@@ -132,7 +137,7 @@ async def _show_busy(request: Request, error: Exception) -> Response:
         kind = UNAVAILABLE
         _log_failure("the database can't be used", request, error)
     headers = {"retry-after": BUSY_SECONDS}
-    if request.method != "POST" or request.url.path.startswith(_API):
+    if request.method != "POST" or wants_problem(request):
         return _error_page(request, 503, headers, kind=kind)
     typed, has_files = await typed_again(request)
     page = site_of(request).pages.render(
@@ -183,8 +188,7 @@ def _error_page(
 ) -> Response:
     """The page for an error; its words are those for the ``kind``, if there is one, or status."""
     headers = {name.lower(): value for name, value in (headers or {}).items()}
-    path = request.url.path
-    if path.startswith(_API) or path.endswith(".json"):
+    if wants_problem(request):
         return answer_problem(status, HTTPStatus(status).description, headers=headers)
     page = site_of(request).pages.render(
         "error.html",

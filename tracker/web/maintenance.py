@@ -9,12 +9,11 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from tracker.db.operations import Maintenance
 from tracker.web.api.problems import answer_problem
 from tracker.web.dependencies import site_of
-from tracker.web.errors import address_of, format_wait
+from tracker.web.errors import address_of, format_wait, wants_problem
 from tracker.web.forms.body import typed_again
 
 # Those who watch the site, and what the page itself needs.
 _ALWAYS = ("/healthz", "/readyz", "/metrics", "/static/")
-_API = "/api/"
 # When to try again, in seconds: at the expected end, but within these limits.
 _SOONEST, _LATEST = 60, 3600
 _DETAIL = "The site is in maintenance. Nothing was saved. Send the same request again later."
@@ -53,7 +52,7 @@ async def _answer(request: Request, maintenance: Maintenance) -> Response:
     site = site_of(request)
     now = site.now()
     headers = {"retry-after": str(seconds_to_wait(maintenance, now))}
-    if request.url.path.startswith(_API):
+    if wants_problem(request):
         return answer_problem(503, _DETAIL, headers=headers)
     is_form = request.method == "POST"
     typed, has_files = await typed_again(request) if is_form else ([], False)

@@ -15,7 +15,8 @@ from sqlmodel import Session
 from starlette.exceptions import HTTPException
 
 from tracker.db.access import ApiToken
-from tracker.db.engine import Busy, is_unavailable, reading
+from tracker.db.engine import reading
+from tracker.db.errors import Busy, is_unavailable
 from tracker.refusal_text import format_refusal
 from tracker.services.api_tokens import find_caller, forget_answers, note_use
 from tracker.services.context import Refused

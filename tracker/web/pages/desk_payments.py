@@ -23,6 +23,7 @@ from tracker.services.fees import (
     correct_payment,
     count_payments,
     get_payment,
+    key_of_share,
     list_paid_for,
     list_payments,
     record_payment,
@@ -45,7 +46,7 @@ from tracker.web.page_request import (
 )
 from tracker.web.pages.desk import answer_change, choose_association
 from tracker.web.pages.desk_fees import Chosen, FeeView, view_line
-from tracker.web.pages.payment_warnings import describe_oddity, key_of_share, list_oddities
+from tracker.web.pages.payment_warnings import describe_oddity, list_oddities
 from tracker.web.time_zones import format_instant
 
 router = APIRouter()

@@ -11,7 +11,8 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from sqlmodel import Session
 from starlette.datastructures import FormData
 
-from tracker.db.engine import Busy, reading
+from tracker.db.engine import reading
+from tracker.db.errors import Busy
 from tracker.formatting import format_size, use_locale
 from tracker.refusal_text import format_length_question, format_refusal
 from tracker.rules.explain import LoggedEntry

@@ -2,9 +2,8 @@
 
 from collections.abc import Sequence
 
-from tracker.db.payments import PaymentShare
 from tracker.formatting import format_date, format_money
-from tracker.services.fees import FeeLine, PaymentInput, list_paid_for
+from tracker.services.fees import FeeLine, PaymentInput, key_of_share, list_paid_for
 from tracker.services.payment_checks import Oddity, PaymentWarning, find_oddities
 from tracker.web.page_request import PageRequest
 from tracker.web.pages.desk_fees import view_line
@@ -42,8 +41,3 @@ def describe_oddity(page: PageRequest, new: PaymentInput, warning: PaymentWarnin
         return f"Nothing is owed of {fee}: {paid} is paid. {more} would be overpaid."
     owed = format_money(line.owed, currency)
     return f"Only {owed} is owed of {fee}. {more} would be overpaid."
-
-
-def key_of_share(share: PaymentShare) -> str:
-    """As `FeeLine.key`."""
-    return f"{share.endorsement_id}.{share.cycle_starts_on}.{share.fee}"
