@@ -4,6 +4,9 @@ import asyncio
 from collections.abc import Callable, Iterator
 
 import pytest
+from procrastinate.exceptions import ConnectorException
+from procrastinate.jobs import Job, Status
+from procrastinate.manager import JobManager
 from sqlalchemy import text
 from sqlmodel import Session
 
@@ -221,6 +224,35 @@ def test_a_worker_waits_for_a_database_that_is_away(
         await running
 
     asyncio.run(run())
+
+
+def test_a_task_whose_end_was_not_stored_is_owed_again(
+    jobs: JobHarness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # The worker lives on, so its lease never ends.
+    worker = build_worker(jobs, NOWHERE, lambda: MORNING, lease_seconds=600)
+    finish, digest = JobManager.finish_job, ("digest", "CT-AIMH")
+    lost: list[str] = []
+
+    async def lose_one(manager: JobManager, job: Job, status: Status, delete_job: bool) -> None:  # noqa: FBT001 - as procrastinate calls it
+        if not lost and job.queueing_lock == "job digest CT-AIMH":
+            lost.append(job.queueing_lock)
+            raise ConnectorException
+        await finish(manager, job, status, delete_job)
+
+    monkeypatch.setattr(JobManager, "finish_job", lose_one)
+
+    async def run() -> None:
+        stop = asyncio.Event()
+        running = asyncio.create_task(run_worker(worker, stop))
+        await until(lambda: bool(lost))
+        jobs.execute("DELETE FROM run_ledger WHERE job = 'digest'")
+        await until(lambda: jobs.runs(*digest) != [])
+        stop.set()
+        await running
+
+    asyncio.run(run())
+    worker.engine.dispose()
 
 
 def test_a_worker_imports_and_pages_see_how_far_it_is(

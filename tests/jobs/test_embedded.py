@@ -21,7 +21,7 @@ from tracker.notifications.context import JobContext, open_context
 
 AUTUMN = at("2024-09-15")
 MORNING = at("2024-12-02")
-SECONDS = 20
+SECONDS = 60
 
 
 async def until(reached: Callable[[], bool]) -> None:

@@ -6,6 +6,9 @@ the embedded engine. Those decide by the ledgers, so the list may lose or double
 A worker that dies holds nothing for long. Its tasks are deleted when its heartbeat has stopped for
 a lease, and the next tick enqueues what is still owed; they are not put back to wait, because that
 fails if the same task waits again by then. PostgreSQL ends its transactions after the same time.
+
+A worker that lives, but could not store that a task has ended, begins again as another worker: for
+the list, that task would run for as long as the worker does.
 """
 
 import asyncio
@@ -17,8 +20,11 @@ from functools import partial
 
 import structlog
 from procrastinate import App, PsycopgConnector
+from procrastinate.connector import BaseConnector
 from procrastinate.exceptions import ConnectorException
+from procrastinate.jobs import Job as ListedTask
 from procrastinate.jobs import Status
+from procrastinate.manager import JobManager
 from sqlalchemy import Engine
 
 from tracker.db.engine import is_pooled, libpq_url, notice_lost_server
@@ -123,6 +129,21 @@ async def run_worker(worker: WorkerContext, stop: asyncio.Event) -> None:
                     await asyncio.wait_for(stop.wait(), _SOON_SECONDS)
 
 
+class _TaskList(JobManager):
+    """The list of tasks; ``lost`` is set when the end of one could not be stored."""
+
+    def __init__(self, connector: BaseConnector) -> None:
+        super().__init__(connector)
+        self.lost = asyncio.Event()
+
+    async def finish_job(self, job: ListedTask, status: Status, delete_job: bool) -> None:  # noqa: FBT001 - as procrastinate calls it
+        try:
+            await super().finish_job(job, status, delete_job)
+        except ConnectorException:
+            _log.warning("the end of a task could not be stored", task=job.queueing_lock)
+            self.lost.set()
+
+
 def _build_app(worker: WorkerContext) -> App:
     """The app with our tasks; what came of a task is in the ledgers, not in its result."""
     settings = worker.jobs.settings.worker
@@ -152,13 +173,14 @@ def _build_app(worker: WorkerContext) -> App:
 
 
 async def _run_tasks(app: App, worker: WorkerContext, stop: asyncio.Event) -> None:
-    """Run tasks of both queues until ``stop`` is set, or one of them fails.
+    """Run tasks of both queues until ``stop`` is set, one fails, or the end of one is lost.
 
     Mail has a queue of its own, so that a code for signing in never waits for an evaluation.
     """
     settings = worker.jobs.settings.worker
     lease = settings.lease_seconds
     listens = settings.listen and not is_pooled(worker.database_url)
+    app.job_manager = tasks = _TaskList(app.connector)
     async with app.open_async():
         runs = [
             asyncio.create_task(
@@ -178,6 +200,7 @@ async def _run_tasks(app: App, worker: WorkerContext, stop: asyncio.Event) -> No
         ]
         others = [
             asyncio.create_task(stop.wait()),
+            asyncio.create_task(tasks.lost.wait()),
             asyncio.create_task(_reap_repeatedly(app, lease)),
         ]
         done, _ = await asyncio.wait([*runs, *others], return_when=asyncio.FIRST_COMPLETED)
