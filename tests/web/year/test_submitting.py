@@ -73,6 +73,14 @@ def test_a_submitted_renewal_asks_for_no_hours(web: WebClient) -> None:
     assert "to log or attest" not in text_of(page)
 
 
+def test_the_log_form_says_at_once_what_is_locked(web: WebClient) -> None:
+    said = "The renewal for 2025 to 2027 is submitted at ATTESTING"
+    assert said not in text_of(web.visit(FAY).get("/log"))
+    fay = submit(web)
+    assert said in text_of(fay.get("/log"))
+    assert said in text_of(fay.get(f"/log?again={web.cast.entries['fay']}"))
+
+
 def test_the_form_says_what_a_statement_stands_for(web: WebClient) -> None:
     page = text_of(web.visit(FAY).get(f"{path_of(web)}/submit"))
     assert "Training 20 of 45 hours Not complete" in page
