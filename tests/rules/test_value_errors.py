@@ -68,6 +68,27 @@ def test_one_wrong_value_is_one_error(old: str, new: str) -> None:
     assert len(list_errors((old, new))) == 1
 
 
+def test_errors_of_one_block_are_all_reported() -> None:
+    kind = 'kind = "fixed"'
+    both = f'{kind}\ndue_days_before_end = 5\ndue_days_after_end = 5\nsubmission_closes = "01-31"'
+    found = "\n".join(list_errors((kind, both)))
+    assert "give only one of due_days_after_end, due_days_before_end, and due_on" in found
+    assert "submission_closes needs submission_opens: when the submission opens" in found
+
+
+def test_a_wrong_value_hides_no_other_error_of_its_block() -> None:
+    kind = 'kind = "fixed"'
+    wrong = f'{kind}\ndue_days_after_end = "5"\nsubmission_closes = "01-31"'
+    type_error, window_error = list_errors((kind, wrong))
+    assert "cycles[1].due_days_after_end: write a whole number, without quotes" in type_error
+    assert "submission_closes needs submission_opens: when the submission opens" in window_error
+
+
+def test_nothing_follows_from_a_misspelled_key() -> None:
+    [error] = list_errors(('signed = ["ethics"]', 'sined = ["ethics"]'))
+    assert "sined: is not a key here: did you mean signed?" in error
+
+
 def test_a_wrong_submission_is_one_error() -> None:
     text = SUBMITTING.read_text("utf-8")
     wrong = text.replace('counts = "submitted"', 'counts = "submited"', 1)

@@ -94,6 +94,7 @@ class ConsistencyCheck:
         """Collect all problems, each with its key."""
         for reason in list_repetitions(self.known["interpretations"]):
             self._add("interpretations", reason)
+        self._check_own_values()
         self._check_all_names()
         # They have errors of their own, from which others would only follow.
         right = {fee.id for fee in self.rulebook.fees}
@@ -112,6 +113,18 @@ class ConsistencyCheck:
         self._check_ratings()
         self.problems += list_removal_problems(self.rulebook, self.data, self.numbers)
         self._check_renewals()
+
+    def _check_own_values(self) -> None:
+        rulebook = self.rulebook
+        if rulebook.fees and not rulebook.currency_code and "currency" not in self.data:
+            reason = f"locale {rulebook.locale!r} has no country: write currency, such as USD"
+            self._add("currency", reason)
+        if rulebook.registry and ("/" in rulebook.id or rulebook.id.endswith(".json")):
+            reason = (
+                f"the registry needs an id that can stand in its address, /registry/{rulebook.id}: "
+                "write one without a slash that does not end with .json"
+            )
+            self._add("id", reason)
 
     def _check_renewals(self) -> None:
         for number, requirement in self._number("requirements", self.rulebook.requirements):
