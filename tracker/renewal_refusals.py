@@ -37,7 +37,7 @@ RENEWAL_REFUSALS = {
         "Draw {draw} has these renewals in its list already. Use that one, or discard it with a "
         "reason first."
     ),
-    "audit-seed": "Use letters from A to Z, digits, blanks, and - . : only",
+    "audit-seed": "Use letters from A to Z, digits, spaces, and - . : only",
     "audit-state": "This was decided or sent meanwhile. Look at the page again.",
     "audit-due": "Enter a day after today ({today})",
     "audit-not-sent": "The documents can still be sent through {due_on}",

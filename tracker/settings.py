@@ -254,7 +254,7 @@ class Web(_Strict):
             return token
         raise ValueError(
             f"must have {_SHORTEST_TOKEN} characters at least, of letters, digits and other "
-            "signs of ASCII without blanks: `openssl rand -hex 24` makes one"
+            "ASCII characters without spaces: `openssl rand -hex 24` makes one"
         )
 
 

@@ -36,7 +36,7 @@ from tracker.services.context import NotFound
 from tracker.services.evaluation import days_at, judge_all
 from tracker.services.facts import as_date, parse_settlement
 
-# People type them in lower case, with blanks, or without dashes.
+# People type them in lower case, with spaces, or without dashes.
 _LONGEST_TYPED = 100
 
 

@@ -135,7 +135,7 @@ def test_a_draw_is_public_before_anyone_is_drawn(web: WebClient, kai: Visitor) -
 
 def test_the_command_can_be_copied(kai: Visitor) -> None:
     answer = kai.post("/coordinator/audits", DRAW | {"seed": "$(touch x)"})
-    assert problems(answer) == [("seed", "Use letters from A to Z, digits, blanks, and - . : only")]
+    assert problems(answer) == [("seed", "Use letters from A to Z, digits, spaces, and - . : only")]
     path = kai.post("/coordinator/audits", DRAW).headers["location"]
     assert f"python redo.py '{SEED}' IFS 1" in text_of(kai.get(path))
 
