@@ -5,7 +5,7 @@ Every setting is described in config/README.md.
 
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import date, time
 from ipaddress import IPv4Network, ip_network
 from pathlib import Path
@@ -30,7 +30,7 @@ from pydantic_settings import (
 )
 
 from tracker.addresses import NamedAddress, ascii_domain, is_address, parse_mailbox
-from tracker.branding import Branding
+from tracker.branding import Branding, Look, read_logo
 from tracker.database_urls import find_sqlite_file
 from tracker.errors import UserError
 from tracker.master_key import FORMAT, MasterKey, file_beside, is_master_key
@@ -430,6 +430,14 @@ class Settings(BaseSettings):
         own = self.associations.get(association or "")
         return own.branding if own and own.branding.name else None
 
+    def read_look(self, association: str) -> Look | None:
+        """The branding of an association with its logo. Raises as `read_logo`."""
+        branding = self.branding_of(association)
+        if branding is None:
+            return None
+        logo = read_logo(self.config_dir / branding.logo) if branding.logo else None
+        return Look(branding, logo)
+
     def coordinators_of(self, association: str) -> tuple[Coordinator, ...]:
         """The coordinators of one association, in the file's order."""
         return tuple(c for c in self.coordinators if c.association == association)
@@ -487,16 +495,26 @@ def load_settings() -> Settings:
         # Without the input: what was typed may be a password.
         for details in error.errors(include_input=False):
             path = [str(step) for step in details["loc"]]
-            place = find_variable(path) or f"tracker.toml: {_format_key(path)}"
             cause = details.get("ctx", {}).get("error")
             reason = str(cause) if isinstance(cause, ValueError) else details["msg"]
-            lines.append(f"{place}: {reason}")
+            lines.append(f"{_format_place(path)}: {reason}")
     except (ValueError, OSError) as error:
         # Broken TOML, broken JSON in a variable, or a file that can't be read.
         lines.append(f"tracker.toml or a TRACKER_ variable can't be read: {error}")
+    else:
+        lines += _check_logos(settings)
     if lines:
         raise SettingsError("\n".join(lines)) from None
     return settings
+
+
+def _check_logos(settings: Settings) -> Iterator[str]:
+    for association in settings.associations:
+        try:
+            settings.read_look(association)
+        except ValueError as error:
+            place = _format_place(["associations", association, "branding", "logo"])
+            yield f"{place}: {error}"
 
 
 def find_variable(path: Sequence[str]) -> str | None:
@@ -512,6 +530,11 @@ def find_variable(path: Sequence[str]) -> str | None:
         if variable in set_names:
             return variable
     return None
+
+
+def _format_place(path: Sequence[str]) -> str:
+    """Where a setting was written: its variable, or else its key in tracker.toml."""
+    return find_variable(path) or f"tracker.toml: {_format_key(path)}"
 
 
 def _format_key(path: Sequence[str]) -> str:

@@ -30,6 +30,7 @@ from tracker.web.errors import add_error_pages, refuse
 from tracker.web.identity import IdentityProvider
 from tracker.web.maintenance import MaintenanceGuard
 from tracker.web.middleware import Compression, FormGuard, RequestContext, SecurityHeaders
+from tracker.web.page_branding import PageBrandings
 from tracker.web.pages import (
     applicant,
     applicants,
@@ -226,6 +227,7 @@ def build_app(  # noqa: PLR0913 - the parts of the site, put together once
         notices=notices or NoticeConfigs(),
         composer=load_composer(folder, settings.base_url),
         pages=_load_pages(folder / "web"),
+        brandings=PageBrandings(settings),
         background=BackgroundWork(),
         readiness=Readiness(settings.database_url.get_secret_value()),
         health=SingleFlight("health", read_site_health),
