@@ -5,6 +5,7 @@ from typing import Any
 
 import segno
 
+from tracker.branding import Branding, Look
 from tracker.clock import local_day
 from tracker.exports import pdf_files
 from tracker.formatting import format_date
@@ -35,13 +36,19 @@ def certificate_pdf(
     rulebook: Rulebook,
     rule: CertificateRule,
     base_url: str,
+    look: Look | None,
 ) -> bytes:
     """A tagged PDF on one page of US Letter paper. Raises as `pdf_files.make_pdf`.
 
-    It is dated with the day of issue, and the same whenever it is made.
+    It is dated with the day of issue, and the same whenever it is made with the same ``look``.
     """
     issued_on = local_day(issued.issued_at, rulebook.time_zone)
-    data = _pdf_data(verified, rule, base_url)
+    branding, logo = (look.branding, look.logo) if look else (Branding(), None)
+    data = _pdf_data(verified, rule, base_url) | {
+        "color": branding.color,
+        "reads_on_white": branding.reads_on_white,
+        "logo": list(logo.body) if logo else None,
+    }
     return pdf_files.make_pdf("certificate", data, issued_on, issued.person_id)
 
 

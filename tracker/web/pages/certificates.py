@@ -173,9 +173,10 @@ def _send_pdf(page: PageRequest, printed: _Printed, instead: str) -> Response:
     issued, verified, rulebook, rule = printed
     if not pdf_files.AVAILABLE:
         return RedirectResponse(f"/verify/{verified.number}", 303)
-    base_url = page.site.settings.base_url
+    branding = page.site.brandings.of(verified.association)
+    look, base_url = branding.look if branding else None, page.site.settings.base_url
     try:
-        body = certificate_pdf(issued, verified, rulebook, rule, base_url)
+        body = certificate_pdf(issued, verified, rulebook, rule, base_url, look)
     except pdf_files.BusyError:
         raise HTTPException(503, headers={"Retry-After": "30"}) from None
     except pdf_files.TypesettingError:
