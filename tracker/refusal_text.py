@@ -237,6 +237,7 @@ _SENTENCES: dict[str, str | Callable[[Facts], str]] = {
     "cycle-settled": (
         "{cycle} was settled on {settled_on}. Reopen it first, and settle it again afterward."
     ),
+    "endorsement-has-ended": "This endorsement ended on {ends_on}. There is nothing to renew.",
     "cycle-not-over": "This cycle can still be completed. It is settled the day after it closes.",
     "request-open": (
         "You already have an open request of this kind. Withdraw it before you send another."
