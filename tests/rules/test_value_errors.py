@@ -46,6 +46,13 @@ def list_errors(*replaced: tuple[str, str]) -> list[str]:
         ("from = 2024-01-01", "from = 1/1/2024", "write a date as year-month-day"),
         ('"Training"', '"Training', "a quotation mark is missing"),
         ("years = 1", "years = 1\nyears = 3", "the table has this key already"),
+        ("[[requirements]]", "[requirements]", "[requirements] is further up: write [[requireme"),
+        ("[[requirements.values]]", "[requirements.values]", "write [[requirements.values]], with"),
+        ("  hours = ", "  hours = 1:30 #", "write hours as a number: 1.5"),
+        ("  hours = ", "  hours = 1,5 #", "write a period before decimals"),
+        ("years = 1", "years = 1\nsubmission_opens = 10-01", "write a day of the year in quotes"),
+        ("latest_years = 1", "allowed = True", "write true or false, in lower case"),
+        ('categories = ["IFS"]', 'categories = ["IFS" "IFS"]', "write a comma between the items"),
     ],
 )
 def test_an_error_says_what_to_write(old: str, new: str, expected: str) -> None:
