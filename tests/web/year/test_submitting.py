@@ -189,8 +189,11 @@ def test_another_spelling_of_the_name_is_accepted(web: WebClient, name: str) -> 
 
 
 def test_another_name_goes_to_the_coordinator(web: WebClient) -> None:
+    form = text_of(web.visit(FAY).get(f"{path_of(web)}/submit"))
+    assert "The name on record is Fay Lani" in form
     fay = submit(web, signed_name="Donald Duck")
-    assert "ATTESTING is reviewing it." in text_of(fay.get(path_of(web)))
+    why = "reviewing it, because you signed as “Donald Duck” and the name on record is Fay Lani."
+    assert why in text_of(fay.get(path_of(web)))
     kai = web.visit(KAI)
     assert "signed as “Donald Duck”" in text_of(kai.get("/coordinator"))
     save(kai, "/coordinator/renewals/1", action="accept", accept_reason="Married name")
