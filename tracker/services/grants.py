@@ -53,14 +53,16 @@ def grant_waiver(
     cycle_starts_on: date,
     requirement: str,
     reason: str,
+    *,
+    after_end: bool = False,
 ) -> Grant:
-    """Waive one requirement of a renewal.
+    """Waive one requirement of a renewal; ``after_end``: also of an endorsement that has ended.
 
     Raises NotFound for an endorsement that is not the actor's to change. Raises Refused for an
     unknown cycle or requirement, a settled cycle, an endorsement that has ended, and what is
     waived already.
     """
-    renewal = _get_renewal(context, endorsement_id, cycle_starts_on)
+    renewal = _get_renewal(context, endorsement_id, cycle_starts_on, after_end=after_end)
     refusals = check_text("reason", reason)
     if requirement not in {planned.id for planned in renewal.plan.requirements}:
         refusals.append(Refusal("requirement", "requirement-not-offered"))
@@ -198,7 +200,11 @@ def _get_leave(context: ServiceContext, leave_id: int) -> Leave:
 
 
 def _get_renewal(
-    context: ServiceContext, endorsement_id: int, cycle_starts_on: date
+    context: ServiceContext,
+    endorsement_id: int,
+    cycle_starts_on: date,
+    *,
+    after_end: bool = False,
 ) -> HeldRenewal:
     endorsed = _get_endorsed(context, endorsement_id)
     plan = context.rulebooks.plan(*endorsed.triple, cycle_starts_on)
@@ -214,7 +220,7 @@ def _get_renewal(
         }
         raise Refused(Refusal("cycle_starts_on", "cycle-settled", facts))
     # A lapse that was reopened is corrected also after the endorsement.
-    if settled is None:
+    if settled is None and not after_end:
         _check_end(context, endorsed, "cycle_starts_on")
     extension = context.session.exec(select(Renewal).filter_by(**key)).first()
     due_on = extension.extended_due_on if extension else plan.cycle.due_on
