@@ -20,7 +20,7 @@ RENEWAL_REFUSALS = {
     # Payments of fees
     "payment-of-nothing": "Enter the amount that was paid",
     "payment-in-future": "The payment date must be today or earlier",
-    "payer-missing": "Enter who paid",
+    "payer-missing": "Enter the name of the person or agency that paid",
     "payment-for-nobody": "Enter for each person how much of the payment is for them",
     "payment-share-twice": "The same fee of the same renewal is listed twice",
     "payment-shares-exceed": (
