@@ -1,4 +1,4 @@
-"""Why a renewal can't be submitted, decided, audited, or paid for, in sentences, by code."""
+"""Why a renewal can't be submitted, decided, audited, certified, or paid for, by code."""
 
 RENEWAL_REFUSALS = {
     # Submitting a renewal
@@ -17,6 +17,9 @@ RENEWAL_REFUSALS = {
     "reinstatement-too-late": (
         "Reinstatement was possible through {latest_on}. Please apply anew."
     ),
+    # Certificates of many people
+    "no-certificates": "None of these people has a certificate",
+    "too-many-certificates": "Choose fewer people: one file has at most {limit} certificates",
     # Payments of fees
     "payment-of-nothing": "Enter the amount that was paid",
     "payment-in-future": "The payment date must be today or earlier",

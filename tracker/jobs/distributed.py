@@ -32,6 +32,7 @@ from tracker.importer.plan_records import forget_progress, note_progress
 from tracker.importer.plans import ImportRunner
 from tracker.importer.problems import Progress
 from tracker.jobs import work_list
+from tracker.jobs.desk_work import DeskBatches, DeskWorkRunner
 from tracker.jobs.recheck import recheck
 from tracker.jobs.repeating import Repeated, repeating
 from tracker.jobs.runner import run_one
@@ -52,6 +53,7 @@ class WorkerContext:
     """What a worker works with.
 
     ``clock`` should be the same for all workers; ``set_clock`` sets it again by the server's.
+    ``batches`` does the desk's work.
     """
 
     jobs: JobContext
@@ -60,6 +62,7 @@ class WorkerContext:
     server: Server
     clock: Callable[[], datetime]
     set_clock: Callable[[], None]
+    batches: DeskBatches
 
     def run_job(self, job: str, association: str) -> None:
         """Run one job of one association, if the ledger says that it is owed."""
@@ -93,6 +96,11 @@ class WorkerContext:
             runner.run(plan_id, self.clock(), Progress(note))
             with self.jobs.transaction() as session:
                 forget_progress(session, plan_id)
+
+    def continue_desk_work(self, task_id: int) -> None:
+        """Work on a task of the desk for a while, if it has not ended."""
+        with logged_failure("desk work"):
+            DeskWorkRunner(self.jobs, self.batches, self.clock).run(task_id)
 
 
 async def run_worker(worker: WorkerContext, stop: asyncio.Event) -> None:
@@ -168,6 +176,10 @@ def _build_app(worker: WorkerContext) -> App:
     @app.task(name=work_list.CONTINUE_IMPORT)
     async def continue_import(plan_id: int) -> None:
         await asyncio.to_thread(worker.continue_import, plan_id)
+
+    @app.task(name=work_list.CONTINUE_DESK_WORK)
+    async def continue_desk_work(task_id: int) -> None:
+        await asyncio.to_thread(worker.continue_desk_work, task_id)
 
     return app
 
