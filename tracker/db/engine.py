@@ -149,7 +149,7 @@ def _connection_limits(address: URL, lost_seconds: int) -> dict[str, Any]:
 
 
 def _notice_lost_client(seconds: int) -> dict[str, str]:
-    """Parameters by which a server ends the session, and drops the locks, of a machine that is gone."""
+    """Parameters by which a server drops the session, and the locks, of a machine that is gone."""
     parameters = notice_lost_server(seconds).items()
     return {f"tcp_{name.removeprefix('tcp_')}": str(value) for name, value in parameters}
 
