@@ -257,6 +257,38 @@ def test_a_task_whose_end_was_not_stored_is_owed_again(
     worker.engine.dispose()
 
 
+def test_a_task_whose_end_the_server_forgot_is_owed_again(jobs: JobHarness) -> None:
+    # The worker lives on, so nobody takes it for dead.
+    worker = build_worker(jobs, NOWHERE, lambda: MORNING, lease_seconds=1)
+    forget = (
+        "INSERT INTO procrastinate_jobs"
+        " (queue_name, task_name, queueing_lock, lock, status, worker_id)"
+        " SELECT 'jobs', 'run_job', 'job evaluate ' || :name, 'association ' || :name, 'doing', id"
+        " FROM procrastinate_workers ORDER BY id LIMIT 1 OFFSET :place"
+    )
+
+    def are_done() -> bool:
+        digests = [jobs.runs("digest", name) for name in ("NCIMHA", "CT-AIMH")]
+        return [] not in digests and not list_tasks(jobs)
+
+    async def run() -> None:
+        stop = asyncio.Event()
+        running = asyncio.create_task(run_worker(worker, stop))
+        await until(are_done)
+        # For the list, a process is two workers.
+        for place, name in enumerate(("NCIMHA", "CT-AIMH")):
+            jobs.execute(forget, name=name, place=place)
+        jobs.execute("DELETE FROM run_ledger")
+        try:
+            await until(are_done)
+        finally:
+            stop.set()
+            await running
+
+    asyncio.run(run())
+    worker.engine.dispose()
+
+
 def test_mail_leaves_while_a_job_runs_although_a_connection_broke(
     jobs: JobHarness, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -8,9 +8,12 @@ a lease, and the next tick enqueues what is still owed; they are not put back to
 fails if the same task waits again by then. PostgreSQL ends its transactions after the same time.
 
 A worker that lives, but could not store that a task has ended, begins again as another worker: for
-the list, that task would run for as long as the worker does. Mail and jobs are two workers for the
-list, which begin again each by itself: before that, what runs is finished, and a code for signing
-in must not wait for an evaluation.
+the list, that task would run for as long as the worker does. It also deletes what it runs by the
+list alone: an answer of the database may be lost, and a server that crashed, or was replaced by a
+standby, may have forgotten the end of a task.
+
+Mail and jobs are two workers for the list, which begin again each by itself: before that, what runs
+is finished, and a code for signing in must not wait for an evaluation.
 """
 
 import asyncio
@@ -146,6 +149,16 @@ class _TaskList(JobManager):
     def __init__(self, connector: BaseConnector) -> None:
         super().__init__(connector)
         self.lost = asyncio.Event()
+        self._worker_id: int | None = None
+        self._running = set[int | None]()
+        self._orphans = set[int | None]()
+
+    async def fetch_job(self, queues: Iterable[str] | None, worker_id: int) -> ListedTask | None:
+        self._worker_id = worker_id
+        task = await super().fetch_job(queues, worker_id)
+        if task is not None:
+            self._running.add(task.id)
+        return task
 
     async def update_heartbeat(self, worker_id: int) -> None:
         with suppress(ConnectorException):
@@ -165,6 +178,24 @@ class _TaskList(JobManager):
         except ConnectorException:
             _log.warning("the end of a task could not be stored", task=job.queueing_lock)
             self.lost.set()
+        finally:
+            self._running.discard(job.id)
+
+    async def reap_own(self) -> None:
+        """Delete the tasks that this worker runs by the list, and does not run.
+
+        Not at the first look: the answer with a task may be on its way.
+        """
+        if self._worker_id is None:
+            return
+        orphans = set[int | None]()
+        for task in await self.list_jobs_async(status="doing", worker_id=self._worker_id):
+            if task.id in self._orphans and task.id not in self._running:
+                await self.finish_job_by_id_async(int(task.id or 0), Status.FAILED, delete_job=True)
+                _log.warning("deleted a task that nobody runs", task=task.queueing_lock)
+            elif task.id not in self._running:
+                orphans.add(task.id)
+        self._orphans = orphans
 
 
 def _build_app(worker: WorkerContext) -> App:
@@ -217,7 +248,7 @@ async def _run_tasks(app: App, worker: WorkerContext, queue: str, stop: asyncio.
         others = [
             asyncio.create_task(stop.wait()),
             asyncio.create_task(tasks.lost.wait()),
-            asyncio.create_task(_reap_repeatedly(app, lease)),
+            asyncio.create_task(_reap_repeatedly(app, tasks, lease)),
         ]
         done, _ = await asyncio.wait([running, *others], return_when=asyncio.FIRST_COMPLETED)
         # Canceled, a worker finishes the task that runs.
@@ -229,9 +260,10 @@ async def _run_tasks(app: App, worker: WorkerContext, queue: str, stop: asyncio.
                 task.result()
 
 
-async def _reap_repeatedly(app: App, lease: float) -> None:
+async def _reap_repeatedly(app: App, tasks: _TaskList, lease: float) -> None:
     while True:
         await reap_stalled(app, lease)
+        await tasks.reap_own()
         await asyncio.sleep(lease / 4)
 
 
