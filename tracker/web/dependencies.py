@@ -102,6 +102,7 @@ class Site:
     composer: Composer
     pages: Pages
     background: BackgroundWork
+    imports: BackgroundWork
     readiness: Readiness
     health: SingleFlight[Health]
     maintenance: MaintenanceSwitch
