@@ -189,6 +189,15 @@ def test_config_names_the_variable_and_hides_the_secret(
     assert line == f"smtp_url = smtp://bo:***@mail.example.org # {VARIABLE}"
 
 
+def test_config_names_no_empty_variable_as_the_source(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("TRACKER_SMTP_URL_FILE", "")
+    result = CliRunner().invoke(app, ["config"])
+    [line] = [line for line in result.output.splitlines() if line.startswith("smtp_url")]
+    assert line.endswith("# default")
+
+
 def test_check_knows_the_variables_of_files(monkeypatch: pytest.MonkeyPatch) -> None:
     for variable in SECRET_FILES.values():
         monkeypatch.setenv(variable, "/x")

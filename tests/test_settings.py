@@ -170,3 +170,21 @@ def test_what_an_association_cannot_set_is_refused(folder: Path, text: str, plac
     (folder / "tracker.toml").write_text(text)
     with pytest.raises(SettingsError, match=rf"tracker\.toml: associations\.{place}: "):
         load_settings()
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        ("TRACKER_WEB__TRUSTED_PROXIES", "10.0.0.1"),
+        ("TRACKER_COORDINATORS", "dana@nc.example"),
+        ("TRACKER_WEB", "port=80"),
+    ],
+)
+@pytest.mark.usefixtures("folder")
+def test_a_variable_that_is_not_json_is_named(
+    variable: str, value: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(variable, value)
+    with pytest.raises(SettingsError, match=f"^{variable}: write the value as JSON") as refused:
+        load_settings()
+    assert value not in str(refused.value)

@@ -59,9 +59,13 @@ _REPETITIONS = Repetitions()
 
 
 def configure_logs(level: int = logging.INFO) -> None:
-    """Write our own events of ``level`` and above to standard error."""
+    """Write our own events of ``level`` and above to standard error, and warnings of others."""
     global _REPETITIONS  # noqa: PLW0603 - a process has one log
     _REPETITIONS = Repetitions()
+    # What other packages log where no server configures handlers, as in a worker.
+    if logging.lastResort is not None:
+        logging.lastResort.setFormatter(ForeignLogFormatter())
+        logging.lastResort.filters = [ForeignLogFilter()]
     structlog.configure(
         processors=[_limit_own_events, *_SHARED_PROCESSORS, _choose_renderer()],
         wrapper_class=structlog.make_filtering_bound_logger(level),

@@ -3,13 +3,14 @@
 Every setting is described in config/README.md.
 """
 
+import json
 import os
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import date, time
 from ipaddress import IPv4Network, ip_network
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal, Self, get_origin
 from urllib.parse import urlsplit
 
 from pydantic import (
@@ -500,7 +501,8 @@ def load_settings() -> Settings:
             lines.append(f"{_format_place(path)}: {reason}")
     except (ValueError, OSError) as error:
         # Broken TOML, broken JSON in a variable, or a file that can't be read.
-        lines.append(f"tracker.toml or a TRACKER_ variable can't be read: {error}")
+        broken = _list_broken_json(os.environ)
+        lines += broken or [f"tracker.toml or a TRACKER_ variable can't be read: {error}"]
     else:
         lines += _check_logos(settings)
     if lines:
@@ -517,17 +519,43 @@ def _check_logos(settings: Settings) -> Iterator[str]:
             yield f"{place}: {error}"
 
 
+def _list_broken_json(environment: Mapping[str, str]) -> list[str]:
+    """A sentence for each variable whose value should be JSON and is not."""
+    given = {name.upper(): value for name, value in environment.items()}
+    sentences = []
+    for variable in _list_json_variables(Settings, ENVIRONMENT_PREFIX):
+        try:
+            json.loads(given.get(variable, "null"))
+        except ValueError:
+            sentences.append(
+                f'{variable}: write the value as JSON, text in quotes. A list is ["a", "b"]'
+            )
+    return sentences
+
+
+def _list_json_variables(model: type[BaseModel], prefix: str) -> Iterator[str]:
+    """The variables of settings that are lists or tables."""
+    for name, field in model.model_fields.items():
+        kind, variable = field.annotation, f"{prefix}{name.upper()}"
+        if get_origin(kind) in (dict, tuple):
+            yield variable
+        elif isinstance(kind, type) and issubclass(kind, BaseModel):
+            yield variable
+            yield from _list_json_variables(kind, f"{variable}__")
+
+
 def find_variable(path: Sequence[str]) -> str | None:
     """The environment variable that sets the setting at ``path``, or a part that contains it.
 
     For a secret it may be the one that names its file.
     """
-    set_names = {name.upper() for name in os.environ}
-    if (file_variable := SECRET_FILES.get(tuple(path))) in set_names:
+    given = {name.upper(): value for name, value in os.environ.items()}
+    # A variable for a file counts as not set if it is empty.
+    if (file_variable := SECRET_FILES.get(tuple(path))) and given.get(file_variable):
         return file_variable
     for end in range(len(path), 0, -1):
         variable = ENVIRONMENT_PREFIX + "__".join(path[:end]).upper()
-        if variable in set_names:
+        if variable in given:
             return variable
     return None
 

@@ -533,6 +533,7 @@ def test_a_job_that_stopped_running_is_found(
     [
         ("waiting", "2026-03-10", ["T601"]),
         ("waiting", "2026-03-12", []),
+        ("waiting", "2026-03-14", ["T603"]),
         ("failed", "2026-03-10", ["T602"]),
         ("failed", "2026-03-01", []),
         ("sent", "2026-03-01", []),

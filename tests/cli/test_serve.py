@@ -11,12 +11,14 @@ from tracker.db.engine import reading
 from tracker.notifications.context import JobContext, open_context
 
 
-def limit_of(engine: Engine) -> str:
+def limits_of(engine: Engine) -> list[str]:
+    names = ("statement_timeout", "idle_in_transaction_session_timeout")
     with reading(engine) as session:
-        return str(session.connection().exec_driver_sql("SHOW statement_timeout").scalar())
+        connection = session.connection()
+        return [str(connection.exec_driver_sql(f"SHOW {name}").scalar()) for name in names]
 
 
-def test_only_page_connections_have_a_statement_timeout(
+def test_a_statement_of_a_job_may_take_long_but_a_frozen_job_not(
     postgres_database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("TRACKER_DATABASE_URL", postgres_database_url)
@@ -31,6 +33,7 @@ def test_only_page_connections_have_a_statement_timeout(
     monkeypatch.setattr(serve, "open_context", open_and_keep)
     pages = serve.create_app().state.site.engine
     ((_, _, jobs, patience),) = contexts
-    assert (limit_of(pages), limit_of(jobs), patience) == ("30s", "0", 20)
+    assert (limits_of(pages), limits_of(jobs)) == (["30s", "2min"], ["0", "2min"])
+    assert patience == 20
     for engine in (pages, jobs):
         engine.dispose()

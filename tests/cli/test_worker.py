@@ -2,6 +2,7 @@
 
 from importlib import util
 from importlib.machinery import ModuleSpec
+from pathlib import Path
 
 import pytest
 from starlette.testclient import TestClient
@@ -19,10 +20,13 @@ def installation(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(command, "configure_logs", lambda: None)
 
 
-def test_a_worker_refuses_sqlite(sqlite_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("TRACKER_DATABASE_URL", sqlite_url)
+def test_a_worker_refuses_sqlite_and_creates_no_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TRACKER_DATABASE_URL", f"sqlite:///{tmp_path}/tracker.db")
     with pytest.raises(WorkerError, match="the database is SQLite"):
         worker.run()
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_worker_names_the_extra_that_is_missing(

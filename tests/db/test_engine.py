@@ -125,6 +125,22 @@ def test_a_server_ends_what_takes_longer_than_anybody_waits_for_a_page(
     assert is_busy(ended.value)
 
 
+def test_client_and_server_notice_in_a_minute_that_the_other_is_gone(
+    postgres_database_url: str,
+) -> None:
+    engine = open_engine(f"{postgres_database_url}&keepalives_count=5")
+    with engine.connect() as connection:
+        driver = connection.connection.driver_connection
+        assert driver is not None
+        given = driver.info.get_parameters()
+    engine.dispose()
+    assert (given["keepalives_idle"], given["tcp_user_timeout"]) == ("15", "60000")
+    assert "-c tcp_keepalives_idle=15" in given["options"]
+    assert "-c tcp_user_timeout=60000" in given["options"]
+    # What the URL says counts.
+    assert given["keepalives_count"] == "5"
+
+
 def test_a_row_cannot_point_to_nobody(engine: Engine) -> None:
     membership = text(
         "INSERT INTO membership (person_id, organization, starts_on, ends_on) "

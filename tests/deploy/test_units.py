@@ -85,6 +85,14 @@ def test_all_units_share_user_and_settings() -> None:
     assert "sqlite" not in databases["tracker-worker.service"]
 
 
+@pytest.mark.parametrize("name", ["tracker.service", "tracker-worker.service"])
+def test_a_service_outlasts_a_database_that_is_away(name: str) -> None:
+    unit = settings(SYSTEMD / name)
+    # A start without the database fails: systemd would give up after a few of them.
+    assert unit["Unit"]["StartLimitIntervalSec"] == "0"
+    assert unit["Service"]["Restart"] in {"always", "on-failure"}
+
+
 def test_the_timer_ticks_its_service_and_catches_up() -> None:
     timer = settings(SYSTEMD / "tracker-run-due.timer")
     assert timer.get("Timer", "Persistent") == "true"

@@ -1,7 +1,9 @@
 """Tasks of `tracker worker`: enqueued from the ledgers, run by its own functions, never doubled."""
 
 import asyncio
-from collections.abc import Callable, Iterator
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
 
 import pytest
 from procrastinate.exceptions import ConnectorException
@@ -12,7 +14,7 @@ from sqlmodel import Session
 
 from tests.importer.uploads import Desk, as_csv
 from tests.jobs.harness import JobHarness, at
-from tests.jobs.test_embedded import until
+from tests.jobs.test_embedded import SECONDS, until
 from tests.jobs.workers import build_worker
 from tests.mail.conftest import letter
 from tests.mail.sink import Sink
@@ -256,6 +258,97 @@ def test_a_task_whose_end_was_not_stored_is_owed_again(
 
     asyncio.run(run())
     worker.engine.dispose()
+
+
+def test_a_task_whose_end_the_server_forgot_is_owed_again(jobs: JobHarness) -> None:
+    # The worker lives on, so nobody takes it for dead.
+    worker = build_worker(jobs, NOWHERE, lambda: MORNING, lease_seconds=1)
+    forget = (
+        "INSERT INTO procrastinate_jobs"
+        " (queue_name, task_name, queueing_lock, lock, status, worker_id)"
+        " SELECT 'jobs', 'run_job', 'job evaluate ' || :name, 'association ' || :name, 'doing', id"
+        " FROM procrastinate_workers ORDER BY id LIMIT 1 OFFSET :place"
+    )
+
+    def are_done() -> bool:
+        digests = [jobs.runs("digest", name) for name in ("NCIMHA", "CT-AIMH")]
+        return [] not in digests and not list_tasks(jobs)
+
+    async def run() -> None:
+        stop = asyncio.Event()
+        running = asyncio.create_task(run_worker(worker, stop))
+        await until(are_done)
+        # For the list, a process is two workers.
+        for place, name in enumerate(("NCIMHA", "CT-AIMH")):
+            jobs.execute(forget, name=name, place=place)
+        jobs.execute("DELETE FROM run_ledger")
+        try:
+            await until(are_done)
+        finally:
+            stop.set()
+            await running
+
+    asyncio.run(run())
+    worker.engine.dispose()
+
+
+def test_mail_leaves_while_a_job_runs_although_a_connection_broke(
+    jobs: JobHarness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fetch, broken = JobManager.fetch_job, list[str]()
+    begun, may_end = threading.Event(), threading.Event()
+
+    async def break_once(
+        manager: JobManager, queues: Iterable[str] | None, worker_id: int
+    ) -> Job | None:
+        if begun.is_set() and not broken and queues == [work_list.MAIL]:
+            broken.append("mail")
+            raise ConnectorException
+        return await fetch(manager, queues, worker_id)
+
+    def run_for_long(*_: object) -> None:
+        begun.set()
+        may_end.wait(SECONDS)
+
+    monkeypatch.setattr(JobManager, "fetch_job", break_once)
+    monkeypatch.setattr(WorkerContext, "run_job", run_for_long)
+    with Sink() as sink:
+        worker = build_worker(jobs, sink.url, lambda: MORNING)
+
+        async def run() -> None:
+            stop = asyncio.Event()
+            running = asyncio.create_task(run_worker(worker, stop))
+            try:
+                await until(lambda: bool(broken))
+                with writing(jobs.engine) as session:
+                    enqueue(session, [letter("alice@example.org")], MORNING)
+                async with asyncio.timeout(SECONDS / 2):
+                    await until(lambda: len(sink.taken) == 1)
+            finally:
+                may_end.set()
+                stop.set()
+                await running
+
+        asyncio.run(run())
+        worker.engine.dispose()
+
+
+def test_a_heartbeat_that_was_lost_ends_no_worker(
+    jobs: JobHarness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    worker = build_worker(jobs, NOWHERE, lambda: MORNING, lease_seconds=1)
+    update, heartbeats = JobManager.update_heartbeat, Counter[int]()
+
+    async def lose_first(manager: JobManager, worker_id: int) -> None:
+        heartbeats[worker_id] += 1
+        if heartbeats[worker_id] == 1:
+            raise ConnectorException
+        await update(manager, worker_id)
+
+    monkeypatch.setattr(JobManager, "update_heartbeat", lose_first)
+    work(worker, lambda: sum(heartbeats.values()) >= 6)
+    worker.engine.dispose()
+    assert len(heartbeats) == 2
 
 
 def test_a_worker_imports_and_pages_see_how_far_it_is(

@@ -4,7 +4,10 @@ from datetime import date
 from typing import Any
 
 import pytest
+from sqlalchemy import event
+from sqlalchemy.exc import OperationalError
 from sqlmodel import Session
+from structlog.testing import capture_logs
 from typer.testing import CliRunner
 
 from tests.jobs.harness import ALICE, DANA, JobHarness, at
@@ -69,6 +72,24 @@ def test_one_persons_failure_stays_theirs(sqlite_jobs: JobHarness, name: str) ->
     assert names_mailed(sqlite_jobs) == set(CROWD)
     assert len(sqlite_jobs.mails()) == len(CROWD)
     assert failures(sqlite_jobs) == []
+
+
+def test_a_full_disk_is_nobodys_failure(sqlite_jobs: JobHarness) -> None:
+    add_crowd(sqlite_jobs)
+
+    def fill_disk(connection: Any, *_: object) -> None:  # noqa: ANN401 - the driver's
+        # As on a disk with as much room as a failure takes, and a message does not.
+        [pages] = connection.execute("PRAGMA page_count").fetchone()
+        connection.execute(f"PRAGMA max_page_count = {pages + 1}")
+
+    event.listen(sqlite_jobs.engine, "checkout", fill_disk)
+    with pytest.raises(OperationalError, match="disk is full"), capture_logs() as logs:
+        sqlite_jobs.run(MORNING)
+    assert (failures(sqlite_jobs), logs) == ([], [])
+    event.remove(sqlite_jobs.engine, "checkout", fill_disk)
+    sqlite_jobs.engine.dispose()
+    sqlite_jobs.run(NEXT_TICK)
+    assert names_mailed(sqlite_jobs) == set(CROWD)
 
 
 def test_a_person_who_keeps_failing_is_tried_the_next_day(jobs: JobHarness) -> None:

@@ -86,7 +86,8 @@ class WebClient:
 
     def settle(self) -> None:
         """Wait until all background work is done."""
-        self.app.state.site.background.settle()
+        for work in (self.app.state.site.imports, self.app.state.site.background):
+            work.settle()
 
     def mails(self, kind: str | None = None) -> list[str]:
         """The texts of the mails waiting to be sent, of one kind or of all, oldest first."""

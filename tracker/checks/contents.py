@@ -8,7 +8,7 @@ from sqlmodel import Session, col, func, select
 
 from tracker.checks.environment import Fact, Finding, Findings, problem, warning
 from tracker.clock import local_day
-from tracker.db.ledgers import RunRow
+from tracker.db.ledgers import Outbox, RunRow
 from tracker.db.people import Endorsement, Membership
 from tracker.formatting import format_count
 from tracker.jobs.schedule import Job
@@ -217,6 +217,19 @@ def _check_mail(session: Session, now: datetime) -> Findings:
             f"{format_count(waiting, 'message is', 'messages are')} waiting, the oldest since "
             f"{oldest:%Y-%m-%d %H:%M} UTC",
             "`tracker outbox` shows why. `tracker deliver` tries again now.",
+        )
+    # The longest pause between two attempts is an hour.
+    is_far = (col(Outbox.state) == "waiting") & (col(Outbox.next_attempt_at) > now + _LONG_WAIT)
+    number, until = session.exec(
+        select(func.count(), func.min(Outbox.next_attempt_at)).where(is_far)
+    ).one()
+    if number:
+        yield warning(
+            "T603",
+            f"{format_count(number, 'message does', 'messages do')} not leave before "
+            f"{until:%Y-%m-%d %H:%M} UTC: a clock is or was wrong, or `tracker run-due --as-of` "
+            "was used on this database",
+            "Compare the times above with a clock. `tracker outbox` lists them.",
         )
     failed = _list_recently_failed(session, now)
     if failed:

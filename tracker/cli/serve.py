@@ -68,15 +68,21 @@ def create_app() -> FastAPI:
     configure_logs()
     stack = ExitStack()
     tracker = stack.enter_context(open_app())
-    context = open_context(tracker.settings, tracker.rulebooks, tracker.engine, _JOB_LOCK_TIMEOUT)
     url = tracker.settings.database_url.get_secret_value()
-    page_engine = open_engine(url, for_pages=True, master_key=tracker.settings.installation_key)
-    stack.callback(page_engine.dispose)
+    master_key = tracker.settings.installation_key
+    # A frozen process must not hold the locks of its jobs for longer than others wait for them.
+    job_engine = open_engine(
+        url, idle_seconds=tracker.settings.worker.lease_seconds, master_key=master_key
+    )
+    page_engine = open_engine(url, for_pages=True, master_key=master_key)
+    for engine in (job_engine, page_engine):
+        stack.callback(engine.dispose)
+    context = open_context(tracker.settings, tracker.rulebooks, job_engine, _JOB_LOCK_TIMEOUT)
     server = parse_server(tracker.settings.smtp_url.get_secret_value())
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
-        jobs = running(context, tracker.engine, server, clock.now, BATCHES)
+        jobs = running(context, job_engine, server, clock.now, BATCHES)
         with stack:
             async with jobs if tracker.settings.web.jobs else nullcontext():
                 collect_garbage_rarely()

@@ -6,13 +6,14 @@ import signal
 from importlib.util import find_spec
 
 from tracker.cli.context import AppContext, open_app
-from tracker.db.engine import is_postgresql, open_engine, writing
+from tracker.db.engine import is_sqlite_url, open_engine, writing
 from tracker.db.server_clock import ServerClock
 from tracker.db.signing_keys import prepare_keys
 from tracker.errors import UserError
 from tracker.logs import configure_logs
 from tracker.mail.smtp_connection import parse_server
 from tracker.notifications.context import open_context
+from tracker.settings import load_settings
 
 # A job that has to wait longer for other writers continues at the next tick.
 _JOB_LOCK_TIMEOUT = 20.0
@@ -32,17 +33,18 @@ def run() -> None:
     configure_logs()
     # It logs each task; what a job did, we log ourselves.
     logging.getLogger("procrastinate").setLevel(logging.WARNING)
+    # Before the database is opened, which would create a file.
+    if is_sqlite_url(load_settings().database_url.get_secret_value()):
+        raise WorkerError(
+            "the database is SQLite, which only one machine can use: run `tracker serve` or "
+            "`tracker run-due` there. Workers need PostgreSQL."
+        )
+    if find_spec("procrastinate") is None:
+        raise WorkerError(
+            "procrastinate is not installed: install this program with its extra "
+            "`distributed` (deploy/README.md)"
+        )
     with open_app() as app:
-        if not is_postgresql(app.engine):
-            raise WorkerError(
-                "the database is SQLite, which has one process at a time for jobs: use "
-                "`tracker serve` or `tracker run-due`. Workers need PostgreSQL."
-            )
-        if find_spec("procrastinate") is None:
-            raise WorkerError(
-                "procrastinate is not installed: install this program with its extra "
-                "`distributed` (deploy/README.md)"
-            )
         with writing(app.engine) as session:
             prepare_keys(session)
         asyncio.run(_work(app))

@@ -32,6 +32,8 @@ _BUSY_TIMEOUT_MS = 30_000
 _JOURNAL_BYTES = 4_000_000
 _POOL_SIZE = 10
 _CONNECT_SECONDS = 10
+# How long a process and the server wait for each other when the other is gone without a word.
+_LOST_SECONDS = 60
 # Limits on PostgreSQL for pages: on one statement, waiting for locks included, and on a
 # transaction that does nothing, which would hold its locks. Jobs, imports and reports have none.
 _PAGE_LIMITS = {"statement_timeout": "30s", "idle_in_transaction_session_timeout": "120s"}
@@ -75,7 +77,8 @@ def open_engine(
     """Return an engine for ``url``.
 
     ``for_pages`` lets PostgreSQL cancel what takes longer than anybody waits for a page, and
-    ``idle_seconds`` end a transaction whose process has done nothing for so long. Default
+    ``idle_seconds`` end a transaction whose process has done nothing for so long. Either side
+    notices after about that time, or a minute, that the other is gone. Default
     for ``master_key``, from which keys are derived: the file beside an SQLite database.
     """
     # What people type, codes and tokens are in parameters, so no error may show them.
@@ -93,14 +96,12 @@ def open_engine(
     # Instants are UTC and days are legal days, so the server's own zone must not matter.
     # Compiling a statement costs more than running any of ours.
     parameters = {"timezone": "UTC", "jit": "off", **(_PAGE_LIMITS if for_pages else {})}
-    # By this name, unless the URL has another, `tracker upgrade` finds who else is connected.
-    connect_args: dict[str, Any] = {"fallback_application_name": "tracker"}
     if idle_seconds is not None:
         parameters["idle_in_transaction_session_timeout"] = f"{idle_seconds}s"
-        connect_args |= notice_lost_server(idle_seconds)
     address = make_url(url)
-    if "connect_timeout" not in address.query:
-        connect_args["connect_timeout"] = _CONNECT_SECONDS
+    connect_args = _connection_limits(address, idle_seconds or _LOST_SECONDS)
+    # By this name, unless the URL has another, `tracker upgrade` finds who else is connected.
+    connect_args["fallback_application_name"] = "tracker"
     if is_pooled(url):
         # Statements that were prepared in one session are unknown in the next.
         connect_args["prepare_threshold"] = None
@@ -108,6 +109,7 @@ def open_engine(
         engine = create_engine(address, connect_args=connect_args, **options)
         _set_in_each_transaction(engine, parameters)
         return engine
+    parameters |= _notice_lost_client(idle_seconds or _LOST_SECONDS)
     connect_args["options"] = " ".join(f"-c {name}={value}" for name, value in parameters.items())
     return create_engine(address, connect_args=connect_args, **options)
 
@@ -138,6 +140,18 @@ def notice_lost_server(seconds: int) -> dict[str, int]:
         "keepalives_count": 3,
         "tcp_user_timeout": seconds * 1000,
     }
+
+
+def _connection_limits(address: URL, lost_seconds: int) -> dict[str, Any]:
+    """How long connecting and a silent server are waited for, unless the URL says so itself."""
+    limits = {"connect_timeout": _CONNECT_SECONDS, **notice_lost_server(lost_seconds)}
+    return {name: value for name, value in limits.items() if name not in address.query}
+
+
+def _notice_lost_client(seconds: int) -> dict[str, str]:
+    """Parameters by which a server drops the session, and the locks, of a machine that is gone."""
+    parameters = notice_lost_server(seconds).items()
+    return {f"tcp_{name.removeprefix('tcp_')}": str(value) for name, value in parameters}
 
 
 def _set_in_each_transaction(engine: Engine, parameters: Mapping[str, str]) -> None:

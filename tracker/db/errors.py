@@ -2,17 +2,14 @@
 
 from typing import Any
 
-from psycopg import OperationalError, errors
+from psycopg import Error, OperationalError, errors
 
 # A canceled query counts: waiting for a lock is part of every statement timeout.
 _LOCK_ERRORS = (errors.LockNotAvailable, errors.DeadlockDetected, errors.QueryCanceled)
 _UNAVAILABLE = ("SQLITE_FULL", "SQLITE_IOERR", "SQLITE_READONLY", "SQLITE_CANTOPEN")
-_ENDED = (
-    errors.AdminShutdown,
-    errors.CannotConnectNow,
-    errors.CrashShutdown,
-    errors.IdleInTransactionSessionTimeout,
-)
+# PostgreSQL's classes of errors: connections, resources, its operator, the system; then read-only,
+# and a transaction that was left idle, as by a process that was frozen or cut off.
+_UNAVAILABLE_STATES = ("08", "53", "57", "58", "25006", "25P03")
 
 
 class Busy(Exception):  # noqa: N818 - reads as the sentence it prints
@@ -33,16 +30,20 @@ def is_unavailable(error: BaseException) -> bool:
     A write that ends so may have been saved all the same, if the connection broke at its very end.
     """
     cause: Any = getattr(error, "orig", None) or error
-    failed = isinstance(cause, (errors.OperationalError, errors.ReadOnlySqlTransaction))
-    return failed or getattr(cause, "sqlite_errorname", "").startswith(_UNAVAILABLE)
+    if not isinstance(cause, Error):
+        return getattr(cause, "sqlite_errorname", "").startswith(_UNAVAILABLE)
+    if cause.sqlstate is None:
+        # Without an error number it is not the server that speaks.
+        return isinstance(cause, OperationalError)
+    return cause.sqlstate.startswith(_UNAVAILABLE_STATES)
 
 
-def is_lost(error: BaseException) -> bool:
-    """Whether an error means that the connection to the database has ended.
+def is_passing(error: BaseException) -> bool:
+    """Whether an error is nobody's failure: others are writing, or the database can't be used."""
+    return isinstance(error, Busy) or is_busy(error) or is_unavailable(error)
 
-    The server ends those of a process that was frozen or cut off, and all when it restarts.
-    """
+
+def name_error(error: BaseException) -> str:
+    """What an error of the database is called, such as ``SQLITE_FULL``: without its message."""
     cause: Any = getattr(error, "orig", None) or error
-    # Without an error number it is not the server that speaks.
-    is_silent = isinstance(cause, OperationalError) and cause.sqlstate is None
-    return is_silent or isinstance(cause, _ENDED)
+    return getattr(cause, "sqlite_errorname", "") or type(cause).__name__

@@ -9,7 +9,7 @@ from typing import Any
 import structlog
 from sqlmodel import Session, select
 
-from tracker.db.errors import Busy, is_busy, is_lost
+from tracker.db.errors import is_passing, name_error
 from tracker.db.imports import ImportPlanRecord
 from tracker.db.people import Person
 from tracker.importer.file_text import UnreadableFile
@@ -228,8 +228,12 @@ class ImportRunner:
         except ImportRefused as refused:
             self._return(plan_id, refused.problems[0].sentence)
         except Exception as error:  # noqa: BLE001 - logged with its traceback
-            if isinstance(error, Busy) or is_busy(error) or is_lost(error):
-                # The next tick tries again.
+            if is_passing(error):
+                _LOG.warning(
+                    "an import waits, the next tick tries again",
+                    import_id=plan_id,
+                    error=name_error(error),
+                )
                 return
             _LOG.exception("an import failed", import_id=plan_id)
             self._return(plan_id, _FAILED)

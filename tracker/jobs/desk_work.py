@@ -7,7 +7,7 @@ from datetime import datetime
 import structlog
 
 from tracker.clock import stopwatch
-from tracker.db.errors import Busy, is_busy, is_lost
+from tracker.db.errors import is_passing
 from tracker.notifications.context import JobContext
 from tracker.services.desk_tasks import fail_task, list_working_tasks
 
@@ -63,7 +63,7 @@ class DeskWorkRunner:
         try:
             return self.batches[kind](self.context, task_id, self.clock())
         except Exception as error:  # noqa: BLE001 - logged with its traceback
-            if isinstance(error, Busy) or is_busy(error) or is_lost(error):
+            if is_passing(error):
                 # The next tick tries again.
                 return False
             _LOG.exception("the desk's work failed", task_id=task_id, kind=kind)

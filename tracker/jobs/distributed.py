@@ -8,11 +8,16 @@ a lease, and the next tick enqueues what is still owed; they are not put back to
 fails if the same task waits again by then. PostgreSQL ends its transactions after the same time.
 
 A worker that lives, but could not store that a task has ended, begins again as another worker: for
-the list, that task would run for as long as the worker does.
+the list, that task would run for as long as the worker does. It also deletes what it runs by the
+list alone: an answer of the database may be lost, and a server that crashed, or was replaced by a
+standby, may have forgotten the end of a task.
+
+Mail and jobs are two workers for the list, which begin again each by itself: before that, what runs
+is finished, and a code for signing in must not wait for an evaluation.
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -24,7 +29,7 @@ from procrastinate.connector import BaseConnector
 from procrastinate.exceptions import ConnectorException
 from procrastinate.jobs import Job as ListedTask
 from procrastinate.jobs import Status
-from procrastinate.manager import JobManager
+from procrastinate.manager import JobManager, NotificationCallback
 from sqlalchemy import Engine
 
 from tracker.db.engine import is_pooled, libpq_url, notice_lost_server
@@ -110,7 +115,6 @@ async def run_worker(worker: WorkerContext, stop: asyncio.Event) -> None:
     """
     settings = worker.jobs.settings
     lease = settings.worker.lease_seconds
-    app = _build_app(worker)
 
     async def enqueue(wanted: Wanted) -> None:
         await asyncio.to_thread(enqueue_owed, worker.jobs, worker.clock(), wanted)
@@ -128,21 +132,53 @@ async def run_worker(worker: WorkerContext, stop: asyncio.Event) -> None:
         # Any number of processes may read one mailbox.
         Repeated("returned mail", settings.mail.bounces.every_minutes * 60, read_returned),
     ):
-        while not stop.is_set():
-            try:
-                await _run_tasks(app, worker, stop)
-            except Exception as error:  # noqa: BLE001 - the database is away, or this worker was
-                _log.warning("the worker starts again", error=type(error).__name__)
-                with suppress(TimeoutError):
-                    await asyncio.wait_for(stop.wait(), _SOON_SECONDS)
+        queues = (work_list.MAIL, work_list.JOBS)
+        await asyncio.gather(*(_keep_running_tasks(worker, queue, stop) for queue in queues))
+
+
+async def _keep_running_tasks(worker: WorkerContext, queue: str, stop: asyncio.Event) -> None:
+    app = _build_app(worker)
+    while not stop.is_set():
+        try:
+            await _run_tasks(app, worker, queue, stop)
+        except Exception as error:  # noqa: BLE001 - the database is away, or this worker was
+            _log.warning("the worker starts again", queue=queue, error=type(error).__name__)
+            with suppress(TimeoutError):
+                await asyncio.wait_for(stop.wait(), _SOON_SECONDS)
 
 
 class _TaskList(JobManager):
-    """The list of tasks; ``lost`` is set when the end of one could not be stored."""
+    """The list of tasks; ``lost`` is set when the end of one could not be stored.
+
+    A connection that breaks at a heartbeat, or while listening, is no reason to begin again: the
+    next heartbeat comes within the lease, and meanwhile tasks are looked for.
+    """
 
     def __init__(self, connector: BaseConnector) -> None:
         super().__init__(connector)
         self.lost = asyncio.Event()
+        self._worker_id: int | None = None
+        self._running = set[int | None]()
+        self._orphans = set[int | None]()
+
+    async def fetch_job(self, queues: Iterable[str] | None, worker_id: int) -> ListedTask | None:
+        self._worker_id = worker_id
+        task = await super().fetch_job(queues, worker_id)
+        if task is not None:
+            self._running.add(task.id)
+        return task
+
+    async def update_heartbeat(self, worker_id: int) -> None:
+        with suppress(ConnectorException):
+            await super().update_heartbeat(worker_id)
+
+    async def listen_for_jobs(
+        self, *, on_notification: NotificationCallback, queues: Iterable[str] | None = None
+    ) -> None:
+        while True:
+            with suppress(ConnectorException):
+                await super().listen_for_jobs(on_notification=on_notification, queues=queues)
+            await asyncio.sleep(_SOON_SECONDS)
 
     async def finish_job(self, job: ListedTask, status: Status, delete_job: bool) -> None:  # noqa: FBT001 - as procrastinate calls it
         try:
@@ -150,6 +186,24 @@ class _TaskList(JobManager):
         except ConnectorException:
             _log.warning("the end of a task could not be stored", task=job.queueing_lock)
             self.lost.set()
+        finally:
+            self._running.discard(job.id)
+
+    async def reap_own(self) -> None:
+        """Delete the tasks that this worker runs by the list, and does not run.
+
+        Not at the first look: the answer with a task may be on its way.
+        """
+        if self._worker_id is None:
+            return
+        orphans = set[int | None]()
+        for task in await self.list_jobs_async(status="doing", worker_id=self._worker_id):
+            if task.id in self._orphans and task.id not in self._running:
+                await self.finish_job_by_id_async(int(task.id or 0), Status.FAILED, delete_job=True)
+                _log.warning("deleted a task that nobody runs", task=task.queueing_lock)
+            elif task.id not in self._running:
+                orphans.add(task.id)
+        self._orphans = orphans
 
 
 def _build_app(worker: WorkerContext) -> App:
@@ -161,7 +215,7 @@ def _build_app(worker: WorkerContext) -> App:
     if is_pooled(worker.database_url):
         keywords["prepare_threshold"] = None
     connector = PsycopgConnector(
-        conninfo=libpq_url(worker.database_url), min_size=1, max_size=4, kwargs=keywords
+        conninfo=libpq_url(worker.database_url), min_size=1, max_size=2, kwargs=keywords
     )
     app = App(connector=connector)
 
@@ -184,50 +238,44 @@ def _build_app(worker: WorkerContext) -> App:
     return app
 
 
-async def _run_tasks(app: App, worker: WorkerContext, stop: asyncio.Event) -> None:
-    """Run tasks of both queues until ``stop`` is set, one fails, or the end of one is lost.
-
-    Mail has a queue of its own, so that a code for signing in never waits for an evaluation.
-    """
+async def _run_tasks(app: App, worker: WorkerContext, queue: str, stop: asyncio.Event) -> None:
+    """Run tasks of a queue until ``stop`` is set, one fails, or the end of one is lost."""
     settings = worker.jobs.settings.worker
     lease = settings.lease_seconds
-    listens = settings.listen and not is_pooled(worker.database_url)
     app.job_manager = tasks = _TaskList(app.connector)
     async with app.open_async():
-        runs = [
-            asyncio.create_task(
-                app.run_worker_async(
-                    queues=[queue],
-                    name=queue,
-                    # `delete_jobs`: what came of a task is in the ledgers.
-                    delete_jobs="always",
-                    listen_notify=listens,
-                    fetch_job_polling_interval=settings.poll_seconds,
-                    update_heartbeat_interval=lease / 4,
-                    stalled_worker_timeout=lease,
-                    install_signal_handlers=False,
-                )
+        running = asyncio.create_task(
+            app.run_worker_async(
+                queues=[queue],
+                name=queue,
+                # `delete_jobs`: what came of a task is in the ledgers.
+                delete_jobs="always",
+                listen_notify=settings.listen and not is_pooled(worker.database_url),
+                fetch_job_polling_interval=settings.poll_seconds,
+                update_heartbeat_interval=lease / 4,
+                stalled_worker_timeout=lease,
+                install_signal_handlers=False,
             )
-            for queue in (work_list.MAIL, work_list.JOBS)
-        ]
+        )
         others = [
             asyncio.create_task(stop.wait()),
             asyncio.create_task(tasks.lost.wait()),
-            asyncio.create_task(_reap_repeatedly(app, lease)),
+            asyncio.create_task(_reap_repeatedly(app, tasks, lease)),
         ]
-        done, _ = await asyncio.wait([*runs, *others], return_when=asyncio.FIRST_COMPLETED)
-        # Canceled, a worker finishes the tasks that run.
-        for task in (*runs, *others):
+        done, _ = await asyncio.wait([running, *others], return_when=asyncio.FIRST_COMPLETED)
+        # Canceled, a worker finishes the task that runs.
+        for task in (running, *others):
             task.cancel()
-        await asyncio.gather(*runs, *others, return_exceptions=True)
+        await asyncio.gather(running, *others, return_exceptions=True)
         for task in done:
             if not task.cancelled():
                 task.result()
 
 
-async def _reap_repeatedly(app: App, lease: float) -> None:
+async def _reap_repeatedly(app: App, tasks: _TaskList, lease: float) -> None:
     while True:
         await reap_stalled(app, lease)
+        await tasks.reap_own()
         await asyncio.sleep(lease / 4)
 
 

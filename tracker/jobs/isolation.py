@@ -8,7 +8,7 @@ from typing import TypeVar
 import structlog
 from sqlmodel import Session
 
-from tracker.db.errors import Busy, is_busy, is_lost
+from tracker.db.errors import is_passing
 from tracker.services.run_ledger import Failure
 
 T = TypeVar("T")
@@ -22,14 +22,14 @@ def isolate(
     """Run the block in ``transaction``; if it fails, undo it and add its error to ``failures``.
 
     ``transaction`` is a transaction of its own or a savepoint (`savepoint`). That others are
-    writing, or that the database is away, is nobody's failure: it is raised, and the next tick
-    tries again.
+    writing, or that the database can't be used, is nobody's failure: it is raised, and the next
+    tick tries again.
     """
     try:
         with transaction as session:
             yield session
     except Exception as error:
-        if isinstance(error, Busy) or is_busy(error) or is_lost(error):
+        if is_passing(error):
             raise
         _log.exception("part of a job failed and will be tried again", subject=subject)
         failures.append(Failure(subject, f"{type(error).__name__}: {error}"))

@@ -125,12 +125,17 @@ def _decide_on_people(
     for batch in in_chunks(sorted(people), _PEOPLE_PER_BATCH):
         errors: list[Failure] = []
         with isolate(errors, "batch", context.transaction()) as session:
-            report.update(_run_batch(RunContext(context, session, as_of, now), batch))
+            counts = _run_batch(RunContext(context, session, as_of, now), batch)
         if not errors:
+            # Only now: what fails at its commit wrote nothing.
+            report.update(counts)
             continue
         for person_id in batch:
+            failed = len(failures)
             with isolate(failures, str(person_id), context.transaction()) as session:
-                report.update(_run_batch(RunContext(context, session, as_of, now), [person_id]))
+                counts = _run_batch(RunContext(context, session, as_of, now), [person_id])
+            if len(failures) == failed:
+                report.update(counts)
     return JobResult(dict(report), failures)
 
 

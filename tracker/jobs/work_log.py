@@ -6,7 +6,7 @@ from datetime import datetime
 
 import structlog
 
-from tracker.db.errors import Busy, is_busy, is_lost
+from tracker.db.errors import Busy, is_busy, is_unavailable, name_error
 from tracker.jobs.returned_mail import describe_totals, read_returned_mail
 from tracker.jobs.runner import JobRun
 from tracker.mail.delivery import DeliveryReport
@@ -27,8 +27,12 @@ def logged_failure(name: str) -> Iterator[None]:
     except Exception as error:  # noqa: BLE001 - logged with its traceback
         if isinstance(error, Busy) or is_busy(error):
             _log.warning("others are writing, the next tick tries again", work=name)
-        elif is_lost(error):
-            _log.warning("the database is away, the next tick tries again", work=name)
+        elif is_unavailable(error):
+            _log.warning(
+                "the database can't be used, the next tick tries again",
+                work=name,
+                error=name_error(error),
+            )
         else:
             _log.exception("a tick failed and will be tried again", work=name)
 

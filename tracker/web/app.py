@@ -10,7 +10,7 @@ from fastapi import FastAPI
 from sqlalchemy import Engine
 
 from tracker import clock
-from tracker.db.engine import reading
+from tracker.db.engine import is_postgresql, reading
 from tracker.db.reader import Reader
 from tracker.db.writer import Writer
 from tracker.jobs.health import Health, read_health
@@ -218,6 +218,7 @@ def build_app(  # noqa: PLR0913 - the parts of the site, put together once
         # Not by `include_router`, which analyzes every page again for each site that is built.
         routes=routes,
     )
+    background = BackgroundWork()
     app.state.site = Site(
         configured=settings,
         team=TeamCache(engine, settings, rulebooks, now),
@@ -230,7 +231,9 @@ def build_app(  # noqa: PLR0913 - the parts of the site, put together once
         composer=load_composer(folder, settings.base_url),
         pages=_load_pages(folder / "web"),
         brandings=PageBrandings(settings),
-        background=BackgroundWork(),
+        background=background,
+        # On SQLite nothing else can be written before an import ends, so it may wait for its turn.
+        imports=BackgroundWork() if is_postgresql(engine) else background,
         readiness=Readiness(settings.database_url.get_secret_value()),
         health=SingleFlight("health", read_site_health),
         maintenance=MaintenanceSwitch(engine),

@@ -105,6 +105,7 @@ class Site:
     pages: Pages
     brandings: PageBrandings
     background: BackgroundWork
+    imports: BackgroundWork
     readiness: Readiness
     health: SingleFlight[Health]
     maintenance: MaintenanceSwitch

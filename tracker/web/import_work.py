@@ -50,7 +50,7 @@ def start_import(site: Site, plan_id: int) -> None:
     Where workers run the jobs, they find it within seconds.
     """
     if site.configured.web.jobs:
-        site.background.run(run_import, site, plan_id)
+        site.imports.run(run_import, site, plan_id)
 
 
 def run_import(site: Site, plan_id: int) -> None:

@@ -2,15 +2,17 @@
 
 import io
 import re
+import threading
 
 import pytest
 from httpx2 import Response
 from openpyxl import Workbook
 
-from tests.support.cast import ALICE, BOB, CAROL, DAN, ERIN
+from tests.support.cast import ALICE, BOB, CAROL, DAN, ERIN, fill
 from tests.web.client import WebClient, problems, text_of
 from tests.web.lists import ROSTER, act, form_of, plan, upload
 from tracker.importer.plan_run import PlannedRun
+from tracker.importer.plans import ImportRunner
 
 
 def people(web: WebClient) -> set[str]:
@@ -45,6 +47,25 @@ def test_a_plan_that_fails_says_so(web: WebClient, monkeypatch: pytest.MonkeyPat
     page = carol.get(plan(web, carol, ("roster.csv", ROSTER)))
     assert "What do the columns mean?" in page.text
     assert "Nothing was changed. Please try again." in page.text
+
+
+def test_a_code_for_signing_in_does_not_wait_for_an_import(
+    postgres_database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cast, may_end, ended = fill(postgres_database_url), threading.Event(), list[bool]()
+    web = WebClient(cast)
+    carol = web.visit(CAROL)
+    path = plan(web, carol, ("roster.csv", ROSTER))
+    monkeypatch.setattr(ImportRunner, "run", lambda *_: ended.append(may_end.wait(10)))
+    carol.post(path, {"action": "apply"})
+    web.visit().post("/sign-in", {"email": ALICE})
+    web.app.state.site.background.settle()
+    codes, has_ended = web.mails("sign-in"), bool(ended)
+    may_end.set()
+    web.settle()
+    cast.engine.dispose()
+    assert (len(codes), has_ended) == (1, False)
+    assert ended == [True]
 
 
 def test_columns_are_remembered(web: WebClient) -> None:

@@ -215,6 +215,22 @@ def test_logs_on_a_terminal_are_plain_text(
     assert all(re.match(r"20\d\d-\d\d-\d\dT\S+Z \[(warning|info)", line) for line in plain)
 
 
+def test_a_process_without_a_server_uses_our_log_format(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    logger = logging.getLogger("psycopg.pool")
+    monkeypatch.setattr(logger, "propagate", False)
+    logger.warning("can't connect\n%s", SECRET)
+    try:
+        int(SECRET)
+    except ValueError:
+        logger.exception("stopping worker")
+    lines = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
+    assert [line["event"] for line in lines] == ["can't connect", "stopping worker"]
+    assert all(line["logger"] == "psycopg.pool" for line in lines)
+    assert SECRET not in str(lines)
+
+
 def test_the_server_uses_our_log_format(monkeypatch: pytest.MonkeyPatch) -> None:
     given: list[object] = []
     monkeypatch.setattr(logging.config, "dictConfig", given.append)
