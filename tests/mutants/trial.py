@@ -39,14 +39,19 @@ class Trial:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.has_failed = False
+        self.failure = ""
+        self.clear: list[Callable[[], None]] = []
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Notice a failure."""
-        self.has_failed = self.has_failed or report.failed
+        if report.failed and not self.has_failed:
+            self.has_failed = True
+            self.failure = f"{report.nodeid}\n{report.longreprtext}\n"
 
     def pytest_runtestloop(self, session: pytest.Session) -> bool:
         """Try the mutants of `todo`, instead of running the tests."""
         items = session.items
+        self.clear = _list_caches()
         if self._in_child(lambda: self._note_calls(items), items, _LONGEST_WAIT):
             raise pytest.UsageError("a test fails without a mutant")
         noted: Calls = {
@@ -85,7 +90,7 @@ class Trial:
     def _find(self, items: list[pytest.Item], name: str, numbers: list[int]) -> int:
         """Run tests until one notices the mutant: 1 then, else 0."""
         trampoline.set_mutant_under_test(name)
-        _empty_caches()
+        self._empty_caches()
         for number, following in pairwise([*numbers, None]):
             assert number is not None
             _run(items[number], None if following is None else items[following])
@@ -107,7 +112,7 @@ class Trial:
         for number, (item, following) in enumerate(pairwise([*items, None])):
             assert item is not None
             # Otherwise only the first test that needs a cached value calls what makes it.
-            _empty_caches()
+            self._empty_caches()
             called.clear()
             started = time.process_time()
             _run(item, following)
@@ -115,7 +120,13 @@ class Trial:
             for name in called:
                 calls[name][number] = seconds
         (self.folder / "calls").write_text(json.dumps(calls))
+        sys.stdout.write(self.failure)
+        sys.stdout.flush()
         return int(self.has_failed)
+
+    def _empty_caches(self) -> None:
+        for clear in self.clear:
+            clear()
 
     def _in_child(self, work: Callable[[], int], items: list[pytest.Item], limit: int) -> int:
         """Do work in a child, and return its exit code, or the signal that ended it as a negative.
@@ -158,14 +169,16 @@ def _run(item: pytest.Item, following: pytest.Item | None) -> None:
     item.config.hook.pytest_runtest_protocol(item=item, nextitem=following)
 
 
-def _empty_caches() -> None:
-    """Empty the caches of all modules, and of their classes."""
+def _list_caches() -> list[Callable[[], None]]:
+    """What empties the caches of all modules, and of their classes."""
+    found = []
     for module in [module for name, module in sys.modules.items() if name.startswith("tracker.")]:
         classes = [each for each in vars(module).values() if isinstance(each, type)]
         for holder in (module, *classes):
-            for value in vars(holder).values():
-                if hasattr(value, "cache_clear"):
-                    value.cache_clear()
+            found += [
+                each.cache_clear for each in vars(holder).values() if hasattr(each, "cache_clear")
+            ]
+    return found
 
 
 def pytest_configure(config: pytest.Config) -> None:
