@@ -11,7 +11,7 @@ from tracker.rules.description import describe_rulebook
 from tracker.rules.explain import LoggedEntry, Verdict
 from tracker.rules.parse import parse_rulebook
 from tracker.rules.plan import RenewalPlan
-from tracker.rules.reasons import because, format_reason
+from tracker.rules.reasons import because
 from tracker.rules.renewal import Pace, falls_behind_on, forecast, judge_renewal
 from tracker.rules.rule_changes import list_changes_ahead
 from tracker.rules.standing import DaySum, Facts, Result, Standing
@@ -211,9 +211,8 @@ def test_earlier_sessions_count_first_then_those_logged_first() -> None:
     limited = list(limit_by_caps(plan, given))
     assert [entry.id for entry, _ in limited] == [3, 1, 2]
     assert [verdict.counts for _, verdict in limited] == [True, True, False]
-    reason = limited[2][1].reason
-    assert reason is not None
-    assert format_reason(reason) == "at most 6 hours of peer sessions count"
+    reason = because("format_cap", hours="6 hours", formats=("peer",))
+    assert limited[2][1] == Verdict((), reason)
 
 
 def test_tightest_of_two_caps_is_the_reason() -> None:
