@@ -8,7 +8,7 @@ import pytest
 from tests.rules.case_data import IMAGINED, REAL
 from tracker.rulebooks import Rulebooks
 from tracker.rules.fees import PaidShare
-from tracker.rules.plan import RenewalPlan
+from tracker.rules.plan import RenewalPlan, plan_application
 from tracker.rules.reasons import format_reason
 from tracker.rules.renewal import judge_renewal
 from tracker.rules.settlement import record_outcome
@@ -16,6 +16,7 @@ from tracker.rules.standing import (
     Absence,
     DaySum,
     Facts,
+    Removed,
     Span,
     Standing,
     Status,
@@ -77,6 +78,16 @@ def test_year_with_enough_hours_is_not_too_late() -> None:
     hours = (DaySum(date(2025, 2, 1), "rsc", "individual", None, 540),)
     standing = stand(plan_of("FORMATS", date(2025, 6, 1)), date(2026, 1, 1), days=hours)
     assert not any(map(is_too_late, standing.results))
+
+
+def test_hours_that_can_be_attested_are_never_too_late() -> None:
+    standing = stand(plan_of("WHOLE", date(2027, 6, 1)), date(2028, 6, 1))
+    yearly = [result for result in standing.results if result.requirement.year]
+    assert {each.requirement.id for each in yearly if each.closes_on is None} == {
+        *("training.deia.1", "training.deia.2", "rsc.yearly.1", "rsc.yearly.2"),
+    }
+    late = {each.requirement.id for each in yearly if is_too_late(each)}
+    assert late == {"rsc.yearly.1", "rsc.yearly.2"}
 
 
 def test_submitted_renewal_lacks_only_fee_and_membership() -> None:
@@ -168,6 +179,25 @@ def test_settled_cycle_says_leave_without_its_words() -> None:
         name: "excused while on leave" if why == reason else why
         for name, why in exemptions(plan, standing).items()
     }
+
+
+def test_cycle_cut_short_to_nothing_exempts_from_its_hours() -> None:
+    plan = plan_of("LEAP", date(2029, 12, 20), endorsed_on=date(2026, 12, 10))
+    (reason,) = set(exemptions(plan, None).values())
+    assert reason == (
+        "no hours are required in this cycle, because a change of the rules moved its end to "
+        "December 31, 2029"
+    )
+
+
+def test_application_exempts_from_nothing() -> None:
+    plan = plan_application(REAL.associations["VAIMH"], "IFS", date(2025, 6, 1))
+    assert list_exemptions(plan, None) == {}
+
+
+def test_endorsement_is_removed_the_day_after_its_last_one() -> None:
+    removed = Removed(1, date(2020, 5, 1), date(2024, 2, 29))
+    assert removed.removed_on == date(2024, 3, 1)
 
 
 def test_waiver_is_an_exemption_only_in_a_standing() -> None:
