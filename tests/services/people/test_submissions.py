@@ -12,7 +12,15 @@ from sqlalchemy.exc import IntegrityError
 from sqlmodel import Session, col, select
 
 from tests.support.cast import ALICE, ATTESTING, BOOKS, KAI, Cast
-from tests.support.submitting import ALL_SIGNED, CYCLE, FAY, SUBMITTED_AT, fill_with_fay
+from tests.support.submitting import (
+    ALL_SIGNED,
+    CYCLE,
+    FAY,
+    GIL,
+    SUBMITTED_AT,
+    fill_with_fay,
+    submit_for_gil,
+)
 from tracker.db.engine import writing
 from tracker.db.ledgers import SettledCycle, StandingRow
 from tracker.db.log import AuditEvent, Entry
@@ -22,7 +30,7 @@ from tracker.rules.standing import Status
 from tracker.services.context import Actor, NotFound, Refused, ServiceContext
 from tracker.services.entries import EntrySource, create_entry, delete_entry
 from tracker.services.entry_rules import EntryInput
-from tracker.services.evaluation import evaluate_due
+from tracker.services.evaluation import evaluate_due, evaluate_people
 from tracker.services.facts import parse_settlement
 from tracker.services.memberships import MembershipTerm, create_membership
 from tracker.services.submissions import (
@@ -91,7 +99,9 @@ def test_a_complete_renewal_is_accepted_by_itself(act: Act, cast: Cast) -> None:
     assert status(fay.session, cast) == "met"
     settled = fay.session.exec(select(SettledCycle)).one()
     assert settled.settled_on == date(2027, 11, 15)
-    outcomes = {r.requirement_id: r.outcome for r in parse_settlement(settled.content).results}
+    settlement = parse_settlement(settled.content)
+    assert settlement.rules_digest == BOOKS.digest_of(ATTESTING)
+    outcomes = {r.requirement_id: r.outcome for r in settlement.results}
     assert outcomes == {
         "training": "attested",
         "rsc": "attested",
@@ -125,6 +135,21 @@ def test_a_renewal_that_lacks_something_waits(act: Act, cast: Cast) -> None:
     [waiting] = list_unaccepted(fay.session, ATTESTING)
     assert (waiting.person.name, waiting.submission.id) == ("Fay Lani", submission.id)
     assert list_unaccepted(fay.session, "NCIMHA") == []
+
+
+def test_renewal_signed_by_another_waits_and_holds_up_nobody(act: Act, cast: Cast) -> None:
+    fay = act(FAY)
+    by_another = submit(fay, cast, signed_name="Kai Lani")
+    by_gil = fay.session.get(Submission, submit_for_gil(fay.session, cast))
+    assert by_gil is not None
+    gil = cast.endorsements[GIL]
+    for name in ("training", "rsc"):
+        waiver = Waiver(endorsement_id=gil, cycle_starts_on=CYCLE, requirement=name, reason="Fire")
+        fay.session.add(waiver)
+    fay.session.flush()
+    assert (by_another.accepted_at, by_gil.accepted_at) == (None, None)
+    evaluate_people(fay.session, BOOKS, {cast.people[FAY], cast.people[GIL]}, SUBMITTED_AT)
+    assert (by_another.accepted_at, by_gil.accepted_at) == (None, SUBMITTED_AT)
 
 
 def test_what_is_learned_later_completes_a_renewal(act: Act, cast: Cast) -> None:
