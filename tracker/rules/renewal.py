@@ -72,7 +72,7 @@ def judge_renewal(plan: RenewalPlan, facts: Facts, as_of: date) -> Standing | No
         effect = find_effect(plan, facts.leaves, facts.starts_on, due_on)
     results = _judge_requirements(plan, facts, checked_on, memberships, effect)
     results = _mark_open_years(plan, results, as_of)
-    status = _find_status(results, effect, due_on, _find_last_day(cycle, facts, due_on), as_of)
+    status = _find_status(results, due_on, _find_last_day(cycle, facts, due_on), as_of)
     spans = (memberships, effect.without_membership)
     change = _find_next_change(plan, status, due_on, as_of, spans, counted_until)
     if facts.next_entry_on:
@@ -102,13 +102,9 @@ def _find_last_day(cycle: Cycle, facts: Facts, due_on: date) -> date:
     return date.max if facts.submitted is not None else cycle.grace_ends_on(due_on)
 
 
-def _find_status(
-    results: list[Result], effect: AbsenceEffect, due_on: date, last_day: date, as_of: date
-) -> Status:
+def _find_status(results: list[Result], due_on: date, last_day: date, as_of: date) -> Status:
     if not any(result.short for result in results):
-        if effect is not NO_ABSENCE and any(map(_is_excused_while_away, results)):
-            return Status.EXCUSED
-        return Status.MET
+        return Status.EXCUSED if any(map(_is_excused_while_away, results)) else Status.MET
     if as_of <= due_on:
         return Status.OPEN
     return Status.OVERDUE if as_of <= last_day else Status.LAPSED
