@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from tests.rules.case_data import IMAGINED
+from tests.rules.case_data import IMAGINED, REAL
+from tracker.rulebooks import Rulebooks
 from tracker.rules.fees import PaidShare
 from tracker.rules.renewal import is_before_records, judge_renewal
 from tracker.rules.standing import (
@@ -33,13 +34,14 @@ def judge(
     as_of: date,
     association: str = "ATTESTING",
     category: str = "IFS",
+    rulebooks: Rulebooks = IMAGINED,
     **changes: Any,  # noqa: ANN401 - fields of Facts
 ) -> Standing | None:
     """Alice's renewal for 2025 through 2027, of which nothing is there but a membership."""
     values = {"subject_id": 1, "person_id": 1, "email": "", "name": "", "ends_on": None,
               "starts_on": date(2020, 5, 1), "provides_rsc": False, "minutes": {},
               "memberships": MEMBER, **changes}  # fmt: skip
-    plan = IMAGINED.plan(association, category, values["starts_on"], date(2025, 6, 1))
+    plan = rulebooks.plan(association, category, values["starts_on"], date(2025, 6, 1))
     assert plan is not None
     return judge_renewal(plan, Facts(**values), as_of)
 
@@ -207,3 +209,33 @@ def test_what_is_met_needs_no_excuse() -> None:
     everything = stand(DUE, **MET, leaves=away)
     assert everything.status is Status.MET
     assert {result.outcome for result in everything.results} == {Outcome.MET}
+
+
+def test_membership_excused_on_days_away_excuses_no_renewal() -> None:
+    enough = {"training": 45 * 60, "rsc": 36 * 60}
+    first_day = date(2027, 2, 1)
+    away = (Absence(date(2027, 6, 1), DUE),)
+    facts: dict[str, Any] = {
+        "starts_on": first_day,
+        "minutes": enough,
+        "memberships": (),
+        "leaves": away,
+    }
+    standing = stand(DUE, "RESTING", **facts)
+    assert outcomes(standing)["membership"] == (0, 0, "excused")
+    assert standing.status is Status.MET
+
+
+def test_leave_on_the_due_date_excuses_even_one_missing_membership() -> None:
+    due = date(2025, 12, 31)
+    for last_day, status in ((due, Status.EXCUSED), (due - DAY, Status.OPEN)):
+        standing = stand(
+            due,
+            "CT-AIMH",
+            rulebooks=REAL,
+            minutes={"training": 900, "rsc": 720},
+            memberships=(),
+            leaves=(Absence(date(2025, 12, 1), last_day),),
+        )
+        assert standing.status is status
+        assert outcomes(standing)["training"] == (900, 900, "met")
