@@ -111,6 +111,17 @@ def test_a_complete_renewal_is_accepted_by_itself(act: Act, cast: Cast) -> None:
     }
     events = fay.session.exec(select(AuditEvent).filter_by(table_name="submission")).all()
     assert [event.who for event in events] == [FAY, "evaluation"]
+    about = {"endorsement_id": cast.endorsements[FAY]}
+    assert json.loads(events[1].before or "") == {
+        **about,
+        "state": "submitted",
+        "accepted_because": None,
+    }
+    assert json.loads(events[1].after or "") == {
+        **about,
+        "state": "accepted",
+        "accepted_because": "It meets every requirement.",
+    }
 
 
 def test_the_words_that_were_signed_are_kept(act: Act, cast: Cast) -> None:
@@ -335,3 +346,4 @@ def test_an_accepted_renewal_stays_so_when_its_cycle_closes(act: Act, cast: Cast
     february = datetime.fromisoformat("2028-02-02T02:00:00-10:00")
     evaluate_due(fay.session, BOOKS, ATTESTING, february)
     assert status(fay.session, cast) == Status.MET.value
+    assert fay.session.exec(select(col(SettledCycle.settled_on))).all() == [date(2027, 11, 15)]
