@@ -12,6 +12,7 @@ from tracker.rules.renewal import is_before_records, judge_renewal
 from tracker.rules.standing import (
     Absence,
     AuditFinding,
+    DaySum,
     Facts,
     Outcome,
     Span,
@@ -209,6 +210,22 @@ def test_what_is_met_needs_no_excuse() -> None:
     everything = stand(DUE, **MET, leaves=away)
     assert everything.status is Status.MET
     assert {result.outcome for result in everything.results} == {Outcome.MET}
+
+
+def test_membership_is_required_on_days_that_are_not_away() -> None:
+    away = (Absence(date(2026, 11, 1), date(2027, 1, 31)),)
+    member = stand(DUE, "RESTING", leaves=away)
+    assert outcomes(member)["membership"] == (2, 2, "met")
+    other = stand(DUE, "RESTING", leaves=away, memberships=())
+    assert outcomes(other)["membership"] == (2, 0, "short")
+
+
+def test_audit_supports_hours_beside_those_of_sessions() -> None:
+    audit = AuditFinding(has_failed=False, supported={"rsc": 600, "rsc.months": 2})
+    days = (DaySum(date(2025, 2, 1), "rsc", "individual", None, 60),)
+    standing = stand(DUE, "FORMATS", days=days, audit=audit)
+    assert outcomes(standing)["rsc"] == (2160, 660, "short")
+    assert outcomes(standing)["rsc.months"] == (18, 3, "short")
 
 
 def test_membership_excused_on_days_away_excuses_no_renewal() -> None:
