@@ -104,7 +104,8 @@ class Trial:
         calls: defaultdict[str, dict[int, float]] = defaultdict(dict)
         called: set[str] = set()
 
-        def note(name: str, **_: object) -> None:
+        def note(name: str, caller: str | None = None) -> None:
+            del caller
             called.add(name)
 
         trampoline.record_trampoline_hit = note  # type: ignore[attr-defined]
