@@ -185,7 +185,7 @@ def test_other_associations_offer_no_certificates(web: WebClient) -> None:
 
 def test_the_list_names_all_long_work(work: LongWork, kai: Visitor) -> None:
     path = f"/coordinator/work?association={ATTESTING}"
-    assert "Nothing here took long enough to wait for yet." in text_of(kai.get(path))
+    assert "Nothing has been prepared here yet." in text_of(kai.get(path))
     send(kai)
     kai.get("/coordinator/audits/1.zip")
     listed = text_of(kai.get(path))
