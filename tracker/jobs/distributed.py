@@ -162,6 +162,7 @@ class _TaskList(JobManager):
         self._orphans = set[int | None]()
 
     async def fetch_job(self, queues: Iterable[str] | None, worker_id: int) -> ListedTask | None:
+        """The next task, noted as one that runs."""
         self._worker_id = worker_id
         task = await super().fetch_job(queues, worker_id)
         if task is not None:
@@ -169,18 +170,21 @@ class _TaskList(JobManager):
         return task
 
     async def update_heartbeat(self, worker_id: int) -> None:
+        """Say that this worker lives, if the database answers."""
         with suppress(ConnectorException):
             await super().update_heartbeat(worker_id)
 
     async def listen_for_jobs(
         self, *, on_notification: NotificationCallback, queues: Iterable[str] | None = None
     ) -> None:
+        """Listen for new tasks, again after each connection that breaks."""
         while True:
             with suppress(ConnectorException):
                 await super().listen_for_jobs(on_notification=on_notification, queues=queues)
             await asyncio.sleep(_SOON_SECONDS)
 
     async def finish_job(self, job: ListedTask, status: Status, delete_job: bool) -> None:  # noqa: FBT001 - as procrastinate calls it
+        """Store that a task has ended, or that this could not be stored."""
         try:
             await super().finish_job(job, status, delete_job)
         except ConnectorException:

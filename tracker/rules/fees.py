@@ -72,6 +72,12 @@ class FeeValue(StrictModel):
         if (self.amount is not None) != self.asked or is_late_only:
             message = f"the value from {self.starts_from}: an amount goes with a fee that is asked"
             raise ValueError(message)
+        if self.amount and self.late_amount and self.late_amount <= self.amount:
+            message = f"the value from {self.starts_from}: late_amount must be more than amount"
+            raise ValueError(message)
+
+    @check
+    def _has_one_day_to_be_late(self) -> None:
         has_late_day = self.late_after is not None or self.late_after_days is not None
         if self.late_amount is None and has_late_day:
             message = (
@@ -81,9 +87,6 @@ class FeeValue(StrictModel):
             raise ValueError(message)
         if self.late_after is not None and self.late_after_days is not None:
             message = f"the value from {self.starts_from}: leave late_after or late_after_days"
-            raise ValueError(message)
-        if self.amount and self.late_amount and self.late_amount <= self.amount:
-            message = f"the value from {self.starts_from}: late_amount must be more than amount"
             raise ValueError(message)
 
 
