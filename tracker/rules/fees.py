@@ -72,6 +72,10 @@ class FeeValue(StrictModel):
         if (self.amount is not None) != self.asked or is_late_only:
             message = f"the value from {self.starts_from}: an amount goes with a fee that is asked"
             raise ValueError(message)
+        return self
+
+    @model_validator(mode="after")
+    def _is_late_in_one_way(self) -> Self:
         has_late_day = self.late_after is not None or self.late_after_days is not None
         if self.late_amount is None and has_late_day:
             message = (
