@@ -8,6 +8,7 @@ import pytest
 from tests.rules.case_data import IMAGINED, REAL
 from tracker.rulebooks import Rulebooks
 from tracker.rules.fees import PaidShare
+from tracker.rules.reasons import because
 from tracker.rules.renewal import is_before_records, judge_renewal
 from tracker.rules.standing import (
     Absence,
@@ -163,7 +164,7 @@ def test_each_outcome_has_its_amounts() -> None:
         "ethics": (1, 0, "short"),
         "submission": (1, 1, "met"),
     }
-    assert {r.requirement.id: r.short for r in standing.results if r.short} == {"ethics": 1}
+    assert [result.short for result in standing.results] == [0, 0, 0, 1, 0]
     waived = stand(DUE, waived=("training",), minutes={"training": 60})
     assert outcomes(waived)["training"] == (2700, 60, "waived")
     assert waived.results[0].short == 0
@@ -207,6 +208,8 @@ def test_what_is_met_needs_no_excuse() -> None:
     nothing = stand(DUE, leaves=away, submitted=SUBMITTED)
     assert nothing.status is Status.EXCUSED
     assert outcomes(nothing)["rsc"] == (2160, 0, "excused")
+    assert [result.short for result in nothing.results] == [0, 0, 0, 0, 0]
+    assert nothing.results[1].notes == (because("on_leave", status="inactive"),)
     everything = stand(DUE, **MET, leaves=away)
     assert everything.status is Status.MET
     assert {result.outcome for result in everything.results} == {Outcome.MET}
@@ -240,6 +243,7 @@ def test_membership_excused_on_days_away_excuses_no_renewal() -> None:
     }
     standing = stand(DUE, "RESTING", **facts)
     assert outcomes(standing)["membership"] == (0, 0, "excused")
+    assert standing.results[-1].notes == (because("no_membership_away"),)
     assert standing.status is Status.MET
 
 
@@ -256,3 +260,46 @@ def test_leave_on_the_due_date_excuses_even_one_missing_membership() -> None:
         )
         assert standing.status is status
         assert outcomes(standing)["training"] == (900, 900, "met")
+        assert {result.short for result in standing.results} == {int(status is Status.OPEN), 0}
+
+
+@pytest.mark.parametrize(
+    ("counted", "outcome", "short"), [(1799, "short", 1), (1800, "met", 0), (1801, "met", 0)]
+)
+def test_a_year_away_of_three_takes_a_third_of_the_hours(
+    counted: int, outcome: str, short: int
+) -> None:
+    away = (Absence(date(2026, 1, 1), date(2026, 12, 31), "inactive"),)
+    standing = stand(DUE, leaves=away, minutes={"training": counted})
+    assert outcomes(standing)["training"] == (1800, counted, outcome)
+    assert standing.results[0].short == short
+
+
+def test_cycle_of_endorsement_without_hours_keeps_their_amounts() -> None:
+    last = date(2025, 12, 31)
+    minutes = {"training": 60}
+    standing = stand(last, "FIRST", starts_on=date(2025, 10, 15), minutes=minutes)
+    assert outcomes(standing)["training"] == (960, 60, "excused")
+    assert standing.results[0].short == 0
+    assert standing.status is Status.MET
+
+
+@pytest.mark.parametrize(
+    ("as_of", "leave", "members", "next_change_on"),
+    [
+        (date(2027, 2, 1), (3, 5), (), date(2027, 3, 1)),
+        (date(2027, 3, 1), (3, 5), (), date(2027, 6, 1)),
+        (date(2027, 6, 1), (3, 5), (), date(2028, 1, 1)),
+        (date(2027, 12, 1), (9, 12), (), DUE),
+        (date(2027, 2, 1), (3, 5), (Span(date(2027, 2, 15), DUE),), date(2027, 2, 15)),
+    ],
+)
+def test_membership_may_change_when_days_away_begin_and_end(
+    as_of: date, leave: tuple[int, int], members: tuple[Span, ...], next_change_on: date
+) -> None:
+    first, last = leave
+    # Through the end of May, or through the eve of the due date.
+    ends_on = DUE - DAY if last == DUE.month else date(2027, last, 31)
+    away = (Absence(date(2027, first, 1), ends_on),)
+    standing = stand(as_of, "RESTING", leaves=away, memberships=members)
+    assert standing.next_change_on == next_change_on

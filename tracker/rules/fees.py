@@ -77,7 +77,7 @@ class FeeValue(StrictModel):
             raise ValueError(message)
 
     @check
-    def _has_one_day_to_be_late(self) -> None:
+    def _is_late_in_one_way(self) -> None:
         has_late_day = self.late_after is not None or self.late_after_days is not None
         if self.late_amount is None and has_late_day:
             message = (
