@@ -221,14 +221,14 @@ def empty_database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterat
 @pytest.fixture(scope="session")
 def chromium_path() -> str:
     """Path of the browser. Mark the test `browser`: without one it is skipped, loudly."""
-    path = _chromium()
+    path = find_chromium()
     assert path, "a test that uses `chromium_path` is marked `@pytest.mark.browser`"
     return path
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """Skip tests that need a browser if there is none; the end of the run reports it."""
-    if item.get_closest_marker("browser") and not _chromium():
+    if item.get_closest_marker("browser") and not find_chromium():
         pytest.skip("no Chromium on this machine")
 
 
@@ -250,7 +250,7 @@ def pytest_terminal_summary(
         )
 
 
-def _chromium() -> str | None:
+def find_chromium() -> str | None:
     """Path of Chromium; first of the one without windows, which needs a third less time."""
     names = ("chromium-headless-shell", "chromium", "google-chrome")
     return next(filter(None, map(shutil.which, names)), None)

@@ -142,20 +142,6 @@ def test_an_association_has_its_own_times_and_sender(folder: Path) -> None:
     assert settings.mail_of("CT-AIMH") == settings.mail_of(None) == settings.mail
 
 
-def test_a_color_on_which_white_is_hard_to_read_is_refused(folder: Path) -> None:
-    text = "[associations.NCIMHA.branding]\nname = 'NCIMHA'\ncolor = "
-    (folder / "tracker.toml").write_text(f"{text}'#1d4f7c'\n")
-    branding = load_settings().branding_of("NCIMHA")
-    assert branding is not None
-    assert branding.color == "#1d4f7c"
-    assert load_settings().branding_of("CT-AIMH") is None
-    # The gray at which the contrast falls below 4.5 is known: #767676 has 4.54.
-    for color, told in (("#777777", "has a contrast of 4.48"), ("teal", "is not a color")):
-        (folder / "tracker.toml").write_text(f"{text}'{color}'\n")
-        with pytest.raises(SettingsError, match=told):
-            load_settings()
-
-
 def test_the_environment_wins_over_the_file_value_by_value(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

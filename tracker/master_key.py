@@ -16,8 +16,8 @@ _SHORTEST = 32
 _KEY = re.compile(rf"[!-~]{{{_SHORTEST},}}")
 _BYTES = 32
 FORMAT = (
-    f"at least {_SHORTEST} characters, of letters, digits, and other signs of ASCII, without "
-    "blanks: `openssl rand -hex 32` makes one"
+    f"at least {_SHORTEST} characters, of letters, digits, and other ASCII characters, without "
+    "spaces: `openssl rand -hex 32` makes one"
 )
 
 

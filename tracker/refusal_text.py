@@ -237,6 +237,7 @@ _SENTENCES: dict[str, str | Callable[[Facts], str]] = {
     "cycle-settled": (
         "{cycle} was settled on {settled_on}. Reopen it first, and settle it again afterward."
     ),
+    "endorsement-has-ended": "This endorsement ended on {ends_on}. There is nothing to renew.",
     "cycle-not-over": "This cycle can still be completed. It is settled the day after it closes.",
     "request-open": (
         "You already have an open request of this kind. Withdraw it before you send another."
@@ -469,6 +470,8 @@ _SENTENCES: dict[str, str | Callable[[Facts], str]] = {
         "imported. Plan again to see what would happen."
     ),
     "import-state": "Someone else has moved this import on. This is how it stands now.",
+    "task-state": "This work did not fail, or goes on already.",
+    "task-limit": "{limit} files are being prepared already. Try again when one of them is ready",
     "import-too-many-files": "Choose at most {limit} files at one time",
     "text-missing": "Write a message",
     "entry-question-open": (

@@ -1,4 +1,4 @@
-"""Why a renewal can't be submitted, decided, audited, or paid for, in sentences, by code."""
+"""Why a renewal can't be submitted, decided, audited, certified, or paid for, by code."""
 
 RENEWAL_REFUSALS = {
     # Submitting a renewal
@@ -17,10 +17,13 @@ RENEWAL_REFUSALS = {
     "reinstatement-too-late": (
         "Reinstatement was possible through {latest_on}. Please apply anew."
     ),
+    # Certificates of many people
+    "no-certificates": "None of these people has a certificate",
+    "too-many-certificates": "Choose fewer people: one file has at most {limit} certificates",
     # Payments of fees
     "payment-of-nothing": "Enter the amount that was paid",
     "payment-in-future": "The payment date must be today or earlier",
-    "payer-missing": "Enter who paid",
+    "payer-missing": "Enter the name of the person or agency that paid",
     "payment-for-nobody": "Enter for each person how much of the payment is for them",
     "payment-share-twice": "The same fee of the same renewal is listed twice",
     "payment-shares-exceed": (
@@ -37,7 +40,7 @@ RENEWAL_REFUSALS = {
         "Draw {draw} has these renewals in its list already. Use that one, or discard it with a "
         "reason first."
     ),
-    "audit-seed": "Use letters from A to Z, digits, blanks, and - . : only",
+    "audit-seed": "Use letters from A to Z, digits, spaces, and - . : only",
     "audit-state": "This was decided or sent meanwhile. Look at the page again.",
     "audit-due": "Enter a day after today ({today})",
     "audit-not-sent": "The documents can still be sent through {due_on}",

@@ -31,7 +31,7 @@ from pydantic_settings import (
 )
 
 from tracker.addresses import NamedAddress, ascii_domain, is_address, parse_mailbox
-from tracker.branding import Branding
+from tracker.branding import Branding, Look, read_logo
 from tracker.database_urls import find_sqlite_file
 from tracker.errors import UserError
 from tracker.master_key import FORMAT, MasterKey, file_beside, is_master_key
@@ -255,7 +255,7 @@ class Web(_Strict):
             return token
         raise ValueError(
             f"must have {_SHORTEST_TOKEN} characters at least, of letters, digits and other "
-            "signs of ASCII without blanks: `openssl rand -hex 24` makes one"
+            "ASCII characters without spaces: `openssl rand -hex 24` makes one"
         )
 
 
@@ -431,6 +431,14 @@ class Settings(BaseSettings):
         own = self.associations.get(association or "")
         return own.branding if own and own.branding.name else None
 
+    def read_look(self, association: str) -> Look | None:
+        """The branding of an association with its logo. Raises as `read_logo`."""
+        branding = self.branding_of(association)
+        if branding is None:
+            return None
+        logo = read_logo(self.config_dir / branding.logo) if branding.logo else None
+        return Look(branding, logo)
+
     def coordinators_of(self, association: str) -> tuple[Coordinator, ...]:
         """The coordinators of one association, in the file's order."""
         return tuple(c for c in self.coordinators if c.association == association)
@@ -488,14 +496,15 @@ def load_settings() -> Settings:
         # Without the input: what was typed may be a password.
         for details in error.errors(include_input=False):
             path = [str(step) for step in details["loc"]]
-            place = find_variable(path) or f"tracker.toml: {_format_key(path)}"
             cause = details.get("ctx", {}).get("error")
             reason = str(cause) if isinstance(cause, ValueError) else details["msg"]
-            lines.append(f"{place}: {reason}")
+            lines.append(f"{_format_place(path)}: {reason}")
     except (ValueError, OSError) as error:
         # Broken TOML, broken JSON in a variable, or a file that can't be read.
         broken = _list_broken_json(os.environ)
         lines += broken or [f"tracker.toml or a TRACKER_ variable can't be read: {error}"]
+    else:
+        lines += _check_logos(settings)
     if lines:
         raise SettingsError("\n".join(lines)) from None
     return settings
@@ -526,6 +535,15 @@ def _list_json_variables(model: type[BaseModel], prefix: str) -> Iterator[str]:
             yield from _list_json_variables(kind, f"{variable}__")
 
 
+def _check_logos(settings: Settings) -> Iterator[str]:
+    for association in settings.associations:
+        try:
+            settings.read_look(association)
+        except ValueError as error:
+            place = _format_place(["associations", association, "branding", "logo"])
+            yield f"{place}: {error}"
+
+
 def find_variable(path: Sequence[str]) -> str | None:
     """The environment variable that sets the setting at ``path``, or a part that contains it.
 
@@ -540,6 +558,11 @@ def find_variable(path: Sequence[str]) -> str | None:
         if variable in given:
             return variable
     return None
+
+
+def _format_place(path: Sequence[str]) -> str:
+    """Where a setting was written: its variable, or else its key in tracker.toml."""
+    return find_variable(path) or f"tracker.toml: {_format_key(path)}"
 
 
 def _format_key(path: Sequence[str]) -> str:

@@ -103,6 +103,18 @@ def test_reminders_are_those_of_the_steps_ahead() -> None:
     }
 
 
+def test_mail_about_the_submission_window_is_listed(tmp_path: Path) -> None:
+    text = try_whole(tmp_path, "", "2028-08-15")
+    assert "  1 September 2028: reminder, on the first day to submit, 1 September 2028\n" in text
+    assert "reminder, 7 days before the last day to submit, 31 March 2029\n" in text
+
+
+def test_mail_about_the_end_of_leave_is_listed(tmp_path: Path) -> None:
+    lines = "leaves = [{ from = 2027-07-01, until = 2027-12-31 }]"
+    text = try_whole(tmp_path, lines, "2027-08-01")
+    assert "  1 December 2027: reminder, 30 days before the last day away, 31 December" in text
+
+
 def test_signing_one_statement_leaves_the_others_open() -> None:
     words = ("--member", "--submitted", "2030-09-01", "--signed", "ethics")
     found = statuses(judge(*words, "--as-of", "2030-09-01"))
@@ -233,6 +245,20 @@ def test_a_part_of_the_hours_says_why() -> None:
     assert (
         "5/6 of the cycle's hours, because the endorsement began in it" in try_person(*words).stdout
     )
+
+
+def test_hours_of_each_year_are_no_part_of_the_cycles_hours() -> None:
+    words = ("--category", "IFS", "--endorsed", "2027-05-01", "--as-of", "2028-11-30")
+    text = try_person(*words, file=WHOLE).stdout
+    whole, _, yearly = text.partition("Yearly reflective supervision")
+    assert "2/3 of the cycle's hours" in whole
+    assert "of the cycle's hours" not in yearly
+
+
+def test_years_held_are_named_beside_what_they_change() -> None:
+    words = ("--category", "IFRS", "--endorsed", "2020-05-01", "--as-of", "2028-11-30")
+    text = try_person(*words, file=WHOLE).stdout
+    assert "is 24 hours, because the endorsement had been held for 3 years when" in text
 
 
 def write_person(folder: Path, lines: str) -> str:

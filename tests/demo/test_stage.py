@@ -167,6 +167,8 @@ def test_renewals_are_in_every_state_on_any_day(filled: Filled, tmp_path: Path, 
         assert statuses["HARBOR"] >= {"open", "overdue", "lapsed", "met", "excused"}
         assert statuses["PRAIRIE"] >= {"open", "overdue", "lapsed", "met"}
         assert shown.ask("SELECT COUNT(*), SUM(amount_cents) FROM payment") == [(9, 62000)]
+        differing = "SELECT COUNT(*) FROM settled_cycle WHERE differs_since IS NOT NULL"
+        assert shown.ask(differing) == [(0,)]
 
 
 @pytest.mark.parametrize("day", DAYS, ids=str)

@@ -11,6 +11,7 @@ from typing import get_args
 import pytest
 from pydantic import BaseModel
 
+from tests.support.logos import make_png
 from tracker.rulebooks import Rulebooks, load_notice_configs, load_rulebooks
 from tracker.rules.absences import find_effect, reduce_amount
 from tracker.rules.cycles import common_cycle
@@ -20,7 +21,7 @@ from tracker.rules.notice_config import NoticeConfig, NoticesFile
 from tracker.rules.standing import Absence
 from tracker.services.absence_limits import check_limits
 from tracker.services.endorsements import Endorsed
-from tracker.settings import Settings
+from tracker.settings import Settings, load_settings
 
 CONFIG = Path(__file__).parents[2] / "config"
 README = (CONFIG / "README.md").read_text(encoding="utf-8")
@@ -137,6 +138,19 @@ def test_an_association_can_have_its_own_settings_and_notices(
     configs = load_notice_configs(folder, ("NCIMHA", "CT-AIMH"))
     assert configs.of("NCIMHA").renewal.before == (60, 30, 10)
     assert configs.of("NCIMHA").renewal.after == configs.of("CT-AIMH").renewal.after
+
+
+def test_an_association_can_have_its_own_look(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (example,) = blocks("Give an association its own name, color, and logo")
+    monkeypatch.setenv("TRACKER_CONFIG_DIR", str(folder))
+    add(folder / "tracker.toml", example)
+    (folder / "logos").mkdir()
+    (folder / "logos" / "ncimha.png").write_bytes(make_png())
+    look = load_settings().read_look("NCIMHA")
+    assert look is not None
+    assert (look.branding.name, look.logo is not None) == ("NCIMHA endorsement", True)
 
 
 @pytest.fixture

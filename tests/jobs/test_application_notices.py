@@ -64,7 +64,7 @@ def tell_of(jobs: JobHarness, on: datetime, **case: Any) -> None:  # noqa: ANN40
 
 
 def words(mail: Mail) -> str:
-    """The text part, each run of blanks and line ends as one blank."""
+    """The text part, each run of spaces and line ends as one space."""
     return " ".join(mail.text.split())
 
 

@@ -19,6 +19,7 @@ from tests.jobs.workers import build_worker
 from tests.mail.conftest import letter
 from tests.mail.sink import Sink
 from tests.support.cast import BOOKS, NOW, fill
+from tests.support.desk_work import LongWork, fill_desk
 from tracker.db.engine import reading, writing
 from tracker.importer.plan_records import forget_progress, read_percent
 from tracker.importer.plans import plan_again
@@ -27,6 +28,8 @@ from tracker.jobs.distributed import WorkerContext, reap_stalled, run_worker
 from tracker.jobs.work_list import Wanted, enqueue_owed
 from tracker.mail.delivery import CLAIM
 from tracker.mail.outbox import enqueue
+from tracker.notifications import mailing_sending
+from tracker.services.desk_tasks import MAILING
 
 AUTUMN, MORNING = at("2024-09-15"), at("2024-12-02")
 NOWHERE = "smtp://127.0.0.1:9?tls=none"
@@ -373,5 +376,23 @@ def test_a_worker_imports_and_pages_see_how_far_it_is(
     assert seen == [99]
     with reading(jobs.engine) as session:
         assert read_percent(session, plan_id) is None
+    for engine in (worker.engine, jobs.engine, desk.cast.engine):
+        engine.dispose()
+
+
+def test_a_worker_does_the_desks_long_work(
+    postgres_database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(mailing_sending, "BATCH", 2)
+    desk = LongWork(fill_desk(postgres_database_url))
+    task_id = desk.start(MAILING)
+    jobs = JobHarness(postgres_database_url, rulebooks=BOOKS)
+    worker = build_worker(jobs, NOWHERE, lambda: desk.now)
+    enqueue_owed(worker.jobs, desk.now, Wanted.SOON)
+    assert (f"desk {task_id}", "todo") in list_tasks(jobs)
+    work(worker, lambda: desk.task(task_id).state == "done")
+    assert desk.mailed() == desk.people
+    enqueue_owed(worker.jobs, desk.now, Wanted.SOON)
+    assert [key for key, _ in list_tasks(jobs) if key.startswith("desk")] == []
     for engine in (worker.engine, jobs.engine, desk.cast.engine):
         engine.dispose()

@@ -12,12 +12,17 @@ from structlog.typing import EventDict
 
 from tests.jobs.harness import JobHarness, at
 from tests.mail.sink import Sink
+from tests.support.desk_work import LongWork, fill_desk
+from tracker.cli.desk_work import BATCHES
 from tracker.db.engine import writing
+from tracker.db.operations import Maintenance
 from tracker.jobs import embedded
-from tracker.jobs.embedded import running
+from tracker.jobs.embedded import run_waiting_tasks, running
 from tracker.jobs.runner import JobRun, run_due
 from tracker.mail.smtp_connection import parse_server
+from tracker.notifications import mailing_sending
 from tracker.notifications.context import JobContext, open_context
+from tracker.services.desk_tasks import MAILING
 
 AUTUMN = at("2024-09-15")
 MORNING = at("2024-12-02")
@@ -42,7 +47,7 @@ def test_a_tick_does_what_is_due_and_its_mail_arrives(jobs: JobHarness) -> None:
 
         async def serve() -> None:
             server = parse_server(sink.url)
-            async with running(jobs.context, jobs.engine, server, lambda: MORNING):
+            async with running(jobs.context, jobs.engine, server, lambda: MORNING, {}):
                 await until(lambda: len(sink.taken) == 3)
 
         asyncio.run(serve())
@@ -72,7 +77,7 @@ def test_a_tick_that_has_begun_is_finished_at_the_end(
 
     async def serve() -> None:
         server = parse_server("smtp://127.0.0.1:9?tls=none")
-        async with running(sqlite_jobs.context, sqlite_jobs.engine, server, lambda: MORNING):
+        async with running(sqlite_jobs.context, sqlite_jobs.engine, server, lambda: MORNING, {}):
             await until(begun.is_set)
             assert finished == []
             asyncio.get_running_loop().call_later(0.05, may_end.set)
@@ -101,7 +106,7 @@ def test_a_tick_that_fails_is_logged_and_tried_again(
 
     async def serve() -> None:
         server = parse_server("smtp://127.0.0.1:9?tls=none")
-        async with running(context, sqlite_jobs.engine, server, lambda: MORNING):
+        async with running(context, sqlite_jobs.engine, server, lambda: MORNING, {}):
             await until(lambda: sqlite_jobs.runs("digest", "CT-AIMH") != [])
 
     with capture_logs() as logs:
@@ -128,7 +133,7 @@ def test_a_job_gives_up_waiting_for_others_and_the_next_tick_goes_on(jobs: JobHa
         if connection.dialect.name == "postgresql":
             connection.exec_driver_sql("LOCK TABLE run_ledger")
         with others:
-            async with running(context, jobs.engine, server, lambda: MORNING):
+            async with running(context, jobs.engine, server, lambda: MORNING, {}):
                 await until(lambda: any(log["log_level"] == "warning" for log in logs))
                 others.close()
                 await until(lambda: jobs.runs("digest", "CT-AIMH") != [])
@@ -154,7 +159,37 @@ def test_a_mail_server_that_does_not_answer_is_told_in_the_log(jobs: JobHarness)
         # Nothing listens there.
         server = parse_server("smtp://127.0.0.1:9?tls=none")
         with capture_logs() as logged:
-            async with running(jobs.context, jobs.engine, server, lambda: MORNING):
+            async with running(jobs.context, jobs.engine, server, lambda: MORNING, {}):
                 await until(lambda: is_told(logged))
 
     asyncio.run(serve())
+
+
+@pytest.mark.usefixtures("quick_delivery")
+def test_serve_does_the_desks_long_work(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    work = LongWork(fill_desk(database_url))
+    monkeypatch.setattr(mailing_sending, "BATCH", 2)
+    task_id = work.start(MAILING)
+
+    async def serve() -> None:
+        server = parse_server("smtp://127.0.0.1:9?tls=none")
+        engine = work.cast.engine
+        async with running(work.context, engine, server, lambda: work.now, BATCHES):
+            await until(lambda: work.task(task_id).state == "done")
+
+    asyncio.run(serve())
+    assert work.mailed() == work.people
+    work.cast.engine.dispose()
+
+
+def test_maintenance_holds_up_the_desks_long_work(
+    sqlite_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    work = LongWork(fill_desk(sqlite_url))
+    monkeypatch.setattr(mailing_sending, "BATCH", 2)
+    task_id = work.start(MAILING)
+    with writing(work.cast.engine) as session:
+        session.add(Maintenance(since=work.now))
+    run_waiting_tasks(work.context, work.cast.engine, BATCHES, lambda: work.now)
+    assert work.task(task_id).done == 0
+    work.cast.engine.dispose()

@@ -10,7 +10,8 @@ from tests.jobs.test_recheck import deliver
 from tests.mail.sink import Sink
 from tracker.db.engine import reading, writing
 from tracker.db.mailings import MailingRecipient
-from tracker.notifications.mailing_mail import Sender, send_mailing
+from tracker.notifications.mailing_mail import Sender
+from tracker.notifications.mailing_sending import send_mailing
 from tracker.notifications.mailing_text import TEMPLATES
 from tracker.services.context import Actor, ServiceContext
 from tracker.services.mailing_delivery import DeliveryCounts, count_deliveries

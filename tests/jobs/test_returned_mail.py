@@ -415,7 +415,7 @@ def test_a_mailbox_over_imap_is_read_and_filed(sqlite_returns: Returns) -> None:
 async def serve_until_read(returns: Returns) -> None:
     context, server = returns.jobs.context, parse_server(returns.sink.url)
     async with (
-        running(context, returns.jobs.engine, server, lambda: returns.now),
+        running(context, returns.jobs.engine, server, lambda: returns.now, {}),
         asyncio.timeout(20),
     ):
         while not returns.rows("mailbox_read"):  # noqa: ASYNC110 - a database sets no event

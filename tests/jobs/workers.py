@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from tests.jobs.harness import JobHarness
+from tracker.cli.desk_work import BATCHES
 from tracker.db.engine import open_engine
 from tracker.jobs.distributed import WorkerContext
 from tracker.mail.smtp_connection import parse_server
@@ -33,4 +34,5 @@ def build_worker(
     settings = settings.model_copy(update=parts)
     engine = open_engine(jobs.url, idle_seconds=lease_seconds)
     context = open_context(settings, jobs.rulebooks, engine, patience)
-    return WorkerContext(context, engine, jobs.url, parse_server(smtp_url), clock, set_clock)
+    server = parse_server(smtp_url)
+    return WorkerContext(context, engine, jobs.url, server, clock, set_clock, BATCHES)

@@ -4,6 +4,7 @@ from dataclasses import fields, replace
 from datetime import UTC, datetime
 from email import message_from_bytes, policy
 from email.message import EmailMessage
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -235,5 +236,19 @@ def test_an_association_has_its_band_above_the_mail() -> None:
     )
     html = part(parse(rendered), "html")
     assert "North &lt;Carolina&gt;" in html
-    assert "background: #1d4f7c" in html
+    assert "background: #1d4f7c;color: #ffffff" in html
     assert "background: #1d4f7c" not in part(parse(compose(REMINDER)), "html")
+
+
+def test_text_on_a_light_band_is_black_and_no_logo_is_sent() -> None:
+    branding = Branding(name="NCIMHA", color="#f4c20d", logo=Path("logo.png"))
+    rendered = COMPOSER.compose(
+        REMINDER, sender=SENDER, recipient=ALICE, at=NOON, branding=branding
+    )
+    message = parse(rendered)
+    assert "background: #f4c20d;color: #000000" in part(message, "html")
+    assert [each.get_content_type() for each in message.walk()] == [
+        "multipart/alternative",
+        "text/plain",
+        "text/html",
+    ]

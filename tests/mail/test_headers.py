@@ -21,7 +21,7 @@ def test_any_text_stays_in_its_line_and_comes_back(text: str) -> None:
     assert all(len(line) <= 998 for line in raw.split(b"\r\n"))
     assert b"\r" not in raw.replace(b"\r\n", b"")
     assert b"\n" not in raw.replace(b"\r\n", b"")
-    # Folding at a blank may swallow or add blanks: the words are what counts.
+    # Folding at a space may swallow or add spaces: the words are what counts.
     assert read_back(raw, "Subject").split() == one_line(text).split()
 
 
@@ -31,7 +31,7 @@ def test_any_name_comes_back_beside_its_address(name: str) -> None:
     message = message_from_bytes(raw + b"\r\n", policy=policy.SMTP)
     [mailbox] = message["To"].addresses
     assert mailbox.addr_spec == "alice@example.org"
-    # Without blanks: Python 3.11 reads one too many between the encoded words of a long name.
+    # Without spaces: Python 3.11 reads one too many between the encoded words of a long name.
     assert without_blanks(mailbox.display_name) == without_blanks(one_line(name))
 
 

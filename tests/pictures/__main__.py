@@ -1,10 +1,10 @@
 """`python -m tests.pictures OUT [--only WORD] [--readme]`."""
 
 import argparse
-import shutil
 import sys
 from pathlib import Path
 
+from tests.conftest import find_chromium
 from tests.pictures.readme import photograph_readme
 from tests.pictures.tour import photograph_all
 
@@ -16,7 +16,7 @@ def main() -> None:
     parser.add_argument("--only", default="", help="only pictures with this in their name")
     parser.add_argument("--readme", action="store_true", help="renew the pictures in docs, too")
     chosen = parser.parse_args()
-    chromium = shutil.which("chromium") or shutil.which("google-chrome")
+    chromium = find_chromium()
     if chromium is None:
         parser.error("no Chromium is installed: see `make browser`")
     written = 0

@@ -143,6 +143,13 @@ def problems(*blocks: str) -> list[str]:
             id="grace ends too early",
         ),
         pytest.param(
+            'grace_until = "12-31"',
+            "cycles[1].grace_until: the grace period of the renewal that is due on 2000-12-31 "
+            "would end on 2001-12-31, 365 days later: write grace_days = 0 for no grace period, "
+            "or grace_days = 365 if so long a one is meant",
+            id="grace of a year",
+        ),
+        pytest.param(
             'grace_days = 31\nsubmission_opens = "10-01"\nsubmission_closes = "02-01"',
             "cycles[1].submission_closes: the submission of the cycle through 2000-12-31 would "
             "close on 2001-02-01, which is not between its opening on 2000-10-01 and the end of "

@@ -42,6 +42,20 @@ def test_late_amount_is_due_from_the_day_after_the_due_date(day: date, due: int)
     assert account([], day).due == due
 
 
+def test_a_day_that_comes_after_the_grace_period_is_refused() -> None:
+    (problem,) = problems("late_amount = 100", 'late_amount = 100\n  late_after = "02-15"')
+    assert problem == (
+        "fees[1].values[2].late_after: only what is paid through 2026-02-15 would be on time for "
+        "the renewal that is due on 2026-12-31, because its grace period ends on 2027-01-31: write "
+        "a day up to the end of the grace period"
+    )
+
+
+def test_an_error_in_one_of_several_fees_of_an_id_is_the_only_one() -> None:
+    (problem,) = problems("amount = 87.50", "amount = -87.50")
+    assert problem.startswith("fees[2].values[1].amount: ")
+
+
 def test_amount_paid_in_part_on_time_becomes_the_late_amount() -> None:
     assert account([(DUE, 7000)], date(2027, 1, 1)).owed == 3000
 

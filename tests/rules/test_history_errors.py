@@ -26,6 +26,12 @@ def table(rows: str) -> str:
     return f"{keys}first_cycle_shares = [{rows}]"
 
 
+def test_a_wrong_value_does_not_make_the_way_of_counting_wrong() -> None:
+    counted = ("grace_days = 31", 'grace_days = 31\nheld_counts = ["other association"]')
+    (problem,) = problems(counted, (VALUE, also(("hours = 15", "hours = 9\n  held_years = -3"))))
+    assert problem.startswith("ex.toml: requirements[1].values[2].held_years: write 0 or more")
+
+
 def test_a_renewed_add_on_needs_fixed_cycles() -> None:
     beside = (IFS, IFS.replace(" }", ', beside = ["IFRS"] }'))
     assert problems(beside) == []

@@ -140,6 +140,6 @@ def test_rulebook_in_words_has_removals_and_ways_back() -> None:
 def test_changes_ahead_name_removals() -> None:
     says = [change.says for change in list_changes_ahead(BOOK, date(2024, 6, 1))]
     assert (
-        "A removed endorsement can be reinstated for up to 1 year after the removal; later, the "
-        "person applies anew"
+        "Only for IFS and IFRS: a removed endorsement can be reinstated for up to 1 year after the "
+        "removal; later, the person applies anew"
     ) in says

@@ -25,6 +25,21 @@ topic = "DEIA"
   hours = 16
   source = { document = "ifs", section = "Training" }
 """
+YEARLY = """
+[[requirements]]
+id = "rsc.yearly"
+label = "Yearly RSC"
+about = "In each year"
+categories = ["IFS"]
+counts = "rsc"
+providers = "rsc"
+each_year = true
+
+  [[requirements.values]]
+  from = 2000-01-01
+  hours = HOURS
+  source = { document = "ifs", section = "RSC" }
+"""
 APPLICATION = """
 [[requirements]]
 of = "application"
@@ -101,6 +116,15 @@ def test_a_misspelled_name_is_reported_once() -> None:
     assert found == (
         "requirements[2].providers: 'rcs' is not in this file: did you mean rsc? "
         "(requirement 'rsc', line 51)"
+    )
+
+
+def test_years_that_come_to_more_than_the_whole_are_refused() -> None:
+    text = RULEBOOK.replace("years = 1\nends_on = 2000-12-31", "years = 3\nends_on = 2002-12-31")
+    assert check(text + YEARLY.replace("HOURS", "4")) == []
+    assert only(text + YEARLY.replace("HOURS", "5")).startswith(
+        "requirements[4].values[1].hours: from 2000-01-01 on 5 hours in each of 3 years would be "
+        "15 of the 12 hours of 'rsc', which they are a part of: write at most 4, or more hours "
     )
 
 

@@ -46,6 +46,13 @@ def list_errors(*replaced: tuple[str, str]) -> list[str]:
         ("from = 2024-01-01", "from = 1/1/2024", "write a date as year-month-day"),
         ('"Training"', '"Training', "a quotation mark is missing"),
         ("years = 1", "years = 1\nyears = 3", "the table has this key already"),
+        ("[[requirements]]", "[requirements]", "[requirements] is further up: write [[requireme"),
+        ("[[requirements.values]]", "[requirements.values]", "write [[requirements.values]], with"),
+        ("  hours = ", "  hours = 1:30 #", "write hours as a number: 1.5"),
+        ("  hours = ", "  hours = 1,5 #", "write a period before decimals"),
+        ("years = 1", "years = 1\nsubmission_opens = 10-01", "write a day of the year in quotes"),
+        ("latest_years = 1", "allowed = True", "write true or false, in lower case"),
+        ('categories = ["IFS"]', 'categories = ["IFS" "IFS"]', "write a comma between the items"),
     ],
 )
 def test_an_error_says_what_to_write(old: str, new: str, expected: str) -> None:
@@ -66,6 +73,27 @@ def test_blocks_out_of_order_are_located() -> None:
 )
 def test_one_wrong_value_is_one_error(old: str, new: str) -> None:
     assert len(list_errors((old, new))) == 1
+
+
+def test_errors_of_one_block_are_all_reported() -> None:
+    kind = 'kind = "fixed"'
+    both = f'{kind}\ndue_days_before_end = 5\ndue_days_after_end = 5\nsubmission_closes = "01-31"'
+    found = "\n".join(list_errors((kind, both)))
+    assert "give only one of due_days_after_end, due_days_before_end, and due_on" in found
+    assert "submission_closes needs submission_opens: when the submission opens" in found
+
+
+def test_a_wrong_value_hides_no_other_error_of_its_block() -> None:
+    kind = 'kind = "fixed"'
+    wrong = f'{kind}\ndue_days_after_end = "5"\nsubmission_closes = "01-31"'
+    type_error, window_error = list_errors((kind, wrong))
+    assert "cycles[1].due_days_after_end: write a whole number, without quotes" in type_error
+    assert "submission_closes needs submission_opens: when the submission opens" in window_error
+
+
+def test_nothing_follows_from_a_misspelled_key() -> None:
+    [error] = list_errors(('signed = ["ethics"]', 'sined = ["ethics"]'))
+    assert "sined: is not a key here: did you mean signed?" in error
 
 
 def test_a_wrong_submission_is_one_error() -> None:

@@ -37,7 +37,9 @@ from tests.web.known_routes import ANYBODY, COORDINATOR, KNOWN
 from tests.web.lists import ROSTER, plan, upload
 from tests.web.test_scoping import prove
 from tracker.db.certificates import Certificate
+from tracker.db.desk_tasks import DeskTask, DeskTaskPiece
 from tracker.db.engine import writing
+from tracker.db.mailings import Mailing
 from tracker.db.tables import METADATA
 from tracker.services.evaluation import evaluate_people
 from tracker.services.evidence import ReceivedFile, keep_files
@@ -225,6 +227,11 @@ _LISTED = [
     (CAROL, "/coordinator/mail/{mailing}"),
     (CAROL, "/coordinator/mail/{mailing}?state=failed"),
     (CAROL, "/coordinator/mail/{mailing}/people/{recipient}"),
+    (CAROL, "/coordinator/mail/{written}"),
+    (CAROL, "/coordinator/work/{working}"),
+    (CAROL, "/coordinator/work/{failed}"),
+    (CAROL, "/coordinator/work/{prepared}"),
+    (DAN, "/coordinator/work"),
     (VERA, "/coordinator/applicants"),
     (VERA, "/coordinator/applicants?missing=rsc"),
     (VERA, "/coordinator/applicants?status=needs+review"),
@@ -337,6 +344,7 @@ def furnish(cast: Cast) -> dict[str, Any]:
     with writing(cast.engine) as session:
         found: dict[str, Any] = _store(session, cast)
         found["digest"] = create_unsubscribe_token(session, Subscription(CAROL, "digest", "NCIMHA"))
+        found |= _begin_work(session)
         found["optional"] = create_choice_token(session, cast.people[BOB], ["early reminders"])
         found |= _submit_renewals(session, cast)
         add_lapsed(session, cast)
@@ -356,6 +364,33 @@ def furnish(cast: Cast) -> dict[str, Any]:
     chosen = web.visit(CAROL).post("/coordinator/people", {"action": "waive"}).headers["location"]
     found["email"] = _send_question(web)
     return {**cast.entries, **numbers, **found, "reference": link[1], "chosen": chosen}
+
+
+def _begin_work(session: Session) -> dict[str, int]:
+    """Long work of the desk: emails that are being written, others that failed, and a file."""
+    who: dict[str, Any] = {"audience": "All endorsees", "person_ids": "1-2", "created_by": CAROL}
+    who |= {"state": "sent", "sent_at": NOW, "sent_on": NOW.date(), "sender_name": "Carol Reyes"}
+    who |= {"template": "free", "subject": "Webinar", "text": "Join us", "created_at": NOW}
+    mailings = [
+        Mailing(association="NCIMHA", form_key=key, **who) for key in ("written", "failing")
+    ]
+    session.add_all(mailings)
+    session.flush()
+    asked: dict[str, Any] = {"association": "NCIMHA", "arguments": "[1, 2]", "total": 2}
+    asked |= {"asked_at": NOW, "asked_by": CAROL}
+    half: dict[str, Any] = {"kind": "mailing", "done": 1}
+    why: dict[str, Any] = {"state": "failed", "problem": "Something went wrong.", "ended_at": NOW}
+    whole: dict[str, Any] = {"kind": "certificates", "about_id": 0, "done": 2, "left_out": 1}
+    tasks = [
+        DeskTask(**asked, **half, about_id=mailings[0].id),
+        DeskTask(**asked, **half, **why, about_id=mailings[1].id),
+        DeskTask(**asked, **whole, state="done", ended_at=NOW, file_name="certificates.zip"),
+    ]
+    session.add_all(tasks)
+    session.flush()
+    session.add(DeskTaskPiece(task_id=tasks[2].id, name="A.pdf", number=0, content=b"%PDF"))
+    ids = zip(("working", "failed", "prepared"), (task.id for task in tasks), strict=True)
+    return {**dict(ids), "written": mailings[0].id}
 
 
 def _submit_renewals(session: Session, cast: Cast) -> dict[str, Any]:

@@ -19,7 +19,7 @@ class Element:
 
     @property
     def text(self) -> str:
-        """All words in it, with single blanks."""
+        """All words in it, with single spaces."""
         return " ".join("".join(self.parts).split())
 
     def get(self, name: str) -> str:

@@ -105,6 +105,7 @@ WITHOUT_TEXT = {
     "/coordinator/providers/names/take-back",
     "/coordinator/mail/{mailing_id}/stop",
     "/coordinator/mail/{mailing_id}/discard",
+    "/coordinator/work/{task_id}",
     "/coordinator/snooze/end",
     "/coordinator/providers/elsewhere/{outside_id}/remove",
     "/sign-out",

@@ -118,6 +118,7 @@ def owners_of(cast: Cast) -> dict[str, dict[int, str]]:
         "person_id": {cast.people[who]: who for who in (ALICE, BOB, ERIN)},
         "question_id": questions_about(cast),
         "plan_id": imports_of(cast),
+        "task_id": tasks_of(cast),
         "outside_id": endorsed_elsewhere(cast),
         "membership_id": terms,
         "request_id": requests,
@@ -222,6 +223,23 @@ def imports_of(cast: Cast) -> dict[int, str]:
             new = insert(table).values(**values, **more).returning(table.c.id)
             imports[session.connection().execute(new).scalar_one()] = who
     return imports
+
+
+def tasks_of(cast: Cast) -> dict[int, str]:
+    """A prepared file on each association's desk, and the person whom it names; by id."""
+    task, piece = METADATA.tables["desk_task"], METADATA.tables["desk_task_piece"]
+    tasks: dict[int, str] = {}
+    with writing(cast.engine) as session:
+        for who, association in ((ALICE, "NCIMHA"), (ERIN, "CT-AIMH")):
+            values = {"association": association, "kind": "certificates", "about_id": 0}
+            asked = {"arguments": "[1]", "asked_at": NOW, "asked_by": CAROL, "state": "done"}
+            more = {"done": 1, "total": 1, "left_out": 0, "file_name": f"{MARKS[who][0]}.zip"}
+            new = insert(task).values(**values, **asked, **more, problem="", ended_at=NOW)
+            number = session.connection().execute(new.returning(task.c.id)).scalar_one()
+            member = {"name": f"{MARKS[who][0]}.pdf", "number": 0, "content": b"x"}
+            session.connection().execute(insert(piece).values(task_id=number, **member))
+            tasks[number] = who
+    return tasks
 
 
 def submissions_of(cast: Cast) -> dict[int, str]:
@@ -353,7 +371,7 @@ def test_foreign_ids_answer_like_absent_ids(
               "endorsement", "vetting", "removal",
               "entry_question", "entry_message", "entry_decision",
               "entry_confirmation",
-              "import_plan", "submission", "payment",
+              "import_plan", "submission", "payment", "desk_task", "desk_task_piece",
               "audit_draw", "audit_case", "audit_item", "audit_hours", "certificate",
               "registry_listing")  # fmt: skip
     before = {table: cast.rows(table) for table in tables}
@@ -392,7 +410,7 @@ def test_impossible_ids_are_absent(sqlite_web: WebClient, number: str) -> None:
                  "/coordinator/applicants/{}", "/coordinator/applicants/{}/endorse",
                  "/membership/{}", "/coordinator/requests/{}",
                  "/coordinator/providers/{}",
-                 "/coordinator/mail/{}",
+                 "/coordinator/mail/{}", "/coordinator/work/{}", "/coordinator/work/{}.zip",
                  "/coordinator/mail/{}/people/1", "/coordinator/mail/1/people/{}",
                  "/coordinator/person/{}", "/coordinator/person/{}/merge",
                  "/coordinator/person/{}/change/name",
@@ -407,7 +425,7 @@ def test_coordinators_see_only_their_association(sqlite_web: WebClient) -> None:
     carol = sqlite_web.visit(CAROL)
     for path in ("/coordinator", "/coordinator/applicants", "/coordinator/requests",
                  "/coordinator/providers", "/coordinator/providers/names",
-                 "/coordinator/mail", "/coordinator/mail/new",
+                 "/coordinator/mail", "/coordinator/mail/new", "/coordinator/work",
                  "/coordinator/people", "/coordinator/filters"):  # fmt: skip
         foreign = carol.get(f"{path}?association=CT-AIMH")
         absent = carol.get(f"{path}?association=NOWHERE")

@@ -20,6 +20,7 @@ from sqlmodel import func, select
 
 from tracker import clock
 from tracker.cli.context import AppContext, open_database
+from tracker.cli.desk_work import BATCHES
 from tracker.db.engine import reading
 from tracker.db.ledgers import StandingRow
 from tracker.db.people import Person
@@ -131,7 +132,7 @@ def _prepare(tracker: AppContext, folder: Path, address: Address, mailbox: Mailb
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
-        async with running(context, engine, server, clock.now):
+        async with running(context, engine, server, clock.now, BATCHES):
             yield
 
     logins = list_logins(settings, cast)

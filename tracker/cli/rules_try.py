@@ -31,6 +31,8 @@ from tracker.rulebooks import (
     load_rulebooks,
     read_rulebook_file,
 )
+from tracker.rules.cycles import Cycle
+from tracker.rules.explain import explain_held_years
 from tracker.rules.fees import CENTS
 from tracker.rules.made_up_person import (
     MadeUpMembership,
@@ -41,6 +43,7 @@ from tracker.rules.made_up_person import (
 )
 from tracker.rules.notices import Decision, Kind
 from tracker.rules.parse import RulebookProblem, parse
+from tracker.rules.plan import PlannedRequirement
 from tracker.rules.reasons import format_reason
 from tracker.rules.stages import find_window
 from tracker.rules.standing import Outcome, Result, Standing, list_exemptions
@@ -60,6 +63,10 @@ _MAIL = {
     Kind.RENEWAL: "reminder",
     Kind.LAPSE: "notice of the lapse",
     Kind.MEMBERSHIP: "notice about the membership",
+    Kind.WINDOW_OPENS: "reminder",
+    Kind.WINDOW_CLOSES: "reminder",
+    Kind.ABSENCE_ENDS: "reminder",
+    Kind.TERM_ENDS: "reminder",
 }
 
 
@@ -209,14 +216,26 @@ def _describe_requirements(standing: Standing) -> Iterator[str]:
         requirement = result.requirement
         yield f"{requirement.label} ({requirement.id}): {_format_result(result)}"
         if reason := exemptions.get(requirement.id):
-            yield f"  because {format_reason(reason)}"
-        elif requirement.is_hours and plan.cycle and plan.cycle.share not in (0, 1):
-            why = "the endorsement began in it" if plan.cycle.is_first else "it is cut short"
-            yield f"  {plan.cycle.share} of the cycle's hours, because {why}"
+            yield f"  {format_reason(reason)}"
+        elif plan.cycle:
+            yield from _describe_amount(requirement, plan.cycle)
         for note in result.notes:
             if note != reason:
                 yield f"  {format_reason(note)}"
         yield f"  {requirement.source_document}, {requirement.source_section}"
+
+
+def _describe_amount(requirement: PlannedRequirement, cycle: Cycle) -> Iterator[str]:
+    """Why a requirement is not what most people owe: years held, or a share of the cycle."""
+    if reason := explain_held_years(requirement, cycle):
+        yield f"  {format_reason(reason)}"
+    # The hours of each year, and of a return, are the same in every cycle.
+    is_always_whole = requirement.year is not None or requirement.returns_from is not None
+    if requirement.is_hours and cycle.share not in (0, 1) and not is_always_whole:
+        why = "the endorsement began in it" if cycle.is_first else "it is cut short"
+        if cycle.share > 1:
+            why = "it is lengthened"
+        yield f"  {cycle.share} of the cycle's hours, because {why}"
 
 
 def _describe_fees(trial: Trial) -> Iterator[str]:

@@ -9,6 +9,7 @@ from fastapi import FastAPI
 
 from tracker import clock
 from tracker.cli.context import open_app
+from tracker.cli.desk_work import BATCHES
 from tracker.db.engine import open_engine, writing
 from tracker.db.signing_keys import prepare_keys
 from tracker.jobs.embedded import running
@@ -81,7 +82,7 @@ def create_app() -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
-        jobs = running(context, job_engine, server, clock.now)
+        jobs = running(context, job_engine, server, clock.now, BATCHES)
         with stack:
             async with jobs if tracker.settings.web.jobs else nullcontext():
                 collect_garbage_rarely()

@@ -51,6 +51,7 @@ def run() -> None:
 
 
 async def _work(app: AppContext) -> None:
+    from tracker.cli.desk_work import BATCHES
     from tracker.jobs.distributed import WorkerContext, run_worker
 
     settings = app.settings
@@ -71,6 +72,7 @@ async def _work(app: AppContext) -> None:
             server=parse_server(settings.smtp_url.get_secret_value()),
             clock=clock,
             set_clock=clock.read_server,
+            batches=BATCHES,
         )
         await run_worker(worker, stop)
     finally:

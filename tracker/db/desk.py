@@ -102,7 +102,7 @@ class SecondFactor(SQLModel, table=True):
     """The app with which a team member confirms a sign-in; ``secret`` is encrypted.
 
     ``last_step`` is the number of the last time step whose code was used, so that no code works
-    twice. ``recovery`` holds hashes of the unused recovery codes, separated by blanks.
+    twice. ``recovery`` holds hashes of the unused recovery codes, separated by spaces.
     """
 
     __tablename__ = "second_factor"

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 from psycopg import Connection as PsycopgConnection
 from psycopg import sql
 from psycopg.adapt import PyFormat, Transformer
-from sqlalchemy import Table, func, insert, select, text
+from sqlalchemy import ColumnElement, Table, func, insert, select, text
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlmodel import Session, SQLModel
 
@@ -85,10 +85,12 @@ def upsert(
     *,
     key: Sequence[str],
     update: Collection[str] = (),
+    where: ColumnElement[bool] | None = None,
 ) -> int:
     """Insert rows; where a row with the same ``key`` columns exists, set its ``update`` columns.
 
-    Without ``update`` an existing row stays as it is. Returns how many rows were written.
+    Without ``update``, and if it does not fulfill ``where``, an existing row stays as it is.
+    Returns how many rows were written.
     """
     if not rows:
         return 0
@@ -97,7 +99,9 @@ def upsert(
     statement = dialect_insert(session, table)
     if update:
         new_values = {name: statement.excluded[name] for name in update}
-        statement = statement.on_conflict_do_update(index_elements=key, set_=new_values)
+        statement = statement.on_conflict_do_update(
+            index_elements=key, set_=new_values, where=where
+        )
     else:
         statement = statement.on_conflict_do_nothing(index_elements=key)
     # The rows are asked back because psycopg does not count them.

@@ -35,6 +35,7 @@ from tracker.db.desk import (
     TeamRole,
     TeamSetting,
 )
+from tracker.db.desk_tasks import DeskTask, DeskTaskPiece
 from tracker.db.drafts import RulebookDraft
 from tracker.db.entry_reviews import (
     EntryConfirmation,
@@ -107,6 +108,8 @@ __all__ = [
     "DeclinedProvider",
     "Degree",
     "DeskChange",
+    "DeskTask",
+    "DeskTaskPiece",
     "Endorsement",
     "EndorsementEnd",
     "Entry",

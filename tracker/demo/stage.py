@@ -29,7 +29,8 @@ from tracker.jobs.digest import run_digest
 from tracker.jobs.schedule import Job, find_due
 from tracker.notifications.context import JobContext
 from tracker.notifications.group_session_mail import notify_members
-from tracker.notifications.mailing_mail import Sender, send_mailing
+from tracker.notifications.mailing_mail import Sender
+from tracker.notifications.mailing_sending import send_mailing
 from tracker.plain_text import plain_name
 from tracker.rulebooks import Rulebooks
 from tracker.rules.stages import Stage

@@ -6,7 +6,7 @@ from typing import Literal
 
 from tracker.rulebooks import RulebookError, Rulebooks, load_rulebooks
 from tracker.rules.parse import parse
-from tracker.rules.requirement import StrictModel
+from tracker.rules.strict_model import StrictModel
 from tracker.settings import templates_folder
 
 Role = Literal["qualified", "ended", "ending", "not accepted"]

@@ -2,17 +2,30 @@
 
 import io
 from collections.abc import Iterable, Iterator, Sequence
-from zipfile import ZIP_DEFLATED, ZipFile
+from datetime import datetime
 
 from sqlmodel import Session
 
 from tracker.db.audits import AuditDraw
-from tracker.services.audit_draws import list_drawn, parse_strata
+from tracker.exports.desk_files import FileContext, write_zip
+from tracker.services.audit_draws import get_draw, list_drawn, parse_strata
 from tracker.services.audits import (
     AuditedRenewal,
     list_audited_entries,
     list_cases,
+    list_cases_by_id,
     list_deleted_items,
+)
+from tracker.services.context import ServiceContext
+from tracker.services.desk_tasks import (
+    AUDIT_FILE,
+    Piece,
+    TaskInput,
+    advance_task,
+    create_task,
+    list_next_ids,
+    lock_task,
+    store_pieces,
 )
 from tracker.services.evidence import list_entry_files
 from tracker.spreadsheet_csv import csv_lines
@@ -33,6 +46,8 @@ for n in range(number):
     digest = hashlib.md5(counter + key + counter).digest()
     print(n + 1, pool.pop(int.from_bytes(digest, "big") % len(pool)))
 '''
+# So many renewals are read while the coordinator waits for the file, or in one batch.
+BATCH = 40
 _DRAW_COLUMNS = ("fact", "value")
 _DRAWN_COLUMNS = ("position", "category", "endorsement", "cycle_starts_on")
 _CASE_COLUMNS = (
@@ -46,21 +61,75 @@ _SESSION_COLUMNS = (
 )
 
 
-def pack_audit(session: Session, fixed: AuditDraw) -> bytes:
+def pack_audit(session: Session, fixed: AuditDraw, now: datetime) -> bytes:
     """The audit file as a ZIP. Before the draw it has only what was fixed."""
     packed = io.BytesIO()
-    with ZipFile(packed, "w", ZIP_DEFLATED) as archive:
-        archive.writestr("frame.txt", fixed.frame)
-        archive.writestr("redo.py", REDO)
-        archive.writestr("draw.csv", _csv(_DRAW_COLUMNS, _list_facts(fixed)))
-        if fixed.drawn_at is not None:
-            cases = list_cases(session, fixed.id)
-            drawn = [(n, *line) for n, line in enumerate(list_drawn(fixed), start=1)]
-            archive.writestr("drawn.csv", _csv(_DRAWN_COLUMNS, drawn))
-            archive.writestr("renewals.csv", _csv(_CASE_COLUMNS, map(_list_case, cases)))
-            sessions = (row for audited in cases for row in _list_sessions(session, audited))
-            archive.writestr("sessions.csv", _csv(_SESSION_COLUMNS, sessions))
+    write_zip(
+        packed, _list_pieces(session, fixed, list_cases(session, fixed.id), is_first=True), now
+    )
     return packed.getvalue()
+
+
+def start_audit_file(context: ServiceContext, draw_id: int) -> int | None:
+    """Have the audit file of a large draw made; the id of the task, or None if it is small.
+
+    While one is being made of the draw, that is it. Raises NotFound for another association's.
+    """
+    fixed = get_draw(context.session, draw_id, context.associations)
+    # So that of two requests the second one finds what the first one began.
+    context.session.refresh(fixed, with_for_update=True)
+    cases = list_cases(context.session, draw_id)
+    if len(cases) <= BATCH:
+        return None
+    ids = [one.case.id for one in cases]
+    wanted = TaskInput(fixed.association, AUDIT_FILE, ids, draw_id, audit_file_name(fixed))
+    return create_task(context, wanted).id
+
+
+def audit_file_name(fixed: AuditDraw) -> str:
+    """The name under which an audit file is saved."""
+    return f"audit-{fixed.association.lower()}-{fixed.id}.zip"
+
+
+def add_audited_renewals(context: FileContext, task_id: int, now: datetime) -> bool:
+    """Add the next renewals to an audit file that is being made; False if there is none to make.
+
+    What is said of a renewal is as of the moment at which it was added.
+    """
+    with context.transaction() as session:
+        task = lock_task(session, task_id)
+        if task is None:
+            return False
+        fixed = session.get_one(AuditDraw, task.about_id)
+        ids = list_next_ids(task, BATCH)
+        cases = list_cases_by_id(session, ids)
+        store_pieces(session, task, _list_pieces(session, fixed, cases, is_first=not task.done))
+        advance_task(session, task, len(ids), now, left_out=len(ids) - len(cases))
+    return True
+
+
+def _list_pieces(
+    session: Session, fixed: AuditDraw, cases: Sequence[AuditedRenewal], *, is_first: bool
+) -> list[Piece]:
+    """These renewals as pieces of the file; the first ones with headings, and what was fixed."""
+    pieces = []
+    if is_first:
+        pieces.append(Piece("frame.txt", fixed.frame.encode()))
+        pieces.append(Piece("redo.py", REDO.encode()))
+        pieces.append(Piece("draw.csv", _csv(_DRAW_COLUMNS, _list_facts(fixed))))
+    if fixed.drawn_at is None:
+        return pieces
+    if is_first:
+        drawn = [(n, *line) for n, line in enumerate(list_drawn(fixed), start=1)]
+        pieces.append(Piece("drawn.csv", _csv(_DRAWN_COLUMNS, drawn)))
+    sessions = (row for audited in cases for row in _list_sessions(session, audited))
+    for name, columns, rows in (
+        ("renewals.csv", _CASE_COLUMNS, map(_list_case, cases)),
+        ("sessions.csv", _SESSION_COLUMNS, sessions),
+    ):
+        text = _csv(columns, rows)
+        pieces.append(Piece(name, text if is_first else text.partition(b"\n")[2]))
+    return pieces
 
 
 def _csv(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> bytes:

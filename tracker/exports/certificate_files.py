@@ -1,19 +1,50 @@
 """A certificate as a PDF."""
 
+from datetime import datetime
 from io import BytesIO
-from typing import Any
+from typing import Any, NamedTuple
 
 import segno
+from sqlmodel import Session
 
+from tracker.branding import Branding, Look
 from tracker.clock import local_day
 from tracker.exports import pdf_files
 from tracker.formatting import format_date
+from tracker.rulebooks import Rulebooks
 from tracker.rules.certificates import CertificateRule
 from tracker.rules.model import Rulebook
-from tracker.services.certificate_checks import IssuedCertificate, VerifiedCertificate
+from tracker.services.certificate_checks import (
+    CertificateState,
+    IssuedCertificate,
+    VerifiedCertificate,
+    check_certificate,
+    rule_of,
+)
 
 # So that a name fits into the line: the template sets longer ones smaller.
 _LONG_NAME, _LONGEST_NAME = 30, 60
+
+
+class Printable(NamedTuple):
+    """A certificate, what it is worth now, and the rulebook and its rule by which it is printed."""
+
+    issued: IssuedCertificate
+    verified: VerifiedCertificate
+    rulebook: Rulebook
+    rule: CertificateRule
+
+
+def find_printable(
+    session: Session, rulebooks: Rulebooks, issued: IssuedCertificate, now: datetime
+) -> Printable | None:
+    """What is printed on a certificate; None if it is revoked, or no rule says how to print it."""
+    verified = check_certificate(session, rulebooks, issued, now)
+    rulebook = rulebooks.associations.get(verified.association)
+    rule = rule_of(rulebook, issued) if rulebook else None
+    if rulebook is None or rule is None or verified.state is CertificateState.REVOKED:
+        return None
+    return Printable(issued, verified, rulebook, rule)
 
 
 def verification_address(base_url: str, number: str) -> str:
@@ -29,19 +60,19 @@ def file_name(verified: VerifiedCertificate, ending: str) -> str:
     return f"{safe}.{ending}"
 
 
-def certificate_pdf(
-    issued: IssuedCertificate,
-    verified: VerifiedCertificate,
-    rulebook: Rulebook,
-    rule: CertificateRule,
-    base_url: str,
-) -> bytes:
+def certificate_pdf(printable: Printable, base_url: str, look: Look | None) -> bytes:
     """A tagged PDF on one page of US Letter paper. Raises as `pdf_files.make_pdf`.
 
-    It is dated with the day of issue, and the same whenever it is made.
+    It is dated with the day of issue, and the same whenever it is made with the same ``look``.
     """
+    issued, verified, rulebook, rule = printable
     issued_on = local_day(issued.issued_at, rulebook.time_zone)
-    data = _pdf_data(verified, rule, base_url)
+    branding, logo = (look.branding, look.logo) if look else (Branding(), None)
+    data = _pdf_data(verified, rule, base_url) | {
+        "color": branding.color,
+        "reads_on_white": branding.reads_on_white,
+        "logo": list(logo.body) if logo else None,
+    }
     return pdf_files.make_pdf("certificate", data, issued_on, issued.person_id)
 
 

@@ -102,7 +102,7 @@ class Question(NamedTuple):
 
 
 def value_key(text: str) -> str:
-    """A value as it is compared: blanks and upper case make no difference."""
+    """A value as it is compared: spaces and upper case make no difference."""
     return normalize_text(text).casefold()
 
 

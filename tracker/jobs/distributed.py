@@ -37,6 +37,7 @@ from tracker.importer.plan_records import forget_progress, note_progress
 from tracker.importer.plans import ImportRunner
 from tracker.importer.problems import Progress
 from tracker.jobs import work_list
+from tracker.jobs.desk_work import DeskBatches, DeskWorkRunner
 from tracker.jobs.recheck import recheck
 from tracker.jobs.repeating import Repeated, repeating
 from tracker.jobs.runner import run_one
@@ -57,6 +58,7 @@ class WorkerContext:
     """What a worker works with.
 
     ``clock`` should be the same for all workers; ``set_clock`` sets it again by the server's.
+    ``batches`` does the desk's work.
     """
 
     jobs: JobContext
@@ -65,6 +67,7 @@ class WorkerContext:
     server: Server
     clock: Callable[[], datetime]
     set_clock: Callable[[], None]
+    batches: DeskBatches
 
     def run_job(self, job: str, association: str) -> None:
         """Run one job of one association, if the ledger says that it is owed."""
@@ -98,6 +101,11 @@ class WorkerContext:
             runner.run(plan_id, self.clock(), Progress(note))
             with self.jobs.transaction() as session:
                 forget_progress(session, plan_id)
+
+    def continue_desk_work(self, task_id: int) -> None:
+        """Work on a task of the desk for a while, if it has not ended."""
+        with logged_failure("desk work"):
+            DeskWorkRunner(self.jobs, self.batches, self.clock).run(task_id)
 
 
 async def run_worker(worker: WorkerContext, stop: asyncio.Event) -> None:
@@ -154,6 +162,7 @@ class _TaskList(JobManager):
         self._orphans = set[int | None]()
 
     async def fetch_job(self, queues: Iterable[str] | None, worker_id: int) -> ListedTask | None:
+        """Take the next task, which then counts as running."""
         self._worker_id = worker_id
         task = await super().fetch_job(queues, worker_id)
         if task is not None:
@@ -161,12 +170,14 @@ class _TaskList(JobManager):
         return task
 
     async def update_heartbeat(self, worker_id: int) -> None:
+        """Say that the worker lives, if the database answers."""
         with suppress(ConnectorException):
             await super().update_heartbeat(worker_id)
 
     async def listen_for_jobs(
         self, *, on_notification: NotificationCallback, queues: Iterable[str] | None = None
     ) -> None:
+        """Listen for new tasks until canceled."""
         while True:
             with suppress(ConnectorException):
                 await super().listen_for_jobs(on_notification=on_notification, queues=queues)
@@ -222,6 +233,10 @@ def _build_app(worker: WorkerContext) -> App:
     @app.task(name=work_list.CONTINUE_IMPORT)
     async def continue_import(plan_id: int) -> None:
         await asyncio.to_thread(worker.continue_import, plan_id)
+
+    @app.task(name=work_list.CONTINUE_DESK_WORK)
+    async def continue_desk_work(task_id: int) -> None:
+        await asyncio.to_thread(worker.continue_desk_work, task_id)
 
     return app
 

@@ -8,7 +8,9 @@ from functools import partial
 
 from sqlalchemy import Engine
 
+from tracker.db.engine import reading
 from tracker.importer.plans import ImportRunner
+from tracker.jobs.desk_work import DeskBatches, DeskWorkRunner
 from tracker.jobs.recheck import recheck
 from tracker.jobs.repeating import Repeated, repeating
 from tracker.jobs.runner import run_due
@@ -16,8 +18,10 @@ from tracker.jobs.work_log import log_delivery, log_returned_mail, log_run
 from tracker.mail.delivery import deliver_once
 from tracker.mail.smtp_connection import Server
 from tracker.notifications.context import JobContext
+from tracker.services.desk_tasks import list_working_tasks
 from tracker.services.maintenance import find_maintenance
 
+# How soon mail leaves, and the desk's work begins.
 _DELIVER_SECONDS = 2
 
 
@@ -29,11 +33,28 @@ def run_waiting_imports(context: JobContext, now: datetime) -> None:
     ImportRunner(context, context.rulebooks, context.transaction).run_waiting(now)
 
 
+def run_waiting_tasks(
+    context: JobContext, engine: Engine, batches: DeskBatches, clock: Callable[[], datetime]
+) -> None:
+    """Go on with the desk's work that waits, unless maintenance mode is on."""
+    with reading(engine) as session:
+        if find_maintenance(session) is not None or not list_working_tasks(session):
+            return
+    DeskWorkRunner(context, batches, clock).run_waiting()
+
+
 @asynccontextmanager
 async def running(
-    context: JobContext, engine: Engine, server: Server, clock: Callable[[], datetime]
+    context: JobContext,
+    engine: Engine,
+    server: Server,
+    clock: Callable[[], datetime],
+    batches: DeskBatches,
 ) -> AsyncIterator[None]:
-    """Tick and deliver while the context is open; at its end what has begun is finished."""
+    """Tick and deliver while the context is open; at its end what has begun is finished.
+
+    ``batches`` does the desk's work.
+    """
 
     async def deliver() -> None:
         report = await deliver_once(
@@ -48,6 +69,9 @@ async def running(
     async def continue_imports() -> None:
         await asyncio.to_thread(run_waiting_imports, context, clock())
 
+    async def continue_tasks() -> None:
+        await asyncio.to_thread(run_waiting_tasks, context, engine, batches, clock)
+
     async def read_returned() -> None:
         await asyncio.to_thread(log_returned_mail, context, clock())
 
@@ -57,6 +81,7 @@ async def running(
         Repeated("jobs", seconds, tick),
         # What a process that ended has left behind; what pages begin they do themselves.
         Repeated("imports", seconds, continue_imports),
+        Repeated("desk work", _DELIVER_SECONDS, continue_tasks),
         Repeated("returned mail", minutes * 60, read_returned),
         Repeated("delivery", _DELIVER_SECONDS, deliver),
     ):

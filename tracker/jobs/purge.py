@@ -9,6 +9,7 @@ from tracker.importer.plan_records import forget_old_imports
 from tracker.services.api_tokens import forget_answers
 from tracker.services.browser_sessions import forget_ended_sessions
 from tracker.services.desk_changes import forget_old_rows
+from tracker.services.desk_tasks import forget_old_tasks
 from tracker.services.mailings import forget_old_drafts
 from tracker.services.removals import forget_old_deletions
 from tracker.services.rulebook_drafts import forget_rulebook_drafts
@@ -32,6 +33,9 @@ KINDS: dict[str, Callable[[Session, datetime], int]] = {
     "selections of people of more than a day ago": forget_selections,
     "answers of the API of more than 7 days ago": _forget_all_answers,
     "uploaded lists: unused for 7 days, applied for 90": forget_old_imports,
+    "prepared files of more than 7 days ago, and what is left of long work after 90": (
+        forget_old_tasks
+    ),
     "rows of changes on the desk that can't be undone any more": forget_old_rows,
     "drafts of mailings of more than 30 days ago": forget_old_drafts,
     "drafts of rulebooks of more than 30 days ago": forget_rulebook_drafts,

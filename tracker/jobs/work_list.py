@@ -27,14 +27,16 @@ from tracker.jobs.schedule import Job
 from tracker.mail.delivery import CLAIM
 from tracker.mail.outbox import count_claimable
 from tracker.notifications.context import JobContext
+from tracker.services.desk_tasks import list_working_tasks
 from tracker.services.maintenance import find_maintenance
 
 MAIL, JOBS = "mail", "jobs"
 RUN_JOB, DELIVER, CONTINUE_IMPORT = "run_job", "deliver", "continue_import"
+CONTINUE_DESK_WORK = "continue_desk_work"
 # Batches of messages on the list at once. More would only wait there.
 _MOST_BATCHES = 20
-# People wait for imports; the jobs follow in the order of the day.
-_IMPORT_PRIORITY = 100
+# People wait for the desk's work; the jobs follow in the order of the day.
+_DESK_PRIORITY = 100
 _PRIORITIES = {job: len(Job) - place for place, job in enumerate(Job)}
 
 
@@ -88,7 +90,11 @@ def list_soon(session: Session, now: datetime) -> list[Task]:
     for plan_id in list_working(session):
         key = f"import {plan_id}"
         arguments = {"plan_id": plan_id}
-        tasks.append(Task(CONTINUE_IMPORT, key, JOBS, arguments, _IMPORT_PRIORITY, key))
+        tasks.append(Task(CONTINUE_IMPORT, key, JOBS, arguments, _DESK_PRIORITY, key))
+    for task_id, _ in list_working_tasks(session):
+        key = f"desk {task_id}"
+        arguments = {"task_id": task_id}
+        tasks.append(Task(CONTINUE_DESK_WORK, key, JOBS, arguments, _DESK_PRIORITY, key))
     return tasks
 
 

@@ -13,8 +13,10 @@ from tracker.notifications.context import Envelope, MailContext, change_prefix, 
 from tracker.notifications.notices_mail import fit_subject
 from tracker.rules.stages import Stage
 from tracker.services.audits import AuditedRenewal
+from tracker.services.certificates import find_renewal_certificate
 from tracker.services.message_subjects import About
 from tracker.services.stages import find_last_day
+from tracker.services.submissions import find_renewed_through
 
 
 def announce_audit(
@@ -28,9 +30,10 @@ def announce_audit(
     with use_locale(rulebook.locale):
         if audited.case.state == Stage.ASKED:
             mail = _write_request(context, audited, by)
+        elif audited.case.state == Stage.PASSED:
+            mail = _write_passed(context, session, audited, by)
         else:
-            mail = _write_decision(context, audited, by)
-        if audited.case.state == Stage.NOT_PASSED:
+            mail = _write_not_passed(context, audited, by)
             mail = _add_last_day(context, session, audited, mail, now)
     key = f"{change_prefix(audited.person.id, now)}audit:{audited.case.id}:{audited.case.state}"
     _queue(context, session, audited, mail, key, now)
@@ -111,31 +114,49 @@ def _write_request(
     )
 
 
-def _write_decision(context: MailContext, audited: AuditedRenewal, by: str) -> RequestMail:
-    case, association = audited.case, audited.endorsement.association
-    base_url = context.settings.base_url
-    if case.state == Stage.PASSED:
-        subject, headline = "Your renewal passed the audit", "Your renewal passed the audit."
-        intro = "Your renewal stays accepted. There is nothing else to do."
-        action = Action("View my renewal", f"{base_url}/my-year")
-    else:
-        subject, headline = (
-            "Your renewal did not pass the audit",
-            "Your renewal did not pass the audit.",
-        )
-        intro = f"{association} returned it to you. Its page says until when you can submit it."
-        if audited.may_appeal:
-            intro += " If you disagree, you can appeal once: open the audit, and write why."
-        action = Action("Open the audit", _url(context, audited))
+def _write_passed(
+    context: MailContext, session: Session, audited: AuditedRenewal, by: str
+) -> RequestMail:
+    """The renewal passed; it was returned before if the endorsee had to appeal for that."""
+    submission, endorsement = audited.submission, audited.endorsement
+    association, starts_on = endorsement.association, submission.cycle_starts_on
+    intro, rows = "Your renewal stays accepted.", _rows(audited)
+    if audited.case.appealed_at is not None:
+        intro = f"{association} granted your appeal, and your renewal is accepted again."
+        if find_renewal_certificate(session, endorsement.id, starts_on) is not None:
+            intro += " Your certificate is valid again."
+    last = find_renewed_through(context.rulebooks, endorsement, starts_on)
+    if last is not None:
+        rows = (*rows, Row("Renewed through", format_date(last)))
+    intro += " There is nothing else to do."
+    action = Action("View my renewal", f"{context.settings.base_url}/my-year")
+    mail = _write_decision(audited, by, "Your renewal passed the audit", intro, action)
+    return replace(mail, rows=rows)
+
+
+def _write_not_passed(context: MailContext, audited: AuditedRenewal, by: str) -> RequestMail:
+    association = audited.endorsement.association
+    intro = f"{association} returned it to you. Its page says until when you can submit it."
+    if audited.may_appeal:
+        intro += " If you disagree, you can appeal once: open the audit, and write why."
+    action = Action("Open the audit", _url(context, audited))
+    return _write_decision(audited, by, "Your renewal did not pass the audit", intro, action)
+
+
+def _write_decision(
+    audited: AuditedRenewal, by: str, outcome: str, intro: str, action: Action
+) -> RequestMail:
+    """The email about a decision; ``outcome`` is a sentence without its period."""
+    association = audited.endorsement.association
     return RequestMail(
-        subject=fit_subject([f"{association}: {subject[0].lower()}{subject[1:]}", subject]),
+        subject=fit_subject([f"{association}: {outcome[0].lower()}{outcome[1:]}", outcome]),
         greeting_name=audited.person.name,
-        headline=headline,
+        headline=f"{outcome}.",
         intro=intro,
         rows=_rows(audited),
         action=action,
         why=_why(association),
-        answer=case.decided_because or "",
+        answer=audited.case.decided_because or "",
         answered_by=by or "Your coordinator",
     )
 

@@ -28,6 +28,19 @@ _KINDS = {
     Kind.CUTOFF: "Providers who stop counting",
     Kind.RSC_WINDOW: "RSC windows that close",
     Kind.REFERENCES: "Missing references",
+    Kind.WINDOW_OPENS: "Submission windows that open",
+    Kind.WINDOW_CLOSES: "Submission windows that close",
+    Kind.ABSENCE_ENDS: "Leave and inactive status that ends",
+    Kind.TERM_ENDS: "Limited terms that end",
+}
+# What the steps of a notice are counted from, and the same with a preposition.
+_FROM_DUE_DATE = ("the due date", "on the due date")
+_COUNTED_FROM = {
+    Kind.MEMBERSHIP: ("the membership ends", "on the day the membership ends"),
+    Kind.WINDOW_OPENS: ("the first day to submit", "on the first day to submit"),
+    Kind.WINDOW_CLOSES: ("the last day to submit", "on the last day to submit"),
+    Kind.ABSENCE_ENDS: ("the last day away", "on the last day away"),
+    Kind.TERM_ENDS: ("the limited term ends", "on the day the limited term ends"),
 }
 _OUTCOMES = {"met": "done", "excused": "not required"}
 _STATES = {"behind": "open, behind", "no rules": "no renewal rules", "met": "complete"}
@@ -50,9 +63,9 @@ def format_notice(notice: DueNotice) -> str:
         return f"{notice.about} counts through {day}"
     if notice.kind is Kind.LAPSE:
         return f"was due {day}"
-    what = "the membership ends" if notice.kind is Kind.MEMBERSHIP else "the due date"
+    what, on_that_day = _COUNTED_FROM.get(notice.kind, _FROM_DUE_DATE)
     if not notice.step:
-        return f"on the day {what}, {day}" if "ends" in what else f"on {what}, {day}"
+        return f"{on_that_day}, {day}"
     days = format_count(abs(notice.step), "day")
     return f"{days} {'before' if notice.step < 0 else 'after'} {what}, {day}"
 

@@ -1,7 +1,7 @@
-"""Mailings as messages: shown before they are sent, sent once, and written again before they leave.
+"""Mailings as messages: planned, shown before they are sent, and written.
 
-Who gets a mailing is decided twice from the same rules: when the page shows it, and in the
-transaction that sends it. The second decision holds, and each is on record with its reason.
+`mailing_sending.py` sends them, and `tracker.jobs.mailing_recheck` writes them again before they
+leave.
 """
 
 import json
@@ -18,12 +18,11 @@ from sqlmodel import Session
 from tracker.clock import local_day
 from tracker.formatting import use_locale
 from tracker.mail.contents import Action, MailingMail, Row, Section
-from tracker.mail.outbox import Message, enqueue
+from tracker.mail.outbox import Message
 from tracker.notifications.context import Envelope, MailContext, create_message
 from tracker.notifications.mailing_text import Letter, write_mailing
 from tracker.rulebooks import load_notice_configs
 from tracker.rules.standing import Standing
-from tracker.services.context import Refusal, Refused, ServiceContext
 from tracker.services.evaluation import days_at, judge_current
 from tracker.services.mailing_recipients import list_recipients, list_trainings
 from tracker.services.mailing_rules import (
@@ -31,16 +30,10 @@ from tracker.services.mailing_rules import (
     MailingRules,
     MailingTemplate,
     Recipient,
-    SkipReason,
     find_optional_kind,
     plan_mailing,
 )
-from tracker.services.mailings import (
-    MailingInput,
-    RecipientOutcome,
-    begin_sending,
-    record_recipients,
-)
+from tracker.services.mailings import MailingInput
 from tracker.services.message_subjects import About
 from tracker.services.notices import day_key
 from tracker.services.notification_preferences import create_choice_token
@@ -168,41 +161,6 @@ def show_mail(
         part = message.get_body((subtype,))
         parts.append(str(part.get_content()) if part else "")
     return ShownMail(rendered.subject, *parts)
-
-
-def send_mailing(
-    mail_context: MailContext, context: ServiceContext, typed: MailingInput, sender: Sender
-) -> tuple[int, bool]:
-    """Send a mailing to everyone who may get it; its id, and False if its form was sent before.
-
-    The mailing, its ledger, and one message for each recipient are stored in the transaction of
-    ``context``. Raises Refused if something is wrong with it or nobody would get it.
-    """
-    mailing, is_new = begin_sending(context, typed, sender.name)
-    if not is_new:
-        return mailing.id, False
-    session, now = context.session, context.now
-    planned = plan_letter(session, open_letter(mail_context, typed, sender, now))
-    written = MailingWriter(session, planned, mailing.id).write(planned.plan.to_send)
-    accepted = enqueue(session, [message for message, _ in written.values()], now)
-    if not accepted:
-        raise Refused(Refusal("", "mailing-nobody"))
-    outcomes = [
-        RecipientOutcome(recipient.person_id, reason=reason)
-        for recipient, reason in planned.plan.skipped
-    ]
-    for recipient in planned.plan.to_send:
-        message, content = written.get(recipient.person_id, (None, None))
-        if message is None:
-            outcome = RecipientOutcome(recipient.person_id, reason=SkipReason.CHANGED)
-        elif message.dedupe_key in accepted:
-            outcome = RecipientOutcome(recipient.person_id, message.message_id, content)
-        else:
-            # Another mail of the day was stored since the plan was made.
-            outcome = RecipientOutcome(recipient.person_id, reason=SkipReason.MAILED_TODAY)
-        outcomes.append(outcome)
-    record_recipients(session, mailing.id, outcomes)
-    return mailing.id, True
 
 
 @dataclass(frozen=True, slots=True)

@@ -96,15 +96,15 @@ def _describe_receipt(rulebook: Rulebook, renewal: SubmittedRenewal) -> str:
     if not short:
         return (
             f"{rulebook.id} is checking it, because the name with which you signed differs from "
-            "the one on record. You get an email about the decision."
+            "the one on record. You will get an email with the decision."
         )
     words = f"Still missing: {format_missing(short)}."
     if any(item.counts == "paid" for item in short):
         fees = rulebook.fees_of(renewal.endorsement.category, "renewal")
         words += "".join(f" {fee.label}: {fee.how_to_pay.rstrip('.')}." for fee in fees)
     if renewal.lacks_only_fee:
-        return f"{words} Once your payment is recorded, your renewal is accepted by itself."
-    return f"{words} {rulebook.id} decides about it, and you get an email."
+        return f"{words} Once your payment is recorded, your renewal is accepted automatically."
+    return f"{words} {rulebook.id} decides about it, and you will get an email."
 
 
 def announce_certificate(

@@ -161,7 +161,7 @@ _STEPS = {
         "Wait for open renewals",
         "renewal not complete yet",
         "renewals not complete yet",
-        "Reminders go out by themselves. After the due date the grace period begins.",
+        "Reminders go out automatically. After the due date the grace period begins.",
     ),
     ClosingStep.REOPENED: (
         "Settle reopened cycles again",

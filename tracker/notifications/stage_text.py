@@ -31,7 +31,8 @@ class StageOccasion(NamedTuple):
     """What the sentence about a stage needs besides; ``is_own``: the endorsee reads it.
 
     ``renewed_through`` is the last day of the next cycle, ``documents_due_on`` that of an audit.
-    ``missing`` is what the requirements that are short count.
+    ``missing`` is what the requirements that are short count, ``other_name`` the name on record if
+    the last submission is signed under another one.
     """
 
     association: str
@@ -42,6 +43,7 @@ class StageOccasion(NamedTuple):
     documents_due_on: date | None = None
     renewed_through: date | None = None
     missing: frozenset[str] = frozenset()
+    other_name: str = ""
 
 
 def format_stage(stage: str) -> str:
@@ -98,19 +100,24 @@ def _describe_submission(stage: Stage, occasion: StageOccasion, last: Submission
         stop = "" if reason.endswith((".", "!", "?")) else "."
         return f"Returned on {day}: {reason}{stop}{todo}"
     if stage in (Stage.SUBMITTED, Stage.NEEDS_ATTENTION):
-        wait = _describe_wait(occasion)
+        wait = _describe_wait(occasion, last)
         return f"Submitted on {_format_day(occasion, None, last)}. {wait}"
     day = _format_day(occasion, last.accepted_at, last)
     passed = " It passed the audit." if stage is Stage.PASSED else ""
     return f"Accepted on {day}.{passed}{_format_renewed(occasion)}"
 
 
-def _describe_wait(occasion: StageOccasion) -> str:
+def _describe_wait(occasion: StageOccasion, last: Submission) -> str:
     """What a submitted renewal waits for."""
     if occasion.missing == {"paid"}:
         return f"Waiting for {'your' if occasion.is_own else 'their'} payment."
     if not occasion.is_own:
         return "It waits for your decision."
+    if not occasion.missing and occasion.other_name:
+        return (
+            f"{occasion.association} is reviewing it, because you signed as “{last.signed_name}” "
+            f"and the name on record is {occasion.other_name}."
+        )
     if not occasion.missing:
         return f"{occasion.association} is reviewing it."
     fee = " The fee is not paid yet." if "paid" in occasion.missing else ""

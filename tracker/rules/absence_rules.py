@@ -2,13 +2,14 @@
 
 from collections.abc import Mapping
 from datetime import date, timedelta
-from typing import Literal, Self, get_args
+from typing import Literal, get_args
 
 from dateutil.relativedelta import relativedelta
-from pydantic import Field, StrictBool, model_validator
+from pydantic import Field, StrictBool
 
 from tracker.rules.dated_block import DatedBlock
 from tracker.rules.requirement import Key
+from tracker.rules.strict_model import check
 
 _DAY = timedelta(days=1)
 # The kinds of time in which an endorsement is not used.
@@ -70,31 +71,29 @@ class AbsenceRule(DatedBlock):
     within_years: int | None = Field(strict=True, default=None, ge=1, le=50)
     held_years: int | None = Field(strict=True, default=None, ge=1, le=60)
 
-    @model_validator(mode="after")
-    def _says_nothing_in_vain(self) -> Self:
+    @check
+    def _says_nothing_in_vain(self) -> None:
         if self.excuses == "nothing" and (self.requirements or self.membership == "excused"):
             message = 'requirements and membership = "excused" go with another excuses: remove them'
             raise ValueError(message)
         if self.months != "whole" and self.excuses in ("nothing", "all that is missing"):
             message = 'months goes with excuses = "hours in proportion": remove it'
             raise ValueError(message)
-        return self
 
-    @model_validator(mode="after")
-    def _knows_its_kind(self) -> Self:
+    @check
+    def _knows_its_kind(self) -> None:
         if self.kind != "emeritus":
             if self.held_years is not None:
                 message = 'held_years goes with kind = "emeritus": remove it'
                 raise ValueError(message)
-            return self
+            return
         given = [key for key in _NOT_OF_EMERITUS if key in self.model_fields_set]
         if given:
             message = f"emeritus status excuses everything, and has no last day: remove {given[0]}"
             raise ValueError(message)
-        return self
 
-    @model_validator(mode="after")
-    def _limits_what_is_allowed(self) -> Self:
+    @check
+    def _limits_what_is_allowed(self) -> None:
         limits = (
             *("longest_days", "longest_months", "most", "within_cycles", "within_years"),
             "held_years",
@@ -103,10 +102,9 @@ class AbsenceRule(DatedBlock):
             if not self.allowed and getattr(self, key):
                 message = f"{key} goes with one that is allowed: remove it, or allowed = false"
                 raise ValueError(message)
-        return self
 
-    @model_validator(mode="after")
-    def _has_limits_that_fit(self) -> Self:
+    @check
+    def _has_limits_that_fit(self) -> None:
         for days, months in _LENGTHS:
             if getattr(self, days) and getattr(self, months):
                 message = f"give either {days} or {months}"
@@ -124,7 +122,6 @@ class AbsenceRule(DatedBlock):
         if shortest and longest and shortest > longest:
             message = "the shortest is longer than the longest"
             raise ValueError(message)
-        return self
 
     def shortest_end(self, first: date) -> date | None:
         """The earliest last day (included) of one that begins on ``first``; None: any."""

@@ -1,13 +1,12 @@
 """Rules about certificates: who issues and signs them, and since when; and their words. Pure."""
 
-from typing import Self
-
-from pydantic import Field, StrictBool, field_validator, model_validator
+from pydantic import Field, StrictBool, field_validator
 
 from tracker.formatting import format_list
 from tracker.rules.dated_block import DatedBlock
 from tracker.rules.key_checks import require_end_after_start
 from tracker.rules.requirement import Day, Key, Text
+from tracker.rules.strict_model import check
 
 # What fits on the page, below and above the name.
 _LONGEST_LINE, _LONGEST_WORDING = 100, 300
@@ -40,10 +39,9 @@ class CertificateRule(DatedBlock):
             raise ValueError(message)
         return website
 
-    @model_validator(mode="after")
-    def _ends_after_it_starts(self) -> Self:
+    @check
+    def _ends_after_it_starts(self) -> None:
         require_end_after_start(self.starts_from, self.until)
-        return self
 
 
 def format_certificate_rule(rule: CertificateRule) -> str:

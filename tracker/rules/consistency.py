@@ -38,6 +38,8 @@ _DAY = timedelta(days=1)
 # Every day of the year, and every place of a leap year among cycles of whole years.
 _FOUR_YEARS = 4 * 366
 _ENOUGH_CYCLES = 8
+# A longer grace period to a day of the year is hardly meant: the day before was.
+_LONG_GRACE = 183
 
 
 # The parts of a rulebook that name others.
@@ -94,10 +96,11 @@ class ConsistencyCheck:
         """Collect all problems, each with its key."""
         for reason in list_repetitions(self.known["interpretations"]):
             self._add("interpretations", reason)
+        self._check_own_values()
         self._check_all_names()
         # They have errors of their own, from which others would only follow.
-        right = {fee.id for fee in self.rulebook.fees}
-        wrong_fees = {each for each in _list_ids(self.data.get("fees")) if each not in right}
+        in_file = Counter(_list_ids(self.data.get("fees")))
+        wrong_fees = (in_file - Counter(fee.id for fee in self.rulebook.fees)).keys()
         for category in self.rulebook.categories:
             for purpose in PURPOSES:
                 self._check_category(category, purpose)
@@ -112,6 +115,18 @@ class ConsistencyCheck:
         self._check_ratings()
         self.problems += list_removal_problems(self.rulebook, self.data, self.numbers)
         self._check_renewals()
+
+    def _check_own_values(self) -> None:
+        rulebook = self.rulebook
+        if rulebook.fees and not rulebook.currency_code and "currency" not in self.data:
+            reason = f"locale {rulebook.locale!r} has no country: write currency, such as USD"
+            self._add("currency", reason)
+        if rulebook.registry and ("/" in rulebook.id or rulebook.id.endswith(".json")):
+            reason = (
+                f"the registry needs an id that can stand in its address, /registry/{rulebook.id}: "
+                "write one without a slash that does not end with .json"
+            )
+            self._add("id", reason)
 
     def _check_renewals(self) -> None:
         for number, requirement in self._number("requirements", self.rulebook.requirements):
@@ -287,6 +302,9 @@ class ConsistencyCheck:
         categories = self.rulebook.categories
         if any(self.rulebook.years_that_matter(category) for category in categories):
             return
+        in_file = self.data.get("requirements")
+        if isinstance(in_file, list) and len(self.rulebook.requirements) < len(in_file):
+            return  # Requirements with errors of their own, from which this would only follow.
         for number, scheme in self._number("cycles", self.rulebook.cycles):
             if scheme.counts_years:
                 reason = "no value of a renewal has held_years, which this goes with: remove it"
@@ -325,6 +343,7 @@ class ConsistencyCheck:
 
     def _check_dates(self, key: str, scheme: CycleScheme) -> None:
         """No cycle may lapse while hours still count, or close its submission out of order."""
+        self._check_grace(f"{key}.grace_until", scheme)
         is_early = bool(scheme.due_on or scheme.due_days_before_end)
         if not is_early and scheme.submission_opens is None:
             return
@@ -347,6 +366,22 @@ class ConsistencyCheck:
                     f"end of the grace period on {grace_ends_on}"
                 )
                 self._add(f"{key}.submission_closes", reason)
+                return
+
+    def _check_grace(self, key: str, scheme: CycleScheme) -> None:
+        """The first day of a name after the due date can be nearly a year away."""
+        if scheme.kind != "fixed" or scheme.grace_until is None:
+            return
+        for cycle in self._list_cycles(scheme):
+            ends_on = cycle.grace_ends_on(cycle.due_on)
+            days = (ends_on - cycle.due_on).days
+            if days > _LONG_GRACE:
+                reason = (
+                    f"the grace period of the renewal that is due on {cycle.due_on} would end on "
+                    f"{ends_on}, {days} days later: write grace_days = 0 for no grace period, or "
+                    f"grace_days = {days} if so long a one is meant"
+                )
+                self._add(key, reason)
                 return
 
     def _list_cycles(self, scheme: CycleScheme) -> Iterator[Cycle]:

@@ -1,10 +1,9 @@
 """What blocks of a rulebook share that begin on a day and rest on a source."""
 
-from typing import Self
+from pydantic import Field
 
-from pydantic import Field, model_validator
-
-from tracker.rules.requirement import Day, Key, Source, StrictModel
+from tracker.rules.requirement import Day, Key, Source
+from tracker.rules.strict_model import StrictModel, check
 
 
 class DatedBlock(StrictModel):
@@ -14,9 +13,8 @@ class DatedBlock(StrictModel):
     source: Source | None = None
     interpretation: Key | None = None
 
-    @model_validator(mode="after")
-    def _is_based_on_something(self) -> Self:
+    @check
+    def _is_based_on_something(self) -> None:
         if self.source is None and self.interpretation is None:
             message = "name a source, or the interpretation of a source that says nothing about it"
             raise ValueError(message)
-        return self

@@ -148,7 +148,7 @@ def describe_sessions(requirement: Requirement, today: date | None = None) -> Li
 
 
 def describe_rulebook(rulebook: Rulebook, accepted: Mapping[str, tuple[str, ...]]) -> Lines:
-    """The whole rulebook, two blanks of indentation a level; an empty line before each heading.
+    """The whole rulebook, two spaces of indentation a level; an empty line before each heading.
 
     ``accepted`` has the accepted organizations by membership rule.
     """

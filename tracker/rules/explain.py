@@ -13,6 +13,7 @@ from tracker.formatting import (
     format_measure,
     hours_word,
 )
+from tracker.rules.cycles import Cycle
 from tracker.rules.model import ProviderRule
 from tracker.rules.plan import Plan, PlannedRequirement, RenewalPlan
 from tracker.rules.providers import (
@@ -177,17 +178,22 @@ def _explain_unknown_provider(
 
 def list_held_years(plan: RenewalPlan) -> list[Reason]:
     """Which amounts rest on the years for which the endorsement has been held."""
-    reasons = []
-    for requirement in plan.requirements:
-        if requirement.held_years and plan.cycle:
-            amount = "required"
-            if requirement.is_of_sessions:
-                amount = format_measure(requirement.amount, requirement.unit)
-            facts = {"label": requirement.label, "amount": amount}
-            years = format_count(requirement.held_years, "year")
-            reason = because("held_years", **facts, years=years, starts_on=plan.cycle.starts_on)
-            reasons.append(reason)
-    return reasons
+    if plan.cycle is None:
+        return []
+    reasons = (explain_held_years(each, plan.cycle) for each in plan.requirements)
+    return [reason for reason in reasons if reason]
+
+
+def explain_held_years(requirement: PlannedRequirement, cycle: Cycle) -> Reason | None:
+    """Why an amount is that of endorsements held for some years; None if it is not."""
+    if not requirement.held_years:
+        return None
+    amount = "required"
+    if requirement.is_of_sessions:
+        amount = format_measure(requirement.amount, requirement.unit)
+    facts = {"label": requirement.label, "amount": amount}
+    years = format_count(requirement.held_years, "year")
+    return because("held_years", **facts, years=years, starts_on=cycle.starts_on)
 
 
 class Place(NamedTuple):

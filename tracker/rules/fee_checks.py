@@ -2,12 +2,16 @@
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from datetime import timedelta
 
-from tracker.rules.cycles import common_cycle, cycle_containing
+from tracker.rules.cycles import Cycle, common_cycle, cycle_containing
 from tracker.rules.fees import Fee, FeeValue
 from tracker.rules.model import Rulebook
+from tracker.rules.month_days import last_month_day_until
 from tracker.rules.plan import value_in_force
 from tracker.rules.requirement import PURPOSES, Requirement, Value
+
+_HALF_A_YEAR = timedelta(days=183)
 
 
 def list_repetitions(names: Iterable[str]) -> list[str]:
@@ -43,7 +47,7 @@ def list_fee_problems(
 def list_late_problems(
     rulebook: Rulebook, numbers: Mapping[str, Sequence[int]]
 ) -> Iterator[tuple[str, str]]:
-    """Late amounts that nobody ever owes, because the renewal has lapsed by then."""
+    """Late amounts that nobody ever owes, as the renewal has lapsed by then, or that all owe."""
     places = numbers.get("fees", range(1, len(rulebook.fees) + 1))
     for place, fee in zip(places, rulebook.fees, strict=True):
         for number, value in enumerate(fee.values, 1):
@@ -51,16 +55,34 @@ def list_late_problems(
             cycle = common_cycle(rulebook.cycles, day) or cycle_containing(
                 rulebook.cycles, day, day
             )
-            if cycle is None or value.late_after_days is None:
-                continue
-            ends_on = cycle.grace_ends_on(cycle.due_on)
-            longest = (ends_on - cycle.due_on).days
-            if value.late_after_days > longest:
-                reason = (
-                    f"the grace period ends {longest} days after the due date, so that the late "
-                    f"amount is never due: write less than {longest}"
-                )
-                yield f"fees[{place}].values[{number}].late_after_days", reason
+            key = f"fees[{place}].values[{number}]"
+            if cycle is not None and value.late_after_days is not None:
+                yield from _check_late_days(f"{key}.late_after_days", value.late_after_days, cycle)
+            elif common_cycle(rulebook.cycles, day) and cycle and value.late_after is not None:
+                yield from _check_late_day(f"{key}.late_after", value.late_after, cycle)
+
+
+def _check_late_days(key: str, days: int, cycle: Cycle) -> Iterator[tuple[str, str]]:
+    longest = (cycle.grace_ends_on(cycle.due_on) - cycle.due_on).days
+    if days > longest:
+        reason = (
+            f"the grace period ends {longest} days after the due date, so that the late "
+            f"amount is never due: write less than {longest}"
+        )
+        yield key, reason
+
+
+def _check_late_day(key: str, name: str, cycle: Cycle) -> Iterator[tuple[str, str]]:
+    """A day of the year that comes only after the grace period is that of the year before."""
+    grace_ends_on = cycle.grace_ends_on(cycle.due_on)
+    day = last_month_day_until(name, grace_ends_on)
+    if cycle.due_on - day > _HALF_A_YEAR:
+        reason = (
+            f"only what is paid through {day} would be on time for the renewal that is due on "
+            f"{cycle.due_on}, because its grace period ends on {grace_ends_on}: write a day up to "
+            "the end of the grace period"
+        )
+        yield key, reason
 
 
 def _check_paid(

@@ -8,9 +8,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date, timedelta
 from decimal import Decimal
-from typing import Annotated, Literal, NamedTuple, Self
+from typing import Annotated, Literal, NamedTuple
 
-from pydantic import BeforeValidator, Field, StrictBool, model_validator
+from pydantic import BeforeValidator, Field, StrictBool
 
 from tracker.formatting import format_count, format_date, format_money, format_month_day
 from tracker.rules.key_checks import require_order
@@ -24,9 +24,9 @@ from tracker.rules.requirement import (
     Day,
     Key,
     Source,
-    StrictModel,
     Text,
 )
+from tracker.rules.strict_model import StrictModel, check
 
 CENTS = 100
 
@@ -66,8 +66,8 @@ class FeeValue(StrictModel):
     asked: StrictBool = True
     source: Source
 
-    @model_validator(mode="after")
-    def _has_the_amounts_it_needs(self) -> Self:
+    @check
+    def _has_the_amounts_it_needs(self) -> None:
         if (self.amount is not None) != self.asked:
             message = f"the value from {self.starts_from}: an amount goes with a fee that is asked"
             raise ValueError(message)
@@ -84,7 +84,6 @@ class FeeValue(StrictModel):
         if self.late_amount is not None and self.late_amount <= (self.amount or 0):
             message = f"the value from {self.starts_from}: late_amount must be more than amount"
             raise ValueError(message)
-        return self
 
 
 class Fee(StrictModel):
@@ -102,17 +101,15 @@ class Fee(StrictModel):
     interpretation: Key | None = None
     values: tuple[FeeValue, ...] = Field(min_length=1)
 
-    @model_validator(mode="after")
-    def _values_in_order(self) -> Self:
+    @check
+    def _values_in_order(self) -> None:
         require_order("values", [value.starts_from for value in self.values])
-        return self
 
-    @model_validator(mode="after")
-    def _is_late_only_if_due(self) -> Self:
+    @check
+    def _is_late_only_if_due(self) -> None:
         if self.of == "reinstatement" and any(value.late_amount for value in self.values):
             message = "a reinstatement has no due date: remove late_amount and what goes with it"
             raise ValueError(message)
-        return self
 
     def value_on(self, day: date) -> FeeValue | None:
         """The value in force on a day; None before the first, and after the fee has ended."""

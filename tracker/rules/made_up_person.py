@@ -1,8 +1,8 @@
 """The form of a made-up person whom `tracker rules try` judges. Pure."""
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal
 
-from pydantic import Field, StrictBool, model_validator
+from pydantic import Field, StrictBool
 
 from tracker.rules.absence_rules import AbsenceKind
 from tracker.rules.fees import Cents
@@ -13,9 +13,9 @@ from tracker.rules.requirement import (
     Key,
     MembershipKind,
     SessionFormat,
-    StrictModel,
     Text,
 )
+from tracker.rules.strict_model import StrictModel, check
 
 Hours = Annotated[float, Field(strict=True, gt=0, le=1000)]
 
@@ -26,10 +26,9 @@ class MadeUpPeriod(StrictModel):
     starts_on: Day = Field(alias="from")
     ends_on: Day | None = Field(default=None, alias="until")
 
-    @model_validator(mode="after")
-    def _ends_after_it_starts(self) -> Self:
+    @check
+    def _ends_after_it_starts(self) -> None:
         require_end_after_start(self.starts_on, self.ends_on)
-        return self
 
 
 class MadeUpMembership(MadeUpPeriod):
@@ -80,8 +79,8 @@ class MadeUpSession(StrictModel):
     provider: Text | None = None
     format: SessionFormat | None = None
 
-    @model_validator(mode="after")
-    def _is_one_of_both(self) -> Self:
+    @check
+    def _is_one_of_both(self) -> None:
         if (self.training is None) == (self.rsc is None):
             message = "write either training or rsc, with the hours"
             raise ValueError(message)
@@ -91,7 +90,6 @@ class MadeUpSession(StrictModel):
         if sum(self.topics.values()) > self.hours:
             message = f"its topics have more than the {self.hours:g} hours of the session"
             raise ValueError(message)
-        return self
 
     @property
     def hours(self) -> float:
@@ -141,9 +139,8 @@ class MadeUpPerson(StrictModel):
     payments: tuple[MadeUpPayment, ...] = ()
     providers: dict[Text, MadeUpProvider] = Field(default_factory=dict)
 
-    @model_validator(mode="after")
-    def _applied_before_it_began(self) -> Self:
+    @check
+    def _applied_before_it_began(self) -> None:
         if self.applied and self.applied > self.endorsed:
             message = f"applied ({self.applied}) is after endorsed ({self.endorsed})"
             raise ValueError(message)
-        return self

@@ -2,12 +2,13 @@
 
 from datetime import date, timedelta
 from functools import cached_property
-from typing import NamedTuple, Self
+from typing import NamedTuple
 
-from pydantic import Field, StrictBool, model_validator
+from pydantic import Field, StrictBool
 
 from tracker.rules.month_days import DAYS_IN_YEAR, MonthDay, first_month_day_after
-from tracker.rules.requirement import MEMBERSHIP_KINDS, Key, MembershipKind, StrictModel, Text
+from tracker.rules.requirement import MEMBERSHIP_KINDS, Key, MembershipKind, Text
+from tracker.rules.strict_model import StrictModel, check
 
 
 class MembershipGrace(NamedTuple):
@@ -47,16 +48,14 @@ class MembershipRule(StrictModel):
             return None
         return MembershipGrace(self.grace_days or 0, self.grace_until)
 
-    @model_validator(mode="after")
-    def _has_one_grace(self) -> Self:
+    @check
+    def _has_one_grace(self) -> None:
         if self.grace_days is not None and self.grace_until is not None:
             message = "give only one of grace_days and grace_until"
             raise ValueError(message)
-        return self
 
-    @model_validator(mode="after")
-    def _accepts_some(self) -> Self:
+    @check
+    def _accepts_some(self) -> None:
         if not self.organizations and not self.any_infant_mental_health_association:
             message = "accept at least one organization"
             raise ValueError(message)
-        return self

@@ -4,13 +4,13 @@ from datetime import date
 from fractions import Fraction
 from functools import cached_property
 from itertools import pairwise
-from typing import Any, Literal, Self
+from typing import Any, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from babel import Locale
 from babel.core import UnknownLocaleError
 from babel.numbers import get_territory_currencies, list_currencies
-from pydantic import Field, StrictBool, ValidationInfo, field_validator, model_validator
+from pydantic import Field, StrictBool, ValidationInfo, field_validator
 
 from tracker.formatting import DEFAULT_LOCALE
 from tracker.rules.absence_rules import AbsenceKind, AbsenceRule
@@ -32,9 +32,9 @@ from tracker.rules.requirement import (
     Purpose,
     Requirement,
     Source,
-    StrictModel,
     Text,
 )
+from tracker.rules.strict_model import StrictModel, check
 
 # What the cycle of endorsement requires.
 FirstHours = Literal[PartialHours, "fraction by table"]
@@ -55,13 +55,12 @@ class Document(StrictModel):
     title: Text
     sections: tuple[Text, ...] = ()
 
-    @model_validator(mode="after")
-    def _has_each_section_once(self) -> Self:
+    @check
+    def _has_each_section_once(self) -> None:
         for number, section in enumerate(self.sections):
             if section in self.sections[:number]:
                 message = f"the section {section!r} is listed more than once"
                 raise ValueError(message)
-        return self
 
 
 class Advice(StrictModel):
@@ -101,10 +100,9 @@ class RatingQuestion(StrictModel):
                 raise ValueError(message)
         return scale
 
-    @model_validator(mode="after")
-    def _ends_after_it_starts(self) -> Self:
+    @check
+    def _ends_after_it_starts(self) -> None:
         require_end_after_start(self.starts_from, self.until)
-        return self
 
     def is_asked(self, category: str, day: date) -> bool:
         """Whether referees of applicants for a category rate it on a day."""
@@ -123,12 +121,11 @@ class Alternative(StrictModel):
     changes: dict[str, Any] = Field(default_factory=dict, alias="set")
     remove: tuple[Text, ...] = ()
 
-    @model_validator(mode="after")
-    def _changes_something(self) -> Self:
+    @check
+    def _changes_something(self) -> None:
         if not self.changes and not self.remove:
             message = "give set or remove: what the reading would change"
             raise ValueError(message)
-        return self
 
 
 class Interpretation(StrictModel):
@@ -149,8 +146,8 @@ class Interpretation(StrictModel):
     since: Day
     alternatives: tuple[Alternative, ...] = ()
 
-    @model_validator(mode="after")
-    def _has_each_reading_once(self) -> Self:
+    @check
+    def _has_each_reading_once(self) -> None:
         numbers = [alternative.reading for alternative in self.alternatives]
         for place, number in enumerate(numbers):
             if number > len(self.readings):
@@ -159,7 +156,6 @@ class Interpretation(StrictModel):
             if number in numbers[:place]:
                 message = f"reading {number} has more than one alternative"
                 raise ValueError(message)
-        return self
 
 
 class Category(StrictModel):
@@ -174,12 +170,11 @@ class Category(StrictModel):
     term_years: int | None = Field(strict=True, default=None, ge=1, le=10)
     becomes: tuple[Key, ...] = ()
 
-    @model_validator(mode="after")
-    def _becomes_after_a_term(self) -> Self:
+    @check
+    def _becomes_after_a_term(self) -> None:
         if self.becomes and self.term_years is None:
             message = "becomes goes with term_years, the years after which it ends: add it"
             raise ValueError(message)
-        return self
 
     @property
     def ends_by_rule(self) -> bool:
@@ -263,8 +258,8 @@ class CycleScheme(StrictModel):
     held_break_days: int = Field(strict=True, default=0, ge=0, le=3660)
     interpretation: Key | None = None
 
-    @model_validator(mode="after")
-    def _has_a_table_of_the_whole_cycle(self) -> Self:
+    @check
+    def _has_a_table_of_the_whole_cycle(self) -> None:
         if bool(self.first_cycle_shares) != (self.first_cycle == "fraction by table"):
             message = 'first_cycle_shares go with first_cycle = "fraction by table"'
             raise ValueError(message)
@@ -283,10 +278,9 @@ class CycleScheme(StrictModel):
                     f"{earlier.share}"
                 )
                 raise ValueError(message)
-        return self
 
-    @model_validator(mode="after")
-    def _first_cycle_says_nothing_in_vain(self) -> Self:
+    @check
+    def _first_cycle_says_nothing_in_vain(self) -> None:
         is_like_others = self.first_cycle == "all hours" and not self.first_cycle_exempts
         counts_application = self.first_cycle_from == "application"
         if counts_application and is_like_others:
@@ -304,15 +298,14 @@ class CycleScheme(StrictModel):
         if self.first_cycle_months_before and self.first_cycle == "no hours":
             message = "the first cycle requires no hours: remove first_cycle_months_before"
             raise ValueError(message)
-        return self
 
     @property
     def counts_years(self) -> bool:
         """Whether the file says how years held are counted."""
         return not {"held_counts", "held_break_days"}.isdisjoint(self.model_fields_set)
 
-    @model_validator(mode="after")
-    def _has_an_end_if_fixed(self) -> Self:
+    @check
+    def _has_an_end_if_fixed(self) -> None:
         if (self.kind == "fixed") != (self.ends_on is not None):
             message = "a fixed cycle needs ends_on (the last day of one cycle); others have none"
             raise ValueError(message)
@@ -322,20 +315,18 @@ class CycleScheme(StrictModel):
                 "year: write due_days_before_end"
             )
             raise ValueError(message)
-        return self
 
-    @model_validator(mode="after")
-    def _has_one_due_date_and_grace(self) -> Self:
+    @check
+    def _has_one_due_date_and_grace(self) -> None:
         if sum(map(bool, (self.due_days_after_end, self.due_days_before_end, self.due_on))) > 1:
             message = "give only one of due_days_after_end, due_days_before_end, and due_on"
             raise ValueError(message)
         if (self.grace_days is None) == (self.grace_until is None):
             message = "give either grace_days (0 for no grace period) or grace_until"
             raise ValueError(message)
-        return self
 
-    @model_validator(mode="after")
-    def _has_a_whole_window(self) -> Self:
+    @check
+    def _has_a_whole_window(self) -> None:
         opens, closes = self.submission_opens, self.submission_closes
         if closes is not None and opens is None:
             message = "submission_closes needs submission_opens: when the submission opens"
@@ -349,17 +340,15 @@ class CycleScheme(StrictModel):
         if isinstance(opens, int) and isinstance(closes, int) and closes < opens:
             message = f"submission_closes = {closes} is before submission_opens = {opens}"
             raise ValueError(message)
-        return self
 
-    @model_validator(mode="after")
-    def _says_what_long_cycles_require(self) -> Self:
+    @check
+    def _says_what_long_cycles_require(self) -> None:
         if (self.lengthens_on is None) != (self.long_cycle is None):
             message = (
                 "lengthens_on (a day of the cycles that are lengthened) and long_cycle (what they "
                 "require) go together: give both or neither"
             )
             raise ValueError(message)
-        return self
 
 
 class AcceptedProvider(StrictModel):
@@ -381,8 +370,8 @@ class AcceptedProvider(StrictModel):
     source: Source
     interpretation: Key | None = None
 
-    @model_validator(mode="after")
-    def _accepts_some(self) -> Self:
+    @check
+    def _accepts_some(self) -> None:
         if bool(self.categories) == self.vetted:
             message = "give either categories or vetted = true"
             raise ValueError(message)
@@ -395,7 +384,6 @@ class AcceptedProvider(StrictModel):
         if self.starts_from and self.until and self.until < self.starts_from:
             message = f"until ({self.until}) is before from ({self.starts_from})"
             raise ValueError(message)
-        return self
 
     def is_open(self, day: date) -> bool:
         """Whether ``day`` is neither before nor after the days on which sessions can count."""
@@ -470,23 +458,6 @@ class Rulebook(StrictModel):
             message = f"{currency!r} is not a currency: use a code of three letters such as USD"
             raise ValueError(message)
         return currency
-
-    @model_validator(mode="after")
-    def _has_a_currency_for_fees(self) -> Self:
-        if self.fees and not self.currency_code:
-            message = f"locale {self.locale!r} has no country: write currency, such as USD"
-            raise ValueError(message)
-        return self
-
-    @model_validator(mode="after")
-    def _has_an_address_for_registry(self) -> Self:
-        if self.registry and ("/" in self.id or self.id.endswith(".json")):
-            message = (
-                f"the registry needs an id that can stand in its address, /registry/{self.id}: "
-                "write one without a slash that does not end with .json"
-            )
-            raise ValueError(message)
-        return self
 
     @field_validator("cycles", "certificates", "removals", "reinstatements")
     @classmethod

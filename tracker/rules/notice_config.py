@@ -9,7 +9,8 @@ from dateutil.relativedelta import relativedelta
 from pydantic import AfterValidator, Field
 
 from tracker.overrides import override
-from tracker.rules.requirement import Key, StrictModel
+from tracker.rules.requirement import Key
+from tracker.rules.strict_model import StrictModel
 
 
 def _refuse_repetition(days: tuple[int, ...]) -> tuple[int, ...]:

@@ -8,7 +8,8 @@ from pydantic import Field, StrictBool, field_validator
 
 from tracker.addresses import is_address
 from tracker.formatting import format_date, format_list
-from tracker.rules.requirement import Day, StrictModel, Text
+from tracker.rules.requirement import Day, Text
+from tracker.rules.strict_model import StrictModel
 
 _MAX_WORDS = 600
 ANY_WEBSITE = "*"

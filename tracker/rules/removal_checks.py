@@ -8,6 +8,7 @@ from tracker.rules.cycles import common_cycle
 from tracker.rules.model import Rulebook
 from tracker.rules.month_days import last_month_day_until
 from tracker.rules.plan import value_in_force
+from tracker.rules.removal_description import list_returning
 from tracker.rules.removal_rules import ReinstatementRule, RemovalRule
 from tracker.rules.requirement import HOURS, Requirement
 
@@ -125,13 +126,13 @@ def _check_reinstatement(
     """A reinstatement must require something on its first day, of each category that has one."""
     if not rule.allowed:
         return
-    categories = [c for c in rulebook.categories if rulebook.requirements_of(c, "reinstatement")]
-    if not categories:
+    # Of categories with errors of their own, this would only follow.
+    if "reinstatement" not in {each.of for each in rulebook.requirements}:
         yield (
             key,
             'no requirement is of = "reinstatement", so that nobody can be reinstated: add one',
         )
-    for category in categories:
+    for category in list_returning(rulebook):
         requirements = rulebook.requirements_of(category, "reinstatement")
         if any(value_in_force(each, rule.starts_from, category) for each in requirements):
             yield from _check_time(rulebook, key, rule, category)

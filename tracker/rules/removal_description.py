@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from tracker.formatting import format_count, format_date
+from tracker.formatting import format_count, format_date, format_list
 from tracker.rules.cycle_text import name_month_day
 from tracker.rules.model import Rulebook
 from tracker.rules.removal_rules import ReinstatementRule, RemovalRule
@@ -21,7 +21,7 @@ def format_removal_rule(rule: RemovalRule) -> str:
         kept = f"for {format_count(rule.after_days, 'day')} after its grace period"
     else:
         kept = "through its grace period"
-    by = "it is removed by itself" if rule.by_itself else "a coordinator removes it"
+    by = "it is removed automatically" if rule.by_itself else "a coordinator removes it"
     return f"A lapsed endorsement is kept {kept}, and then {by}"
 
 
@@ -45,8 +45,18 @@ def describe_removals(rulebook: Rulebook) -> Iterator[tuple[RemovalRule | Reinst
     """Each block about removals and reinstatements, with its sentence."""
     for removal in rulebook.removals:
         yield removal, format_removal_rule(removal)
+    renewed = [c for c in rulebook.categories if rulebook.requirements_of(c)]
+    returning = list_returning(rulebook)
     for reinstatement in rulebook.reinstatements:
-        yield reinstatement, format_reinstatement_rule(reinstatement)
+        says = format_reinstatement_rule(reinstatement)
+        if reinstatement.allowed and set(returning) < set(renewed):
+            says = f"Only for {format_list(returning)}: {says[0].lower()}{says[1:]}"
+        yield reinstatement, says
+
+
+def list_returning(rulebook: Rulebook) -> list[str]:
+    """The categories with requirements of a reinstatement; others can't be reinstated."""
+    return [c for c in rulebook.categories if rulebook.requirements_of(c, "reinstatement")]
 
 
 def list_removal_lines(rulebook: Rulebook, here: Source | None = None) -> Iterator[str]:

@@ -5,13 +5,14 @@ Each block is in force from its first day until the next one; every last day is 
 
 from collections.abc import Sequence
 from datetime import date, timedelta
-from typing import Self, TypeVar
+from typing import TypeVar
 
 from dateutil.relativedelta import relativedelta
-from pydantic import Field, StrictBool, model_validator
+from pydantic import Field, StrictBool
 
 from tracker.rules.dated_block import DatedBlock
 from tracker.rules.month_days import MonthDay, first_month_day_after
+from tracker.rules.strict_model import check
 
 _DAY = timedelta(days=1)
 
@@ -31,8 +32,8 @@ class RemovalRule(DatedBlock):
     by_itself: StrictBool = False
     removed: StrictBool = True
 
-    @model_validator(mode="after")
-    def _says_when(self) -> Self:
+    @check
+    def _says_when(self) -> None:
         given = [self.after_days, self.after_months, self.after]
         number = sum(value is not None for value in given)
         if self.removed and number != 1:
@@ -44,7 +45,6 @@ class RemovalRule(DatedBlock):
         if not self.removed and (number or self.by_itself):
             message = "removed = false ends removals: remove the keys that say when"
             raise ValueError(message)
-        return self
 
     def kept_through(self, grace_ends_on: date) -> date:
         """The last day on which a lapsed endorsement is kept, by the last day of its grace."""
@@ -67,15 +67,14 @@ class ReinstatementRule(DatedBlock):
     latest_years: int | None = Field(strict=True, default=None, ge=1, le=50)
     allowed: StrictBool = True
 
-    @model_validator(mode="after")
-    def _has_one_last_day(self) -> Self:
+    @check
+    def _has_one_last_day(self) -> None:
         if self.latest_months and self.latest_years:
             message = "give either latest_months or latest_years"
             raise ValueError(message)
         if not self.allowed and (self.latest_months or self.latest_years):
             message = "latest_months and latest_years go with one that is allowed: remove them"
             raise ValueError(message)
-        return self
 
     def latest_on(self, removed_on: date) -> date | None:
         """The last day on which it can be asked for; None if there is none."""

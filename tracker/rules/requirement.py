@@ -2,22 +2,14 @@
 
 from collections.abc import Sequence
 from datetime import date
-from typing import Annotated, Literal, Self, get_args
+from typing import Annotated, Literal, get_args
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    ConfigDict,
-    Field,
-    PlainValidator,
-    Strict,
-    StrictBool,
-    model_validator,
-)
+from pydantic import AfterValidator, Field, PlainValidator, Strict, StrictBool
 
 from tracker.far_days import is_far
 from tracker.formatting import MINUTES_IN_HOUR
 from tracker.rules.key_checks import require_company, require_each_once, require_order
+from tracker.rules.strict_model import StrictModel, check
 
 MONTHS_IN_YEAR = 12
 
@@ -127,12 +119,6 @@ _ONLY_RENEWALS = {
 _ATTESTABLE = (*HOURS, "membership")
 
 
-class StrictModel(BaseModel):
-    """Unknown keys are errors: a misspelled rule must not be silently absent."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
-
-
 class EducationRule(StrictModel):
     """An education of one of ``levels``, or of one of ``reviewed`` if the reviewers agree.
 
@@ -172,13 +158,12 @@ class WorkRule(StrictModel):
     supervised: StrictBool = False
     after: Degree | None = None
     or_after: tuple[Level, ...] = ()
-    statements: dict[Key, Text] = {}
+    statements: dict[Key, Text] = Field(default_factory=dict)
     internship: InternshipRule | None = None
 
-    @model_validator(mode="after")
-    def _counts_from_a_degree(self) -> Self:
+    @check
+    def _counts_from_a_degree(self) -> None:
         require_company("or_after", self.or_after, "after", self.after)
-        return self
 
 
 class ReferenceRule(StrictModel):
@@ -197,8 +182,8 @@ class ReferenceRule(StrictModel):
     vetted_until: Day | None = None
     endorsed_roles: tuple[Key, ...] = ()
 
-    @model_validator(mode="after")
-    def _says_who_is_endorsed(self) -> Self:
+    @check
+    def _says_who_is_endorsed(self) -> None:
         accepts = self.categories or self.vetted
         requires = self.endorsed or self.endorsed_roles
         require_company("vetted_until", self.vetted_until, "vetted = true", self.vetted)
@@ -210,7 +195,6 @@ class ReferenceRule(StrictModel):
                 "fewer, or another list in slots"
             )
             raise ValueError(message)
-        return self
 
 
 class WindowRule(StrictModel):
@@ -229,13 +213,12 @@ class WindowRule(StrictModel):
     or_after: tuple[Level, ...] = ()
     while_giving: StrictBool = False
 
-    @model_validator(mode="after")
-    def _limits_something(self) -> Self:
+    @check
+    def _limits_something(self) -> None:
         require_company("or_after", self.or_after, "after", self.after)
         if not (self.months or self.after or self.while_giving or self.since):
             message = "limits nothing: write months, after, or while_giving, or remove it"
             raise ValueError(message)
-        return self
 
 
 class Source(StrictModel):
@@ -298,16 +281,15 @@ class Cap(StrictModel):
     interpretation: Key | None = None
     values: tuple[Value, ...] = Field(min_length=1)
 
-    @model_validator(mode="after")
-    def _names_what_it_limits(self) -> Self:
+    @check
+    def _names_what_it_limits(self) -> None:
         if bool(self.formats) == bool(self.topic):
             message = 'a cap limits hours that are alike: write formats = ["peer"], or a topic'
             raise ValueError(message)
         require_each_once("formats", self.formats)
-        return self
 
-    @model_validator(mode="after")
-    def _values_are_hours(self) -> Self:
+    @check
+    def _values_are_hours(self) -> None:
         for value in self.values:
             has_others = any((value.months, value.years, value.many))
             if (value.hours is not None) != value.asked or has_others:
@@ -320,7 +302,6 @@ class Cap(StrictModel):
                 )
                 raise ValueError(message)
         require_order("values", [value.starts_from for value in self.values])
-        return self
 
 
 class Requirement(StrictModel):
@@ -378,8 +359,8 @@ class Requirement(StrictModel):
         """The id of what it requires in one year of a cycle, counted from one."""
         return f"{self.id}.{number}"
 
-    @model_validator(mode="after")
-    def _years_have_no_unit(self) -> Self:
+    @check
+    def _years_have_no_unit(self) -> None:
         for value in self.values:
             if value.years is not None and (value.many is not None or self.unit):
                 message = (
@@ -387,10 +368,9 @@ class Requirement(StrictModel):
                     "unit: remove those, or years"
                 )
                 raise ValueError(message)
-        return self
 
-    @model_validator(mode="after")
-    def _fits_what_it_counts(self) -> Self:
+    @check
+    def _fits_what_it_counts(self) -> None:
         needed = {
             "rsc": "providers",
             "membership": "membership",
@@ -411,10 +391,9 @@ class Requirement(StrictModel):
         if self.window and self.counts not in windowed:
             message = f"a window is about hours: counts must be {' or '.join(windowed)}"
             raise ValueError(message)
-        return self
 
-    @model_validator(mode="after")
-    def _fits_its_purpose(self) -> Self:
+    @check
+    def _fits_its_purpose(self) -> None:
         is_rsc_topic = self.topic and self.counts == "rsc"
         only_applications = self.window or self.either or self.besides or is_rsc_topic
         if self.of == "renewal" and (self.counts not in _RENEWAL_COUNTS or only_applications):
@@ -423,10 +402,9 @@ class Requirement(StrictModel):
         if self.of == "application" and self.counts in _ONLY_RENEWALS:
             message = f"only a renewal can require this: {_ONLY_RENEWALS[self.counts]}"
             raise ValueError(message)
-        return self
 
-    @model_validator(mode="after")
-    def _says_nothing_in_vain(self) -> Self:
+    @check
+    def _says_nothing_in_vain(self) -> None:
         for key, counts in _GOES_WITH.items():
             if getattr(self, key) and self.counts != counts:
                 message = f"{key} goes with counts = {counts!r}, not {self.counts!r}: remove it"
@@ -438,10 +416,9 @@ class Requirement(StrictModel):
                 "each_year, attested_by, asked_of, and held_years go with renewals: remove them"
             )
             raise ValueError(message)
-        return self
 
-    @model_validator(mode="after")
-    def _is_signed_as_it_can_be(self) -> Self:
+    @check
+    def _is_signed_as_it_can_be(self) -> None:
         if self.of == "renewal" and self.reviewed:
             message = "reviewed goes with applications: endorsees sign a renewal themselves"
             raise ValueError(message)
@@ -451,10 +428,9 @@ class Requirement(StrictModel):
         if self.of == "application" and (self.formats or self.caps):
             message = "formats and caps go with renewals: remove them from an application"
             raise ValueError(message)
-        return self
 
-    @model_validator(mode="after")
-    def _limits_its_sessions(self) -> Self:
+    @check
+    def _limits_its_sessions(self) -> None:
         if self.each_year and self.counts not in (*HOURS, "membership"):
             message = "each_year goes with training, rsc, and membership: remove it"
             raise ValueError(message)
@@ -464,7 +440,6 @@ class Requirement(StrictModel):
             if fault:
                 message = f"caps[{number}]: {fault}"
                 raise ValueError(message)
-        return self
 
     def _find_fault(self, cap: Cap, earlier: Sequence[Cap]) -> str | None:
         """What is wrong with a cap beside those before it; None if nothing is."""
@@ -479,8 +454,8 @@ class Requirement(StrictModel):
             return "another cap of this requirement limits some of the same"
         return None
 
-    @model_validator(mode="after")
-    def _values_fit(self) -> Self:
+    @check
+    def _values_fit(self) -> None:
         for value in self.values:
             has_amount = value.hours is not None or value.months is not None
             if has_amount != (value.asked and self.counts in HOURS):
@@ -498,10 +473,9 @@ class Requirement(StrictModel):
                 raise ValueError(message)
         for values in self.grouped_values.values():
             require_order("values", [value.starts_from for value in values])
-        return self
 
-    @model_validator(mode="after")
-    def _values_are_for_its_categories(self) -> Self:
+    @check
+    def _values_are_for_its_categories(self) -> None:
         groups = {value.group[0]: value for value in self.values if value.categories}
         for group, value in groups.items():
             if unknown := sorted(group - {*self.categories}):
@@ -517,10 +491,9 @@ class Requirement(StrictModel):
                         "write the same categories in both, or name each in one of them only"
                     )
                     raise ValueError(message)
-        return self
 
-    @model_validator(mode="after")
-    def _has_a_value_for_each_category(self) -> Self:
+    @check
+    def _has_a_value_for_each_category(self) -> None:
         named = [category for value in self.values for category in value.categories]
         left_out = sorted({*self.categories}.difference(named))
         if left_out and all(value.categories for value in self.values):
@@ -529,10 +502,9 @@ class Requirement(StrictModel):
                 "it from the requirement's categories"
             )
             raise ValueError(message)
-        return self
 
-    @model_validator(mode="after")
-    def _values_end_together(self) -> Self:
+    @check
+    def _values_end_together(self) -> None:
         last = {group: values[-1] for group, values in self.grouped_values.items()}
         for (categories, years), value in last.items():
             going_on = [
@@ -547,7 +519,6 @@ class Requirement(StrictModel):
                     "required of those alone is a requirement of its own"
                 )
                 raise ValueError(message)
-        return self
 
     def values_for(self, category: str) -> tuple[Value, ...]:
         """The values that are, were, or will be for a category, in the file's order.
@@ -571,10 +542,10 @@ class Requirement(StrictModel):
             groups.setdefault(value.group, []).append(value)
         return groups
 
-    @model_validator(mode="after")
-    def _months_stand_alone(self) -> Self:
+    @check
+    def _months_stand_alone(self) -> None:
         if not any(value.months for value in self.values):
-            return self
+            return
         if self.of != "renewal":
             message = "months go with renewals: others have a window"
         elif any(value.hours for value in self.values):
@@ -582,7 +553,7 @@ class Requirement(StrictModel):
         elif self.caps:
             message = "caps limit hours: remove them from a requirement of months"
         else:
-            return self
+            return
         raise ValueError(message)
 
 

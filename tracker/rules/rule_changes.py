@@ -26,7 +26,7 @@ from tracker.rules.description import (
 from tracker.rules.fees import Fee, format_fee
 from tracker.rules.model import CycleScheme, ProviderRule, Rulebook
 from tracker.rules.notice_config import NoticeConfig
-from tracker.rules.removal_description import describe_removals
+from tracker.rules.removal_description import describe_removals, list_returning
 from tracker.rules.removal_rules import ReinstatementRule, RemovalRule
 from tracker.rules.requirement import Purpose, Requirement, Source, Value
 
@@ -282,13 +282,15 @@ def _changes_of_certificates(rulebook: Rulebook) -> Iterator[RuleChange]:
 
 def _changes_of_removals(rulebook: Rulebook) -> Iterator[RuleChange]:
     renewed = tuple(c for c in rulebook.categories if rulebook.requirements_of(c))
+    returning = tuple(list_returning(rulebook))
     for rule, says in describe_removals(rulebook):
+        is_return = isinstance(rule, ReinstatementRule)
         yield RuleChange(
             rule.starts_from,
             Topic.REMOVAL,
             says,
-            renewed,
-            ("reinstatement" if isinstance(rule, ReinstatementRule) else "renewal",),
+            returning if is_return else renewed,
+            ("reinstatement" if is_return else "renewal",),
             (rule.source,) if rule.source else (),
             interpretations=_named(rule.interpretation),
         )

@@ -9,8 +9,8 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
-from tracker.formatting import format_list
-from tracker.rules.model import Rulebook
+from tracker.formatting import format_hours, format_list
+from tracker.rules.model import CycleScheme, Rulebook
 from tracker.rules.plan import value_in_force
 from tracker.rules.requirement import PURPOSES, Day, Requirement
 
@@ -57,7 +57,11 @@ def list_silent_errors(
                 for number, each in numbered
                 if each.of == purpose and category in each.categories
             ]
-            for problem in _list_large_parts(together, category, years):
+            found = [
+                *_list_large_parts(together, category, years),
+                *_list_large_years(together, category, years, rulebook.cycles),
+            ]
+            for problem in found:
                 # Several categories may share both requirements.
                 if problem not in seen:
                     seen.add(problem)
@@ -188,6 +192,55 @@ def _is_part(part: Requirement, whole: Requirement) -> bool:
         return whole.counts == "rsc" and part.inside == whole.id
     is_whole = whole.counts == "training" and whole.topic is None
     return bool(part.topic) and is_whole and part.topic not in whole.besides
+
+
+def _list_large_years(
+    numbered: Sequence[tuple[int, Requirement]],
+    category: str,
+    years: Sequence[int],
+    schemes: Sequence[CycleScheme],
+) -> Iterator[tuple[str, str]]:
+    """Hours of each year that come to more than the hours of the whole cycle, so those are idle."""
+    for number, part in numbered:
+        for _, whole in numbered:
+            if _is_yearly_part(part, whole):
+                for held in (0, *years):
+                    whom = category, held
+                    yield from _compare_years(f"requirements[{number}]", part, whole, whom, schemes)
+
+
+def _is_yearly_part(part: Requirement, whole: Requirement) -> bool:
+    """Whether what one requirement counts in each year always counts for the other, too."""
+    is_yearly = part.each_year and not whole.each_year and part.of == "renewal"
+    if not is_yearly or part.counts != whole.counts or part.providers != whole.providers:
+        return False
+    has_formats = not whole.formats or (
+        bool(part.formats) and set(part.formats) <= set(whole.formats)
+    )
+    return has_formats and whole.topic in (None, part.topic)
+
+
+def _compare_years(
+    key: str,
+    part: Requirement,
+    whole: Requirement,
+    whom: tuple[str, int],
+    schemes: Sequence[CycleScheme],
+) -> Iterator[tuple[str, str]]:
+    for day in sorted({value.starts_from for value in (*part.values, *whole.values)}):
+        small, large = value_in_force(part, day, *whom), value_in_force(whole, day, *whom)
+        started = [scheme.years for scheme in schemes if scheme.starts_from <= day]
+        if small and large and started and small.minutes * started[-1] > large.minutes > 0:
+            place, count = part.values.index(small) + 1, started[-1]
+            yearly, total = format_hours(small.minutes), format_hours(small.minutes * count)
+            whole_hours, most = format_hours(large.minutes), format_hours(large.minutes // count)
+            reason = (
+                f"from {day} on {yearly} hours in each of {count} years would be {total} of the "
+                f"{whole_hours} hours of {whole.id!r}, which they are a part of: write at most "
+                f"{most}, or more hours there"
+            )
+            yield f"{key}.values[{place}].hours", reason
+            return
 
 
 def _compare_sizes(

@@ -11,8 +11,17 @@ from tracker.rules.similar_names import suggest
 
 _NAME = re.compile(r"'([^']*)'")
 # Quotation marks as word processors set them.
-_CURLY = re.compile("[\u2018\u2019\u201c\u201d]")
-_SLASHES = re.compile(r"=\s*\d+/\d+/\d+")
+# What people write on a line that is not TOML, and what to write instead.
+_HABITS = (
+    (re.compile("[\u2018\u2019\u201c\u201d]"), 'write straight quotation marks (")'),
+    (re.compile(r"=\s*\d+/\d+/\d+"), "write a date as year-month-day, without slashes"),
+    (re.compile(r"=\s*\d+,\d"), "write a period before decimals, and no commas: 1187.50"),
+    (re.compile(r"=\s*\d+:\d\d"), "write hours as a number: 1.5 for an hour and a half"),
+    (re.compile(r"=\s*\d\d?-\d\d?\s*(#|$)"), 'write a day of the year in quotes: "03-31"'),
+    (re.compile(r"=\s*(True|False|yes|no)\b"), "write true or false, in lower case"),
+    (re.compile(r'\[[^\]]*"\s+"'), "write a comma between the items of a list"),
+)
+_LIST_HEADER = re.compile(r"\[\[\s*(.+?)\s*\]\]")
 _PLACE = re.compile(r"\(at line (\d+), column \d+\)")
 _WRITTEN: Mapping[str, str] = {
     "int_type": "write a whole number, without quotes",
@@ -60,16 +69,21 @@ def _describe_day(details: ErrorDetails) -> str:
     return f"write the date without quotes: {day}"
 
 
+def _name_table(details: ErrorDetails) -> str:
+    """The name of a table or list of tables as its header has it: ``requirements.values``."""
+    return ".".join(step for step in details["loc"] if isinstance(step, str))
+
+
 def _describe_list(details: ErrorDetails) -> str:
     """A table where a list is, or a single value."""
-    value, name = details["input"], details["loc"][-1]
+    value, name = details["input"], _name_table(details)
     if isinstance(value, dict):
         return f"is a list of tables: write [[{name}]], with two brackets on each side"
     return f'write a list in brackets, such as ["{value}"]'
 
 
 def _describe_table(details: ErrorDetails) -> str:
-    value, name = details["input"], details["loc"][-1]
+    value, name = details["input"], _name_table(details)
     if isinstance(value, list):
         return f"is one table: write [{name}], with one bracket on each side"
     return "write a table: its keys with their values, in braces"
@@ -92,6 +106,14 @@ _DESCRIBED: Mapping[str, Callable[[ErrorDetails], str]] = {
 }
 
 
+def _describe_repetition(line: str) -> str:
+    """A key that is there already, or the header of a list of which another item is a table."""
+    if header := _LIST_HEADER.match(line):
+        name = header[1]
+        return f"[{name}] is further up: write [[{name}]] there too, with two brackets on each side"
+    return "the table has this key already, so remove one of them"
+
+
 def describe_toml_error(error: ValueError, text: str) -> str:
     """Why a text is not TOML, with the line that is wrong, and what to write if that is known."""
     found: Any = _PLACE.search(str(error))
@@ -100,12 +122,11 @@ def describe_toml_error(error: ValueError, text: str) -> str:
         return f"is not TOML: {error}"
     line = lines[int(found[1]) - 1].strip()
     reason = f"is not TOML: {error}, in {line[:100]!r}"
-    if _CURLY.search(line):
-        return f'{reason}: write straight quotation marks (")'
-    if _SLASHES.search(line):
-        return f"{reason}: write a date as year-month-day, without slashes"
+    for habit, advice in _HABITS:
+        if habit.search(line):
+            return f"{reason}: {advice}"
     if "overwrite" in str(error):
-        return f"{reason}: the table has this key already, so remove one of them"
+        return f"{reason}: {_describe_repetition(line)}"
     if line.count('"') % 2:
         return f"{reason}: a quotation mark is missing"
     return reason

@@ -112,6 +112,12 @@ def list_cases(session: Session, draw_id: int) -> list[AuditedRenewal]:
     return [AuditedRenewal._make(row) for row in rows]
 
 
+def list_cases_by_id(session: Session, ids: Collection[int]) -> list[AuditedRenewal]:
+    """The audits with these ids that are still on record, in the order of their draw."""
+    rows = session.exec(_CASES.where(col(AuditCase.id).in_(ids)))
+    return [AuditedRenewal._make(row) for row in rows]
+
+
 def list_own_cases(session: Session, person_id: int) -> list[AuditedRenewal]:
     """The audits of a person's renewals of which they know: documents were asked for."""
     query = _CASES.where(Endorsement.person_id == person_id, AuditCase.state != Stage.DRAWN.value)

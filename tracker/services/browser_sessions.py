@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import sqlalchemy
 from sqlalchemy import ColumnElement, Select, bindparam, true
 from sqlalchemy.orm import aliased
-from sqlmodel import Session, and_, col, delete, exists, func, or_, select, update
+from sqlmodel import Session, and_, case, col, delete, exists, func, or_, select, update
 
 from tracker.db.access import ApiToken, BrowserSession, CalendarFeed, SignIn
 from tracker.db.applications import Application
@@ -53,7 +53,8 @@ class SessionUser(NamedTuple):
     """Who is signed in with a session: an address, and its person unless it has none.
 
     ``seen_at`` is None before the first visit after signing in. ``mail_comes_back``: mail to the
-    person's first address. ``association`` is that of their first endorsement, if they have one.
+    person's first address. ``association`` is that of their first endorsement, if they have one;
+    ``only_association`` that of all endorsements in force or, without any, of all applications.
     ``had_person``: the session is a person's, though the address may no longer be theirs.
     ``confirmed_at``: see `is_confirmed`. ``factor_at``: when the session's second factor was
     entered; ``has_factor``: whether the address has one. ``has_role``: whether it is or was on a
@@ -70,6 +71,7 @@ class SessionUser(NamedTuple):
     provides_rsc: bool
     mail_comes_back: bool
     association: str | None
+    only_association: str | None
     had_person: bool
     confirmed_at: datetime | None
     factor_at: datetime | None
@@ -153,6 +155,7 @@ def _session_user_query(today: date) -> Select[*tuple[Any, ...]]:
             provides_rsc(Person.id, today),
             col(Person.email_refused_at).is_not(None),
             association,
+            _only_association(today),
             col(BrowserSession.person_id).is_not(None),
             col(BrowserSession.confirmed_at),
             col(BrowserSession.factor_at),
@@ -167,6 +170,22 @@ def _session_user_query(today: date) -> Select[*tuple[Any, ...]]:
             col(BrowserSession.token_hash) == bindparam("token_hash"),
             col(BrowserSession.expires_at) > bindparam("now", type_=Instant),
         )
+    )
+
+
+def _only_association(today: date) -> ColumnElement[str | None]:
+    """The association of a person's endorsements or applications, if it is the same for all."""
+    is_held = and_(
+        col(Endorsement.person_id) == Person.id,
+        or_(col(Endorsement.ends_on).is_(None), col(Endorsement.ends_on) >= today),
+    )
+    held, applied = col(Endorsement.association), col(Application.association)
+    of_held = select(case((func.min(held) == func.max(held), func.min(held)))).where(is_held)
+    of_applied = select(case((func.min(applied) == func.max(applied), func.min(applied)))).where(
+        col(Application.person_id) == Person.id
+    )
+    return case(
+        (exists().where(is_held), of_held.scalar_subquery()), else_=of_applied.scalar_subquery()
     )
 
 

@@ -20,6 +20,7 @@ from tracker.clock import local_day
 from tracker.db.certificates import Certificate
 from tracker.db.ledgers import LAST_DAY, SettledCycle
 from tracker.db.people import Endorsement, Person
+from tracker.db.statements import in_chunks
 from tracker.rulebooks import Rulebooks
 from tracker.rules.certificates import CertificateRule
 from tracker.rules.cycles import Cycle, cycle_containing
@@ -36,8 +37,9 @@ from tracker.services.context import NotFound
 from tracker.services.evaluation import days_at, judge_all
 from tracker.services.facts import as_date, parse_settlement
 
-# People type them in lower case, with blanks, or without dashes.
+# People type them in lower case, with spaces, or without dashes.
 _LONGEST_TYPED = 100
+_IDS_PER_QUERY = 1_000
 
 
 class CertificateState(StrEnum):
@@ -172,6 +174,18 @@ def verify_certificate(
 def list_certificates(session: Session, person_id: int) -> list[IssuedCertificate]:
     """A person's certificates, valid or not, the newest first."""
     return _list_issued(session, col(Endorsement.person_id) == person_id)
+
+
+def list_newest_certificates(
+    session: Session, association: str, person_ids: Collection[int]
+) -> list[IssuedCertificate]:
+    """The newest certificate of each endorsement that these people hold or held, by name."""
+    newest = dict[int, IssuedCertificate]()
+    for ids in in_chunks(person_ids, _IDS_PER_QUERY):
+        own = (col(Endorsement.association) == association, col(Endorsement.person_id).in_(ids))
+        for issued in _list_issued(session, *own):
+            newest.setdefault(issued.endorsement_id, issued)
+    return sorted(newest.values(), key=lambda one: (one.person_name.casefold(), one.id))
 
 
 def get_certificate(

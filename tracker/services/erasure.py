@@ -33,6 +33,7 @@ from tracker.formatting import format_count
 from tracker.plain_text import plain_name
 from tracker.services.context import ServiceContext, lock_person
 from tracker.services.dead_addresses import MARKS
+from tracker.services.desk_tasks import forget_all_files
 from tracker.services.evaluation import days_at, evaluate_people
 from tracker.services.merging import find_record
 from tracker.services.removals import MAX_REASON_LENGTH, require_operator
@@ -165,6 +166,7 @@ class _Erasure:
         ).all()
         supervising = self._list_supervising()
         self._forget_imports()
+        self._forget_prepared_files()
         self._strip_mail()
         self._strip_history()
         self._strip_certificates()
@@ -194,6 +196,12 @@ class _Erasure:
         for table, column in (("import_plan_row", "plan_id"), ("import_plan", "id")):
             found = METADATA.tables[table]
             self._delete(found, found.c[column].in_(named))
+
+    def _forget_prepared_files(self) -> None:
+        """Delete the files that coordinators had prepared; they can be made again."""
+        counts = forget_all_files(self.session)
+        self._count(self.changed, "desk_task", counts["desk_task"])
+        self._count(self.deleted, "desk_task_piece", counts["desk_task_piece"])
 
     def _strip_mail(self) -> None:
         """Keep that there was a message, but not to whom, nor what it said."""

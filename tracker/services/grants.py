@@ -53,13 +53,16 @@ def grant_waiver(
     cycle_starts_on: date,
     requirement: str,
     reason: str,
+    *,
+    after_end: bool = False,
 ) -> Grant:
-    """Waive one requirement of a renewal.
+    """Waive one requirement of a renewal; ``after_end``: also of an endorsement that has ended.
 
     Raises NotFound for an endorsement that is not the actor's to change. Raises Refused for an
-    unknown cycle or requirement, a settled cycle, and what is waived already.
+    unknown cycle or requirement, a settled cycle, an endorsement that has ended, and what is
+    waived already.
     """
-    renewal = _get_renewal(context, endorsement_id, cycle_starts_on)
+    renewal = _get_renewal(context, endorsement_id, cycle_starts_on, after_end=after_end)
     refusals = check_text("reason", reason)
     if requirement not in {planned.id for planned in renewal.plan.requirements}:
         refusals.append(Refusal("requirement", "requirement-not-offered"))
@@ -85,7 +88,7 @@ def grant_extension(
     """Set a later due date of a renewal; the whole day ``due_on`` is included.
 
     It replaces an earlier extension. Raises NotFound as `grant_waiver`, and Refused for a settled
-    cycle and a day that is not later than the due date in force.
+    cycle, an endorsement that has ended, and a day that is not later than the due date in force.
     """
     renewal = _get_renewal(context, endorsement_id, cycle_starts_on)
     refusals = check_text("reason", reason)
@@ -197,7 +200,11 @@ def _get_leave(context: ServiceContext, leave_id: int) -> Leave:
 
 
 def _get_renewal(
-    context: ServiceContext, endorsement_id: int, cycle_starts_on: date
+    context: ServiceContext,
+    endorsement_id: int,
+    cycle_starts_on: date,
+    *,
+    after_end: bool = False,
 ) -> HeldRenewal:
     endorsed = _get_endorsed(context, endorsement_id)
     plan = context.rulebooks.plan(*endorsed.triple, cycle_starts_on)
@@ -212,9 +219,19 @@ def _get_renewal(
             "settled_on": settled.settled_on,
         }
         raise Refused(Refusal("cycle_starts_on", "cycle-settled", facts))
+    # A lapse that was reopened is corrected also after the endorsement.
+    if settled is None and not after_end:
+        _check_end(context, endorsed, "cycle_starts_on")
     extension = context.session.exec(select(Renewal).filter_by(**key)).first()
     due_on = extension.extended_due_on if extension else plan.cycle.due_on
     return HeldRenewal(endorsed, plan, extension, due_on)
+
+
+def _check_end(context: ServiceContext, endorsed: Endorsed, field: str) -> None:
+    """Raise Refused if an endorsement has ended: nothing of it is renewed."""
+    today = days_at(context.rulebooks, context.now)(endorsed.association)
+    if endorsed.ends_on is not None and endorsed.ends_on < today:
+        raise Refused(Refusal(field, "endorsement-has-ended", {"ends_on": endorsed.ends_on}))
 
 
 def _check_leave(
@@ -227,11 +244,8 @@ def _check_leave(
 ) -> list[Refusal]:
     """Why leave on these days can't be recorded beside the others (than the one that changes)."""
     starts_on, ends_on = days
-    if ends_on is not None and ends_on < starts_on:
-        return [Refusal("ends_on", "ends-before-start", {"starts_on": starts_on})]
-    if ends_on is not None and ends_on < endorsed.starts_on:
-        facts = {"starts_on": endorsed.starts_on}
-        return [Refusal("ends_on", "granted-leave-before-endorsement", facts)]
+    if refusals := _check_leave_days(endorsed, starts_on, ends_on):
+        return refusals
     others = select(Leave).where(
         Leave.endorsement_id == endorsed.id,
         Leave.id != other_than,
@@ -246,6 +260,18 @@ def _check_leave(
     if refusals := check_limits(rulebook, endorsed, absence, recorded):
         return refusals
     return _check_leave_counts(context, endorsed, ends_on) if ends_on else []
+
+
+def _check_leave_days(endorsed: Endorsed, starts_on: date, ends_on: date | None) -> list[Refusal]:
+    """Why days can't be those of leave: out of order, or not within the endorsement."""
+    if ends_on is not None and ends_on < starts_on:
+        return [Refusal("ends_on", "ends-before-start", {"starts_on": starts_on})]
+    if ends_on is not None and ends_on < endorsed.starts_on:
+        facts = {"starts_on": endorsed.starts_on}
+        return [Refusal("ends_on", "granted-leave-before-endorsement", facts)]
+    if endorsed.ends_on is not None and endorsed.ends_on < starts_on:
+        return [Refusal("starts_on", "endorsement-has-ended", {"ends_on": endorsed.ends_on})]
+    return []
 
 
 def _check_leave_counts(

@@ -17,9 +17,11 @@ from sqlmodel import Session, col, func, select
 from tracker.clock import local_day
 from tracker.db.ledgers import Outbox
 from tracker.db.mailings import DRAFT, SENT, SKIPPED, STOPPED, Mailing, MailingRecipient
-from tracker.db.statements import insert_rows, upsert
+from tracker.db.people import Person
+from tracker.db.statements import in_chunks, insert_rows, upsert
 from tracker.services.context import NotFound, Refusal, Refused, ServiceContext
 from tracker.services.desk_access import check_association
+from tracker.services.desk_tasks import MAILING, lock_unfinished, stop_task
 from tracker.services.mailing_rules import MailingField, MailingTemplate, SkipReason
 
 MAX_SUBJECT, MAX_TEXT = 77, 4_000
@@ -28,6 +30,7 @@ GOOD_SUBJECT = 49
 MAX_MAILINGS_A_DAY = 40
 MAX_PEOPLE = 10_000
 _DRAFTS_KEPT = timedelta(days=30)
+_IDS_PER_QUERY = 1_000
 # As the columns have room.
 _MAX_KEPT_SUBJECT, _MAX_AUDIENCE = 200, 300
 _AUDITED = ("association", "state", "template", "subject", "text", "audience", "sender_name")
@@ -230,7 +233,7 @@ def discard_draft(context: ServiceContext, mailing_id: int) -> None:
 
 
 def stop_mailing(context: ServiceContext, mailing_id: int) -> int:
-    """Withdraw the messages that have not left; how many they are.
+    """Withdraw the messages that have not left, and write no more; to how many people they are.
 
     A message that is being sent at this moment may still leave. The people whose message was
     withdrawn can get another mail today. Raises NotFound for a mailing of another association.
@@ -239,6 +242,8 @@ def stop_mailing(context: ServiceContext, mailing_id: int) -> int:
     mailing = get_mailing(session, mailing_id, context.actor.coordinates)
     if mailing.state == DRAFT:
         raise NotFound
+    # First, so that nobody stores more messages meanwhile.
+    unwritten = _stop_writing(context, mailing_id)
     waiting = (
         update(Outbox)
         .where(
@@ -256,12 +261,31 @@ def stop_mailing(context: ServiceContext, mailing_id: int) -> int:
         .returning(col(Outbox.message_id), col(Outbox.person_id))
     )
     stopped = session.connection().execute(waiting).all()
-    if not stopped:
+    if not stopped and not unwritten:
         return 0
     skip_messages(session, [message_id for message_id, _ in stopped], SkipReason.STOPPED)
     values = {"state": STOPPED, "stopped_at": context.now, "stopped_by": context.actor.label}
     context.update_row(mailing, _AUDITED, **values)
-    return len({person_id for _, person_id in stopped})
+    return len({person_id for _, person_id in stopped}) + unwritten
+
+
+def _stop_writing(context: ServiceContext, mailing_id: int) -> int:
+    """End the work on a mailing, and record whom it has not written to; how many they are."""
+    session = context.session
+    task = lock_unfinished(session, MAILING, mailing_id)
+    if task is None:
+        return 0
+    left = stop_task(session, task, context.now)
+    known = set[int]()
+    for ids in in_chunks(left, _IDS_PER_QUERY):
+        known.update(session.exec(select(Person.id).where(col(Person.id).in_(ids))))
+    outcomes = [
+        RecipientOutcome(person_id, reason=SkipReason.STOPPED)
+        for person_id in left
+        if person_id in known
+    ]
+    record_recipients(session, mailing_id, outcomes)
+    return len(outcomes)
 
 
 def skip_messages(session: Session, message_ids: Collection[str], reason: SkipReason) -> None:

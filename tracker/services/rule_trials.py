@@ -3,7 +3,7 @@
 So a rulebook's author sees what its rules come to before anybody is judged by them.
 """
 
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -31,6 +31,7 @@ from tracker.rules.reasons import Reason
 from tracker.rules.similar_names import describe_known
 from tracker.rules.stages import find_window
 from tracker.rules.standing import Absence, Standing, lasts_for_life
+from tracker.rules.way_notices import list_way_notices
 from tracker.services.absence_limits import check_limits, is_offered
 from tracker.services.endorsements import Endorsed
 from tracker.services.entries import list_entries
@@ -246,9 +247,11 @@ def _list_notice_days(
 ) -> set[date]:
     """The days, not before ``as_of``, on which a notice can fall due."""
     due_on = standing.due_on or cycle.due_on
-    days = {as_of, cycle.grace_ends_on(due_on) + _DAY}
-    days.update(due_on + step * _DAY for step in config.renewal.steps)
+    counted_from: list[tuple[date, Sequence[int]]] = [(due_on, config.renewal.steps)]
+    counted_from += [(n.day, n.steps) for n in list_way_notices(config, standing, cycle.ends_on)]
     until = standing.covered_until or last_membership(standing, as_of)
     if until is not None and not lasts_for_life(until):
-        days.update(until + step * _DAY for step in config.membership.steps)
+        counted_from.append((until, config.membership.steps))
+    days = {day + step * _DAY for day, steps in counted_from for step in steps}
+    days |= {as_of, cycle.grace_ends_on(due_on) + _DAY}
     return {day for day in days if day >= as_of}

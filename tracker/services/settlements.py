@@ -143,10 +143,14 @@ def _settled_row(standing: Standing, settlement: CycleSettlement) -> dict[str, A
 
 
 def _store(session: Session, rows: Sequence[Mapping[str, Any]]) -> int:
-    """Store settled cycles; a row that exists is of a cycle that was reopened and closes again."""
+    """Store settled cycles; a row that exists is replaced only if its cycle was reopened.
+
+    A cycle can be settled already when an earlier day is evaluated, on which it was not.
+    """
     key = ("endorsement_id", "cycle_starts_on")
     changed = ("settled_on", "content", "reopened_at", "reopened_by", "reopening_reason")
-    return upsert(session, SettledCycle, rows, key=key, update=changed)
+    is_reopened = col(SettledCycle.reopened_at).is_not(None)
+    return upsert(session, SettledCycle, rows, key=key, update=changed, where=is_reopened)
 
 
 def differences_of(standing: Standing, rulebooks: Rulebooks, today: date) -> list[Reason]:

@@ -250,7 +250,7 @@ def accept_renewal(context: ServiceContext, submission_id: int, reason: str) -> 
         for result in standing.results:
             if result.short:
                 key = (submission.endorsement_id, submission.cycle_starts_on)
-                grant_waiver(context, *key, result.requirement.id, reason)
+                grant_waiver(context, *key, result.requirement.id, reason, after_end=True)
         # Also if nothing is short: after an audit that did not pass, only this settles the cycle.
         people = {submitted.person.id}
         evaluate_people(context.session, context.rulebooks, people, context.now)

@@ -30,6 +30,7 @@ from tracker.web.errors import add_error_pages, refuse
 from tracker.web.identity import IdentityProvider
 from tracker.web.maintenance import MaintenanceGuard
 from tracker.web.middleware import Compression, FormGuard, RequestContext, SecurityHeaders
+from tracker.web.page_branding import PageBrandings
 from tracker.web.pages import (
     applicant,
     applicants,
@@ -67,6 +68,7 @@ from tracker.web.pages import (
     desk_timeline,
     desk_today,
     desk_what_if,
+    desk_work,
     exports,
     group_confirmations,
     group_sessions,
@@ -137,6 +139,7 @@ _PAGES = (
     desk_audits,
     desk_rules,
     desk_what_if,
+    desk_work,
     desk_import,
     desk_provider_credentials,
     desk_provider_names,
@@ -227,6 +230,7 @@ def build_app(  # noqa: PLR0913 - the parts of the site, put together once
         notices=notices or NoticeConfigs(),
         composer=load_composer(folder, settings.base_url),
         pages=_load_pages(folder / "web"),
+        brandings=PageBrandings(settings),
         background=background,
         # On SQLite nothing else can be written before an import ends, so it may wait for its turn.
         imports=BackgroundWork() if is_postgresql(engine) else background,

@@ -42,12 +42,14 @@ from tracker.web.background import (
 )
 from tracker.web.comparisons import Comparisons
 from tracker.web.identity import IdentityProvider
+from tracker.web.page_branding import PageBranding, PageBrandings
 from tracker.web.rendering import Pages
 from tracker.web.request_ids import current_request_id
 from tracker.web.visit_limit import VisitLimit
 
 T = TypeVar("T")
 _FIRST_PAGE = "/"
+_DESK = "/coordinator"
 # Where the files of applications are opened, too.
 _APPLICATIONS = ("/coordinator/applicants", "/evidence/")
 FEES_PATH = "/coordinator/fees"
@@ -101,6 +103,7 @@ class Site:
     notices: NoticeConfigs
     composer: Composer
     pages: Pages
+    brandings: PageBrandings
     background: BackgroundWork
     imports: BackgroundWork
     readiness: Readiness
@@ -179,7 +182,8 @@ class Viewer:
     ``confirmed_at``: when a code was last entered in this browser. ``coordinates`` are the
     associations for which this request may look at what it asks for, or change it; ``roles`` all
     that the viewer has. Until the second factor is entered (``needs_factor``) or set up
-    (``needs_factor_setup``), ``coordinates`` is empty.
+    (``needs_factor_setup``), ``coordinates`` is empty. ``branding`` is that of pages that are not
+    about one association: of the only one that the viewer belongs to.
     """
 
     email: str
@@ -194,6 +198,7 @@ class Viewer:
     roles: tuple[TeamMember, ...] = ()
     needs_factor: bool = False
     needs_factor_setup: bool = False
+    branding: PageBranding | None = None
 
     @property
     def actor(self) -> Actor:
@@ -304,7 +309,7 @@ def _choose_locale(
     That is the one in the address, or else the first. On other pages, the viewer's own comes first.
     """
     candidates = [own, *coordinates]
-    if request.url.path.startswith("/coordinator"):
+    if request.url.path.startswith(_DESK):
         asked = request.query_params.get("association")
         candidates = [*(each for each in coordinates if each == asked), *coordinates, own]
     for association in candidates:
@@ -363,6 +368,7 @@ def _viewer_of(site: Site, signed_in: SignedIn, request: Request) -> Viewer | No
         roles=roles,
         needs_factor=access.needs_factor,
         needs_factor_setup=access.needs_factor_setup,
+        branding=site.brandings.of_viewer(user, roles, is_desk=request.url.path.startswith(_DESK)),
     )
 
 

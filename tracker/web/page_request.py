@@ -96,7 +96,10 @@ class PageRequest:
         """
         if form is not None:
             problems = problems or form.problems()
-        values = {**self._describe_rights(values.get("association")), **values}
+        association = values.get("association")
+        values = {**self._describe_rights(association), **values}
+        if association in self.rulebooks.associations:
+            values.setdefault("branding", self.site.brandings.of(association))
         page = self.site.pages.render(
             template,
             status=422 if problems or is_unsaved else 200,

@@ -33,8 +33,11 @@ from tracker.rules.standing import lasts_for_life
 STYLE_SHEET = "site.css"
 _MEDIA_TYPES = {
     ".css": "text/css; charset=utf-8",
+    ".jpg": "image/jpeg",
     ".js": "text/javascript; charset=utf-8",
+    ".png": "image/png",
     ".svg": "image/svg+xml; charset=utf-8",
+    ".webp": "image/webp",
 }
 _URL = re.compile(r'url\("([\w.-]+)"\)')
 
@@ -49,6 +52,13 @@ class Asset:
     path: str
     body: bytes
     media_type: str
+
+    @classmethod
+    def create(cls, name: str, body: bytes) -> "Asset":
+        """The file with a name, whose ending says what it is."""
+        stem, ending = Path(name).stem, Path(name).suffix
+        digest = hashlib.sha256(body).hexdigest()[:12]
+        return cls(f"/static/{stem}-{digest}{ending}", body, _MEDIA_TYPES[ending])
 
 
 class Assets:
@@ -68,9 +78,7 @@ class Assets:
         self._add(STYLE_SHEET, style_sheet.encode())
 
     def _add(self, name: str, body: bytes) -> None:
-        stem, ending = Path(name).stem, Path(name).suffix
-        digest = hashlib.sha256(body).hexdigest()[:12]
-        asset = Asset(f"/static/{stem}-{digest}{ending}", body, _MEDIA_TYPES[ending])
+        asset = Asset.create(name, body)
         self._by_name[name] = self._by_path[asset.path] = asset
 
     def path(self, name: str) -> str:

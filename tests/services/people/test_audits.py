@@ -410,6 +410,21 @@ def test_attested_hours_count_as_far_as_supported(
     assert results["rsc"].outcome is Outcome.MET
 
 
+def test_evaluating_an_earlier_day_settles_nothing_anew(
+    session: Session, cast: Cast, act: Act, asked: int
+) -> None:
+    send(act(FAY), asked, cast.entries["fay"])
+    record_verdicts(act(KAI), asked, {cast.entries["fay"]: YES}, UNLOGGED)
+    decide_audit(later(act(KAI), 10), asked, passed=True, reason="")
+    fay = {cast.people[FAY]}
+    evaluate_people(session, BOOKS, fay, SUBMITTED_AT + timedelta(days=5))
+    evaluate_people(session, BOOKS, fay, SUBMITTED_AT + timedelta(days=20))
+    held = {"endorsement_id": cast.endorsements[FAY]}
+    settled = session.exec(select(SettledCycle).filter_by(**held)).one()
+    results = {each.requirement_id: each for each in parse_settlement(settled.content).results}
+    assert (results["training"].outcome, settled.differs_since) == (Outcome.MET, None)
+
+
 def test_what_nobody_found_supported_does_not_pass(
     session: Session, cast: Cast, act: Act, asked: int
 ) -> None:

@@ -18,6 +18,7 @@ from tracker.cli.main import app
 from tracker.db.audit import Change, record_changes
 from tracker.db.certificates import Certificate
 from tracker.db.desk import DeskChange, TeamRole
+from tracker.db.desk_tasks import DeskTask, DeskTaskPiece
 from tracker.db.engine import reading, writing
 from tracker.db.imports import ImportPlanRecord
 from tracker.db.ledgers import Outbox, RunFailure
@@ -104,6 +105,11 @@ def plant(cast: Cast) -> None:
                     changed_at=NOW, changed_by="x", files="[]", mapping="{}", summary="",
                     problem="", sheets=packed,
                 ),
+                DeskTask(
+                    association="NCIMHA", kind="certificates", about_id=0, arguments="[1]",
+                    asked_at=NOW, asked_by="carol@example.org", state="done", done=1, total=1,
+                    ended_at=NOW, file_name="certificates.zip",
+                ),
                 RunFailure(
                     job="digest", association="NCIMHA", subject=ALICE, error=texts, attempts=1,
                     first_failed_at=NOW, last_failed_at=NOW,
@@ -123,6 +129,8 @@ def plant(cast: Cast) -> None:
                 ),
             ]
         )  # fmt: skip
+        session.flush()
+        session.add(DeskTaskPiece(task_id=1, name=f"{NAME}.pdf", number=0, content=NAME.encode()))
         for number, (recipient, person_id) in enumerate(((ALICE, alice), (BOB, cast.people[BOB]))):
             message_id = f"<{number}@erasing>"
             session.add(
@@ -147,6 +155,7 @@ def test_no_column_has_a_trace_of_an_erased_person(kept: Kept) -> None:
     words = (ALICE, NAME, SECOND, "Alice Moreno")
     before = {table for table, _, _ in find_traces(engine, *words)}
     assert before >= {"person", "outbox", "payment", "import_plan", "audit_event", "certificate"}
+    assert "desk_task_piece" in before
     events = len(kept.cast.rows("audit_event"))
     done = erase(ALICE)
     assert done.exit_code == 0, done.exception

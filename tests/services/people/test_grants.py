@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import date
+from datetime import date, timedelta
 from typing import Any
 
 import pytest
@@ -11,7 +11,7 @@ from sqlmodel import select
 from tests.support.cast import ALICE, BOB, CAROL, ERIN, NOW, Cast
 from tracker.db.ledgers import SettledCycle, StandingRow
 from tracker.db.log import AuditEvent
-from tracker.db.people import Leave, Renewal, Waiver
+from tracker.db.people import Endorsement, Leave, Renewal, Waiver
 from tracker.services.context import Actor, NotFound, Refused, ServiceContext
 from tracker.services.evaluation import parse_results
 from tracker.services.grants import (
@@ -152,6 +152,29 @@ def test_nothing_changes_in_a_settled_cycle(act: Act, cast: Cast) -> None:
         with pytest.raises(Refused) as refused:
             change()
         assert codes(refused) == [("cycle_starts_on", "cycle-settled")]
+
+
+@pytest.mark.parametrize(
+    ("grant", "field"),
+    [
+        (lambda context, number: grant_waiver(context, number, CYCLE, "rsc", "Ill"),
+         "cycle_starts_on"),
+        (lambda context, number: grant_extension(context, number, CYCLE, date(2027, 1, 31), "Ill"),
+         "cycle_starts_on"),
+        (leave_in(DUE, None), "starts_on"),
+    ],
+    ids=["waiver", "extension", "leave"],
+)  # fmt: skip
+def test_nothing_is_granted_once_an_endorsement_has_ended(
+    act: Act, cast: Cast, grant: Callable[[ServiceContext, int], Any], field: str
+) -> None:
+    carol, alice = act(CAROL), cast.endorsements[ALICE]
+    held = carol.session.get_one(Endorsement, alice)
+    held.ends_on = NOW.date() - timedelta(days=1)
+    carol.session.flush()
+    with pytest.raises(Refused) as refused:
+        grant(carol, alice)
+    assert codes(refused) == [(field, "endorsement-has-ended")]
 
 
 def test_only_coordinators_of_the_association_grant(act: Act, cast: Cast) -> None:

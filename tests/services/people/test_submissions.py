@@ -157,6 +157,17 @@ def test_a_coordinator_accepts_what_is_missing(act: Act, cast: Cast) -> None:
     assert codes(refused) == ["renewal-accepted-already"]
 
 
+def test_what_was_submitted_is_accepted_after_the_endorsement(act: Act, cast: Cast) -> None:
+    kai = act(KAI)
+    submission = submit(act(FAY), cast, signed=frozenset({"ethics"}))
+    held = kai.session.get_one(Endorsement, cast.endorsements[FAY])
+    held.ends_on = date(2028, 1, 10)
+    kai.session.flush()
+    later = at(kai, datetime.fromisoformat("2028-01-15T12:00:00-10:00"))
+    accept_renewal(later, submission.id, "The log was lost in a fire")
+    assert submission.state == "accepted"
+
+
 def test_a_returned_renewal_is_open_again(act: Act, cast: Cast) -> None:
     fay, kai = act(FAY), act(KAI)
     submission = submit(fay, cast)

@@ -14,6 +14,7 @@ from tracker.db.engine import reading, writing
 from tracker.db.ledgers import LAST_DAY
 from tracker.db.people import Endorsement
 from tracker.db.tables import METADATA
+from tracker.notifications.comparison_text import format_kind, format_notice
 from tracker.rulebooks import Rulebooks, load_notice_configs, read_changed_rulebook, with_rulebook
 from tracker.rules.model import Rulebook
 from tracker.rules.notices import Kind
@@ -24,6 +25,7 @@ from tracker.services.rsc_providers import refresh_provider_spans
 from tracker.services.rule_ends import refresh_rule_ends
 from tracker.services.rules_comparison import (
     ComparisonInput,
+    DueNotice,
     Effect,
     RulesComparison,
     compare_rules,
@@ -53,6 +55,13 @@ def changed(text: str) -> Rulebooks:
 def compare(cast: Cast, rulebooks: Rulebooks, as_of: date = TODAY) -> RulesComparison:
     asked = ComparisonInput(BOOKS, rulebooks, NOTICES, "NCIMHA", as_of)
     return compare_rules(lambda: reading(cast.engine), asked)
+
+
+@pytest.mark.parametrize("kind", Kind)
+def test_every_kind_of_notice_has_words(kind: Kind) -> None:
+    notice = DueNotice(Effect.ADDED, kind, 0, TODAY, 1, 1, "", "", "", "Dana Ruiz")
+    assert format_kind(kind)
+    assert format_notice(notice).endswith("November 22, 2026")
 
 
 def test_same_rules_change_nothing(cast: Cast) -> None:

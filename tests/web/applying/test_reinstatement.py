@@ -90,7 +90,11 @@ def test_coordinator_reinstates_and_the_letter_says_so(web: WebClient, vic: Visi
     vic.post(f"{path}/status/submit")
     number = path.rpartition("/")[2]
     rex = web.visit(REX)
-    assert "Reinstate" in text_of(rex.get(f"/coordinator/applicants/{number}"))
+    request = rex.get(f"/coordinator/applicants/{number}")
+    assert "<title>Vic Soto: reinstatement" in request.text
+    assert "Reinstate" in text_of(request)
+    assert "No degree is on record." not in text_of(request)
+    assert "No work is on record." not in text_of(request)
     day = {"day": "22", "month": "11", "year": "2026"}
     preview = save(rex, f"/coordinator/applicants/{number}/endorse", **day)
     assert "Reinstate the endorsement REMOVING IFS of Vic Soto" in preview

@@ -135,7 +135,7 @@ def test_a_draw_is_public_before_anyone_is_drawn(web: WebClient, kai: Visitor) -
 
 def test_the_command_can_be_copied(kai: Visitor) -> None:
     answer = kai.post("/coordinator/audits", DRAW | {"seed": "$(touch x)"})
-    assert problems(answer) == [("seed", "Use letters from A to Z, digits, blanks, and - . : only")]
+    assert problems(answer) == [("seed", "Use letters from A to Z, digits, spaces, and - . : only")]
     path = kai.post("/coordinator/audits", DRAW).headers["location"]
     assert f"python redo.py '{SEED}' IFS 1" in text_of(kai.get(path))
 
@@ -310,9 +310,19 @@ def test_sent_documents_are_on_today_until_decided(
     judge(kai, web, "supported")
     preview = save(kai, path, action="decide", outcome="passed")
     assert "No standing changes." in preview
-    assert "Your renewal passed the audit" in web.mails()[-1]
+    mail = " ".join(web.mails()[-1].split())
+    assert "Your renewal passed the audit. Your renewal stays accepted." in mail
+    assert "Renewed through: December 31, 2030" in mail
     assert "Review audit" not in text_of(kai.get("/coordinator"))
     assert "It passed the audit." in text_of(fay.get("/my-year"))
+
+
+def test_nothing_is_offered_that_a_settled_cycle_refuses(web: WebClient, kai: Visitor) -> None:
+    held = web.cast.endorsements[FAY]
+    person = f"/coordinator/person/{web.cast.people[FAY]}"
+    page = kai.get(person).text
+    assert f"endorsement={held}&amp;cycle_starts_on=2025-01-01" not in page
+    assert f'href="/coordinator/people/{held}/2025-01-01">reopen the cycle</a>' in page
 
 
 def test_an_overdue_audit_is_on_today(web: WebClient, case_id: int) -> None:
@@ -361,6 +371,9 @@ def test_an_appeal_comes_back_to_the_desk(
     assert "Met" in save(kai, path, action="decide", outcome="passed", reason="The letter is there")
     rows = web.cast.rows("standing", endorsement_id=web.cast.endorsements[FAY])
     assert rows[-1]["status"] == "met"
+    mail = " ".join(web.mails()[-1].split())
+    assert "granted your appeal, and your renewal is accepted again." in mail
+    assert "stays accepted" not in mail
 
 
 def test_a_renewal_signed_again_waits_after_a_failed_audit(

@@ -15,6 +15,18 @@ RESULT = f"{WHAT_IF}/result"
 NCIMHA = (CONFIG / "rulebooks" / "ncimha.toml").read_bytes()
 DAY = {"association": "NCIMHA", "as_of_month": "11", "as_of_day": "22", "as_of_year": "2026"}
 MORE_HOURS = NCIMHA.replace(b"hours = 15", b"hours = 20")
+SUBMISSION = b"""
+[[requirements]]
+id = "submission"
+label = "Submission"
+about = "On My year"
+categories = ["IFS"]
+counts = "submitted"
+
+  [[requirements.values]]
+  from = 2000-01-01
+  source = { document = "ifs", section = "Continuing endorsement: Education & Training" }
+"""
 ALL_HOURS = f"{RESULT}?reading=first-year%3D2&as_of=2026-11-22"
 
 
@@ -77,6 +89,16 @@ def test_uploaded_rulebook_says_who_would_differ(web: WebClient) -> None:
     rows = rows_of(carol.get(sent.headers["location"].replace("result?", "result.csv?")))
     assert {row["name"] for row in rows} == {"Alice Moreno", "Bob Osei"}
     assert web.cast.rows("audit_event") == []
+
+
+def test_mail_about_submission_windows_is_named(sqlite_web: WebClient) -> None:
+    carol = sqlite_web.visit(CAROL)
+    opening = b'ends_on = 2000-12-31\nsubmission_opens = "11-22"\n'
+    text = NCIMHA.replace(b"ends_on = 2000-12-31\n", opening, 1) + SUBMISSION
+    sent = upload(carol, text)
+    assert "Submission windows that open" in text_of(carol.get(sent.headers["location"]))
+    mail = text_of(carol.get(sent.headers["location"] + "&show=mail"))
+    assert "on the first day to submit, November 22, 2026" in mail
 
 
 def test_upload_belongs_to_one_association(web: WebClient) -> None:

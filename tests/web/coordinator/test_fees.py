@@ -56,7 +56,7 @@ def test_one_payment_for_many_is_previewed_saved_and_undone(web: WebClient, lee:
 
 def test_the_preview_names_what_is_left_of_a_payment(web: WebClient, lee: Visitor) -> None:
     preview = save(lee, f"{PATH}/payment", **typed(web, IVY, amount="100"))
-    assert "Record a payment of $100.00 ($25.00 for nobody yet) for Ivy" in preview
+    assert "Record a payment of $100.00 ($25.00 not assigned yet) for Ivy" in preview
 
 
 def test_form_says_what_is_wrong(web: WebClient, lee: Visitor) -> None:
@@ -204,7 +204,7 @@ def test_removing_a_payment_says_what_stays_accepted(web: WebClient, lee: Visito
 @pytest.mark.parametrize(
     ("changes", "warning"),
     [
-        ({"amount": "600", "ivy": "600"}, "Only $75.00 is owed of Renewal fee (Ivy Okafor, 2026)"),
+        ({"amount": "600", "ivy": "600"}, "Only $75.00 is owed for Renewal fee (Ivy Okafor, 2026)"),
         ({"year": "2001"}, "November 18, 2001 is more than a year ago. Is the date right?"),
         ({"year": "2001"}, "before the cycle of Ivy Okafor, which begins on January 1, 2026"),
     ],
@@ -224,6 +224,6 @@ def test_second_tab_says_that_the_fee_is_paid(web: WebClient, lee: Visitor) -> N
     save(lee, f"{PATH}/payment", **typed(web, IVY))
     form = typed(web, IVY, form_key="c" * 32, state=state, confirmed="yes")
     page = lee.post(f"{PATH}/payment", form)
-    assert "Nothing is owed of Renewal fee (Ivy Okafor, 2026): $75.00 is paid" in text_of(page)
+    assert "Nothing is owed for Renewal fee (Ivy Okafor, 2026): $75.00 is paid" in text_of(page)
     assert 'name="confirmed"' not in page.text
     assert len(web.cast.rows("payment")) == 1

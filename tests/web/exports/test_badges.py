@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Iterator
 from datetime import date, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,7 +15,9 @@ from jwt import PyJWK
 from openbadgeslib.ob3 import OB3VerificationError, OB3Verifier, OpenBadgeCredential
 from pypdf import PdfReader
 
+from tests.support import logos
 from tests.support.cast import BASE_URL, CAROL, KAI
+from tests.support.logos import brand
 from tests.support.submitting import CYCLE, FAY, SUBMITTED_AT, fill_with_fay
 from tests.web.client import WebClient, text_of
 from tests.web.coordinator.test_entries import save
@@ -143,6 +146,26 @@ def test_the_pdf_has_what_anyone_verifies(web: WebClient) -> None:
     assert links == [f"{BASE_URL}/verify/{certificate['number']}"]
     root: Any = reader.trailer["/Root"]
     assert "/StructTreeRoot" in root
+
+
+@pytest.mark.parametrize("logo", [logos.PNG, logos.JPEG, logos.EXTENDED_WEBP])
+def test_the_pdf_has_the_associations_logo_and_color(
+    web: WebClient, tmp_path: Path, logo: bytes
+) -> None:
+    settings = brand(web.cast.settings, tmp_path, ATTESTING="#7a1f5c")
+    (tmp_path / "logo.png").write_bytes(logo)
+    branded = WebClient(web.cast, SUBMITTED_AT, settings=settings)
+    certificate = certificate_of(web)
+    pages = []
+    for site in (web, branded):
+        answer = site.visit(FAY).get(f"/certificates/{certificate['id']}.pdf")
+        [page] = PdfReader(io.BytesIO(answer.content)).pages
+        drawing: Any = page.get_contents()
+        # 0x7a of red, as a PDF writes it.
+        pages.append((len(page.images), b"0.478" in drawing.get_data()))
+    assert pages == [(0, False), (1, True)]
+    shown = branded.visit().get(f"/verify/{certificate['number']}")
+    assert "<p>ATTESTING &lt;families&gt;</p>" in shown.text
 
 
 def test_my_year_and_the_desk_have_it(web: WebClient) -> None:

@@ -73,6 +73,14 @@ def test_a_submitted_renewal_asks_for_no_hours(web: WebClient) -> None:
     assert "to log or attest" not in text_of(page)
 
 
+def test_the_log_form_says_at_once_what_is_locked(web: WebClient) -> None:
+    said = "The renewal for 2025 to 2027 is submitted at ATTESTING"
+    assert said not in text_of(web.visit(FAY).get("/log"))
+    fay = submit(web)
+    assert said in text_of(fay.get("/log"))
+    assert said in text_of(fay.get(f"/log?again={web.cast.entries['fay']}"))
+
+
 def test_the_form_says_what_a_statement_stands_for(web: WebClient) -> None:
     page = text_of(web.visit(FAY).get(f"{path_of(web)}/submit"))
     assert "Training 20 of 45 hours Not complete" in page
@@ -181,8 +189,11 @@ def test_another_spelling_of_the_name_is_accepted(web: WebClient, name: str) -> 
 
 
 def test_another_name_goes_to_the_coordinator(web: WebClient) -> None:
+    form = text_of(web.visit(FAY).get(f"{path_of(web)}/submit"))
+    assert "The name on record is Fay Lani" in form
     fay = submit(web, signed_name="Donald Duck")
-    assert "ATTESTING is reviewing it." in text_of(fay.get(path_of(web)))
+    why = "reviewing it, because you signed as “Donald Duck” and the name on record is Fay Lani."
+    assert why in text_of(fay.get(path_of(web)))
     kai = web.visit(KAI)
     assert "signed as “Donald Duck”" in text_of(kai.get("/coordinator"))
     save(kai, "/coordinator/renewals/1", action="accept", accept_reason="Married name")

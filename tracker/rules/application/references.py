@@ -58,7 +58,7 @@ def max_referees(rule: ReferenceRule) -> int:
 
 
 def format_role(rulebook: Rulebook, role: str) -> str:
-    """A role in the rulebook's words; its key with blanks if it has none."""
+    """A role in the rulebook's words; its key with spaces if it has none."""
     return rulebook.roles.get(role, role.replace("-", " "))
 
 

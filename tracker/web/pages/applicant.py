@@ -139,6 +139,7 @@ def _render_applicant(
     return page.render(
         "applicant.html",
         here="coordinator",
+        branding=page.site.brandings.of(application.association),
         person=person,
         view=view,
         references=references,
@@ -211,7 +212,14 @@ def send_back(page: CoordinatorPage, application_id: RowId, typed: Typed) -> Res
 
 def _render_send_back(page: PageRequest, application_id: int, form: SendBackForm) -> HTMLResponse:
     person, view = _read_applicant(page, application_id)
-    return page.render("send_back.html", here="coordinator", person=person, view=view, form=form)
+    return page.render(
+        "send_back.html",
+        here="coordinator",
+        branding=page.site.brandings.of(view.application.association),
+        person=person,
+        view=view,
+        form=form,
+    )
 
 
 @router.post("/coordinator/applicants/{application_id}/undo")
@@ -321,6 +329,7 @@ def _render_decision(
     return page.render(
         "decide.html",
         here="coordinator",
+        branding=page.site.brandings.of(association),
         decision=decision,
         person=person,
         view=view,

@@ -18,14 +18,16 @@ from tracker.exports.badges import (
     sign_status_list,
     status_ids,
 )
-from tracker.exports.certificate_files import certificate_pdf, file_name
+from tracker.exports.certificate_files import (
+    Printable,
+    certificate_pdf,
+    file_name,
+    find_printable,
+)
 from tracker.formatting import set_locale
-from tracker.rules.certificates import CertificateRule
-from tracker.rules.model import Rulebook
 from tracker.services.certificate_checks import (
     CertificateState,
     IssuedCertificate,
-    VerifiedCertificate,
     check_certificate,
     get_certificate,
     list_certificates,
@@ -37,7 +39,6 @@ from tracker.web.forms.body import RowId
 from tracker.web.page_request import CoordinatorPage, PageRequest, PersonPage, require
 
 router = APIRouter()
-_Printed = tuple[IssuedCertificate, VerifiedCertificate, Rulebook, CertificateRule]
 # More than the certificates of every association together will need.
 _ListNumber = Annotated[int, Path(ge=0, le=10_000)]
 # Others may keep what hardly changes for a day, and a status list for minutes.
@@ -149,33 +150,32 @@ def send_status_list(site: SiteDep, now: NowDep, association: str, number: _List
     return Response(token, media_type="application/vc+jwt", headers=_FOLLOWS)
 
 
-def _get_own(session: Session, page: PageRequest, certificate_id: int) -> _Printed:
+def _get_own(session: Session, page: PageRequest, certificate_id: int) -> Printable:
     issued = get_certificate(session, certificate_id, person_id=page.person_id)
     return _get_printed(session, page, issued)
 
 
-def _get_printed(session: Session, page: PageRequest, issued: IssuedCertificate) -> _Printed:
+def _get_printed(session: Session, page: PageRequest, issued: IssuedCertificate) -> Printable:
     """A certificate with what is printed on it, in the locale of its association.
 
     Raises a 404 if it was revoked, or if the rulebook no longer says how to print it.
     """
-    verified = check_certificate(session, page.rulebooks, issued, page.now)
-    rulebook = require(page.rulebooks.associations.get(verified.association))
-    rule = require(rule_of(rulebook, issued))
-    if verified.state is CertificateState.REVOKED:
+    printed = find_printable(session, page.rulebooks, issued, page.now)
+    if printed is None:
         raise HTTPException(404)
-    set_locale(rulebook.locale)
-    return issued, verified, rulebook, rule
+    set_locale(printed.rulebook.locale)
+    return printed
 
 
-def _send_pdf(page: PageRequest, printed: _Printed, instead: str) -> Response:
+def _send_pdf(page: PageRequest, printed: Printable, instead: str) -> Response:
     """The PDF; if it can't be made, a redirect to the page ``instead``, which says so."""
-    issued, verified, rulebook, rule = printed
+    verified = printed.verified
     if not pdf_files.AVAILABLE:
         return RedirectResponse(f"/verify/{verified.number}", 303)
-    base_url = page.site.settings.base_url
+    branding = page.site.brandings.of(verified.association)
+    look, base_url = branding.look if branding else None, page.site.settings.base_url
     try:
-        body = certificate_pdf(issued, verified, rulebook, rule, base_url)
+        body = certificate_pdf(printed, base_url, look)
     except pdf_files.BusyError:
         raise HTTPException(503, headers={"Retry-After": "30"}) from None
     except pdf_files.TypesettingError:

@@ -32,6 +32,7 @@ def show_person(page: CoordinatorPage, endorsement_id: RowId) -> HTMLResponse:
     return page.render(
         "my_year.html",
         here="coordinator",
+        branding=page.site.brandings.of(association),
         year=year,
         applications=(),
         asked=[(a, format_outcome(a)) for a in applications if a.association == association],

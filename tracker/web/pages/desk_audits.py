@@ -10,7 +10,7 @@ from starlette.datastructures import FormData
 from wtforms import SelectChoice
 
 from tracker.db.audits import AuditDraw
-from tracker.exports.audit_file import REDO, pack_audit
+from tracker.exports.audit_file import REDO, audit_file_name, pack_audit, start_audit_file
 from tracker.formatting import format_cycle_span, format_date
 from tracker.notifications.audit_mail import announce_audit
 from tracker.rules.stages import Stage
@@ -52,6 +52,7 @@ from tracker.web.page_request import (
     format_problems,
 )
 from tracker.web.pages.desk import answer_change, choose_association, save_change
+from tracker.web.pages.desk_work import WORK_PATH
 from tracker.web.rendering import category_name
 from tracker.web.time_zones import format_instant
 
@@ -125,18 +126,26 @@ def _render_audits(page: PageRequest, form: DrawForm) -> HTMLResponse:
 
 @router.get(_PATH + "/{draw_id}.zip")
 def send_audit_file(page: CoordinatorPage, request: Request, draw_id: RowId) -> Response:
-    """The audit file: everything that it takes to redo the draw, and the verdicts."""
+    """The audit file: everything that it takes to redo the draw, and the verdicts.
+
+    One of a large draw is prepared first, and the page of that work has it.
+    """
+    try:
+        task_id = page.write(lambda context: start_audit_file(context, draw_id))
+    except Refused:
+        return page.redirect(f"{_PATH}/{draw_id}", "too-many-files")
+    if task_id is not None:
+        return page.redirect(f"{WORK_PATH}/{task_id}", "")
     with page.reading() as session:
         fixed = get_draw(session, draw_id, page.viewer.coordinates)
-        packed = pack_audit(session, fixed)
+        packed = pack_audit(session, fixed, page.now)
     client = client_of(request)
 
     def record(context: ServiceContext) -> None:
         record_event(context.session, page.now, client, DOWNLOAD, DONE, None)
 
     page.write(record)
-    name = f"audit-{fixed.association.lower()}-{draw_id}.zip"
-    headers = {"content-disposition": f'attachment; filename="{name}"'}
+    headers = {"content-disposition": f'attachment; filename="{audit_file_name(fixed)}"'}
     return Response(packed, media_type="application/zip", headers=headers)
 
 

@@ -26,8 +26,8 @@ from tracker.notifications.mailing_mail import (
     plan_letter,
     read_recipients,
     render_preview,
-    send_mailing,
 )
+from tracker.notifications.mailing_sending import send_mailing
 from tracker.notifications.mailing_text import (
     FIELD_LABELS,
     SKIP_TEXTS,
@@ -35,6 +35,7 @@ from tracker.notifications.mailing_text import (
     list_values,
 )
 from tracker.services.context import Refusal, Refused, ServiceContext
+from tracker.services.desk_tasks import MAILING, find_working
 from tracker.services.mailing_delivery import list_held_back
 from tracker.services.mailing_recipients import (
     BEHIND,
@@ -68,6 +69,7 @@ from tracker.web.page_request import (
 )
 from tracker.web.pages.desk import choose_association
 from tracker.web.pages.desk_selections import describe_selection
+from tracker.web.pages.desk_work import WORK_PATH
 
 router = APIRouter()
 # A mail's own styles stand in the mail. Everything else stays forbidden, and only our own page may
@@ -283,6 +285,11 @@ def _send(page: PageRequest, form: MailingForm) -> Response:
         with page.reading() as session:
             source = MailingSource(draft=draft_id)
             return _render_form(page, session, form, source, format_problems(refused))
+    if is_new:
+        with page.reading() as session:
+            task = find_working(session, MAILING, mailing_id)
+            if task is not None:
+                return page.redirect(f"{WORK_PATH}/{task.id}", "")
     message = "sent" if is_new else "sent-before"
     return page.redirect(f"/coordinator/mail/{mailing_id}", message)
 

@@ -8,10 +8,12 @@ from fastapi import APIRouter, Query
 from fastapi.responses import HTMLResponse, Response
 from sqlmodel import Session
 
+from tracker.db.desk_tasks import WORKING
 from tracker.db.mailings import DRAFT, Mailing
 from tracker.db.people import Person
 from tracker.notifications.mailing_mail import read_content, show_mail
 from tracker.notifications.mailing_text import SKIP_TEXTS, TEMPLATES
+from tracker.services.desk_tasks import MAILING, find_unfinished
 from tracker.services.mailing_delivery import (
     DeliveryCounts,
     RecipientLine,
@@ -119,10 +121,12 @@ def show_mailing(
             session, mailing_id, state=state, skip=skip, limit=PAGE_SIZE
         )
         held_back = len(list_held_back(session, mailing_id))
+        task = find_unfinished(session, MAILING, mailing_id)
     zone = page.rulebooks.associations[mailing.association].time_zone
     total = getattr(counts, state) if state else sum(counts)
     is_recent = page.now - (mailing.sent_at or page.now) < _RELOADS_FOR
-    updates = bool(counts.waiting) and is_recent and not pause
+    is_written = task is None or task.state != WORKING
+    updates = (bool(counts.waiting) or not is_written) and is_recent and not pause
     answer = page.render(
         "desk_mailing.html",
         here="coordinator",
@@ -139,6 +143,7 @@ def show_mailing(
         page=number,
         pages=count_pages(total),
         link=lambda **parts: f"/coordinator/mail/{mailing_id}?{urlencode(parts)}",
+        task=task,
         updates=updates,
         seconds=_RELOAD_SECONDS,
     )

@@ -276,10 +276,10 @@ def _plan_payment(page: PageRequest, new: PaymentInput, corrects: int, reason: s
 
 
 def _format_amount(new: PaymentInput, currency: str) -> str:
-    """How much is paid, and how much of it is for nobody yet."""
+    """How much is paid, and how much of it is not assigned yet."""
     amount = format_money(new.amount_cents, currency)
     left = new.amount_cents - sum(share.cents for share in new.shares)
-    return f"{amount} ({format_money(left, currency)} for nobody yet)" if left > 0 else amount
+    return f"{amount} ({format_money(left, currency)} not assigned yet)" if left > 0 else amount
 
 
 @router.get(f"{FEES_PATH}/payments")

@@ -9,6 +9,8 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
 from tracker.clock import local_day
 from tracker.db.lists import SavedFilter
+from tracker.exports import pdf_files
+from tracker.exports.certificate_bundles import start_certificates
 from tracker.exports.workbooks import XLSX, ExportTable, table_csv, table_workbook
 from tracker.formatting import format_date
 from tracker.mail.refusals import describe_refusal
@@ -29,7 +31,7 @@ from tracker.services.people_filter import (
 from tracker.services.people_list import STATUSES, People, PeopleRow, RowKey, RowKind, list_people
 from tracker.services.saved_filters import list_saved_filters
 from tracker.services.security_events import DONE, DOWNLOAD, record_event
-from tracker.services.selections import create_selection
+from tracker.services.selections import create_selection, get_selection
 from tracker.web.dependencies import client_of
 from tracker.web.forms.body import Typed, clean, text_of
 from tracker.web.page_request import (
@@ -41,6 +43,7 @@ from tracker.web.page_request import (
     format_problems,
 )
 from tracker.web.pages.desk import choose_association
+from tracker.web.pages.desk_work import WORK_PATH
 from tracker.web.pages.people_table import tabulate_people
 
 router = APIRouter()
@@ -66,6 +69,7 @@ _SORTS = {
     Sort.MISSING: "Still needs",
 }
 MAIL, WAIVE, EXTEND, MEMBERSHIP, MARK = "mail", "waive", "extend", "membership", "mark"
+_CERTIFICATES = "certificates"
 # The buttons, for "all 4" or "checked".
 ACTIONS = {
     MAIL: "Email {}",
@@ -73,6 +77,8 @@ ACTIONS = {
     EXTEND: "Extend for {}",
     MEMBERSHIP: "Add membership for {}",
     MARK: "Mark {}",
+    # Short, so that all buttons are in one line.
+    _CERTIFICATES: "Certificates",
 }
 
 
@@ -188,19 +194,30 @@ def select_people(
     if checked:
         rows = [row for row in rows if format_key(row.key) in checked]
 
-    def keep(context: ServiceContext) -> int:
+    action = text_of(typed, "action")
+    action = action if action in _list_actions(page, shown.association) else MARK
+
+    def keep(context: ServiceContext) -> str:
         query = shown.chosen.query()
-        return create_selection(context, shown.association, rows, query, is_whole=not checked)
+        of = (shown.association, rows, query)
+        selection_id = create_selection(context, *of, is_whole=not checked)
+        if action == _CERTIFICATES:
+            selected = get_selection(context.session, context.actor, selection_id, page.now)
+            return f"{WORK_PATH}/{start_certificates(context, selected)}"
+        if action == MAIL:
+            return f"/coordinator/mail/new?selection={selection_id}"
+        return f"/coordinator/selections/{selection_id}/{action}"
 
     try:
-        selection_id = page.write(keep)
+        return RedirectResponse(page.write(keep), 303)
     except Refused as refused:
         return render_people(page, shown, number, format_problems(refused))
-    action = text_of(typed, "action")
-    path = f"/coordinator/selections/{selection_id}/{action if action in ACTIONS else MARK}"
-    if action == MAIL:
-        path = f"/coordinator/mail/new?selection={selection_id}"
-    return RedirectResponse(path, 303)
+
+
+def _list_actions(page: PageRequest, association: str) -> dict[str, str]:
+    """What can be done for chosen rows at an association, with the buttons' words."""
+    prints = association in page.rulebooks.certificate_issuers and pdf_files.AVAILABLE
+    return {action: label for action, label in ACTIONS.items() if prints or action != _CERTIFICATES}
 
 
 def read_people(
@@ -278,7 +295,7 @@ def render_people(
         sorts=_SORTS,
         actions=[
             (action, label.format(everybody), label.format("checked"))
-            for action, label in ACTIONS.items()
+            for action, label in _list_actions(page, association).items()
         ],
         saved=[
             (each.name, filter_path(each), each.query == shown.chosen.query()) for each in saved

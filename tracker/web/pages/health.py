@@ -181,6 +181,7 @@ def _add_next_due(registry: CollectorRegistry, site: Site, now: datetime) -> Non
 @router.get("/static/{name}")
 def send_asset(site: SiteDep, name: str) -> Response:
     """One file, which the browser may keep forever."""
-    asset = require(site.pages.assets.find(f"/static/{name}"))
+    path = f"/static/{name}"
+    asset = require(site.pages.assets.find(path) or site.brandings.find(path))
     headers = {"cache-control": "public, max-age=31536000, immutable"}
     return Response(asset.body, media_type=asset.media_type, headers=headers)

@@ -25,6 +25,7 @@ from tracker.services.courses import (
     create_course,
     number_refusals,
 )
+from tracker.services.endorsements import refusal_of_lock
 from tracker.services.entries import (
     EntrySource,
     NeedsConfirmation,
@@ -341,11 +342,16 @@ def _load_rules(context: ServiceContext, editing: LoggedEntry | None) -> EntryRu
 
 @router.get("/log")
 def show_form(page: PersonPage, link: LogLinkDep) -> HTMLResponse:
-    """The empty form, or one that a link has filled in."""
+    """The empty form, or one that a link has filled in; it says so if today is locked."""
     with page.reading() as session:
         rules = _load_rules(page.context(session), None)
         form = SubmittedForm(prefill_from_link(session, page.person_id, rules, link).items())
-        return _render_form(session, page, rules, EntrySubmission(form))
+        submission = EntrySubmission(form)
+        lock = rules.lock_on(rules.today)
+        if lock is not None:
+            refusal = refusal_of_lock("held_on", lock)
+            submission.notice = format_refusal(refusal.code, refusal.facts)
+        return _render_form(session, page, rules, submission)
 
 
 @router.get("/entries/{entry_id}/edit")

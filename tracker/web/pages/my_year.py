@@ -142,6 +142,7 @@ def _render_cycle(
         settled = None
     return page.render(
         "cycle.html",
+        branding=page.site.brandings.of(require(endorsement).association),
         problems=problems,
         only_looks=not page.viewer.may_change(require(endorsement).association),
         settled=settled,

@@ -38,6 +38,6 @@ def describe_oddity(page: PageRequest, new: PaymentInput, warning: PaymentWarnin
     more = format_money(warning.cents, currency)
     if warning.oddity is Oddity.PAID_ALREADY:
         paid = format_money(line.account.paid, currency)
-        return f"Nothing is owed of {fee}: {paid} is paid. {more} would be overpaid."
+        return f"Nothing is owed for {fee}: {paid} is paid. {more} would be overpaid."
     owed = format_money(line.owed, currency)
-    return f"Only {owed} is owed of {fee}. {more} would be overpaid."
+    return f"Only {owed} is owed for {fee}. {more} would be overpaid."

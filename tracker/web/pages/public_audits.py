@@ -39,6 +39,7 @@ def show_draws(site: SiteDep, viewer: OptionalViewerDep, association: str) -> HT
     return site.pages.render(
         "public_audits.html",
         viewer=viewer,
+        branding=site.brandings.of(association),
         rulebook=rulebook,
         draws=draws,
         day_of=lambda instant: local_day(instant, rulebook.time_zone),

@@ -205,6 +205,7 @@ def _render(
         facts = {
             "token": token,
             "form": form,
+            "branding": site.brandings.of(rulebook.id),
             "applicant": request.applicant,
             "association": rulebook.name,
             "endorsement": endorsement,

@@ -185,7 +185,12 @@ def _render(
     site: Site, page: RegistryPage, template: str, ending: str, viewer: Viewer | None = None
 ) -> HTMLResponse:
     answer = site.pages.render(
-        template, page=page, ending=ending, status_words=STATUS_WORDS, viewer=viewer
+        template,
+        page=page,
+        ending=ending,
+        status_words=STATUS_WORDS,
+        viewer=viewer,
+        branding=site.brandings.of(page.rulebook.id),
     )
     answer.headers.update(_ROBOTS)
     return answer

@@ -16,6 +16,7 @@ from tracker.rules.stages import Stage, as_endorsees_see, find_stage, find_windo
 from tracker.rules.standing import Outcome, Standing, Status
 from tracker.rules.transitions import AWAY, Act, may
 from tracker.services.stages import LastSubmission, WayRecords
+from tracker.services.submission_facts import is_signed_by_another
 from tracker.services.submissions import find_renewed_through
 
 # What is signed, submitted, or paid once all else is there.
@@ -122,7 +123,13 @@ def _read_occasion(
     if last is None or way is None:
         return occasion
     through = _find_renewed_through(ways, standing, cycle.starts_on)
-    return occasion._replace(documents_due_on=way.documents_due_on, renewed_through=through)
+    name = standing.facts.name
+    is_other = is_signed_by_another(last.statements, last.signed_name, name)
+    return occasion._replace(
+        documents_due_on=way.documents_due_on,
+        renewed_through=through,
+        other_name=name if is_other else "",
+    )
 
 
 def _find_renewed_through(ways: WayRecords, standing: Standing, starts_on: date) -> date | None:

@@ -86,6 +86,8 @@ def view_renewal(data: YearData, standing: Standing) -> dict[str, Any]:
         "dates": list_dates(data, standing, today),
         "strip": view_strip(standing, today),
         "earlier": _list_earlier(data, standing),
+        "settled_on": standing.settled_on,
+        "has_ended": (standing.facts.ends_on or date.max) < today,
     }
 
 

@@ -183,6 +183,7 @@ def _render_own(page: PageRequest, renewal: _OwnRenewal, form: SubmitForm) -> HT
         closes_on=find_window(cycle, standing.due_on or cycle.due_on).closes_on,
         fees=list_renewal_fees(standing, payments, today),
         headline=format_headline(standing, today),
+        name_on_record=endorsed.name,
         stage=stage,
         rows=[
             _view_result(result)

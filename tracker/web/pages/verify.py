@@ -61,6 +61,7 @@ def _render(
         status=status,
         viewer=viewer,
         here="verify",
+        branding=site.brandings.of(certificate.association if certificate else None),
         certificate=certificate,
         number=typed[:MAX_SHOWN_LENGTH],
         problems=[("number", problem)] if problem else [],
