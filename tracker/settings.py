@@ -510,6 +510,15 @@ def load_settings() -> Settings:
     return settings
 
 
+def _check_logos(settings: Settings) -> Iterator[str]:
+    for association in settings.associations:
+        try:
+            settings.read_look(association)
+        except ValueError as error:
+            place = _format_place(["associations", association, "branding", "logo"])
+            yield f"{place}: {error}"
+
+
 def _list_broken_json(environment: Mapping[str, str]) -> list[str]:
     """A sentence for each variable whose value should be JSON and is not."""
     given = {name.upper(): value for name, value in environment.items()}
@@ -533,15 +542,6 @@ def _list_json_variables(model: type[BaseModel], prefix: str) -> Iterator[str]:
         elif isinstance(kind, type) and issubclass(kind, BaseModel):
             yield variable
             yield from _list_json_variables(kind, f"{variable}__")
-
-
-def _check_logos(settings: Settings) -> Iterator[str]:
-    for association in settings.associations:
-        try:
-            settings.read_look(association)
-        except ValueError as error:
-            place = _format_place(["associations", association, "branding", "logo"])
-            yield f"{place}: {error}"
 
 
 def find_variable(path: Sequence[str]) -> str | None:

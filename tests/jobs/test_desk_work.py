@@ -21,6 +21,7 @@ from tests.support.desk_work import (
     print_quickly,
     use_small_batches,
 )
+from tracker.branding import Look
 from tracker.db.desk_tasks import DeskTask
 from tracker.db.engine import reading, writing
 from tracker.exports import audit_file, certificate_bundles, pdf_files
@@ -160,10 +161,10 @@ def test_certificates_that_another_worker_stored_are_not_stored_again(
 ) -> None:
     task_id = work.start(CERTIFICATES)
 
-    def print_late(printable: Printable, base_url: str) -> bytes:
+    def print_late(printable: Printable, base_url: str, look: Look | None) -> bytes:
         monkeypatch.setattr(certificate_bundles, "certificate_pdf", print_quickly)
         work.runner.run(task_id)
-        return print_quickly(printable, base_url)
+        return print_quickly(printable, base_url, look)
 
     monkeypatch.setattr(certificate_bundles, "certificate_pdf", print_late)
     work.runner.run(task_id)
@@ -175,12 +176,12 @@ def test_a_certificate_whose_name_changes_meanwhile_is_printed_again(
 ) -> None:
     task_id = work.start(CERTIFICATES)
 
-    def correct(printable: Printable, base_url: str) -> bytes:
+    def correct(printable: Printable, base_url: str, look: Look | None) -> bytes:
         monkeypatch.setattr(certificate_bundles, "certificate_pdf", print_quickly)
         with writing(work.cast.engine) as session:
             rename = "UPDATE person SET name = 'Hal K. Keawe' WHERE name = 'Hal Keawe'"
             session.connection().exec_driver_sql(rename)
-        return print_quickly(printable, base_url)
+        return print_quickly(printable, base_url, look)
 
     monkeypatch.setattr(certificate_bundles, "certificate_pdf", correct)
     work.runner.run(task_id)

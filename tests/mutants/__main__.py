@@ -1,51 +1,58 @@
 """Change the rules and services a little, thousands of times, and see whether a test fails.
 
-``python -m tests.mutants [MODULE ...]`` runs mutmut on each module, with the tests that
+``python -m tests.mutants [MODULE ...]`` has mutmut change each module, and runs the tests that
 ``selection.toml`` chooses for it. A survivor is a change that no test noticed. It ends with 1 if
-one is not in ``justified.toml``. Work goes to ``--folder``, where a run that was stopped continues.
+one is not in ``justified.toml``. Work goes to ``--folder``, where a run that was stopped continues,
+and survivors are tried again.
 """
 
 import argparse
 import json
 import os
+import shutil
 import subprocess
 import sys
-import time
 import tomllib
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import chdir
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from fnmatch import fnmatch
 from pathlib import Path
-from typing import Any
-
-from mutmut.mutation.diff_apply import get_diff_for_mutant
-from mutmut.stats import status_by_exit_code
+from typing import Any, NamedTuple
 
 from tests.faults.long_form import Fault
+from tests.mutants.generation import Mutant, make_mutants
+from tests.mutants.trial import FOLDER_VARIABLE
 from tracker.db.engine import migrate
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
-# What tests read besides the code. mutmut copies it beside what it changes.
-_BESIDE = ("templates", "config", "docs", "deploy", "README.md", "CHANGELOG.md", "Makefile")
-_KILLED = {"killed", "segfault"}
+# What tests read besides the code.
+_BESIDE = (
+    "templates",
+    "config",
+    "docs",
+    "deploy",
+    "README.md",
+    "CHANGELOG.md",
+    "Makefile",
+    "pyproject.toml",
+)
+# Survivors are tried again, as there may be new tests.
+_FOUND = {"killed", "endless"}
 
 
-@dataclass(frozen=True)
-class Survivor:
-    """A change that no test noticed: lines taken out and put in, without their indentation."""
+def is_justified(module: str, mutant: Mutant, written: Sequence[Mapping[str, str]]) -> bool:
+    """Whether ``justified.toml`` has a change."""
+    key = (module, mutant.was, mutant.becomes)
+    return key in {(each["module"], each["was"], each["becomes"]) for each in written}
 
-    module: str
-    name: str
-    was: str
-    becomes: str
 
-    def is_justified(self, written: Sequence[Mapping[str, str]]) -> bool:
-        """Whether ``justified.toml`` has this change."""
-        key = (self.module, self.was, self.becomes)
-        return key in {(each["module"], each["was"], each["becomes"]) for each in written}
+class Selection(NamedTuple):
+    """The tests that are run for a module, but for those with ``leave_out`` in their names."""
+
+    tests: tuple[str, ...]
+    leave_out: str | None
 
 
 @dataclass
@@ -53,13 +60,12 @@ class Result:
     """What became of one module's mutants."""
 
     module: str
-    seconds: float = 0
     mutants: int = 0
     killed: int = 0
     endless: int = 0
     unchecked: int = 0
     justified: int = 0
-    survivors: list[Survivor] = field(default_factory=list)
+    survivors: list[Mutant] = field(default_factory=list)
     untested: Counter[str] = field(default_factory=Counter)  # by function, as mutmut names it
     error: str = ""
 
@@ -74,65 +80,76 @@ def read_toml(name: str) -> dict[str, Any]:
     return tomllib.loads((HERE / name).read_text("utf-8"))
 
 
-def select_tests(module: str) -> list[str]:
-    """The tests to run for a module: those of the first pattern that it matches."""
-    for pattern, tests in read_toml("selection.toml")["tests"].items():
-        if fnmatch(module, pattern):
-            return list(tests)
+def select(module: str) -> Selection:
+    """What ``selection.toml`` chooses for a module: the first with a pattern that it matches."""
+    for each in read_toml("selection.toml")["selection"]:
+        if any(fnmatch(module, pattern) for pattern in each["modules"]):
+            return Selection(tuple(each["tests"]), each.get("leave_out"))
     raise SystemExit(f"{module}: no pattern of tests/mutants/selection.toml matches it")
 
 
-def choice_of(module: str) -> str:
-    """The expression by which pytest leaves tests out for a module."""
-    left_out = read_toml("selection.toml")["leave_out"].get(module)
-    return f"not postgresql and not {left_out}" if left_out else "not postgresql"
+def run_all(modules: Iterable[str], folder: Path) -> Iterator[Result]:
+    """Run modules in turn, but together those whose tests are the same."""
+    together: dict[Selection, list[str]] = {}
+    for module in modules:
+        together.setdefault(select(module), []).append(module)
+    for selection, those in together.items():
+        yield from run(those, selection, folder)
 
 
-def run(module: str, folder: Path) -> Result:
-    """Test every mutant of a module that has no result yet."""
-    result = Result(module)
-    started = time.monotonic()
-    workspace = prepare(module, folder)
+def run(modules: Sequence[str], selection: Selection, folder: Path) -> list[Result]:
+    """Try every mutant of modules that no test has killed yet."""
+    workspace = folder / "work"
+    mutants = prepare(modules, folder, workspace)
     environment = {
         **os.environ,
+        FOLDER_VARIABLE: str(folder),
         "TRACKER_TEST_MIGRATED_SQLITE": str(migrated(folder)),
+        # Otherwise half of the tests of services would be left for PostgreSQL.
+        "TRACKER_TEST_ENGINES": "both",
+        "PYTHONDONTWRITEBYTECODE": "",
     }
     environment.pop("PYTHONPATH", None)  # it would win over what is changed
-    command = [sys.executable, "-m", "mutmut", "run", "--max-children", "1"]
-    with (workspace / "log").open("w") as log:
+    command = [sys.executable, "-m", "pytest", "-q", "-n0", "-p", "no:cacheprovider"]
+    command += ["-p", "tests.mutants.trial", "--hypothesis-profile=mutants"]
+    left_out = f" and not {selection.leave_out}" if selection.leave_out else ""
+    command += ["-k", f"not postgresql{left_out}", *selection.tests]
+    with (folder / "log").open("w") as log:
         done = subprocess.run(
             command, cwd=workspace, env=environment, stdout=log, stderr=log, check=False
         )
-    result.seconds = time.monotonic() - started
+    outcomes = read_outcomes(folder)
+    results = [count(module, those, outcomes) for module, those in mutants.items()]
     if done.returncode:
-        result.error = f"mutmut ended with {done.returncode}: see {workspace / 'log'}"
-    read_results(result, workspace)
-    return result
+        results[0].error = f"pytest ended with {done.returncode}: see {folder / 'log'}"
+    return results
 
 
-def prepare(module: str, folder: Path) -> Path:
-    """A folder in which mutmut changes this one module, and nothing of the checkout."""
-    workspace = folder / module.removesuffix(".py").replace("/", ".")
-    (workspace / "mutants").mkdir(parents=True, exist_ok=True)
-    for name in ("tracker", "tests", *_BESIDE):
+def prepare(modules: Iterable[str], folder: Path, workspace: Path) -> dict[str, list[Mutant]]:
+    """Copy the code and the tests into a folder in which the modules have their mutants."""
+    workspace.mkdir(parents=True, exist_ok=True)
+    for name in ("tracker", "tests"):
+        shutil.rmtree(workspace / name, ignore_errors=True)
+        ignored = shutil.ignore_patterns("__pycache__")
+        shutil.copytree(ROOT / name, workspace / name, ignore=ignored)
+    for name in _BESIDE:
         if not (workspace / name).is_symlink():
             (workspace / name).symlink_to(ROOT / name)
-    arguments = ["-n0", "-p", "no:cacheprovider", "--hypothesis-profile=mutants"]
-    options = {
-        "source_paths": ["tracker"],
-        "only_mutate": [module],
-        "also_copy": list(_BESIDE),
-        "pytest_add_cli_args": [*arguments, "-k", choice_of(module)],
-        "pytest_add_cli_args_test_selection": select_tests(module),
-        # An endless loop is one after so many times the usual time; a busy machine is slower too.
-        "timeout_multiplier": 10.0,
-    }
-    lines = [f"{name} = {json.dumps(value)}" for name, value in options.items()]
-    project = (ROOT / "pyproject.toml").read_text("utf-8")
-    (workspace / "pyproject.toml").write_text(
-        "\n".join([project, "[tool.mutmut]", *lines, ""]), "utf-8"
-    )
-    return workspace
+    known = read_outcomes(folder)
+    mutants, todo = {}, []
+    for module in modules:
+        code, mutants[module] = make_mutants(module, (ROOT / module).read_text("utf-8"))
+        (workspace / module).write_text(code, "utf-8")
+        todo += [asdict(each) for each in mutants[module] if known.get(each.digest) not in _FOUND]
+    (folder / "todo").write_text(json.dumps(todo), "utf-8")
+    return mutants
+
+
+def read_outcomes(folder: Path) -> dict[str, str]:
+    """What is known of each mutant: the last outcome that was written."""
+    outcomes = folder / "outcomes"
+    lines = outcomes.read_text("utf-8").splitlines() if outcomes.exists() else []
+    return dict(line.split(" ") for line in lines)
 
 
 def migrated(folder: Path) -> Path:
@@ -140,52 +157,42 @@ def migrated(folder: Path) -> Path:
     path = folder / "migrated" / "tracker.db"
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
-        migrate(f"sqlite:///{path}")
+        unfinished = path.with_name("unfinished.db")
+        unfinished.unlink(missing_ok=True)
+        migrate(f"sqlite:///{unfinished}")
+        unfinished.rename(path)
     return path
 
 
-def read_results(result: Result, workspace: Path) -> None:
-    """Count what mutmut has found until now, and read each survivor's change."""
-    found = workspace / "mutants" / f"{result.module}.meta"
-    if not found.exists():
-        result.error = result.error or "mutmut made no mutants"
-        return
-    codes: dict[str, int | None] = json.loads(found.read_text("utf-8"))["exit_code_by_key"]
-    statuses = {name: status_by_exit_code[code] for name, code in codes.items()}
-    counted = Counter(statuses.values())
-    result.mutants = len(codes)
-    result.killed = sum(counted[status] for status in _KILLED)
-    result.endless = counted["timeout"]
-    result.unchecked = counted["not checked"] + counted["check was interrupted by user"]
+def count(module: str, mutants: Iterable[Mutant], outcomes: Mapping[str, str]) -> Result:
+    """What has become of the mutants of a module until now."""
     written = read_toml("justified.toml")["survivor"]
-    for name, status in statuses.items():
-        if status == "no tests":
-            result.untested[name.partition("__mutmut")[0]] += 1
-        elif status in {"survived", "suspicious"}:
-            survivor = read_survivor(result.module, name, workspace)
-            if survivor.is_justified(written):
+    result = Result(module)
+    for mutant in mutants:
+        result.mutants += 1
+        outcome = outcomes.get(mutant.digest)
+        if outcome == "survived":
+            if is_justified(module, mutant, written):
                 result.justified += 1
             else:
-                result.survivors.append(survivor)
-
-
-def read_survivor(module: str, name: str, workspace: Path) -> Survivor:
-    """What mutmut changed, as its diff shows it."""
-    with chdir(workspace):  # mutmut finds its files by paths from there
-        lines = get_diff_for_mutant(name, path=Path(module)).splitlines()
-    removed = [line[1:].strip() for line in lines if line[:1] == "-" and line[:3] != "---"]
-    added = [line[1:].strip() for line in lines if line[:1] == "+" and line[:3] != "+++"]
-    return Survivor(module, name, "\n".join(removed), "\n".join(added))
+                result.survivors.append(mutant)
+        elif outcome == "untested":
+            result.untested[mutant.function] += 1
+        else:
+            result.killed += outcome == "killed"
+            result.endless += outcome == "endless"
+            result.unchecked += outcome is None
+    return result
 
 
 def report(results: Sequence[Result]) -> Iterator[str]:
     """A table of the modules, and the survivors that nobody has justified."""
-    yield f"{'module':44}  mutants  killed  endless  just.  left  untested  open      s"
+    yield f"{'module':44}  mutants  killed  endless  just.  left  untested  open"
     for each in results:
         yield (
             f"{each.module:44} {each.mutants:8} {each.killed:7} {each.endless:8} {each.justified:6}"
             f" {len(each.survivors):5} {each.untested.total():9} {each.unchecked:5}"
-            f" {each.seconds:6.0f} {each.error}"
+            f" {each.error}"
         )
     for each in results:
         for function, count in each.untested.items():
@@ -213,8 +220,8 @@ class Tally:
 def run_first(modules: int) -> Tally:
     """Test the mutants of so many modules of ``selection.toml``."""
     tally = Tally()
-    for module in read_toml("selection.toml")["first"][:modules]:
-        result = run(module, ROOT / "build" / "mutants")
+    first = read_toml("selection.toml")["first"][:modules]
+    for result in run_all(first, ROOT / "build" / "mutants"):
         if result.error:
             raise RuntimeError(result.error)
         tally.mutants += result.mutants
@@ -235,12 +242,13 @@ def main() -> None:
     parser.add_argument("modules", nargs="*", help="files; default: those of selection.toml")
     parser.add_argument("--folder", type=Path, default=ROOT / "build" / "mutants")
     given = parser.parse_args()
+    modules = given.modules or read_toml("selection.toml")["first"]
+    for module in modules:
+        if not (ROOT / module).is_file():
+            parser.error(f"{module} is no file of this checkout")
     results: list[Result] = []
     try:
-        for module in given.modules or read_toml("selection.toml")["first"]:
-            if not (ROOT / module).is_file():
-                parser.error(f"{module} is no file of this checkout")
-            results.append(run(module, given.folder.resolve()))
+        results.extend(run_all(modules, given.folder.resolve()))
     except KeyboardInterrupt:
         sys.stdout.write("Stopped. What is known until now:\n")
     sys.stdout.write("\n".join(report(results)) + "\n")

@@ -8,13 +8,15 @@ import pytest
 from tests.rules.case_data import IMAGINED
 from tracker.formatting import format_money, parse_money
 from tracker.rules.description import describe_rulebook
-from tracker.rules.fees import FeeAccount, PaidShare, settle_fee
+from tracker.rules.fees import FeeAccount, FeeValue, PaidShare, describe_fee, format_fee, settle_fee
 from tracker.rules.parse import parse_rulebook
+from tracker.rules.requirement import Source
 from tracker.rules.rule_changes import list_changes_ahead
 
 PAYING = Path(__file__).parents[1] / "rulebooks/rulebooks/paying.toml"
 TEXT = PAYING.read_text("utf-8")
 DUE = date(2026, 12, 31)
+MONEY = "is an amount of money: write 75 or 87.50, without a currency or quotes"
 
 
 def problems(old: str, new: str) -> list[str]:
@@ -22,6 +24,13 @@ def problems(old: str, new: str) -> list[str]:
     assert old in TEXT
     _, wrong = parse_rulebook(TEXT.replace(old, new, 1), "paying.toml")
     return [f"{problem.key}: {problem.reason}" for problem in wrong]
+
+
+def reasons(old: str, new: str) -> list[str]:
+    """What is wrong with the rulebook after a change, without where, and what was found."""
+    assert old in TEXT
+    _, wrong = parse_rulebook(TEXT.replace(old, new, 1), "paying.toml")
+    return [problem.reason.partition(" (found ")[0] for problem in wrong]
 
 
 def account(paid: list[tuple[date, int]], day: date) -> FeeAccount:
@@ -79,11 +88,6 @@ def test_day_of_the_year_is_the_last_one_within_the_grace_period() -> None:
 @pytest.mark.parametrize(
     ("old", "new", "expected"),
     [
-        pytest.param("amount = 75\n", "amount = 75.005\n", "has a part of a cent", id="part"),
-        pytest.param("amount = 75\n", 'amount = "75"\n', "is an amount of money", id="text"),
-        pytest.param("amount = 75\n", "", "an amount goes with a fee", id="no amount"),
-        pytest.param("late_amount = 80", "late_amount = 60", "must be more than", id="not more"),
-        pytest.param("  late_amount = 80\n", "", "add it", id="late without an amount"),
         pytest.param('"11-30"', '"11-31"', "is no day of a year", id="no day"),
         pytest.param('fee = "renewal"', 'fee = "renewel"', "it has renewal", id="unknown fee"),
         pytest.param('fee = "renewal"', "", "fee goes with counts = 'paid'", id="no fee"),
@@ -107,6 +111,91 @@ def test_day_of_the_year_is_the_last_one_within_the_grace_period() -> None:
 )  # fmt: skip
 def test_wrong_fee_is_refused(old: str, new: str, expected: str) -> None:
     assert any(expected in problem for problem in problems(old, new))
+
+
+VALUE = "the value from 2024-01-01: "
+IS_ASKED = f"{VALUE}an amount goes with a fee that is asked"
+LATE = "  late_amount = 80\n"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "reason"),
+    [
+        ("amount = 75\n", "amount = 75.005\n", "has a part of a cent: write two decimals at most"),
+        ("amount = 75\n", 'amount = "75"\n', MONEY),
+        ("amount = 75\n", "amount = true\n", MONEY),
+        ("amount = 75\n", "amount = nan\n", "is no amount of money"),
+        ("amount = 75\n", "amount = inf\n", "is no amount of money"),
+        ("  amount = 60\n", "", IS_ASKED),
+        ("  amount = 60\n", "  amount = 60\n  asked = false\n", IS_ASKED),
+        ("  amount = 60\n", "  asked = false\n", IS_ASKED),
+        (LATE, "", f"{VALUE}late_after and late_after_days say when late_amount is due: add it"),
+        (
+            LATE, "  late_amount = 80\n  late_after_days = 3\n",
+            f"{VALUE}leave late_after or late_after_days",
+        ),
+        (LATE, "  late_amount = 60\n", f"{VALUE}late_amount must be more than amount"),
+        (
+            "  from = 2026-01-01\n  amount = 75", "  from = 2024-01-01\n  amount = 75",
+            "values must be in order of their from dates: 2024-01-01 follows 2024-01-01",
+        ),
+        (
+            'categories = ["IMHS"]\nhow', 'categories = ["IMHS"]\nof = "reinstatement"\nhow',
+            "a reinstatement has no due date: remove late_amount and what goes with it",
+        ),
+    ],
+)  # fmt: skip
+def test_amounts_that_make_no_sense_are_refused(old: str, new: str, reason: str) -> None:
+    assert reason in reasons(old, new)
+
+
+def test_late_amount_can_be_a_cent_more() -> None:
+    assert reasons(LATE, "  late_amount = 60.01\n") == []
+
+
+@pytest.mark.parametrize(
+    ("late", "words"),
+    [
+        ({}, "$75.00"),
+        ({"late_amount": 100}, "$75.00; $100.00 if paid after the due date"),
+        ({"late_amount": 100, "late_after": "02-29"}, "$75.00; $100.00 if paid after February 29"),
+        (
+            {"late_amount": 100, "late_after_days": 1},
+            "$75.00; $100.00 if paid more than 1 day after the due date",
+        ),
+        (
+            {"late_amount": 100, "late_after_days": -10},
+            "$75.00; $100.00 if paid less than 10 days before the due date",
+        ),
+    ],
+)
+def test_fee_says_what_it_costs_and_when(late: dict[str, object], words: str) -> None:
+    source = {"document": "guide", "section": "Fees"}
+    value = {"from": date(2026, 1, 1), "amount": 75, "source": source, **late}
+    assert format_fee(FeeValue.model_validate(value), "USD") == words
+    ended = {"from": date(2026, 1, 1), "asked": False, "source": source}
+    assert format_fee(FeeValue.model_validate(ended), "USD") == "no longer asked"
+
+
+def test_section_says_what_it_has_of_a_fee() -> None:
+    fee = IMAGINED.associations["PAYING"].fees_of("IFS")[0]
+    here = Source(document="guide", section="Fees")
+    first, *lines = describe_fee(fee, here, "USD")
+    assert first == "fee renewal: Renewal fee"
+    assert lines == [
+        "  from January 1, 2024: $50.00",
+        "  from January 1, 2026: $75.00; $100.00 if paid after the due date",
+        "  how to pay: Mail a check to the Association of Fees, 1 Main Street, Chicago",
+    ]
+    read = fee.model_copy(update={"of": "reinstatement", "interpretation": "late"})
+    assert next(describe_fee(read, here, "USD")) == (
+        "fee renewal (reinstatement): Renewal fee (interpretation: late)"
+    )
+    assert list(describe_fee(fee, Source(document="guide", section="Hours"), "USD")) == []
+
+
+def test_nothing_is_owed_of_a_fee_that_is_paid_twice() -> None:
+    assert account([(DUE, 7500), (DUE, 7500)], DUE).owed == 0
 
 
 def test_rulebook_in_words_says_what_is_due_and_how_it_is_paid() -> None:

@@ -85,9 +85,6 @@ def test_category_without_requirements_is_not_reinstated() -> None:
     [
         ('after = "02-29"', 'after = "01-15"', "removals[1].after: 2026-01-15 is before the end"),
         ('after = "02-29"', "after_days = -1", "removals[1].after_days: "),
-        ('after = "02-29"', "", "give one of after_days, after_months, and after"),
-        ('after = "02-29"', 'after = "02-29"\nremoved = false', "removed = false ends removals"),
-        ("latest_years = 1", "latest_years = 1\nlatest_months = 3", "give either latest_months"),
         (
             "[[reinstatements]]\nfrom = 2025-01-01",
             "[[reinstatements]]\nfrom = 2024-06-01",
@@ -107,6 +104,33 @@ def test_category_without_requirements_is_not_reinstated() -> None:
 def test_what_would_be_silently_wrong_is_refused(old: str, new: str, says: str | None) -> None:
     found = problems((old, new))
     assert found == [] if says is None else any(says in each for each in found), found
+
+
+ONE = (
+    "removals[1]: give one of after_days, after_months, and after: how long a lapsed endorsement "
+    "is kept after its grace period"
+)
+ENDED = "removals[1]: removed = false ends removals: remove the keys that say when"
+EITHER = "reinstatements[1]: give either latest_months or latest_years"
+ALLOWED = (
+    "reinstatements[1]: latest_months and latest_years go with one that is allowed: remove them"
+)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "expected"),
+    [
+        ('after = "02-29"', "", ONE),
+        ('after = "02-29"', 'after = "02-29"\nafter_months = 1', ONE),
+        ('after = "02-29"', 'after = "02-29"\nremoved = false', ENDED),
+        ('after = "02-29"', "by_itself = true\nremoved = false", ENDED),
+        ("latest_years = 1", "latest_years = 1\nlatest_months = 3", EITHER),
+        ("latest_years = 1", "latest_years = 1\nallowed = false", ALLOWED),
+        ("latest_years = 1", "latest_months = 1\nallowed = false", ALLOWED),
+    ],
+)
+def test_keys_that_contradict_each_other_are_refused(old: str, new: str, expected: str) -> None:
+    assert expected in problems((old, new))
 
 
 def test_hours_must_fit_into_the_days_since_the_removal() -> None:

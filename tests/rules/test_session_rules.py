@@ -11,6 +11,7 @@ from tracker.rules.description import describe_rulebook
 from tracker.rules.explain import LoggedEntry, Verdict
 from tracker.rules.parse import parse_rulebook
 from tracker.rules.plan import RenewalPlan
+from tracker.rules.reasons import because
 from tracker.rules.renewal import Pace, falls_behind_on, forecast, judge_renewal
 from tracker.rules.rule_changes import list_changes_ahead
 from tracker.rules.standing import DaySum, Facts, Result, Standing
@@ -199,6 +200,57 @@ def test_a_session_wholly_beyond_a_cap_still_counts_for_its_month() -> None:
         "not toward RSC: at most 6 hours of peer sessions count"
     ]
     assert count_whole_minutes(plan, second, verdict) == 0
+
+
+def test_earlier_sessions_count_first_then_those_logged_first() -> None:
+    plan = plan_of()
+    march = [session(number, "2025-03-01", 2, "peer") for number in (2, 1)]
+    given = [
+        (each, Verdict(("rsc",), None)) for each in (*march, session(3, "2025-02-01", 4, "peer"))
+    ]
+    limited = list(limit_by_caps(plan, given))
+    assert [entry.id for entry, _ in limited] == [3, 1, 2]
+    assert [verdict.counts for _, verdict in limited] == [True, True, False]
+    reason = because("format_cap", hours="6 hours", formats=("peer",))
+    assert limited[2][1] == Verdict((), reason)
+
+
+def test_tightest_of_two_caps_is_the_reason() -> None:
+    plan = plan_of()
+    entries = [session(1, "2025-02-01", 22, "group"), session(2, "2025-03-01", 5, "peer")]
+    given = [(entry, Verdict(("rsc",), None)) for entry in entries]
+    _, (second, verdict) = limit_by_caps(plan, given)
+    assert list_cap_sentences(plan, second, verdict) == [
+        "only 2 of 5 hours toward RSC: at most 24 hours of group and peer sessions count"
+    ]
+
+
+def test_training_beyond_a_topic_counts_in_part() -> None:
+    plan = plan_of()
+    topics = {"SELF-STUDY": 18 * 60}
+    entry = session(1, "2025-02-01", 20, None)._replace(activity="training", topics=topics)
+    ((_, verdict),) = limit_by_caps(plan, [(entry, Verdict(("training",), None))])
+    assert list_cap_sentences(plan, entry, verdict) == [
+        "only 17 of 20 hours toward training: at most 15 hours about SELF-STUDY count"
+    ]
+    assert count_whole_minutes(plan, entry, verdict) == 17 * 60
+
+
+def test_sessions_under_no_cap_keep_their_verdicts() -> None:
+    whole, apart = session(1, "2025-02-01", 9, "peer"), session(2, "2025-02-02", 9, "peer")
+    given = [(whole, Verdict(("rsc",), None)), (apart, Verdict(("rsc.yearly.1",), None))]
+    (_, first), (_, second) = limit_by_caps(plan_of(), given)
+    assert (len(first.capped), second) == (1, given[1][1])
+    associates = plan_of(category="IFA")
+    assert list(limit_by_caps(associates, given)) == given
+
+
+def test_hours_count_whole_where_only_months_are_required() -> None:
+    plan = plan_of("MONTHS")
+    entry = session(1, "2025-06-01", 2, None)
+    assert count_whole_minutes(plan, entry, Verdict(("rsc.months",), None)) == 120
+    refused = Verdict((), because("no_provider"))
+    assert count_whole_minutes(plan, entry, refused) == 0
 
 
 def test_requirements_have_names_that_can_be_read_alone() -> None:

@@ -12,6 +12,7 @@ from tests.support.auditing import accept, acts, ask_everyone
 from tests.support.cast import ATTESTING, BOOKS, CONFIG, KAI, Cast, fill
 from tests.support.databases import FilledDatabase
 from tests.support.submitting import SUBMITTED_AT
+from tracker.branding import Look
 from tracker.cli.desk_work import BATCHES
 from tracker.db.desk_tasks import DeskTask
 from tracker.db.engine import reading, writing
@@ -60,7 +61,7 @@ def fill_desk(url: str) -> Cast:
     return cast
 
 
-def print_quickly(printable: Printable, _base_url: str) -> bytes:
+def print_quickly(printable: Printable, _base_url: str, _look: Look | None) -> bytes:
     """What stands for a PDF in tests: typesetting one takes a process and half a second."""
     return printable.verified.name.encode()
 

@@ -22,7 +22,10 @@ class ProviderSpan(SQLModel, table=True):
     """
 
     __tablename__ = "provider_span"
-    __table_args__ = (Index("provider_span_provider", "provider_id", "ends_on"),)
+    __table_args__ = (
+        # Covers the evaluation, which looks up the provider of every RSC session.
+        Index("provider_span_provider", "provider_id", "rule", "starts_on", "ends_on"),
+    )
     rule: str = Field(primary_key=True, max_length=100)
     provider_id: int = Field(primary_key=True, foreign_key="person.id")
     starts_on: date = Field(primary_key=True)

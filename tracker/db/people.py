@@ -69,7 +69,8 @@ class Endorsement(SQLModel, table=True):
         UniqueConstraint("person_id", "association", "category", "starts_on"),
         CheckConstraint(f"ended_as IN ('{REMOVED}')", name="endorsement_ended_as"),
         _ends_after_start("endorsement"),
-        Index("endorsement_window", "association", "category", "starts_on"),
+        # A night looks for those that have begun since the last one.
+        Index("endorsement_window", "association", "starts_on", "category"),
         IDS_NEVER_REUSED,
     )
     id: int = Field(default=None, primary_key=True)

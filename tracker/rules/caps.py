@@ -33,7 +33,7 @@ def limit_by_caps(
         if requirement.caps
     ]
     for entry, verdict in sorted(explained, key=lambda pair: (pair[0].held_on, pair[0].id)):
-        yield entry, _limit(rooms, entry, verdict) if rooms else verdict
+        yield entry, _limit(rooms, entry, verdict)
 
 
 def _limit(rooms: Iterable[_Room], entry: LoggedEntry, verdict: Verdict) -> Verdict:

@@ -40,19 +40,17 @@ def _count_beyond_caps(caps: Iterable[PlannedCap], days: Iterable[DaySum]) -> in
 
     The topics of a session are never about the same minutes.
     """
-    left: Counter[str] = Counter()
+    left: Counter[str | None] = Counter()
     if caps:
         for day in days:
-            left[f"topic:{day.topic}" if day.topic else day.format or ""] += day.minutes
+            left[f"topic:{day.topic}" if day.topic else day.format] += day.minutes
     beyond = 0
     for cap in caps:
         kinds = cap.formats or (f"topic:{cap.topic}",)
         too_many = max(0, sum(left[kind] for kind in kinds) - cap.minutes)
         beyond += too_many
-        for kind in kinds:
-            taken = min(left[kind], too_many)
-            left[kind] -= taken
-            too_many -= taken
+        # Only a cap on one kind lies within another: there are three formats, and none limits all.
+        left[kinds[0]] -= too_many
     return beyond
 
 

@@ -68,7 +68,8 @@ class FeeValue(StrictModel):
 
     @check
     def _has_the_amounts_it_needs(self) -> None:
-        if (self.amount is not None) != self.asked:
+        is_late_only = self.late_amount is not None and not self.asked
+        if (self.amount is not None) != self.asked or is_late_only:
             message = f"the value from {self.starts_from}: an amount goes with a fee that is asked"
             raise ValueError(message)
         has_late_day = self.late_after is not None or self.late_after_days is not None
@@ -81,7 +82,7 @@ class FeeValue(StrictModel):
         if self.late_after is not None and self.late_after_days is not None:
             message = f"the value from {self.starts_from}: leave late_after or late_after_days"
             raise ValueError(message)
-        if self.late_amount is not None and self.late_amount <= (self.amount or 0):
+        if self.amount and self.late_amount and self.late_amount <= self.amount:
             message = f"the value from {self.starts_from}: late_amount must be more than amount"
             raise ValueError(message)
 

@@ -71,8 +71,8 @@ def judge_renewal(plan: RenewalPlan, facts: Facts, as_of: date) -> Standing | No
     if facts.leaves:
         effect = find_effect(plan, facts.leaves, facts.starts_on, due_on)
     results = _judge_requirements(plan, facts, checked_on, memberships, effect)
-    results = _mark_open_years(plan, results, as_of)
-    status = _find_status(results, effect, due_on, _find_last_day(cycle, facts, due_on), as_of)
+    results = _mark_open_years(cycle, results, as_of)
+    status = _find_status(results, due_on, _find_last_day(cycle, facts, due_on), as_of)
     spans = (memberships, effect.without_membership)
     change = _find_next_change(plan, status, due_on, as_of, spans, counted_until)
     if facts.next_entry_on:
@@ -102,13 +102,9 @@ def _find_last_day(cycle: Cycle, facts: Facts, due_on: date) -> date:
     return date.max if facts.submitted is not None else cycle.grace_ends_on(due_on)
 
 
-def _find_status(
-    results: list[Result], effect: AbsenceEffect, due_on: date, last_day: date, as_of: date
-) -> Status:
+def _find_status(results: list[Result], due_on: date, last_day: date, as_of: date) -> Status:
     if not any(result.short for result in results):
-        if effect is not NO_ABSENCE and any(map(_is_excused_while_away, results)):
-            return Status.EXCUSED
-        return Status.MET
+        return Status.EXCUSED if any(map(_is_excused_while_away, results)) else Status.MET
     if as_of <= due_on:
         return Status.OPEN
     return Status.OVERDUE if as_of <= last_day else Status.LAPSED
@@ -154,7 +150,7 @@ def _judge_requirements(
         is_waived = requirement.id in facts.waived
         is_attested = _is_attested(requirement, signed, facts)
         result = _compare(requirement, required, counted, is_waived, is_attested)
-        results.append(result if effect is NO_ABSENCE else _apply_absence(result, effect))
+        results.append(_apply_absence(result, effect))
     return results
 
 
@@ -223,11 +219,8 @@ def _is_paid(plan: RenewalPlan, requirement: PlannedRequirement, facts: Facts) -
     return True
 
 
-def _mark_open_years(plan: RenewalPlan, results: list[Result], as_of: date) -> list[Result]:
+def _mark_open_years(cycle: Cycle, results: list[Result], as_of: date) -> list[Result]:
     """Set ``closes_on`` for each year of the cycle, unless it is over while the cycle is not."""
-    cycle = plan.cycle
-    if cycle is None or not plan.needs_days:
-        return results
     marked = []
     for result in results:
         year = result.requirement.year

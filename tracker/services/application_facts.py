@@ -256,12 +256,15 @@ def application_queries(*, for_postgresql: bool, has_topics: bool) -> dict[str, 
             ORDER BY w.id, ps.title, ps.starts_on, ps.employer""",
         "reference": f"""
             SELECT w.id, r.name, r.role, r.received_at, r.role_confirmed, r.endorsed_as, r.vetted,
-                (SELECT {join}(en.category || '/' || CAST(en.starts_on AS VARCHAR) || '/'
-                    || COALESCE(CAST({last_day_sql("en")} AS VARCHAR), '9999-12-31'), ';')
-                    FROM endorsement en WHERE en.person_id = rp.id),
-                (SELECT {join}('/' || CAST(v.starts_on AS VARCHAR) || '/'
-                    || COALESCE(CAST(v.ends_on AS VARCHAR), '9999-12-31'), ';')
-                    FROM vetting v WHERE v.person_id = rp.id AND v.association = w.association)
+                CASE WHEN rp.id IS NOT NULL THEN
+                    (SELECT {join}(en.category || '/' || CAST(en.starts_on AS VARCHAR) || '/'
+                        || COALESCE(CAST({last_day_sql("en")} AS VARCHAR), '9999-12-31'), ';')
+                        FROM endorsement en WHERE en.person_id = rp.id) END,
+                CASE WHEN rp.id IS NOT NULL THEN
+                    (SELECT {join}('/' || CAST(v.starts_on AS VARCHAR) || '/'
+                        || COALESCE(CAST(v.ends_on AS VARCHAR), '9999-12-31'), ';')
+                        FROM vetting v WHERE v.person_id = rp.id
+                        AND v.association = w.association) END
             FROM wanted w CROSS JOIN reference r LEFT JOIN person rp ON rp.email = r.email
             WHERE r.application_id = w.id AND r.declined_at IS NULL
             ORDER BY r.id""",

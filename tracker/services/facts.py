@@ -283,7 +283,6 @@ def _prepare_query(
     ]
     query = FactsQuery(
         "",
-        "w.id",
         topics,
         ids,
         has_later=True,
@@ -301,8 +300,7 @@ def _prepare_query(
         query = query._replace(has_later=has_later)
         return facts_sql(query, for_postgresql=for_postgresql), ids or ()
     clause, parameters = with_values(session, "renewal_window", columns, rows)
-    # Such a table has no key of which PostgreSQL knows that the other columns depend on it.
-    query = query._replace(with_clause=clause, key=", ".join(f"w.{name}" for name in columns))
+    query = query._replace(with_clause=clause)
     return facts_sql(query, for_postgresql=for_postgresql), (*parameters, *ids)
 
 
@@ -369,16 +367,14 @@ def _window_values(
 class FactsQuery(NamedTuple):
     """What the query depends on.
 
-    ``with_clause`` makes the table ``renewal_window``, unless it exists; ``key`` are columns on
-    which all others of a window depend. There is a sum for each of ``topics`` topics. ``ids`` are
-    the endorsements wanted (None: all). Without ``has_later`` there are no entries to come, without
-    ``has_exclusions`` none that an association has decided not to count. ``from_application``:
-    some first cycles count from the day of the application. ``ends_by_rule``: some endorsements
-    may end before the last day on record.
+    ``with_clause`` makes the table ``renewal_window``, unless it exists. There is a sum for each of
+    ``topics`` topics. ``ids`` are the endorsements wanted (None: all). Without ``has_later`` there
+    are no entries to come, without ``has_exclusions`` none that an association has decided not to
+    count. ``from_application``: some first cycles count from the day of the application.
+    ``ends_by_rule``: some endorsements may end before the last day on record.
     """
 
     with_clause: str
-    key: str
     topics: int
     ids: Sequence[int] | None
     has_later: bool
@@ -421,8 +417,9 @@ def facts_sql(query: FactsQuery, *, for_postgresql: bool) -> str:
             AND t.held_on BETWEEN w.counts_from AND w.counted_until {topic_counts})"""
         for n in range(query.topics)
     )
-    # SQLite takes the tables in the order written because of the CROSS JOIN, so that rows come
-    # grouped by endorsement and need no sorting.
+    # Each sum is a subquery of its own: a join with the entries would be grouped by all the other
+    # columns, and PostgreSQL would sort it by them. SQLite takes the tables in the order written
+    # because of the CROSS JOIN.
     return f"""
     {with_clause}
     SELECT w.id, en.id, en.person_id, p.email, p.name, {last_day}, p.provides_rsc,
@@ -448,18 +445,19 @@ def facts_sql(query: FactsQuery, *, for_postgresql: bool) -> str:
         CASE WHEN w.may_be_settled = 1 THEN (SELECT z.content FROM settled_cycle z
             WHERE z.endorsement_id = en.id AND z.cycle_starts_on = w.starts_on
             AND z.reopened_at IS NULL) END,
-        SUM(e.minutes) FILTER (WHERE e.activity = 'training'),
-        SUM(e.minutes) FILTER (WHERE e.activity = 'rsc' AND s.rule IS NOT NULL){topic_sums}
+        (SELECT SUM(e.minutes) FROM entry e
+            WHERE e.person_id = en.person_id AND e.activity = 'training'
+            AND e.held_on BETWEEN w.counts_from AND w.counted_until {counts}),
+        (SELECT SUM(e.minutes) FROM entry e CROSS JOIN provider_span s
+            WHERE e.person_id = en.person_id AND e.activity = 'rsc'
+            AND e.held_on BETWEEN w.counts_from AND w.counted_until {counts}
+            AND s.rule = w.provider_rule AND s.provider_id = e.provider_id
+            AND e.held_on BETWEEN s.starts_on AND s.ends_on){topic_sums}
     FROM endorsement en
     CROSS JOIN renewal_window w
     CROSS JOIN person p
-    LEFT JOIN entry e ON e.person_id = en.person_id
-        AND e.held_on BETWEEN w.counts_from AND w.counted_until {counts}
-    LEFT JOIN provider_span s ON s.rule = w.provider_rule AND s.provider_id = e.provider_id
-        AND e.held_on BETWEEN s.starts_on AND s.ends_on
     WHERE w.association = en.association AND w.category = en.category
         AND w.endorsed_on = en.starts_on AND p.id = en.person_id {wanted}
-    GROUP BY en.id, {query.key}, p.id
     """
 
 

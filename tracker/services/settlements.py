@@ -52,12 +52,15 @@ def settle_closed(
     """
     rows = []
     for standing in standings:
+        cycle, due_on = standing.plan.cycle, standing.due_on
+        if cycle is None or due_on is None or standing.settled_on is not None:
+            continue
+        # First of all, as most cycles closed long ago.
+        if cycle.grace_ends_on(due_on) < since:
+            continue
         today = day_of(standing.plan.association)
         settlement = settle(standing, today, rulebooks.digest_of(standing.plan.association))
-        cycle = standing.plan.cycle
-        if settlement is None or cycle is None or standing.settled_on is not None:
-            continue
-        if cycle.grace_ends_on(settlement.due_on) >= since:
+        if settlement is not None:
             rows.append(_settled_row(standing, settlement))
     return _store(session, rows)
 

@@ -12,7 +12,15 @@ from sqlalchemy.exc import IntegrityError
 from sqlmodel import Session, col, select
 
 from tests.support.cast import ALICE, ATTESTING, BOOKS, KAI, Cast
-from tests.support.submitting import ALL_SIGNED, CYCLE, FAY, SUBMITTED_AT, fill_with_fay
+from tests.support.submitting import (
+    ALL_SIGNED,
+    CYCLE,
+    FAY,
+    GIL,
+    SUBMITTED_AT,
+    fill_with_fay,
+    submit_for_gil,
+)
 from tracker.db.engine import writing
 from tracker.db.ledgers import SettledCycle, StandingRow
 from tracker.db.log import AuditEvent, Entry
@@ -22,7 +30,7 @@ from tracker.rules.standing import Status
 from tracker.services.context import Actor, NotFound, Refused, ServiceContext
 from tracker.services.entries import EntrySource, create_entry, delete_entry
 from tracker.services.entry_rules import EntryInput
-from tracker.services.evaluation import evaluate_due
+from tracker.services.evaluation import evaluate_due, evaluate_people
 from tracker.services.facts import parse_settlement
 from tracker.services.memberships import MembershipTerm, create_membership
 from tracker.services.submissions import (
@@ -101,6 +109,25 @@ def test_a_complete_renewal_is_accepted_by_itself(act: Act, cast: Cast) -> None:
     }
     events = fay.session.exec(select(AuditEvent).filter_by(table_name="submission")).all()
     assert [event.who for event in events] == [FAY, "evaluation"]
+    about = {"endorsement_id": cast.endorsements[FAY]}
+    assert json.loads(events[1].before or "") == {
+        **about,
+        "state": "submitted",
+        "accepted_because": None,
+    }
+    assert json.loads(events[1].after or "") == {
+        **about,
+        "state": "accepted",
+        "accepted_because": "It meets every requirement.",
+    }
+
+
+def test_acceptance_names_the_rules_of_the_association(act: Act, cast: Cast) -> None:
+    fay = act(FAY)
+    books = replace(BOOKS, digests={ATTESTING: "rules of 2027"})
+    submit(replace(fay, rulebooks=books), cast)
+    settled = fay.session.exec(select(SettledCycle)).one()
+    assert parse_settlement(settled.content).rules_digest == "rules of 2027"
 
 
 def test_the_words_that_were_signed_are_kept(act: Act, cast: Cast) -> None:
@@ -125,6 +152,21 @@ def test_a_renewal_that_lacks_something_waits(act: Act, cast: Cast) -> None:
     [waiting] = list_unaccepted(fay.session, ATTESTING)
     assert (waiting.person.name, waiting.submission.id) == ("Fay Lani", submission.id)
     assert list_unaccepted(fay.session, "NCIMHA") == []
+
+
+def test_renewal_signed_by_another_waits_and_holds_up_nobody(act: Act, cast: Cast) -> None:
+    fay = act(FAY)
+    by_another = submit(fay, cast, signed_name="Kai Lani")
+    by_gil = fay.session.get(Submission, submit_for_gil(fay.session, cast))
+    assert by_gil is not None
+    gil = cast.endorsements[GIL]
+    for name in ("training", "rsc"):
+        waiver = Waiver(endorsement_id=gil, cycle_starts_on=CYCLE, requirement=name, reason="Fire")
+        fay.session.add(waiver)
+    fay.session.flush()
+    assert (by_another.accepted_at, by_gil.accepted_at) == (None, None)
+    evaluate_people(fay.session, BOOKS, {cast.people[FAY], cast.people[GIL]}, SUBMITTED_AT)
+    assert (by_another.accepted_at, by_gil.accepted_at) == (None, SUBMITTED_AT)
 
 
 def test_what_is_learned_later_completes_a_renewal(act: Act, cast: Cast) -> None:
@@ -321,3 +363,4 @@ def test_an_accepted_renewal_stays_so_when_its_cycle_closes(act: Act, cast: Cast
     february = datetime.fromisoformat("2028-02-02T02:00:00-10:00")
     evaluate_due(fay.session, BOOKS, ATTESTING, february)
     assert status(fay.session, cast) == Status.MET.value
+    assert fay.session.exec(select(col(SettledCycle.settled_on))).all() == [date(2027, 11, 15)]

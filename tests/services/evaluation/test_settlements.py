@@ -1,0 +1,77 @@
+"""Which closed cycles a night settles, by which rules, and what would differ."""
+
+from dataclasses import replace
+from datetime import date
+
+from sqlalchemy import delete
+from sqlmodel import Session, col, select
+
+from tests.rules.case_data import ENDORSEE, REAL, populate
+from tracker.db.ledgers import SettledCycle
+from tracker.db.people import Membership
+from tracker.rulebooks import Rulebooks
+from tracker.rules.reasons import format_reason
+from tracker.rules.standing import Standing
+from tracker.services.evaluation import judge_all
+from tracker.services.facts import parse_settlement
+from tracker.services.settlements import differences_of, settle_closed
+
+IFS = {
+    "endorsed": ["CT-AIMH IFS 2015-03-01"],
+    "members": ["CT-AIMH 2020-01-01..2030-12-31"],
+    "providers": {"Bob": ["CT-AIMH IFRS 2010-01-01"]},
+    "entries": ["training 15h 2026-02-01", "rsc 12h 2026-03-01 with Bob"],
+}
+# The cycle of 2026 has its last day of grace on the day before.
+CLOSED = date(2027, 2, 1)
+
+
+def settle(session: Session, held: int, since: date, today: date = CLOSED) -> int:
+    """Settle what has closed of one endorsement since the last evaluation; how many cycles."""
+    return settle_closed(session, REAL, judge(session, held, today), since, lambda _: today)
+
+
+def judge(session: Session, held: int, today: date) -> list[Standing]:
+    """The standing for 2026, in a list."""
+    cycle_day = date(2026, 6, 1)
+    return [*judge_all(session, REAL, lambda _: today, cycle_day=cycle_day, endorsement_ids=[held])]
+
+
+def test_cycle_that_closed_since_the_last_evaluation_is_settled_once(session: Session) -> None:
+    held = populate(session, REAL, IFS).endorsements[f"{ENDORSEE}: CT-AIMH IFS"]
+    last_day_of_grace = date(2027, 1, 31)
+    assert settle(session, held, since=CLOSED) == 0
+    assert settle(session, held, since=last_day_of_grace, today=last_day_of_grace) == 0
+    assert settle(session, held, since=last_day_of_grace) == 1
+    assert settle(session, held, since=last_day_of_grace, today=date(2027, 2, 2)) == 0
+    assert session.exec(select(col(SettledCycle.settled_on))).all() == [CLOSED]
+
+
+def test_settled_cycle_names_the_rules_of_its_association(session: Session) -> None:
+    held = populate(session, REAL, IFS).endorsements[f"{ENDORSEE}: CT-AIMH IFS"]
+    settle(session, held, since=date(2027, 1, 31))
+    (settled,) = session.exec(select(SettledCycle)).all()
+    assert parse_settlement(settled.content).rules_digest == REAL.digest_of("CT-AIMH")
+
+
+def test_changed_rules_are_a_reason_for_a_difference(session: Session) -> None:
+    held = populate(session, REAL, IFS).endorsements[f"{ENDORSEE}: CT-AIMH IFS"]
+    settle(session, held, since=date(2027, 1, 31))
+    session.exec(delete(Membership))
+    (standing,) = judge(session, held, CLOSED)
+    changed = "the rulebooks have changed since"
+
+    def says_changed(standing: Standing, rulebooks: Rulebooks) -> bool:
+        found = differences_of(standing, rulebooks, CLOSED)
+        assert len(found) > 1
+        return changed in [format_reason(reason) for reason in found]
+
+    assert not says_changed(standing, REAL)
+    newer = replace(REAL, digests={**REAL.digests, "CT-AIMH": "newer"})
+    assert says_changed(standing, newer)
+    # Earlier versions stored the digest of all rulebooks.
+    assert standing.facts.settlement is not None
+    earlier = replace(standing.facts.settlement, rules_digest=REAL.digest)
+    of_earlier = standing._replace(facts=standing.facts._replace(settlement=earlier))
+    assert not says_changed(of_earlier, REAL)
+    assert says_changed(of_earlier, replace(REAL, digest="newer"))
