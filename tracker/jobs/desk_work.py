@@ -7,7 +7,7 @@ from datetime import datetime
 import structlog
 
 from tracker.clock import stopwatch
-from tracker.db.errors import is_passing
+from tracker.db.errors import is_passing, name_error
 from tracker.notifications.context import JobContext
 from tracker.services.desk_tasks import fail_task, list_working_tasks
 
@@ -64,7 +64,11 @@ class DeskWorkRunner:
             return self.batches[kind](self.context, task_id, self.clock())
         except Exception as error:  # noqa: BLE001 - logged with its traceback
             if is_passing(error):
-                # The next tick tries again.
+                _LOG.warning(
+                    "the desk's work waits, the next tick tries again",
+                    task_id=task_id,
+                    error=name_error(error),
+                )
                 return False
             _LOG.exception("the desk's work failed", task_id=task_id, kind=kind)
             with self.context.transaction() as session:
