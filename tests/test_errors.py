@@ -63,7 +63,7 @@ def test_a_file_in_another_encoding_is_told(tmp_path: Path) -> None:
 
 def test_a_broken_variable_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TRACKER_COORDINATORS", "me")
-    assert '"coordinators"' in told(load_settings)
+    assert "TRACKER_COORDINATORS: write the value as JSON" in told(load_settings)
 
 
 def test_a_wrong_metrics_token_is_explained(
