@@ -11,9 +11,9 @@ import sys
 from dataclasses import dataclass
 
 from tests.faults.long_form import Fault, run_long
-from tests.importer.dying_import import KILLED
 from tests.importer.uploads import Desk, as_csv
 from tests.support.cast import NOW, fill
+from tests.support.dying import KILLED
 from tracker.importer.plans import start_applying, start_undoing
 
 _PEOPLE = ("Zoe Hart", "Yan Li", "Omar Reyes")

@@ -15,8 +15,8 @@ from itertools import cycle
 import pytest
 
 from tests.faults.long_form import Fault, run_long
-from tests.importer.dying_import import KILLED
 from tests.support.desk_work import LongWork, fill_desk, use_small_batches
+from tests.support.dying import KILLED
 from tracker.services.desk_tasks import AUDIT_FILE, CERTIFICATES, MAILING
 
 _KINDS = (MAILING, AUDIT_FILE, CERTIFICATES)

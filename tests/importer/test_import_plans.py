@@ -11,10 +11,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.importer.dying_import import KILLED
 from tests.importer.uploads import Desk, Table, as_csv, as_workbook
 from tests.support.cast import ALICE, BOB, DANA, ERIN, EVE, NOW, fill
 from tests.support.databases import copy_sqlite
+from tests.support.dying import KILLED
 from tracker.importer.plans import decide_addresses, discard_import, start_applying, start_undoing
 from tracker.importer.same_address import SameAddress
 from tracker.services.context import Refused
