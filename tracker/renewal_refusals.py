@@ -44,9 +44,9 @@ RENEWAL_REFUSALS = {
     "audit-state": "This was decided or sent meanwhile. Look at the page again.",
     "audit-due": "Enter a day after today ({today})",
     "audit-not-sent": "The documents can still be sent through {due_on}",
-    "audit-verdict-unchosen": "Choose whether “{title}” is supported",
-    "audit-verdict-missing": "Choose whether “{title}” is supported",
-    "audit-reason-missing": "Write why “{title}” is not supported",
+    "audit-verdict-unchosen": "Choose whether “{title}” of {held_on} is supported",
+    "audit-verdict-missing": "Choose whether “{title}” of {held_on} is supported",
+    "audit-reason-missing": "Write why “{title}” of {held_on} is not supported",
     "audit-outcome-missing": "Choose the outcome",
     "audit-hours-missing": (
         "{label}: the sessions show {logged} of {required}. "

@@ -81,7 +81,7 @@ def refuse_to_pass(kai: Keys) -> None:
     kai.choose(kai.page.get_by_label("Not passed"))
     kai.type("Reason", "It shows another name")
     kai.press("Continue")
-    kai.see_problem("Write why “Infancy week” is not supported")
+    kai.see_problem("Write why “Infancy week” of March 2, 2026 is not supported")
     kai.page.keyboard.type("Another name")
     kai.press("Continue")
     kai.see("Open, ")

@@ -123,8 +123,13 @@ def _check_verdicts(
             continue
         field = f"reason-{entry.id}"
         if not found.reason:
-            yield Refusal(field, "audit-reason-missing", {"title": entry.title})
+            yield refuse_about(entry, field, "audit-reason-missing")
         yield from check_text(field, found.reason, required=False)
+
+
+def refuse_about(entry: LoggedEntry, field: str, code: str) -> Refusal:
+    """A refusal that names the session it is about: several can have one title."""
+    return Refusal(field, code, {"title": entry.title or "RSC session", "held_on": entry.held_on})
 
 
 def _check_hours(attested: Iterable[AttestedHours], hours: Mapping[str, int]) -> Iterator[Refusal]:
@@ -209,14 +214,10 @@ def _check_decision(
     is_waiting = audited.case.state == Stage.ASKED
     # Someone who sent nothing does not pass, whatever the log says.
     if not is_waiting or passed:
-        missing = [entry for entry, item in entries if item is None]
         refusals += [
-            Refusal(
-                f"verdict-{entry.id}",
-                "audit-verdict-missing",
-                {"title": entry.title or "RSC session"},
-            )
-            for entry in missing[:1]
+            refuse_about(entry, f"verdict-{entry.id}", "audit-verdict-missing")
+            for entry, item in entries
+            if item is None
         ]
     # What the audit itself returned comes back if an appeal succeeds; what a coordinator returned
     # for another reason does not.

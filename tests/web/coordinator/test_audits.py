@@ -19,6 +19,7 @@ from tests.support.submitting import FAY, SUBMITTED_AT, fill_with_fay
 from tests.web.client import Visitor, WebClient, problems, text_of
 from tests.web.coordinator.test_entries import save, undo_last
 from tracker.db.engine import writing
+from tracker.db.log import Entry
 
 DRAW = {
     "association": ATTESTING,
@@ -266,6 +267,25 @@ def test_all_verdicts_and_the_outcome_are_one_form(
     undo_last(kai)
     assert web.cast.rows("audit_hours") == web.cast.rows("audit_item") == []
     assert case_of(web)["state"] == "sent"
+
+
+def test_each_session_without_a_verdict_is_named_with_its_day(sqlite_url: str) -> None:
+    cast = fill_with_fay(sqlite_url)
+    with writing(cast.engine) as session:
+        again = session.get_one(Entry, cast.entries["fay"]).model_dump(exclude={"id"})
+        session.add(Entry(**(again | {"held_on": date(2026, 5, 4)})))
+        session.flush()
+        submit(session, cast, FAY, SUBMITTED_AT)
+        case_id = ask_everyone(session, cast, SUBMITTED_AT, date(2027, 12, 15))[0]
+    web = WebClient(cast, SUBMITTED_AT)
+    web.visit(FAY).post(f"/audits/{case_id}", {"action": "send", "note": "All burned"})
+    path = f"/coordinator/audits/cases/{case_id}"
+    form = {"action": "decide", "outcome": "passed", **HOURS}
+    words = {words for _, words in problems(web.visit(KAI).post(path, form))}
+    assert {
+        f"Choose whether “Infancy week” of {day}, 2026 is supported" for day in ("March 2", "May 4")
+    } <= words
+    cast.engine.dispose()
 
 
 def test_passing_with_hours_short_is_refused(

@@ -18,7 +18,7 @@ from tracker.formatting import parse_hours
 from tracker.rules.audit_sampling import Quota
 from tracker.rules.explain import LoggedEntry
 from tracker.rules.stages import AuditVerdict
-from tracker.services.audit_decisions import ItemVerdict
+from tracker.services.audit_decisions import ItemVerdict, refuse_about
 from tracker.services.audit_draws import DrawInput
 from tracker.services.audits import AttestedHours
 from tracker.services.context import Refusal, Refused
@@ -127,8 +127,7 @@ def _parse_verdict(
     if chosen in _VERDICTS:
         return ItemVerdict(_VERDICTS[chosen], reason)
     if reason:
-        facts = {"title": entry.title or "RSC session"}
-        refusals.append(Refusal(f"verdict-{entry.id}", "audit-verdict-unchosen", facts))
+        refusals.append(refuse_about(entry, f"verdict-{entry.id}", "audit-verdict-unchosen"))
     return None
 
 
