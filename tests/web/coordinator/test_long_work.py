@@ -136,7 +136,7 @@ def test_a_large_audit_file_is_prepared_and_then_downloaded(work: LongWork, kai:
     assert "0 of 5 renewals prepared." in text_of(kai.get(path))
     work.runner.run_waiting()
     page = kai.get(path)
-    assert "The file is deleted November 23, 2027" in text_of(page)
+    assert "The file will be deleted November 23, 2027" in text_of(page)
     file = kai.get(f"{path}.zip")
     name = f"audit-{ATTESTING.lower()}-1.zip"
     assert file.headers["content-disposition"] == f'attachment; filename="{name}"'
