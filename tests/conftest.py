@@ -79,7 +79,10 @@ def shared_statements() -> Iterator[None]:
 
     def create_shared(url: str, **options: object) -> Engine:
         engine = create_engine(url, **options)
-        kept = first.setdefault(engine.dialect.name, engine)
+        kept = first.get(engine.dialect.name)
+        # One that never connected, as to a broken file, does not know the database's version.
+        if kept is None or kept.dialect.server_version_info is None:
+            first[engine.dialect.name] = kept = engine
         engine.dialect = engine.pool._dialect = kept.dialect
         engine._compiled_cache = kept._compiled_cache
         return engine

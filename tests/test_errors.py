@@ -112,6 +112,18 @@ def test_a_wrong_database_url_is_explained(url: str) -> None:
     assert "geheim" not in message
 
 
+@pytest.mark.parametrize(
+    "url", ["postgres://u:geheim@h/x", "sqlite://t.db", "mysql://u:geheim@h/x", "sqlite:///", ""]
+)
+def test_settings_say_how_a_database_url_is_written(
+    url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TRACKER_DATABASE_URL", url)
+    message = told(load_settings)
+    assert "TRACKER_DATABASE_URL: write it as sqlite:////var/lib/tracker/tracker.db or" in message
+    assert "geheim" not in message
+
+
 def test_a_foreign_database_is_refused_in_words(empty_database_url: str) -> None:
     engine = open_engine(empty_database_url)
     with engine.begin() as connection:

@@ -13,6 +13,8 @@ from tracker.secret_files import list_file_variables
 from tracker.settings import SECRET_FILES, Settings, SettingsError, load_settings
 
 SECRET = "smtp://bo:geheim-und-lang@mail.example.org"
+# In the form of the one secret that has to have one.
+ANY_SECRET = "postgresql://a-secret-of-many-characters"
 VARIABLE = "TRACKER_SMTP_URL_FILE"
 
 
@@ -75,11 +77,11 @@ def test_secrets_of_later_tables_are_found() -> None:
 def test_a_secret_is_read_from_its_file(
     folder: Path, monkeypatch: pytest.MonkeyPatch, path: tuple[str, ...]
 ) -> None:
-    monkeypatch.setenv(SECRET_FILES[path], write(folder, "a-secret-of-many-signs\n"))
+    monkeypatch.setenv(SECRET_FILES[path], write(folder, f"{ANY_SECRET}\n"))
     setting: Any = load_settings()
     for step in path:
         setting = getattr(setting, step)
-    assert setting.get_secret_value() == "a-secret-of-many-signs"
+    assert setting.get_secret_value() == ANY_SECRET
 
 
 @pytest.mark.parametrize("end", ["", "\n", "\r\n"])

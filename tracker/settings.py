@@ -44,6 +44,7 @@ _MAPPED_BITS = 96
 Weekday = Literal["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"]
 
 # What an Authorization header can carry, and nobody guesses.
+_DATABASE_URL = re.compile(r"(sqlite(\+pysqlite)?:///|postgresql(\+psycopg)?://).")
 _SHORTEST_TOKEN = 16
 _TOKEN = re.compile(rf"[!-~]{{{_SHORTEST_TOKEN},}}")
 # RFC 5321: a host name of the DNS, or an IP address in brackets.
@@ -350,6 +351,17 @@ class Settings(BaseSettings):
     oidc: SingleSignOn = SingleSignOn()
     associations: dict[str, AssociationSettings] = Field(default_factory=dict)
     coordinators: tuple[Coordinator, ...] = ()
+
+    @field_validator("database_url")
+    @classmethod
+    def _validate_database_url(cls, url: SecretStr) -> SecretStr:
+        # Without what was typed, which may have a password.
+        if not _DATABASE_URL.match(url.get_secret_value()):
+            raise ValueError(
+                "write it as sqlite:////var/lib/tracker/tracker.db or "
+                "postgresql+psycopg://user:password@host/database"
+            )
+        return url
 
     @field_validator("master_key")
     @classmethod

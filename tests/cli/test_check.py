@@ -302,7 +302,7 @@ def test_a_rejected_test_message_is_a_problem(address: str) -> None:
         ("TRACKER_BASE_URL", "http://localhost:8000", ["T106"]),
         ("TRACKER_BASE_URL", "http://hours.example.org", ["T107"]),
         ("TRACKER_DATABASE_URL", "postgresql+psycopg://u:p@127.0.0.1:1/x", ["T201"]),
-        ("TRACKER_DATABASE_URL", "nonsense", ["T201"]),
+        ("TRACKER_DATABASE_URL", "nonsense", ["T101"]),
         ("TRACKER_MAIL__SENDER", "Renewals", ["T101"]),
         ("TRACKER_MAIL__SENDER", "Renewals <renewals@localhost>", ["T702"]),
         ("TRACKER_SMTP_URL", "http://x", ["T703"]),
