@@ -218,9 +218,10 @@ def format_fee(value: FeeValue, currency: str) -> str:
         return f"{amount}; {late} if paid after {when}"
     days = value.late_after_days or 0
     when = "after"
-    if days:
-        count = format_count(abs(days), "day")
-        when = f"more than {count} after" if days > 0 else f"less than {count} before"
+    if days > 0:
+        when = f"more than {format_count(days, 'day')} after"
+    elif days < 0:
+        when = f"less than {format_count(-days, 'day')} before"
     return f"{amount}; {late} if paid {when} the due date"
 
 
