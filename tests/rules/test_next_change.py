@@ -53,8 +53,8 @@ def renewals(
             )
 
 
-# The same examples each time: of 24 random seeds, one (9) ended in hypothesis's FlakyStrategyDefinition,
-# which is not understood yet.
+# The same examples each time: of 24 random seeds, one (9) ended in an error of the generator
+# (FlakyStrategyDefinition), which is not understood yet.
 @pytest.mark.parametrize("rulebooks", RULEBOOKS)
 @settings(max_examples=60, derandomize=True)
 @given(data=st.data())
