@@ -150,7 +150,9 @@ def facts_on(
         ),
     )
     sums: Counter[str] = Counter()
-    ahead: list[date] = []
+    dated = [_local_day(plan, first) for first, *_ in signed]
+    dated += [date.fromisoformat(day) for _, _, day in paid]
+    ahead = [day for day in dated if day > as_of]
     days: list[DaySum] = []
     for entry in map(read_entry, case["entries"]):
         if not cycle.counts_from <= entry.day <= cycle.ends_on:
@@ -167,7 +169,7 @@ def facts_on(
             sums["rsc"] += entry.minutes
             days += _list_days(entry)
     return facts._replace(
-        minutes=dict(sums), next_entry_on=min(ahead, default=None), days=tuple(days)
+        minutes=dict(sums), next_fact_on=min(ahead, default=None), days=tuple(days)
     )
 
 

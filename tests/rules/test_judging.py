@@ -111,9 +111,9 @@ def test_category_without_rules_changes_when_it_ends() -> None:
         (LATER, {"extended_due_on": LATER}, Status.OPEN, date(2028, 3, 1)),
         (LATER + DAY, {"extended_due_on": LATER}, Status.OVERDUE, date(2028, 4, 1)),
         # An entry that is dated later.
-        (date(2025, 6, 1), {"next_entry_on": date(2025, 6, 2)}, Status.OPEN, date(2025, 6, 2)),
-        (date(2025, 6, 1), {"next_entry_on": date(2026, 6, 2)}, Status.OPEN, date(2026, 1, 1)),
-        (GRACE_ENDS + DAY, {"next_entry_on": date(2028, 6, 1)}, Status.LAPSED, date(2028, 6, 1)),
+        (date(2025, 6, 1), {"next_fact_on": date(2025, 6, 2)}, Status.OPEN, date(2025, 6, 2)),
+        (date(2025, 6, 1), {"next_fact_on": date(2026, 6, 2)}, Status.OPEN, date(2026, 1, 1)),
+        (GRACE_ENDS + DAY, {"next_fact_on": date(2028, 6, 1)}, Status.LAPSED, date(2028, 6, 1)),
         # Memberships that begin or end within the cycle.
         (date(2025, 6, 1), {"memberships": ()}, Status.OPEN, date(2026, 1, 1)),
         (date(2025, 6, 1), {"memberships": (Span(date(2025, 6, 2), date(2030, 1, 1)),)},

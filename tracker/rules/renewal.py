@@ -75,8 +75,8 @@ def judge_renewal(plan: RenewalPlan, facts: Facts, as_of: date) -> Standing | No
     status = _find_status(results, due_on, _find_last_day(cycle, facts, due_on), as_of)
     spans = (memberships, effect.without_membership)
     change = _find_next_change(plan, status, due_on, as_of, spans, counted_until)
-    if facts.next_entry_on:
-        change = min(facts.next_entry_on, change or date.max)
+    if facts.next_fact_on:
+        change = min(facts.next_fact_on, change or date.max)
     covered_until = find_membership_end(plan, facts.memberships, counted_until)
     return Standing(facts, plan, status, due_on, tuple(results), change, covered_until)
 

@@ -131,14 +131,14 @@ class Facts(NamedTuple):
 
     ``minutes`` are summed by `PlannedRequirement.sum_key`: ``training``, ``rsc`` (with a provider
     qualified on the day), and ``topic:<name>`` for the plan's topics. ``memberships`` are the
-    accepted ones that reach into the cycle, to its eve, or beyond. ``next_entry_on`` is the day of
-    the first entry after the as-of date that falls in the cycle. ``settlement`` is set if the
-    cycle was settled, and not reopened, by the as-of date. ``first_day`` is the association's
-    first day in this system; None if it has all records. ``submitted`` is None if the renewal was
-    not submitted by the as-of date, or was returned since. ``payments`` are what was paid of its
-    fees by the as-of date, read only for plans that require a payment. ``days`` has the same
-    minutes day by day, in no order, if the plan needs them. ``audit`` is None if no audit of the
-    renewal was decided by the as-of date.
+    accepted ones that reach into the cycle, to its eve, or beyond. ``next_fact_on`` is the first
+    day after the as-of date of an entry that falls in the cycle, a payment, a submission or its
+    return, or the decision of an audit. ``settlement`` is set if the cycle was settled, and not
+    reopened, by the as-of date. ``first_day`` is the association's first day in this system; None
+    if it has all records. ``submitted`` is None if the renewal was not submitted by the as-of date,
+    or was returned since. ``payments`` are what was paid of its fees by the as-of date, read only
+    for plans that require a payment. ``days`` has the same minutes day by day, in no order, if the
+    plan needs them. ``audit`` is None if no audit of the renewal was decided by the as-of date.
     """
 
     subject_id: int
@@ -153,7 +153,7 @@ class Facts(NamedTuple):
     leaves: tuple[Absence, ...] = ()
     waived: tuple[str, ...] = ()
     extended_due_on: date | None = None
-    next_entry_on: date | None = None
+    next_fact_on: date | None = None
     settlement: CycleSettlement | None = None
     first_day: date | None = None
     submitted: Submitted | None = None

@@ -1,7 +1,7 @@
 """Reads what audits of renewals came to, as facts for judging them."""
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
 from typing import Any
 
@@ -56,6 +56,15 @@ def read_audits(session: Session, ids: Sequence[int] | None) -> Audits:
     for case in decided:
         found[case.endorsement_id].append((case, supported[case.id]))
     return found
+
+
+def list_decision_days(
+    plan: RenewalPlan, audits: Sequence[tuple[Any, Mapping[str, int]]]
+) -> Iterator[date]:
+    """The days on which audits of a plan's cycle were decided."""
+    for case, _ in audits:
+        if plan.cycle is not None and case.cycle_starts_on == plan.cycle.starts_on:
+            yield local_day(case.decided_at, plan.rulebook.time_zone)
 
 
 def find_finding(

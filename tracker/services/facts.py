@@ -32,10 +32,14 @@ from tracker.rules.history import (
 from tracker.rules.plan import RenewalPlan
 from tracker.rules.requirement import MEMBERSHIP_KINDS
 from tracker.rules.standing import Absence, CycleSettlement, DaySum, Facts, Span
-from tracker.services.audit_facts import Audits, find_finding, read_audits
+from tracker.services.audit_facts import Audits, find_finding, list_decision_days, read_audits
 from tracker.services.day_sums import DaysWindow, Exclusions, read_days
 from tracker.services.payment_facts import Payments, find_paid, read_payments
-from tracker.services.submission_facts import find_submitted, read_submissions
+from tracker.services.submission_facts import (
+    find_submitted,
+    list_submission_days,
+    read_submissions,
+)
 
 # SQLite allows 32,766 values in one statement, and a window has about a dozen.
 _BATCH = 1_000
@@ -191,16 +195,22 @@ def _read_row(
 ) -> Facts:
     accepted = list_accepted_memberships(rulebooks, window.plan.membership_rule)
     facts = _facts((*row[:_OTHERS], *row[_APPLIED_ON + 1 :]), window, accepted)
+    days: list[date] = []
     if facts.subject_id in filed.submissions:
         own = filed.submissions[facts.subject_id]
         facts = facts._replace(submitted=find_submitted(window.plan, window.as_of, own))
+        days += list_submission_days(window.plan, own)
     if facts.subject_id in filed.audits:
         audits = filed.audits[facts.subject_id]
         facts = facts._replace(audit=find_finding(window.plan, window.as_of, audits))
+        days += list_decision_days(window.plan, audits)
     if filed.payments:
         paid = find_paid(window.plan, window.as_of, facts.subject_id, filed.payments)
         facts = facts._replace(payments=paid)
-    return facts
+        all_paid = find_paid(window.plan, date.max, facts.subject_id, filed.payments)
+        days += [payment.on for payment in all_paid]
+    later = [day for day in (*days, facts.next_fact_on) if day and day > window.as_of]
+    return facts._replace(next_fact_on=min(later, default=None)) if days else facts
 
 
 def _with_days(facts: Facts, days: Sequence[DaySum] | None) -> Facts:
@@ -491,7 +501,7 @@ def _has_exclusions(session: Session, ids: Sequence[int] | None) -> bool:
 
 def _facts(row: Sequence[Any], window: Window, accepted: frozenset[str]) -> Facts:
     (_, number, person_id, email, name, ends_on, provides_rsc, *rest) = row
-    memberships, leaves, waived, extended_due_on, first_day, next_entry_on, settled, *totals = rest
+    memberships, leaves, waived, extended_due_on, first_day, next_fact_on, settled, *totals = rest
     keys = ("training", "rsc", *(f"topic:{topic}" for topic in window.plan.topics))
     # Windows with fewer topics than others have empty totals at the end.
     minutes = {key: total for key, total in zip(keys, totals, strict=False) if total}
@@ -508,7 +518,7 @@ def _facts(row: Sequence[Any], window: Window, accepted: frozenset[str]) -> Fact
         _leaves(leaves) if leaves else (),
         tuple(waived.split(",")) if waived else (),
         as_date_or_none(extended_due_on),
-        as_date_or_none(next_entry_on),
+        as_date_or_none(next_fact_on),
         _settlement_on(window.as_of, settled),
         as_date_or_none(first_day),
     )

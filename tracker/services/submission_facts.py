@@ -3,7 +3,7 @@
 import json
 import re
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
 from typing import Any
 
@@ -49,6 +49,15 @@ def find_submitted(plan: RenewalPlan, as_of: date, submissions: Sequence[Any]) -
         if is_of_cycle and submitted_on <= as_of and is_in_force:
             return Submitted(submitted_on, frozenset(parse_statements(one.statements)))
     return None
+
+
+def list_submission_days(plan: RenewalPlan, submissions: Sequence[Any]) -> Iterator[date]:
+    """The days on which a plan's cycle was submitted, and returned."""
+    for one in submissions:
+        if plan.cycle is not None and plan.cycle.starts_on == one.cycle_starts_on:
+            for at in (one.submitted_at, one.returned_at):
+                if at is not None:
+                    yield local_day(at, plan.rulebook.time_zone)
 
 
 def is_signed_by_another(statements: str, signed_name: str, name: str) -> bool:

@@ -170,5 +170,5 @@ def test_the_next_entry_is_the_first_after_the_as_of_date_in_the_cycle(
             "training 1h 2027-01-01",
         ],
     )
-    assert facts.next_entry_on == date(2026, 8, 1)
+    assert facts.next_fact_on == date(2026, 8, 1)
     assert facts.minutes == {"training": 60}
