@@ -60,6 +60,21 @@ def no_database() -> Databases:
     return {"sqlite": none, "postgresql": none}
 
 
+# Writes down each number that hypothesis draws. It begins with the same smallest one for any seed.
+DRAWING = """
+import os
+from pathlib import Path
+from hypothesis import given, settings, strategies as st
+
+@settings(max_examples=int(os.environ["TRACKER_TEST_EXAMPLES"]), database=None)
+@given(number=st.integers(1, 2**62))
+def test_any_number(number):
+    if number > 1:
+        with Path({drawn!r}).open("a") as file:
+            file.write(str(number) + "\\n")
+"""
+
+
 def test_every_promise_has_a_trial() -> None:
     promises = read_promises()
     assert [promise.number for promise in promises] == [*range(1, 22)]
@@ -95,6 +110,22 @@ def test_a_failing_test_breaks_its_own_promise_only(no_database: Databases, tmp_
     assert [(outcome.promise, outcome.verdict) for outcome in outcomes] == [(1, HOLDS), (2, BROKEN)]
     [missing] = run_trials(trials[2:], options, no_database)
     assert (missing.verdict, missing.figure) == (BROKEN, "no test ran")
+
+
+def test_another_seed_tries_other_examples(no_database: Databases, tmp_path: Path) -> None:
+    drawn = tmp_path / "drawn"
+    file = tmp_path / "test_made_up.py"
+    file.write_text(DRAWING.format(drawn=str(drawn)), "utf-8")
+    trial = Trial(1, tests=[str(file)], examples=10, part=5)
+    found = []
+    for seed in (1, 1, 3):
+        [outcome] = run_trials([trial], Options(seed=seed), no_database)
+        assert (outcome.verdict, outcome.runs) == (HOLDS, 10)
+        found.append(drawn.read_text("utf-8").split())
+        drawn.unlink()
+    first, again, other = found
+    assert first == again
+    assert not set(first) & set(other)
 
 
 def test_one_broken_trial_breaks_a_promise() -> None:

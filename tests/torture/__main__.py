@@ -1,8 +1,9 @@
 """Try every promise with its own faults, and print a table: promise, runs, figure, verdict.
 
-``python -m tests.torture [--only 1 7] [--short] [--scale 0.01] [--database sqlite]``. The long form
-of everything takes days; ``--scale 0.01`` tries a hundredth. Ctrl-C prints what is known, as does
-SIGTERM. It ends with 1 if a promise is broken.
+``python -m tests.torture [--only 1 7] [--short] [--scale 0.01] [--database sqlite] [--seed 501]``.
+The long form of everything takes days; ``--scale 0.01`` tries a hundredth. A run that goes on from
+an earlier one, or runs beside it, gets a ``--seed`` of its own. Ctrl-C prints what is known, as
+does SIGTERM. It ends with 1 if a promise is broken.
 """
 
 import argparse
@@ -104,6 +105,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--short", action="store_true", help="a little of each, in half a minute")
     parser.add_argument("--scale", type=float, default=1.0, help="a part of the long form")
     parser.add_argument("--database", choices=[*ENGINES, "both"], default="both")
+    parser.add_argument("--seed", type=int, default=1, help="other examples of hypothesis")
     given = parser.parse_args(arguments)
     if given.scale <= 0:
         parser.error("--scale is more than 0, such as 0.01")
@@ -114,7 +116,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run what is wanted, and print the table; 1 if a promise is broken."""
     given = parse(arguments)
     engines = ENGINES if given.database == "both" else (given.database,)
-    options = Options(given.short, given.scale, engines)
+    options = Options(given.short, given.scale, engines, given.seed)
     wanted = [each for each in read_promises() if not given.only or each.number in given.only]
     trials = [trial for promise in wanted for trial in promise.trials]
     outcomes: list[Outcome] = []

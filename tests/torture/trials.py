@@ -79,11 +79,15 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Options:
-    """How much is tried: the short form, or a ``scale`` of the long one (1: all of it)."""
+    """How much is tried: the short form, or a ``scale`` of the long one (1: all of it).
+
+    Hypothesis draws the examples of the first part from ``seed``, of the second from the one after.
+    """
 
     is_short: bool = False
     scale: float = 1
     engines: Sequence[str] = ENGINES
+    seed: int = 1
 
 
 Databases = Mapping[str, Callable[[], AbstractContextManager[str]]]
@@ -184,7 +188,7 @@ def run_tests(trials: Sequence[Trial], options: Options) -> Iterator[Outcome]:
     }
     output = ""
     try:
-        for seed in count(1):
+        for seed in count(options.seed):
             part = min(trials[0].part, examples) if examples else _FEW * options.is_short
             report, output = _call_pytest(trials, options, part, seed)
             before = _count_passed(found)
