@@ -123,6 +123,7 @@ def test_category_without_rules_changes_when_it_ends() -> None:
         (date(2027, 6, 1), {"memberships": (Span(STARTS, DUE - DAY),)}, Status.OPEN, DUE),
         (date(2027, 6, 1), {"memberships": (Span(STARTS, DUE),)}, Status.OPEN, DUE + DAY),
         (date(2027, 6, 1), {"memberships": (Span(DUE, date(2030, 1, 1)),)}, Status.OPEN, DUE),
+        (DUE, {**MET, "memberships": (Span(STARTS, DUE),)}, Status.MET, None),
         (GRACE_ENDS, {**MET, "memberships": (Span(STARTS, DUE),)}, Status.MET, None),
     ],
 )  # fmt: skip

@@ -1,6 +1,7 @@
 """Pace: the first day on which an open renewal is two months behind an even one."""
 
 from datetime import date, timedelta
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -8,7 +9,7 @@ from hypothesis import strategies as st
 
 from tests.rules.case_data import IMAGINED, REAL
 from tracker.rulebooks import Rulebooks
-from tracker.rules.renewal import Pace, falls_behind_on, forecast, judge_renewal
+from tracker.rules.renewal import Forecast, Pace, falls_behind_on, forecast, judge_renewal
 from tracker.rules.standing import Absence, Facts, Span, Standing
 
 MEMBER = (Span(date(2000, 1, 1), date(2099, 12, 31)),)
@@ -142,6 +143,64 @@ def test_extension_does_not_change_the_pace() -> None:
     assert forecast(standing, standing.results[0], date(2026, 1, 1)) is None
 
 
+def test_a_renewal_whose_cycle_ends_today_still_has_a_pace() -> None:
+    today = date(2025, 12, 31)
+    standing = stand(800, as_of=today)
+    found = forecast(standing, standing.results[0], today)
+    # 100 minutes are left, at 800 in 364 days.
+    assert found == Forecast(Pace.NEARLY, date(2026, 2, 15))
+
+
+def test_hours_complete_on_the_last_day_are_on_pace() -> None:
+    today = date(2025, 7, 1)
+    for minutes, expected in (
+        (448, Forecast(Pace.ON, date(2025, 12, 31))),
+        (447, Forecast(Pace.NEARLY, date(2026, 1, 1))),
+    ):
+        standing = stand(minutes, as_of=today)
+        assert forecast(standing, standing.results[0], today) == expected
+
+
+def test_two_months_of_records_are_enough_for_a_forecast() -> None:
+    standing = stand(200)
+    assert forecast(standing, standing.results[0], date(2025, 3, 1)) is None
+    # 60 days after January 1: 700 minutes are left, at 200 in 60 days.
+    found = forecast(standing, standing.results[0], date(2025, 3, 2))
+    assert found == Forecast(Pace.ON, date(2025, 9, 28))
+
+
+def test_hours_behind_say_when_they_will_be_complete() -> None:
+    standing = stand(100, as_of=date(2025, 6, 1))
+    # 800 minutes are left, at 100 in 151 days.
+    found = forecast(standing, standing.results[0], date(2025, 6, 1))
+    assert found == Forecast(Pace.BEHIND, date(2028, 9, 21))
+
+
+def test_hours_that_would_take_beyond_the_calendar_have_no_day() -> None:
+    standing, today = stand(60), date(2025, 3, 2)
+    longest = (date.max - today).days
+    for short, done_on in ((longest, date.max), (longest + 1, None)):
+        result = standing.results[0]._replace(required=longest * 2, short=short)
+        assert forecast(standing, result, today) == Forecast(Pace.BEHIND, done_on)
+
+
+def test_hours_are_due_by_a_due_date_within_the_cycle() -> None:
+    standing = stand(550, rulebooks=IMAGINED, whose=("EARLY", "IFS"))
+    assert standing.due_on == date(2025, 11, 30)
+    # 334 days until the due date: 306 of them for 550 of 600 minutes, and a sixth of 334 is 55.
+    assert falls_behind_on(standing) is None
+    # 501 of 600 minutes: 278 days, and 55.
+    standing = stand(501, rulebooks=IMAGINED, whose=("EARLY", "IFS"))
+    assert falls_behind_on(standing) == date(2025, 11, 30)
+
+
+def test_an_overdue_requirement_has_no_pace_within_the_cycle() -> None:
+    for today, has_pace in ((date(2025, 11, 30), True), (date(2025, 12, 1), False)):
+        standing = stand(0, rulebooks=IMAGINED, whose=("EARLY", "IFS"), as_of=today)
+        found = forecast(standing, standing.results[0], today)
+        assert (found is not None) == has_pace
+
+
 def test_months_of_leave_do_not_count_for_the_pace() -> None:
     triennial = {"rulebooks": IMAGINED, "whose": ("TRIENNIAL", "IFS"), "rsc": 36 * 60}
     leave = (Absence(date(2025, 7, 1), date(2026, 6, 30)),)
@@ -152,3 +211,30 @@ def test_months_of_leave_do_not_count_for_the_pace() -> None:
     # A quarter of 30 hours: a quarter of the days that are left, which end after the leave.
     behind_on = falls_behind_on(stand(450, **triennial, leaves=leave))  # type: ignore[arg-type]
     assert behind_on == date(2026, 10, 31)
+    # A single day away, too.
+    two = (*leave, Absence(date(2026, 9, 1), date(2026, 9, 1)))
+    behind_on = falls_behind_on(stand(450, **triennial, leaves=two))  # type: ignore[arg-type]
+    assert behind_on == date(2026, 11, 1)
+    # Half of 30 hours: half of the 730 days that are left.
+    behind_on = falls_behind_on(stand(900, **triennial, leaves=leave))  # type: ignore[arg-type]
+    assert behind_on == date(2027, 5, 2)
+
+
+def test_leave_from_the_day_of_falling_behind_postpones_it() -> None:
+    triennial: dict[str, Any] = {"rulebooks": IMAGINED, "whose": ("TRIENNIAL", "IFS"), "rsc": 2160}
+    for starts_on, expected in (
+        (date(2025, 5, 2), date(2026, 5, 2)),
+        (date(2025, 5, 3), date(2025, 5, 2)),
+    ):
+        leave = (Absence(starts_on, starts_on + timedelta(days=364)),)
+        assert falls_behind_on(stand(0, **triennial, leaves=leave)) == expected
+
+
+def test_leave_too_short_to_require_less_changes_no_pace() -> None:
+    triennial: dict[str, Any] = {"rulebooks": IMAGINED, "whose": ("TRIENNIAL", "IFS"), "rsc": 2160}
+    for ends_on, expected in (
+        (date(2025, 4, 20), date(2025, 7, 2)),
+        (date(2025, 4, 30), date(2025, 7, 27)),
+    ):
+        leave = (Absence(date(2025, 4, 1), ends_on),)
+        assert falls_behind_on(stand(0, **triennial, leaves=leave)) == expected

@@ -167,6 +167,10 @@ def test_too_few_months_left_are_behind() -> None:
     # May to September: five months with a session, four are missing from January on.
     standing = stand(plan, date(2025, 10, 1), *(rsc(f"2025-0{n}-01", 1) for n in range(5, 10)))
     assert falls_behind_on(standing) == date(2026, 1, 18)
+    # Seven of nine months: March and April are enough, April alone is not.
+    months = [f"2025-{n:02}-01" for n in range(5, 12)]
+    standing = stand(plan, date(2026, 1, 1), *(rsc(day, 1) for day in months))
+    assert falls_behind_on(standing) == date(2026, 4, 1)
     # Eight of nine months: one in April is enough.
     months = [f"2025-{n:02}-01" for n in range(5, 13)]
     standing = stand(plan, date(2026, 1, 1), *(rsc(day, 1) for day in months))

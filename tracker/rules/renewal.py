@@ -380,7 +380,7 @@ def _done_on(standing: Standing, result: Result, span: Span, today: date) -> dat
     if days < _MIN_DAYS_FOR_FORECAST or not result.counted:
         return None
     days_left = -(-result.short * days // result.counted)
-    return today + timedelta(days=days_left) if days_left < (date.max - today).days else None
+    return today + timedelta(days=days_left) if days_left <= (date.max - today).days else None
 
 
 def _find_deadline(standing: Standing, cycle: Cycle) -> date:
