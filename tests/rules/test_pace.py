@@ -220,6 +220,14 @@ def test_months_of_leave_do_not_count_for_the_pace() -> None:
     assert behind_on == date(2027, 5, 2)
 
 
+def test_leave_counts_for_the_pace_of_one_requirement() -> None:
+    today = date(2025, 5, 2)
+    leave = (Absence(date(2025, 7, 1), date(2026, 6, 30)),)
+    for leaves, expected in ((leave, Forecast(Pace.BEHIND, None)), ((), None)):
+        standing = stand(0, rulebooks=IMAGINED, whose=("TRIENNIAL", "IFS"), leaves=leaves)
+        assert forecast(standing, standing.results[0], today) == expected
+
+
 def test_leave_from_the_day_of_falling_behind_postpones_it() -> None:
     triennial: dict[str, Any] = {"rulebooks": IMAGINED, "whose": ("TRIENNIAL", "IFS"), "rsc": 2160}
     for starts_on, expected in (
