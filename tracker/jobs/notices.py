@@ -10,8 +10,9 @@ If a batch fails, its people are taken one by one, so that one person's failure 
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import date, datetime
-from typing import NamedTuple
+from functools import cached_property
 
 from sqlmodel import Session
 
@@ -44,7 +45,7 @@ from tracker.services.notices import (
     lock_people,
     record_decisions,
 )
-from tracker.services.notification_preferences import create_choice_token
+from tracker.services.notification_preferences import ChoiceLinks
 from tracker.services.run_ledger import Failure, JobResult, get_last_run_date, list_failures
 from tracker.services.way_reminders import list_people_by_way
 
@@ -52,7 +53,8 @@ JOB = "notices"
 _PEOPLE_PER_BATCH = 250
 
 
-class RunContext(NamedTuple):
+@dataclass(frozen=True)
+class RunContext:
     """One run at work: its context, an open writing session, and when; ``as_of`` is its day.
 
     Decisions that are part of the ``undelivered`` messages (their Message-IDs) are taken anew.
@@ -76,6 +78,11 @@ class RunContext(NamedTuple):
             self.as_of,
             self.undelivered,
         )
+
+    @cached_property
+    def choice_links(self) -> ChoiceLinks:
+        """Makes the links that switch off the optional mail of this run."""
+        return ChoiceLinks(self.session)
 
 
 def run_notices(context: JobContext, association: str, now: datetime) -> JobResult:
@@ -181,7 +188,7 @@ def write_message(run: RunContext, address: str, decisions: Sequence[Decision]) 
     kinds = [kind.value for kind in kinds_in(context.notices, decisions)]
     url = ""
     if kinds:
-        token = create_choice_token(run.session, person_id, kinds)
+        token = run.choice_links.create_token(person_id, kinds)
         url = f"{base_url}/unsubscribe/mail/{token}"
     envelope = Envelope(
         dedupe_key=day_key(person_id, run.as_of),

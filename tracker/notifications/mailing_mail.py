@@ -10,7 +10,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from email import message_from_bytes, policy
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Any, NamedTuple
 
 from sqlmodel import Session
@@ -36,7 +36,7 @@ from tracker.services.mailing_rules import (
 from tracker.services.mailings import MailingInput
 from tracker.services.message_subjects import About
 from tracker.services.notices import day_key
-from tracker.services.notification_preferences import create_choice_token
+from tracker.services.notification_preferences import ChoiceLinks
 
 # Their text is made from the standings themselves, as the automatic notices are.
 _JUDGED = (MailingTemplate.REMINDER, MailingTemplate.MEMBERSHIP)
@@ -163,13 +163,18 @@ def show_mail(
     return ShownMail(rendered.subject, *parts)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class MailingWriter:
     """Writes the messages of one mailing for some of its recipients."""
 
     session: Session
     planned: PlannedMailing
     mailing_id: int
+
+    @cached_property
+    def choice_links(self) -> ChoiceLinks:
+        """Makes the links that switch off the optional mail."""
+        return ChoiceLinks(self.session)
 
     def write(self, recipients: Sequence[Recipient]) -> dict[int, tuple[Message, str]]:
         """The message of each recipient, and its content as JSON, by person.
@@ -197,7 +202,7 @@ class MailingWriter:
             return None
         unsubscribe_url = ""
         if kind is not None:
-            token = create_choice_token(self.session, recipient.person_id, [kind.value])
+            token = self.choice_links.create_token(recipient.person_id, [kind.value])
             unsubscribe_url = f"{base_url}/unsubscribe/mail/{token}"
         envelope = Envelope(
             dedupe_key=day_key(recipient.person_id, letter.as_of),

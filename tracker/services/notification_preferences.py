@@ -13,7 +13,7 @@ from tracker.db.people import MailOff, Person
 from tracker.db.signing_keys import UNSUBSCRIBE
 from tracker.db.statements import upsert
 from tracker.services.context import Actor, NotFound, ServiceContext, lock_person
-from tracker.services.signed_links import read_token, sign_token
+from tracker.services.signed_links import LinkSigner, read_token, sign_token
 
 # Each kind of link has its own salt, so that none is valid as another.
 _PERSON_SALT, _ADDRESS_SALT = "mail-off", "unsubscribe"
@@ -78,12 +78,23 @@ def disable_kinds(context: ServiceContext, choice: MailChoice) -> None:
     set_disabled_kinds(context, {*disabled, *choice.kinds})
 
 
-def create_choice_token(session: Session, person_id: int, kinds: Sequence[str]) -> str:
-    """The last part of a link that switches off ``kinds`` for a person.
+class ChoiceLinks:
+    """Makes links that switch off kinds of mail; the key is read once.
 
-    The first call stores the key's generation, so the session must be able to write.
+    The first of an installation store the key's generation, so the session must be able to write.
     """
-    return sign_token(session, UNSUBSCRIBE, _PERSON_SALT, [person_id, *kinds])
+
+    def __init__(self, session: Session) -> None:
+        self._signer = LinkSigner(session, UNSUBSCRIBE, _PERSON_SALT)
+
+    def create_token(self, person_id: int, kinds: Sequence[str]) -> str:
+        """The last part of a link that switches off ``kinds`` for a person."""
+        return self._signer.sign([person_id, *kinds])
+
+
+def create_choice_token(session: Session, person_id: int, kinds: Sequence[str]) -> str:
+    """The last part of one link, as `ChoiceLinks` makes it."""
+    return ChoiceLinks(session).create_token(person_id, kinds)
 
 
 def read_choice_token(session: Session, token: str) -> MailChoice:

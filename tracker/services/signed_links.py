@@ -12,12 +12,24 @@ from tracker.db.signing_keys import find_former_key, find_signing_key, get_signi
 _MAX_TOKEN_LENGTH = 2000
 
 
-def sign_token(session: Session, purpose: str, salt: str, content: Sequence[Any]) -> str:
-    """Sign ``content``; ``salt`` keeps links of one kind from being valid as another.
+class LinkSigner:
+    """Signs many links of one kind; the key is read once.
 
-    The first call stores the generation of the key, so the session must be able to write.
+    ``salt`` keeps links of one kind from being valid as another. The first signer of a purpose
+    stores the generation of its key, so the session must be able to write.
     """
-    return str(_serializer(get_signing_key(session, purpose), salt).dumps(list(content)))
+
+    def __init__(self, session: Session, purpose: str, salt: str) -> None:
+        self._serializer = _serializer(get_signing_key(session, purpose), salt)
+
+    def sign(self, content: Sequence[Any]) -> str:
+        """The last part of the link that carries ``content``."""
+        return str(self._serializer.dumps(list(content)))
+
+
+def sign_token(session: Session, purpose: str, salt: str, content: Sequence[Any]) -> str:
+    """Sign one link as `LinkSigner` does."""
+    return LinkSigner(session, purpose, salt).sign(content)
 
 
 def read_token(session: Session, purpose: str, salt: str, token: str) -> list[Any] | None:
