@@ -3,6 +3,7 @@
 What needs attention, and why, is worked out from it in `tracker.services.attention`.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from functools import lru_cache
@@ -78,11 +79,13 @@ class ListedStanding(NamedTuple):
     falls_behind_on: date | None
     membership_until: date | None
     short_minutes: int
-    requirements: str
 
 
 class RenewalLine(NamedTuple):
-    """One renewal and whose it is; ``state`` is one of STATES."""
+    """One renewal and whose it is; ``state`` is one of STATES.
+
+    ``short`` is what is short, in the rulebook's order.
+    """
 
     standing: ListedStanding
     category: str
@@ -90,11 +93,7 @@ class RenewalLine(NamedTuple):
     email: str
     state: str
     person_id: int
-
-    @property
-    def short(self) -> list[ShortRequirement]:
-        """What is short, in the rulebook's order."""
-        return [*list_short(self.standing.requirements)]
+    short: Sequence[ShortRequirement]
 
 
 # Many renewals have the same results.
@@ -148,7 +147,13 @@ def list_lines(
 ) -> list[RenewalLine]:
     """The listed renewals of an association that a condition is true of."""
     query = _select_lines(today).where(is_listed(association, today), condition)
-    return _read_lines(session, query)
+    lines = []
+    # Row by row, and without the text of the results: thousands may be in need.
+    for row in session.connection().execute(query):
+        *standing, category, name, email, state, person_id, results = row
+        about = ListedStanding(*standing), category, name, email, state, person_id
+        lines.append(RenewalLine(*about, list_short(results)))
+    return lines
 
 
 def list_named_providers(session: Session, association: str, today: date) -> list[NamedProvider]:
@@ -256,13 +261,6 @@ def is_listed(association: str, today: date) -> ColumnElement[bool]:
     return and_(StandingRow.association == association, or_(is_current, is_unsettled))
 
 
-def _read_lines(session: Session, query: Any) -> list[RenewalLine]:  # noqa: ANN401 - of `_select_lines`
-    return [
-        RenewalLine(ListedStanding(*standing), category, name, email, state, person_id)
-        for *standing, category, name, email, state, person_id in session.exec(query).all()
-    ]
-
-
 def _select_lines(today: date) -> Any:  # noqa: ANN401 - a Select of these columns
     return (
         select(  # type: ignore[call-overload]
@@ -272,6 +270,7 @@ def _select_lines(today: date) -> Any:  # noqa: ANN401 - a Select of these colum
             Person.email,
             state_on(today).label("state"),
             Person.id,
+            StandingRow.requirements,
         )
         .select_from(StandingRow)
         .join(Endorsement, col(Endorsement.id) == StandingRow.endorsement_id)
