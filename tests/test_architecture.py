@@ -64,7 +64,7 @@ LAYERS = {
         "secret_files",
     },
     "spreadsheet_csv": set[str](),
-    "errors": set[str](),
+    "errors": {"database_urls"},
     "rules": {"addresses", "far_days", "formatting", "overrides"},
     "rulebooks": {"errors", "rules", "settings", "formatting"},
     "db": {"rules", *BASE},

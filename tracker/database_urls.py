@@ -4,7 +4,17 @@ import re
 from pathlib import Path
 from urllib.parse import unquote
 
+# How a database URL is written, for people who wrote it otherwise.
+DATABASE_URL_FORMS = (
+    "sqlite:////var/lib/tracker/tracker.db or postgresql+psycopg://user:password@host/database"
+)
+_FORMS = re.compile(r"(sqlite(\+pysqlite)?:///|postgresql(\+psycopg)?://).")
 _SQLITE = re.compile(r"sqlite(?:\+\w+)?:///([^?]*)")
+
+
+def is_database_url(url: str) -> bool:
+    """Whether a URL begins as those of the databases that this program works with."""
+    return _FORMS.match(url) is not None
 
 
 def find_sqlite_file(url: str) -> Path | None:

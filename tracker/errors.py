@@ -4,6 +4,8 @@ import re
 from typing import ClassVar
 from urllib.parse import SplitResult, parse_qsl, urlsplit
 
+from tracker.database_urls import DATABASE_URL_FORMS
+
 # Greedy to the last @ of the line: a password can hold any character.
 _PASSWORD_IN_URL = re.compile(r"(?<=://)([^/@\s:]*):[^\n]*@")
 _PASSWORD_IN_QUERY = re.compile(r"(?<=[?&])(password|passwd|sslpassword)=[^&\s]*", re.IGNORECASE)
@@ -37,10 +39,6 @@ _POSSIBLE_DATABASE_ERRORS = {
     "sqlite3.DatabaseError",
 }
 _DATABASE_URL_ERRORS = {"sqlalchemy.exc.ArgumentError", "sqlalchemy.exc.NoSuchModuleError"}
-_DATABASE_URL_HINT = (
-    "  Write it as sqlite:////var/lib/tracker/tracker.db or\n"
-    "  postgresql+psycopg://user:password@host/database.\n"
-)
 # What a database engine says, and what to do about it.
 _HINTS = (
     (r"no such table|relation .* does not exist|no such column", "Run `tracker migrate`."),
@@ -69,8 +67,8 @@ def explain_error(error: BaseException) -> str:
         lines = [f"  {line}\n" for line in str(error).splitlines()]
         return hide_passwords("".join([f"{error.heading}\n", *lines]))
     if _is_database_url_error(error):
-        message = f"TRACKER_DATABASE_URL can't be used: {error}\n{_DATABASE_URL_HINT}"
-        return hide_passwords(message)
+        hint = f"Write it as {DATABASE_URL_FORMS}."
+        return hide_passwords(f"TRACKER_DATABASE_URL can't be used: {error}\n  {hint}\n")
     if _is_database_error(error):
         hint = find_database_hint(error) or "`tracker check` has more details."
         return hide_passwords(

@@ -32,7 +32,7 @@ from pydantic_settings import (
 
 from tracker.addresses import NamedAddress, ascii_domain, is_address, parse_mailbox
 from tracker.branding import Branding, Look, read_logo
-from tracker.database_urls import find_sqlite_file
+from tracker.database_urls import DATABASE_URL_FORMS, find_sqlite_file, is_database_url
 from tracker.errors import UserError
 from tracker.master_key import FORMAT, MasterKey, file_beside, is_master_key
 from tracker.overrides import override
@@ -44,7 +44,6 @@ _MAPPED_BITS = 96
 Weekday = Literal["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"]
 
 # What an Authorization header can carry, and nobody guesses.
-_DATABASE_URL = re.compile(r"(sqlite(\+pysqlite)?:///|postgresql(\+psycopg)?://).")
 _SHORTEST_TOKEN = 16
 _TOKEN = re.compile(rf"[!-~]{{{_SHORTEST_TOKEN},}}")
 # RFC 5321: a host name of the DNS, or an IP address in brackets.
@@ -356,11 +355,8 @@ class Settings(BaseSettings):
     @classmethod
     def _validate_database_url(cls, url: SecretStr) -> SecretStr:
         # Without what was typed, which may have a password.
-        if not _DATABASE_URL.match(url.get_secret_value()):
-            raise ValueError(
-                "write it as sqlite:////var/lib/tracker/tracker.db or "
-                "postgresql+psycopg://user:password@host/database"
-            )
+        if not is_database_url(url.get_secret_value()):
+            raise ValueError(f"write it as {DATABASE_URL_FORMS}")
         return url
 
     @field_validator("master_key")

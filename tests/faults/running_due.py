@@ -1,30 +1,13 @@
 """A process to kill: does all that is due at an instant.
 
-Arguments: database URL, ISO instant, and after how many statements it kills itself, if at all.
+Arguments: database URL, ISO instant, and after how many statements and commits it dies, if at all.
 """
 
-import os
-import signal
 import sys
 from datetime import datetime
 
-from sqlalchemy import Engine, event
-
 from tests.jobs.harness import JobHarness
-
-
-def die_after(engine: Engine, statements: int) -> None:
-    """Kill this process at the statement after so many others."""
-    left = statements
-
-    def count(*_: object) -> None:
-        nonlocal left
-        left -= 1
-        if left < 0:
-            os.kill(os.getpid(), signal.SIGKILL)
-
-    event.listen(engine, "before_cursor_execute", count)
-
+from tests.support.dying import die_after
 
 if __name__ == "__main__":
     jobs = JobHarness(sys.argv[1], may_be_killed=True)

@@ -32,7 +32,7 @@ _BUSY_TIMEOUT_MS = 30_000
 _JOURNAL_BYTES = 4_000_000
 _POOL_SIZE = 10
 _CONNECT_SECONDS = 10
-# How long a process and the server wait for each other when the other is gone without a word.
+# How long a process and the server wait for each other when the other stops answering.
 _LOST_SECONDS = 60
 # Limits on PostgreSQL for pages: on one statement, waiting for locks included, and on a
 # transaction that does nothing, which would hold its locks. Jobs, imports and reports have none.

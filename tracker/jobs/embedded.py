@@ -37,6 +37,7 @@ def run_waiting_tasks(
     context: JobContext, engine: Engine, batches: DeskBatches, clock: Callable[[], datetime]
 ) -> None:
     """Go on with the desk's work that waits, unless maintenance mode is on."""
+    # Only to read: this runs every two seconds, and to write would take SQLite's one write lock.
     with reading(engine) as session:
         if find_maintenance(session) is not None or not list_working_tasks(session):
             return

@@ -100,14 +100,6 @@ def get_task(session: Session, actor: Actor, task_id: int) -> DeskTask:
     return task
 
 
-def find_working(session: Session, kind: str, about_id: int) -> DeskTask | None:
-    """The work of a kind about a row that has not ended."""
-    query = select(DeskTask).where(
-        DeskTask.kind == kind, DeskTask.about_id == about_id, DeskTask.state == WORKING
-    )
-    return session.exec(query.order_by(col(DeskTask.id).desc())).first()
-
-
 def find_unfinished(session: Session, kind: str, about_id: int) -> DeskTask | None:
     """The newest work of a kind about a row, if it works or failed."""
     query = select(DeskTask).where(DeskTask.kind == kind, DeskTask.about_id == about_id)

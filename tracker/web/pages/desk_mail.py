@@ -35,7 +35,7 @@ from tracker.notifications.mailing_text import (
     list_values,
 )
 from tracker.services.context import Refusal, Refused, ServiceContext
-from tracker.services.desk_tasks import MAILING, find_working
+from tracker.services.desk_tasks import MAILING, find_unfinished
 from tracker.services.mailing_delivery import list_held_back
 from tracker.services.mailing_recipients import (
     BEHIND,
@@ -287,7 +287,7 @@ def _send(page: PageRequest, form: MailingForm) -> Response:
             return _render_form(page, session, form, source, format_problems(refused))
     if is_new:
         with page.reading() as session:
-            task = find_working(session, MAILING, mailing_id)
+            task = find_unfinished(session, MAILING, mailing_id)
             if task is not None:
                 return page.redirect(f"{WORK_PATH}/{task.id}", "")
     message = "sent" if is_new else "sent-before"

@@ -1,5 +1,6 @@
 """The desk's long work: how far it has come, how it ended, and the file that came of it."""
 
+from contextlib import suppress
 from tempfile import SpooledTemporaryFile
 from typing import IO, Annotated, NamedTuple
 
@@ -39,18 +40,25 @@ WORK_PATH = "/coordinator/work"
 _RELOAD_SECONDS = "3"
 _MOST_TASKS = 50
 _IN_MEMORY = 5 * 1024 * 1024
+_STATES = {
+    "working": "In progress",
+    "done": "Done",
+    "failed": "Not finished",
+    "stopped": "Stopped",
+}
 # The item of the menu to which each kind of work belongs.
 _DESKS = {MAILING: "mail", AUDIT_FILE: "audits", CERTIFICATES: "people"}
 
 
 class TaskView(NamedTuple):
-    """Work as pages show it: its title, what one step is, and when and by whom it was asked for.
+    """Work as pages show it: its title and state in words, what one step is, and its times.
 
     ``percent`` is what is done, and ``file_until`` when the file is deleted; empty without a file.
     """
 
     task: DeskTask
     title: str
+    state: str
     steps: tuple[str, str]
     asked_at: str
     ended_at: str
@@ -110,11 +118,9 @@ def show_task(page: CoordinatorPage, task_id: RowId) -> HTMLResponse:
 @router.post(WORK_PATH + "/{task_id}")
 def go_on(page: ChangePage, task_id: RowId) -> Response:
     """Go on with work that failed."""
-    try:
+    # Somebody else was faster, or the button was pressed twice: the page shows what is.
+    with suppress(Refused):
         page.write(lambda context: resume_task(context, task_id))
-    except Refused:
-        # Somebody else was faster, or the button was pressed twice: the page shows what is.
-        return page.redirect(f"{WORK_PATH}/{task_id}", "")
     return page.redirect(f"{WORK_PATH}/{task_id}", "")
 
 
@@ -135,6 +141,7 @@ def _view_task(page: PageRequest, session: Session, task: DeskTask) -> TaskView:
     return TaskView(
         task,
         title,
+        _STATES[task.state],
         (steps[0], steps[1]),
         format_instant(task.asked_at, zone),
         format_instant(task.ended_at, zone) if task.ended_at else "",
