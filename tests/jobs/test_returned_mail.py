@@ -240,10 +240,20 @@ def test_a_dead_address_is_not_written_to(sqlite_returns: Returns) -> None:
     assert returns.causes() == []
 
 
-def test_a_forward_that_fails_says_little_of_the_address(sqlite_returns: Returns) -> None:
-    sqlite_returns.arrive(sqlite_returns.report("postfix-forwarded-elsewhere"))
+@pytest.mark.parametrize("name", ["postfix-forwarded-elsewhere", "postfix-alias-elsewhere"])
+def test_a_forward_that_fails_says_little_of_the_address(
+    sqlite_returns: Returns, name: str
+) -> None:
+    sqlite_returns.arrive(sqlite_returns.report(name))
     assert sqlite_returns.read_all() == ["soft"]
     assert sqlite_returns.row("person", email=ALICE)["email_refused_at"] is None
+
+
+def test_what_arrived_here_and_failed_elsewhere_counts_nothing(sqlite_returns: Returns) -> None:
+    sqlite_returns.arrive(sqlite_returns.report("postfix-delivered-and-elsewhere"))
+    assert sqlite_returns.read_all() == ["no bounce"]
+    assert sqlite_returns.row("person", email=ALICE)["email_refused_at"] is None
+    assert sqlite_returns.row("outbox", recipient=ALICE)["state"] == "sent"
 
 
 def test_a_delay_counts_nothing_and_the_end_still_counts(sqlite_returns: Returns) -> None:

@@ -33,7 +33,9 @@ EXPECTED = {
     "exim-plain": (HARD, Cause.NO_MAILBOX),
     "gmail-no-mailbox": (HARD, Cause.NO_MAILBOX),
     "out-of-office": (NO_BOUNCE, None),
+    "postfix-alias-elsewhere": (HARD, Cause.NO_MAILBOX),
     "postfix-delayed": (DELAYED, Cause.DELAY),
+    "postfix-delivered-and-elsewhere": (HARD, Cause.NO_MAILBOX),
     "postfix-forwarded-elsewhere": (HARD, Cause.NO_MAILBOX),
     "postfix-full": (SOFT, Cause.FULL),
     "postfix-given-up": (SOFT, Cause.DELAY),
@@ -65,6 +67,23 @@ def test_failures_name_the_recipient() -> None:
         report = read_report(write_report(name, SENDER, ALICE))
         if report.outcome in (HARD, SOFT) and "elsewhere" not in name:
             assert ALICE in report.named, name
+
+
+def test_a_failure_elsewhere_names_only_that_address() -> None:
+    for name in NAMES:
+        if "elsewhere" in name:
+            report = read_report(write_report(name, SENDER, ALICE))
+            assert report.named == {"old.box@elsewhere.example"}, name
+            assert report.delivered == ({ALICE} if "delivered" in name else set()), name
+
+
+def test_the_mildest_of_several_failures_decides() -> None:
+    dead = write_report("postfix-no-mailbox", SENDER, ALICE)
+    full = b"\n\nFinal-Recipient: rfc822; b@work.example\nAction: failed\nStatus: 4.2.2\n"
+    several = dead.replace(b"\n\nFinal-Recipient:", full + b"\nFinal-Recipient:", 1)
+    report = read_report(several)
+    assert (report.outcome, report.named) == (SOFT, {ALICE, "b@work.example"})
+    assert report.status == "4.2.2"
 
 
 def test_a_server_that_shouts_keeps_the_signature() -> None:

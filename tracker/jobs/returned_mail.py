@@ -323,12 +323,12 @@ def _limit_to_recipient(report: Report, recipient: str) -> str:
     """The outcome for the address that we wrote to.
 
     If a report names others only, our recipient forwards mail: that what is behind it is dead does
-    not show that the address is.
+    not show that the address is. If our recipient has it as well, it did not come back at all.
     """
     own = {recipient.lower(), ascii_domain(recipient).lower()}
-    if report.outcome == HARD and report.named and own.isdisjoint(report.named):
-        return SOFT
-    return report.outcome
+    if report.outcome not in _FAILED or not report.named or not own.isdisjoint(report.named):
+        return report.outcome
+    return SOFT if own.isdisjoint(report.delivered) else NO_BOUNCE
 
 
 def describe_totals(result: ReadResult) -> Iterable[tuple[str, int]]:

@@ -8,7 +8,7 @@ cannot be understood is UNCLEAR.
 
 import logging
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from email import message_from_bytes
 from email.header import decode_header, make_header
 from email.message import Message
@@ -35,6 +35,7 @@ _RECIPIENT_HEADERS = (
 )
 # Where the message that came back, and reports about it, name its envelope sender.
 _SENDER_HEADERS = ("return-path", "original-mail-from", "x-postfix-sender", "x-envelope-from")
+_WENT = ("delivered", "relayed", "expanded")
 _SPAM = ("abuse", "fraud", "other", "virus", "opt-out")
 _REPLIED = re.compile(
     r"^(?:re: *)?(?:auto(?:matic|mated)?[- ]?(?:reply|response)|out of (?:the )?office"
@@ -55,13 +56,16 @@ class Report(NamedTuple):
 
     ``outcome`` is one of `tracker.db.returned_mail.OUTCOMES`. ``senders`` are texts in which the
     envelope sender of the message that it is about stands, the most reliable first. ``named`` are
-    the recipients that it names, in lower case. ``reason`` is what the server said, with its code.
+    the recipients that it is about, in lower case: of a failure those for whom it failed, and
+    ``delivered`` those whom it says to have the message. ``reason`` is what the server said, with
+    its code.
     """
 
     outcome: str
     senders: tuple[str, ...]
     named: frozenset[str] = frozenset()
     reason: str = ""
+    delivered: frozenset[str] = frozenset()
 
     @property
     def status(self) -> str | None:
@@ -167,8 +171,11 @@ def _list_blocks(part: Message) -> list[Message]:
 
 
 def _find_recipient(block: Message) -> str:
-    """The address that we wrote to, or else the one that the server wrote to in the end."""
-    for name in ("original-recipient", "final-recipient"):
+    """The address that the server wrote to in the end, or else the one that we wrote to.
+
+    They differ if our recipient forwards mail, and what failed is what is behind it.
+    """
+    for name in ("final-recipient", "original-recipient"):
         address = str(block.get(name, "")).rpartition(";")[2].strip().strip("<>").lower()
         if "@" in address:
             return address
@@ -187,15 +194,22 @@ def _join_reason(block: Message) -> str:
 def _read_delivery_report(
     deliveries: list[_Delivery], named: frozenset[str], senders: tuple[str, ...]
 ) -> Report:
-    named |= {delivery.recipient for delivery in deliveries if delivery.recipient}
     failed = [each for each in deliveries if each.action.startswith(("fail", "error"))]
     if failed:
-        reason = failed[0].reason
-        outcome = HARD if find_cause(reason).is_hard else SOFT
-        return Report(outcome, senders, named, reason)
+        reasons = [each.reason for each in failed]
+        # If it failed for several, the one that says the least of an address decides.
+        soft = [reason for reason in reasons if not find_cause(reason).is_hard]
+        outcome, reason = (SOFT, soft[0]) if soft else (HARD, reasons[0])
+        delivered = _list_recipients(each for each in deliveries if each.action.startswith(_WENT))
+        return Report(outcome, senders, _list_recipients(failed) or named, reason, delivered)
+    named |= _list_recipients(deliveries)
     # Delayed means that the server goes on trying; delivered, relayed, and expanded, that it went.
     is_delayed = any(delivery.action.startswith("delayed") for delivery in deliveries)
     return Report(DELAYED if is_delayed else NO_BOUNCE, senders, named, deliveries[0].reason)
+
+
+def _list_recipients(deliveries: Iterable[_Delivery]) -> frozenset[str]:
+    return frozenset(delivery.recipient for delivery in deliveries if delivery.recipient)
 
 
 def _read_complaint(part: Message, senders: tuple[str, ...]) -> Report:
