@@ -565,6 +565,35 @@ def test_a_mailbox_for_returned_mail_is_opened(
     assert found() == ["T710", "T709"]
 
 
+@pytest.mark.usefixtures("folder", "sqlite_store", "mailbox")
+def test_messages_of_another_user_are_found_in_the_mailbox(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    for name in ("new", "cur", "tmp"):
+        (tmp_path / "bounces" / name).mkdir(parents=True)
+    (tmp_path / "bounces" / "new" / "1").write_bytes(b"whose is this?")
+    monkeypatch.setenv("TRACKER_MAIL__BOUNCES__MAILBOX", f"maildir://{tmp_path}/bounces")
+    monkeypatch.setenv("TRACKER_MAIL__BOUNCES__ADDRESS", "bounces@hours.example.org")
+    # As root, nothing here is forbidden.
+    monkeypatch.setattr("tracker.mail.mailboxes.os.access", lambda *_: False)
+    assert found() == ["T708", "T709"]
+    assert "1 message in the mailbox for returned mail can't be read" in checked().stdout
+
+
+@pytest.mark.usefixtures("folder", "sqlite_store", "mailbox")
+def test_a_mailbox_that_never_worked_says_why(
+    sqlite_store: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("TRACKER_MAIL__BOUNCES__MAILBOX", f"maildir://{tmp_path}/bounces")
+    monkeypatch.setenv("TRACKER_MAIL__BOUNCES__ADDRESS", "bounces@hours.example.org")
+    values = "(1, '2026-03-12 11:00:00', 'the server refused the login', 0)"
+    execute(
+        sqlite_store, f"INSERT INTO mailbox_read (id, tried_at, error, unclear) VALUES {values}"
+    )
+    assert found() == ["T708", "T709"]
+    assert "was never read: the server refused the login" in checked().stdout
+
+
 @pytest.mark.usefixtures("folder", "mailbox")
 def test_a_mailbox_that_is_read_is_fine(
     sqlite_store: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path

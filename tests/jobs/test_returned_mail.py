@@ -22,16 +22,18 @@ from tracker.db.tables import METADATA
 from tracker.jobs import returned_mail
 from tracker.jobs.embedded import running
 from tracker.jobs.recheck import recheck
-from tracker.jobs.returned_mail import ReadResult, read_returned_mail
+from tracker.jobs.returned_mail import ReadResult, preview_returned_mail, read_returned_mail
+from tracker.mail import mailboxes
 from tracker.mail.delivery import deliver_once
 from tracker.mail.mailboxes import MailboxError
 from tracker.mail.outbox import Message, enqueue
 from tracker.mail.smtp_connection import parse_server
-from tracker.notifications.context import dry_run_context, open_context
+from tracker.notifications.context import open_context
 from tracker.rules.notification_preferences import OptionalNotice
 from tracker.services.attention import AttentionKind, list_attention
 from tracker.services.context import Actor, ServiceContext
 from tracker.services.email_changes import change_email
+from tracker.services.run_ledger import Failure
 from tracker.settings import Bounces, Mail
 
 AUTUMN, MORNING = at("2024-09-15"), at("2024-12-01")
@@ -395,13 +397,52 @@ def test_a_dry_run_changes_nothing(sqlite_returns: Returns) -> None:
     returns = sqlite_returns
     returns.arrive(returns.report(NO_MAILBOX), b"nonsense")
     before = returns.jobs.everything()
-    with dry_run_context(returns.jobs.context, returns.jobs.engine) as context:
-        result = read_returned_mail(context, returns.now, dry_run=True)
+    result = preview_returned_mail(returns.jobs.context, returns.jobs.engine, returns.now)
     assert result is not None
     assert [message.outcome for message in result.messages] == ["hard", "not understood"]
     assert result.messages[0].is_dead
     assert returns.jobs.everything() == before
     assert returns.files("new") == ["0.mx", "1.mx"]
+
+
+def test_others_can_write_while_a_dry_run_reads_the_mailbox(
+    sqlite_returns: Returns, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    returns = sqlite_returns
+    returns.arrive(returns.report(NO_MAILBOX))
+    read = mailboxes._Maildir.read
+
+    def write_meanwhile(mailbox: mailboxes._Maildir, key: str) -> bytes | None:
+        returns.jobs.execute("UPDATE person SET name = 'Alice M.'")
+        return read(mailbox, key)
+
+    monkeypatch.setattr(mailboxes._Maildir, "read", write_meanwhile)
+    preview_returned_mail(returns.jobs.context, returns.jobs.engine, returns.now)
+    assert returns.row("person", email=ALICE)["name"] == "Alice M."
+
+
+def test_a_message_that_cannot_be_read_stops_no_other(
+    sqlite_returns: Returns, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    returns = sqlite_returns
+    returns.arrive(b"a message of another user", returns.report(NO_MAILBOX))
+    opened = Path.open
+
+    def refuse(path: Path, *given: Any, **options: Any) -> Any:  # noqa: ANN401 - as Path.open
+        # As root, nothing here is forbidden.
+        if path.name == "0.mx":
+            raise PermissionError(13, "Permission denied")
+        return opened(path, *given, **options)
+
+    monkeypatch.setattr(Path, "open", refuse)
+    result = read_returned_mail(returns.jobs.context, returns.now)
+    assert result is not None
+    assert [message.outcome for message in result.messages] == ["hard"]
+    [failure] = result.failures
+    assert failure == Failure(
+        "returned mail new/0.mx", f"{returns.maildir}/new/0.mx: Permission denied"
+    )
+    assert returns.files("new") == ["0.mx"]
 
 
 def test_a_mailbox_over_imap_is_read_and_filed(sqlite_returns: Returns) -> None:

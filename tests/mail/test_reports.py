@@ -82,7 +82,7 @@ def test_the_mildest_of_several_failures_decides() -> None:
     full = b"\n\nFinal-Recipient: rfc822; b@work.example\nAction: failed\nStatus: 4.2.2\n"
     several = dead.replace(b"\n\nFinal-Recipient:", full + b"\nFinal-Recipient:", 1)
     report = read_report(several)
-    assert (report.outcome, report.named) == (SOFT, {ALICE, "b@work.example"})
+    assert (report.outcome, report.named) == (SOFT, frozenset({ALICE, "b@work.example"}))
     assert report.status == "4.2.2"
 
 

@@ -118,11 +118,16 @@ def _check_mailbox_itself(url: str, done_folder: str) -> Findings:
         address = parse_mailbox_address(url)
         with open_mailbox(address, done_folder, read_only=True) as mailbox:
             unread, unclear = len(mailbox.list_unread(_MOST_LISTED)), mailbox.count_flagged()
+            unreadable = mailbox.count_unreadable()
     except MailboxError as error:
         hint = "Correct TRACKER_MAIL__BOUNCES__MAILBOX, or let this user read and write the folder."
         yield problem("T708", f"the mailbox for returned mail can't be read: {error}", hint)
         return
     yield Fact(f"returned mail: {address} can be read, {format_count(unread, 'new message')}")
+    if unreadable:
+        count = format_count(unreadable, "message")
+        hint = "Let this user read them: what writes the mailbox gives them to another one."
+        yield problem("T708", f"{count} in the mailbox for returned mail can't be read", hint)
     if unclear:
         count = format_count(unclear, "returned message was", "returned messages were")
         yield warning(
@@ -134,10 +139,10 @@ def _check_mailbox_itself(url: str, done_folder: str) -> Findings:
 
 def _check_last_read(last: MailboxRead | None, every_minutes: int, now: datetime) -> Findings:
     hint = "Keep `tracker serve` running, or run `tracker bounces read` from cron or a timer."
+    reason = f": {last.error}" if last and last.error else ""
     if last is None or last.read_at is None:
-        yield warning("T709", "the mailbox for returned mail was never read", hint)
+        yield warning("T709", f"the mailbox for returned mail was never read{reason}", hint)
     elif now - last.read_at > max(_LATE, 3 * timedelta(minutes=every_minutes)):
-        reason = f": {last.error}" if last.error else ""
         at = f"{last.read_at:%Y-%m-%d %H:%M} UTC"
         yield warning("T709", f"the mailbox for returned mail was last read at {at}{reason}", hint)
     else:

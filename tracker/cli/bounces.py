@@ -6,7 +6,6 @@ The commands are `tracker bounces read` and `tracker bounces retry`.
 import json
 import sys
 from collections.abc import Iterator
-from contextlib import nullcontext
 from datetime import datetime
 
 import typer
@@ -19,9 +18,15 @@ from tracker.cli.context import UnknownName, open_app, open_database
 from tracker.db.engine import writing
 from tracker.errors import UserError
 from tracker.formatting import format_count
-from tracker.jobs.returned_mail import ReadMessage, ReadResult, describe_totals, read_returned_mail
+from tracker.jobs.returned_mail import (
+    ReadMessage,
+    ReadResult,
+    describe_totals,
+    preview_returned_mail,
+    read_returned_mail,
+)
 from tracker.logs import configure_logs
-from tracker.notifications.context import dry_run_context, open_context
+from tracker.notifications.context import open_context
 from tracker.services.dead_addresses import retry_addresses
 from tracker.settings import load_settings
 
@@ -37,9 +42,10 @@ def read(*, dry_run: bool, as_json: bool) -> None:
     configure_logs()
     with open_app() as app:
         context = open_context(app.settings, app.rulebooks, app.engine)
-        chosen = dry_run_context(context, app.engine) if dry_run else nullcontext(context)
-        with chosen as used:
-            result = read_returned_mail(used, clock.now(), dry_run=dry_run)
+        if dry_run:
+            result = preview_returned_mail(context, app.engine, clock.now())
+        else:
+            result = read_returned_mail(context, clock.now())
     if result is None:
         raise NoMailbox("Set [mail.bounces] mailbox, as config/README.md describes.")
     if as_json:

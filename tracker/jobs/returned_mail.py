@@ -12,11 +12,14 @@ recorded about it before.
 import hashlib
 from collections import Counter
 from collections.abc import Iterable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
-from sqlalchemy import delete, select, update
+import structlog
+from pydantic import SecretStr
+from sqlalchemy import Engine, delete, select, update
 from sqlmodel import Session, col
 
 from tracker.addresses import ascii_domain
@@ -37,10 +40,16 @@ from tracker.db.tables import METADATA
 from tracker.jobs.isolation import isolate
 from tracker.mail.bounces import judge_refusal
 from tracker.mail.contents import DigestMail
-from tracker.mail.mailboxes import MailboxError, ReturnsMailbox, open_mailbox, parse_mailbox_address
+from tracker.mail.mailboxes import (
+    MailboxError,
+    ReturnsMailbox,
+    UnreadableMessage,
+    open_mailbox,
+    parse_mailbox_address,
+)
 from tracker.mail.reports import Report, read_report
 from tracker.mail.return_paths import ReturnPaths, read_return_paths
-from tracker.notifications.context import JobContext
+from tracker.notifications.context import JobContext, dry_run_context
 from tracker.notifications.returned_mail import forward_to_second
 from tracker.rules.notification_preferences import OptionalNotice
 from tracker.services.context import Actor, ServiceContext
@@ -51,6 +60,7 @@ from tracker.services.notification_preferences import (
     unsubscribe,
 )
 from tracker.services.run_ledger import Failure
+from tracker.settings import Bounces
 
 # Reports come within days. What comes later than that after a message is not believed.
 BELIEVED_FOR = timedelta(days=30)
@@ -60,6 +70,7 @@ _WITHOUT_EFFECT = (NO_BOUNCE, REFUSED, UNCLEAR)
 _MOST = 500
 COMPLAINT_ACTOR = "complaint"
 
+_log = structlog.get_logger(__name__)
 _OUTBOX = METADATA.tables["outbox"]
 _RETURNED = METADATA.tables["returned_mail"]
 _FAILED = (HARD, SOFT)
@@ -100,31 +111,45 @@ class ReadResult:
         return Counter(message.outcome for message in self.messages)
 
 
-def read_returned_mail(
-    context: JobContext, now: datetime, *, dry_run: bool = False
-) -> ReadResult | None:
+def read_returned_mail(context: JobContext, now: datetime) -> ReadResult | None:
     """Read what is new in the mailbox, at most 500 messages; None if none is set.
 
-    In a dry run nothing is moved; the caller undoes what is recorded. Any number of processes may
-    do this at once. Raises MailboxError, which is recorded as well.
+    Any number of processes may do this at once. Raises MailboxError, which is recorded as well.
     """
     settings = context.settings.mail.bounces
     if settings.mailbox is None:
         return None
-    address = settings.mailbox.get_secret_value()
     result = ReadResult()
     try:
-        parsed = parse_mailbox_address(address)
-        with open_mailbox(parsed, settings.done_folder, read_only=dry_run) as mailbox:
+        with _open_mailbox(settings.mailbox, settings, read_only=False) as mailbox:
             for key in mailbox.list_unread(_MOST):
-                _read_one(_Reading(context, mailbox, result, now, dry_run), key)
+                read = _read(mailbox, key, result)
+                message = _record(context, read, result, now) if read else None
+                if message is not None:
+                    _move(mailbox, key, message)
             result.unclear = mailbox.count_flagged()
     except MailboxError as error:
         _record_attempt(context, now, error=str(error)[:500])
         raise
-    if dry_run:
-        result.unclear += result.count()[UNCLEAR]
     _record_attempt(context, now, read_at=now, error=None, unclear=result.unclear)
+    return result
+
+
+def preview_returned_mail(context: JobContext, engine: Engine, now: datetime) -> ReadResult | None:
+    """What `read_returned_mail` would come to; nothing is moved, and nothing is recorded."""
+    settings = context.settings.mail.bounces
+    if settings.mailbox is None:
+        return None
+    result = ReadResult()
+    # All of it is read before the first is recorded: a server can be slow, and nobody else can
+    # write to SQLite meanwhile.
+    with _open_mailbox(settings.mailbox, settings, read_only=True) as mailbox:
+        reads = [_read(mailbox, key, result) for key in mailbox.list_unread(_MOST)]
+        result.unclear = mailbox.count_flagged()
+    with dry_run_context(context, engine) as trial:
+        for read in filter(None, reads):
+            _record(trial, read, result, now)
+    result.unclear += result.count()[UNCLEAR]
     return result
 
 
@@ -138,39 +163,55 @@ def _record_attempt(context: JobContext, now: datetime, **values: Any) -> None: 
         session.connection().execute(delete(_RETURNED).where(is_old, no_effect))
 
 
-class _Reading(NamedTuple):
-    """One reading under way."""
+class _Read(NamedTuple):
+    """One message of the mailbox as it was read: ``digest`` is that of its content."""
 
-    context: JobContext
-    mailbox: ReturnsMailbox
-    result: ReadResult
-    now: datetime
-    dry_run: bool
+    key: str
+    report: Report
+    digest: str
 
 
-def _read_one(reading: _Reading, key: str) -> None:
-    content = reading.mailbox.read(key)
+def _open_mailbox(
+    url: SecretStr, settings: Bounces, *, read_only: bool
+) -> AbstractContextManager[ReturnsMailbox]:
+    address = parse_mailbox_address(url.get_secret_value())
+    return open_mailbox(address, settings.done_folder, read_only=read_only)
+
+
+def _read(mailbox: ReturnsMailbox, key: str, result: ReadResult) -> _Read | None:
+    """Read one message; None if it is gone, or can't be read, which is noted as a failure."""
+    try:
+        content = mailbox.read(key)
+    except UnreadableMessage as error:
+        _log.warning("a returned message can't be read, the others are", message=key)
+        result.failures.append(Failure(f"returned mail {key}", str(error)))
+        return None
     if content is None:
-        return
-    report, digest = read_report(content), hashlib.sha256(content).hexdigest()
+        return None
+    return _Read(key, read_report(content), hashlib.sha256(content).hexdigest())
+
+
+def _record(
+    context: JobContext, read: _Read, result: ReadResult, now: datetime
+) -> ReadMessage | None:
+    """Record one message; None if it stays where it is, to be read again."""
     message = None
     failures: list[Failure] = []
-    with isolate(failures, f"returned mail {key}", reading.context.transaction()) as session:
-        message = _Recorder(reading.context, session, reading.now).record(report, digest)
-    if failures:
-        # It stays where it is, and is tried again; the others are read.
-        reading.result.failures += failures
-        return
-    if message is None:
-        reading.result.early += 1
-        return
-    reading.result.messages.append(message)
-    if reading.dry_run:
-        return
+    with isolate(failures, f"returned mail {read.key}", context.transaction()) as session:
+        message = _Recorder(context, session, now).record(read.report, read.digest)
+    result.failures += failures
+    if message is not None and not failures:
+        result.messages.append(message)
+        return message
+    result.early += not failures
+    return None
+
+
+def _move(mailbox: ReturnsMailbox, key: str, message: ReadMessage) -> None:
     if message.outcome == UNCLEAR:
-        reading.mailbox.flag(key)
+        mailbox.flag(key)
     else:
-        reading.mailbox.put_aside(key)
+        mailbox.put_aside(key)
 
 
 class _Verdict(NamedTuple):

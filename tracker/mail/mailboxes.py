@@ -33,6 +33,10 @@ class MailboxError(UserError):
     heading = "The mailbox for returned mail can't be used:"
 
 
+class UnreadableMessage(Exception):  # noqa: N818 - reads as what it is
+    """One message can't be read, and others can; the text says why."""
+
+
 class ReturnsMailbox(Protocol):
     """An open mailbox."""
 
@@ -40,7 +44,10 @@ class ReturnsMailbox(Protocol):
         """The keys of up to ``limit`` messages that were not flagged, the oldest first."""
 
     def read(self, key: str) -> bytes | None:
-        """The beginning of a message, at most LARGEST octets; None if it is gone."""
+        """The beginning of a message, at most LARGEST octets; None if it is gone.
+
+        Raises UnreadableMessage.
+        """
 
     def put_aside(self, key: str) -> None:
         """Move a message to the folder of what was read."""
@@ -50,6 +57,9 @@ class ReturnsMailbox(Protocol):
 
     def count_flagged(self) -> int:
         """How many messages lie there for a person to look at."""
+
+    def count_unreadable(self) -> int:
+        """How many messages this user may not read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,6 +224,10 @@ class _ImapFolder:
     def count_flagged(self) -> int:
         return len(self.client.search(["UNDELETED", "FLAGGED"]))
 
+    def count_unreadable(self) -> int:
+        # The server lets us read all of a folder, or nothing.
+        return 0
+
 
 _FLAGGED, _SEEN = "F", "S"
 
@@ -254,6 +268,8 @@ class _Maildir:
                 return file.read(LARGEST)
         except FileNotFoundError:
             return None
+        except OSError as error:
+            raise UnreadableMessage(f"{self.folder / key}: {error.strerror}") from error
 
     def put_aside(self, key: str) -> None:
         for name in ("new", "cur", "tmp"):
@@ -271,6 +287,9 @@ class _Maildir:
 
     def count_flagged(self) -> int:
         return sum(_FLAGGED in _flags_of(key) for key in self._list())
+
+    def count_unreadable(self) -> int:
+        return sum(not os.access(self.folder / key, os.R_OK) for key in self._list())
 
 
 def _flags_of(key: str) -> set[str]:

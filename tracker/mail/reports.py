@@ -8,7 +8,7 @@ cannot be understood is UNCLEAR.
 
 import logging
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from email import message_from_bytes
 from email.header import decode_header, make_header
 from email.message import Message
@@ -196,16 +196,19 @@ def _read_delivery_report(
 ) -> Report:
     failed = [each for each in deliveries if each.action.startswith(("fail", "error"))]
     if failed:
-        reasons = [each.reason for each in failed]
-        # If it failed for several, the one that says the least of an address decides.
-        soft = [reason for reason in reasons if not find_cause(reason).is_hard]
-        outcome, reason = (SOFT, soft[0]) if soft else (HARD, reasons[0])
+        outcome, reason = _find_mildest([each.reason for each in failed])
         delivered = _list_recipients(each for each in deliveries if each.action.startswith(_WENT))
         return Report(outcome, senders, _list_recipients(failed) or named, reason, delivered)
     named |= _list_recipients(deliveries)
     # Delayed means that the server goes on trying; delivered, relayed, and expanded, that it went.
     is_delayed = any(delivery.action.startswith("delayed") for delivery in deliveries)
     return Report(DELAYED if is_delayed else NO_BOUNCE, senders, named, deliveries[0].reason)
+
+
+def _find_mildest(reasons: Sequence[str]) -> tuple[str, str]:
+    """The outcome of one or more failures: the one that says the least of an address decides."""
+    soft = [reason for reason in reasons if not find_cause(reason).is_hard]
+    return (SOFT, soft[0]) if soft else (HARD, reasons[0])
 
 
 def _list_recipients(deliveries: Iterable[_Delivery]) -> frozenset[str]:
