@@ -515,6 +515,16 @@ def test_rows_that_nothing_knows_are_found(store: str, statement: str, expected:
 
 
 @pytest.mark.usefixtures("folder", "mailbox")
+def test_an_association_whose_digest_nobody_gets_is_found(store: str) -> None:
+    execute(store, PERSON, endorsed("NCIMHA", "IFS"))
+    assert "T405" not in found()
+    ended = "('dana@example.org', 'digest', 'NCIMHA', '2026-03-01 00:00:00')"
+    execute(store, f"INSERT INTO unsubscribed (email, kind, association, at) VALUES {ended}")
+    assert "T405" in found()
+    assert "nobody gets the digest of NCIMHA: dana@example.org" in checked().stdout
+
+
+@pytest.mark.usefixtures("folder", "mailbox")
 @pytest.mark.parametrize(
     ("day", "expected"),
     [("2026-03-09", ["T502"]), ("2026-03-10", []), ("2026-03-12", []), ("2026-03-15", ["T503"])],

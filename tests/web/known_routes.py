@@ -164,6 +164,7 @@ KNOWN = {
     ("GET", "/coordinator"): COORDINATOR,
     ("GET", "/coordinator/attention.csv"): COORDINATOR,
     ("GET", "/coordinator/attention.xlsx"): COORDINATOR,
+    ("POST", "/coordinator/digest"): COORDINATOR,
     ("GET", "/coordinator/snooze"): COORDINATOR,
     ("POST", "/coordinator/snooze"): COORDINATOR,
     ("POST", "/coordinator/snooze/end"): COORDINATOR,

@@ -10,9 +10,10 @@ from tracker.checks.environment import Fact, Finding, Findings, problem, warning
 from tracker.clock import local_day
 from tracker.db.ledgers import Outbox, RunRow
 from tracker.db.people import Endorsement, Membership
-from tracker.formatting import format_count
+from tracker.formatting import format_count, format_list
 from tracker.jobs.schedule import Job
 from tracker.mail import outbox
+from tracker.mail.contents import DigestMail
 from tracker.rulebooks import (
     RulebookError,
     Rulebooks,
@@ -21,10 +22,11 @@ from tracker.rulebooks import (
 )
 from tracker.services.evaluation import days_at
 from tracker.services.first_days import list_starts
+from tracker.services.notification_preferences import Subscription, is_unsubscribed
 from tracker.services.restore_drill import read_drills
 from tracker.services.run_ledger import get_last_run_date, list_failures
 from tracker.services.team import list_coordinators, load_team
-from tracker.settings import Schedule, Settings
+from tracker.settings import Coordinator, Schedule, Settings
 
 # A job that ran before should run again within so many days.
 _MOST_DAYS = {Job.EVALUATE: 2, Job.NOTICES: 2, Job.REFERENCES: 2, Job.DIGEST: 8}
@@ -96,17 +98,7 @@ def check_contents(
     yield from _check_names(session, rulebooks)
     query = select(Endorsement.association).distinct().order_by(Endorsement.association)
     associations = session.exec(query).all()
-    active = load_team(session, settings, rulebooks.associations).list_active(
-        days_at(rulebooks, now)
-    )
-    coordinated = {one.association for one in list_coordinators(active)}
-    for association in associations:
-        if association not in coordinated:
-            yield warning(
-                "T404",
-                f"{association} has endorsees but no coordinator: nobody gets its digest",
-                "Add [[coordinators]] to tracker.toml, or with `tracker team add`.",
-            )
+    yield from _check_digests(session, rulebooks, settings, associations, now)
     yield from _check_first_days(session, settings)
     for association in associations:
         rulebook = rulebooks.associations.get(association)
@@ -124,6 +116,39 @@ def check_contents(
         )
     yield from _check_clock(session, now)
     yield from _check_mail(session, now)
+
+
+def _check_digests(
+    session: Session,
+    rulebooks: Rulebooks,
+    settings: Settings,
+    associations: Sequence[str],
+    now: datetime,
+) -> Findings:
+    """Find the associations whose digest nobody gets."""
+    active = load_team(session, settings, rulebooks.associations).list_active(
+        days_at(rulebooks, now)
+    )
+    coordinators = list_coordinators(active)
+    for association in associations:
+        own = [one for one in coordinators if one.association == association]
+        if not own:
+            yield warning(
+                "T404",
+                f"{association} has endorsees but no coordinator: nobody gets its digest",
+                "Add [[coordinators]] to tracker.toml, or with `tracker team add`.",
+            )
+        elif all(is_unsubscribed(session, _digest_of(one)) for one in own):
+            names = format_list([one.email for one in own])
+            yield warning(
+                "T405",
+                f"nobody gets the digest of {association}: {names} ended it, or marked it as spam",
+                "Tell them: the first page of the desk has a button to get it again.",
+            )
+
+
+def _digest_of(coordinator: Coordinator) -> Subscription:
+    return Subscription(coordinator.email, DigestMail.kind, coordinator.association)
 
 
 def _check_first_days(session: Session, settings: Settings) -> Findings:

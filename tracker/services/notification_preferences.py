@@ -122,6 +122,14 @@ def unsubscribe(session: Session, subscription: Subscription, now: datetime) -> 
     upsert(session, Unsubscribed, [row], key=subscription._fields)
 
 
+def subscribe_again(session: Session, subscription: Subscription) -> None:
+    """Take back the end of a subscription; without one, nothing changes."""
+    is_it = (
+        col(getattr(Unsubscribed, name)) == value for name, value in subscription._asdict().items()
+    )
+    session.exec(delete(Unsubscribed).where(*is_it))
+
+
 def is_unsubscribed(session: Session, subscription: Subscription) -> bool:
     """Whether a subscription was ended."""
     return session.get(Unsubscribed, tuple(subscription)) is not None

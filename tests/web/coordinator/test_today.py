@@ -13,6 +13,7 @@ from tests.web.client import Visitor, WebClient, text_of
 from tracker.db.engine import writing
 from tracker.db.tables import METADATA
 from tracker.services.evaluation import evaluate_people
+from tracker.services.notification_preferences import Subscription, unsubscribe
 
 TODAY = NOW.date()
 CAUSE = "/coordinator/snooze?association=NCIMHA&cause="
@@ -403,3 +404,18 @@ def test_only_the_desk_has_a_script_of_our_own(sqlite_web: WebClient) -> None:
     assert page.headers["content-security-policy"].endswith("; script-src 'self'")
     assert page.text.count("<script") == 1
     assert "script-src" not in carol.get("/help").headers["content-security-policy"]
+
+
+def test_a_digest_that_ended_can_be_had_again(web: WebClient) -> None:
+    carol = web.visit(CAROL)
+    notice = "You no longer get the weekly digest of NCIMHA"
+    assert notice not in queue_of(carol)
+    with writing(web.cast.engine) as session:
+        unsubscribe(session, Subscription(CAROL, "digest", "NCIMHA"), NOW)
+    assert notice in queue_of(carol)
+    page = carol.follow(carol.post("/coordinator/digest", {"association": "NCIMHA"}))
+    assert "You will get the weekly digest again." in text_of(page)
+    assert web.cast.rows("unsubscribed") == []
+    assert notice not in queue_of(carol)
+    # Pressed twice.
+    assert carol.post("/coordinator/digest", {"association": "NCIMHA"}).status_code == 303

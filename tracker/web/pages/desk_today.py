@@ -15,6 +15,7 @@ from wtforms import HiddenField, RadioField, SelectChoice, StringField
 from tracker.exports.workbooks import XLSX, table_workbook
 from tracker.formatting import capitalize_first, format_count, format_date
 from tracker.jobs.schedule import Job, find_due, find_next
+from tracker.mail.contents import DigestMail
 from tracker.notifications.attention_text import (
     JOB_LABELS,
     KIND_LABELS,
@@ -32,6 +33,11 @@ from tracker.services.cycle_progress import CycleProgress, read_cycle_progress
 from tracker.services.dashboard import STATES, count_renewals
 from tracker.services.desk_changes import list_changes
 from tracker.services.endings import list_endings
+from tracker.services.notification_preferences import (
+    Subscription,
+    is_unsubscribed,
+    subscribe_again,
+)
 from tracker.services.run_health import JobProblem, RunHealth, read_run_health
 from tracker.services.run_ledger import list_last_run_dates
 from tracker.services.security_events import DONE, DOWNLOAD, record_event
@@ -99,6 +105,7 @@ def show_today(
         queue = read_queue(session, page.rulebooks, association, page.now)
         counts = count_renewals(session, association, page.day_of(association))
         panels = _read_panels(page, session, association)
+        gets_digest = not is_unsubscribed(session, _digest_of(page, association))
     kinds = Counter(item.attention.kind.value for item in queue.open)
     kind = kind if kind in kinds else ""
     listed = _filter_by_kind(queue, kind)
@@ -118,6 +125,7 @@ def show_today(
         kinds=[(each.value, KIND_LABELS[each], kinds[each.value]) for each in AttentionKind],
         kind=kind,
         total=len(queue.open),
+        gets_digest=gets_digest,
         page=number,
         pages=max(1, -(-len(listed) // _ROWS)),
         link=lambda **parts: f"/coordinator?{urlencode({'association': association, **parts})}",
@@ -410,6 +418,19 @@ def end(page: CoordinatorPage, typed: Typed) -> Response:
         # Pressed twice, or somebody else was faster.
         return _redirect(page, association, "snooze-over")
     return _redirect(page, association, "snooze-ended")
+
+
+@router.post("/coordinator/digest")
+def get_digest_again(page: CoordinatorPage, typed: Typed) -> Response:
+    """Send the reader the weekly digest again, after they ended it or marked it as spam."""
+    association = choose_association(page.viewer, clean(text_of(typed, "association")))
+    subscription = _digest_of(page, association)
+    page.write(lambda context: subscribe_again(context.session, subscription))
+    return _redirect(page, association, "digest-again")
+
+
+def _digest_of(page: PageRequest, association: str) -> Subscription:
+    return Subscription(page.viewer.email, DigestMail.kind, association)
 
 
 def _redirect(page: PageRequest, association: str, message: str) -> Response:
