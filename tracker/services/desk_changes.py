@@ -32,7 +32,7 @@ from tracker.services.desk_access import check_association
 from tracker.services.email_changes import return_access
 from tracker.services.evaluation import evaluate_people
 from tracker.services.message_subjects import mark_outdated
-from tracker.services.removals import audited_values, from_json, to_plain
+from tracker.services.row_contents import audited_values, from_json, to_plain
 from tracker.services.row_links import LinksInUse
 from tracker.services.row_owners import find_owner
 from tracker.services.undo import DERIVED_COLUMNS

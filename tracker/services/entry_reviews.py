@@ -11,7 +11,7 @@ from typing import NamedTuple
 from sqlmodel import Session, col, delete, select
 
 from tracker.db.entry_reviews import EntryConfirmation, EntryDecision
-from tracker.db.log import Entry, EntryTopic
+from tracker.db.log import Entry
 from tracker.rules.explain import LoggedEntry
 from tracker.services.context import (
     NotFound,
@@ -27,6 +27,7 @@ from tracker.services.desk_access import check_association, check_sole
 from tracker.services.endorsements import load_person_locks
 from tracker.services.entries import entry_input_of, entry_version, find_entry
 from tracker.services.evaluation import evaluate_people
+from tracker.services.row_contents import delete_what_belongs_to
 
 EXCLUDED, REMOVED = "excluded", "removed"
 _CONFIRMED = {"entry_id", "association"}
@@ -132,7 +133,7 @@ def remove_entry(
     if refusals:
         raise Refused(*refusals)
     decision = _decide(context, entry, association, REMOVED, reason)
-    session.exec(delete(EntryTopic).where(col(EntryTopic.entry_id) == entry_id))
+    delete_what_belongs_to(context, "entry", entry_id)
     session.exec(delete(Entry).where(col(Entry.id) == entry_id))
     before = {"person_id": entry.person_id, **entry_input_of(entry).values()}
     context.record_change("entry", entry_id, before=before)

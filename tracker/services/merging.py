@@ -45,7 +45,8 @@ from tracker.services.merge_checks import check_merged, check_renewals
 from tracker.services.message_subjects import mark_outdated
 from tracker.services.person_facts import check_sole_person
 from tracker.services.registry_consent import find_listings_to_end
-from tracker.services.removals import audited_values, list_keys, to_iso
+from tracker.services.removals import list_keys
+from tracker.services.row_contents import audited_values, to_iso
 
 MERGE = "merge"
 Similar = Literal["same", "new"]

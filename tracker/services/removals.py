@@ -8,13 +8,10 @@ here for a day, so that they can undo it. What coordinators decide is kept like 
 
 import json
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any, NamedTuple
 
 from sqlalchemy import (
-    Date,
-    DateTime,
     PrimaryKeyConstraint,
     Table,
     UniqueConstraint,
@@ -52,6 +49,16 @@ from tracker.services.context import (
 )
 from tracker.services.evaluation import evaluate_people
 from tracker.services.message_subjects import mark_outdated
+from tracker.services.row_contents import (
+    RowContents,
+    Values,
+    audited_values,
+    collect_row,
+    delete_row,
+    delete_rows,
+    from_json,
+    to_iso,
+)
 from tracker.services.submitted_sessions import list_frozen
 
 KINDS: dict[str, type[SQLModel]] = {
@@ -101,7 +108,6 @@ _SHOWN = (
 _OF_ASSOCIATION = {"endorsement", "vetting", "leave", "waiver", "extension"}
 # What one person holds once on any day.
 _SPANS = {"endorsement": ("association", "category"), "membership": ("organization",)}
-Values = dict[str, Any]
 
 
 class RemovableRow(NamedTuple):
@@ -148,17 +154,6 @@ def _removable(kind: str, person_id: int, row: SQLModel, owner: SQLModel | None)
     return RemovableRow(kind, stored["id"], person_id, shown)
 
 
-@dataclass(frozen=True, slots=True)
-class _Content:
-    """What a removal deletes (table and values, referred ones first), and links to it.
-
-    A link is a table, the key of the row, and the column that held the id of a deleted row.
-    """
-
-    rows: list[tuple[str, Values]]
-    links: list[tuple[str, Values, str, int]]
-
-
 def remove_row(context: ServiceContext, row: RemovableRow, reason: str) -> Removal:
     """Remove a row and everything that belongs to it; return how to undo it.
 
@@ -172,19 +167,13 @@ def remove_row(context: ServiceContext, row: RemovableRow, reason: str) -> Remov
     session = context.session
     lock_person(session, row.person_id)
     session.flush()
-    table = METADATA.tables[str(KINDS[row.kind].__tablename__)]
-    stored = session.connection().execute(select(table).where(table.c.id == row.id)).mappings()
-    values = stored.first()
-    if values is None:
+    table = _table_of(row.kind)
+    content = collect_row(session, table, row.id)
+    if not content.rows:
         raise NotFound
-    content = _Content([], [])
-    _collect(session, table, dict(values), content)
     if table.name == "entry" and row.id in list_frozen(session, [row.person_id]):
         raise Refused(Refusal("reason", "entry-of-submitted"))
-    for name, deleted in reversed(content.rows):
-        _delete(session, METADATA.tables[name], deleted)
-        if "id" in deleted:
-            context.record_change(name, deleted["id"], before=audited_values(deleted))
+    delete_rows(context, content.rows)
     removal = _removal(context, row.person_id, row.kind, row.description, content)
     removal.reason = reason.strip()
     context.create_row(removal, {"person_id", "kind", "description", "reason"})
@@ -193,8 +182,12 @@ def remove_row(context: ServiceContext, row: RemovableRow, reason: str) -> Remov
     return removal
 
 
+def _table_of(kind: str) -> Table:
+    return METADATA.tables[str(KINDS[kind].__tablename__)]
+
+
 def _removal(
-    context: ServiceContext, person_id: int, kind: str, description: str, content: _Content
+    context: ServiceContext, person_id: int, kind: str, description: str, content: RowContents
 ) -> Removal:
     """A removal that is not stored yet."""
     return Removal(
@@ -222,10 +215,8 @@ def keep_for_undo(
     """
     session = context.session
     forget_old_deletions(session, context.now)
-    table = METADATA.tables[str(KINDS[kind].__tablename__)]
-    query = select(table).where(table.c.id == row_id)
-    content = _Content([], [])
-    _collect(session, table, dict(session.connection().execute(query).mappings().one()), content)
+    table = _table_of(kind)
+    content = collect_row(session, table, row_id)
     removal = _removal(context, context.person_id, _BY_OWNER + kind, description, content)
     latest = session.connection().execute(select(func.max(table.c.id))).scalar_one()
     removal.content = json.dumps({**json.loads(removal.content), "latest": latest})
@@ -346,7 +337,7 @@ def restore(context: ServiceContext, removal: Removal) -> list[str]:
     rows = [(table, from_json(table, values)) for table, values in rows]
     _check_place(session, removal, rows[0])
     for name, key in content.get("created", ()):
-        _delete(session, METADATA.tables[name], key)
+        delete_row(session, METADATA.tables[name], key)
     _insert(context, rows)
     _forget_withdrawal(session, *rows[0])
     kept = [*_link_rows(session, content["links"]), *_move_rows(session, content.get("moved", []))]
@@ -492,34 +483,6 @@ def require_operator(context: ServiceContext) -> None:
         raise NotFound
 
 
-def _collect(session: Session, table: Table, values: Values, content: _Content) -> None:
-    """Note a row, the rows that belong to it, and the links of others to it."""
-    noted = (table.name, values)
-    # An audited renewal belongs to its endorsement, and to its submission.
-    if noted in content.rows:
-        return
-    content.rows.append(noted)
-    if "id" not in values:
-        return
-    for other in METADATA.sorted_tables:
-        for key in other.foreign_keys:
-            if key.column is not table.c.id:
-                continue
-            column = key.parent
-            query = select(other).where(column == values["id"])
-            for row in session.connection().execute(query).mappings().all():
-                if key.ondelete == "SET NULL":
-                    primary = {each.name: row[each.name] for each in other.primary_key}
-                    content.links.append((other.name, primary, column.name, values["id"]))
-                else:
-                    _collect(session, other, dict(row), content)
-
-
-def _delete(session: Session, table: Table, values: Values) -> None:
-    same = [column == values[column.name] for column in table.primary_key]
-    session.connection().execute(delete(table).where(*same))
-
-
 def _link_again(session: Session, table: Table, key: Values, link: Values) -> bool:
     """Set a row's link if the row is still there and has none."""
     [(column, linked)] = link.items()
@@ -548,37 +511,3 @@ def _check_place(session: Session, removal: Removal, first: tuple[Table, Values]
         if other["starts_on"] <= last and values["starts_on"] <= other_last:
             facts = {"kind": removal.kind, "starts_on": other["starts_on"]}
             raise Refused(Refusal("removal", "removal-replaced", facts))
-
-
-def audited_values(values: Values) -> Values:
-    """The values that the audit log may hold: no keys of forms and links."""
-    secret = {"form_key", "token_hash"}
-    return {name: value for name, value in values.items() if name not in secret}
-
-
-def to_plain(values: Values) -> Values:
-    """A row's values as JSON has them; `from_json` is the other way."""
-    plain: Values = json.loads(json.dumps(values, default=to_iso))
-    return plain
-
-
-def to_iso(value: object) -> str:
-    """A day or an instant as JSON has it."""
-    if isinstance(value, date):  # an instant is a date too
-        return value.isoformat()
-    raise TypeError(f"a removal cannot hold {value!r}")
-
-
-def from_json(table: Table, values: Values) -> Values:
-    """The values of a row of ``table`` that JSON has kept."""
-    return {name: _read(table, name, value) for name, value in values.items()}
-
-
-def _read(table: Table, name: str, value: Any) -> Any:  # noqa: ANN401 - of any column
-    kind: Any = table.c[name].type
-    kind = getattr(kind, "impl", kind)
-    if isinstance(value, str) and isinstance(kind, DateTime):
-        return datetime.fromisoformat(value)
-    if isinstance(value, str) and isinstance(kind, Date):
-        return date.fromisoformat(value)
-    return value

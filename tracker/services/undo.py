@@ -25,14 +25,8 @@ from tracker.services.context import (
     lock_person,
     require_other_person,
 )
-from tracker.services.removals import (
-    DECIDED,
-    MAY_UNDO_FOR,
-    Values,
-    forget_old_deletions,
-    from_json,
-    to_plain,
-)
+from tracker.services.removals import DECIDED, MAY_UNDO_FOR, forget_old_deletions
+from tracker.services.row_contents import Values, from_json, to_plain
 
 # Decided anew each night, and so no reason against undoing.
 DERIVED_COLUMNS = {"settled_cycle": {"differs_since"}}

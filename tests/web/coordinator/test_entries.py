@@ -106,6 +106,24 @@ def test_a_removed_session_comes_back_with_its_topics(web: WebClient) -> None:
     assert web.cast.rows("entry_topic") == topics
 
 
+def test_what_was_decided_of_a_removed_session_stays_in_the_history(web: WebClient) -> None:
+    carol, path = web.visit(CAROL), entry_path(web, "old")
+    tables = ("entry_confirmation", "entry_decision", "entry_question", "entry_message")
+    carol.post(path, {"action": "confirm"})
+    save(carol, path, action="exclude", exclude_reason=WHY)
+    save(carol, path, action="ask", ask_text="Was it you?")
+    decided = {name: web.cast.rows(name) for name in tables}
+    save(carol, path, action="remove", remove_reason="That was someone else")
+    ended = {
+        (event["table_name"], event["row_id"])
+        for event in web.cast.rows("audit_event")
+        if event["after"] is None
+    }
+    assert {(name, rows[0]["id"]) for name, rows in decided.items()} <= ended
+    undo_last(carol)
+    assert {name: web.cast.rows(name) for name in tables} == decided
+
+
 def test_a_question_goes_out_and_comes_back_answered(web: WebClient) -> None:
     carol, path = web.visit(CAROL), entry_path(web)
     save(carol, path, action="ask", ask_text="Was all of it about infants?")
