@@ -71,6 +71,7 @@ from tracker.services.audits import list_own_cases
 from tracker.services.entries import list_entries
 from tracker.services.evidence import list_entry_files, list_requirement_files
 from tracker.services.evidence_storage import EvidenceFolder
+from tracker.services.merged_records import list_record_ids
 from tracker.services.rsc_providers import load_providers
 from tracker.spreadsheet_csv import csv_lines
 
@@ -362,9 +363,11 @@ def collect_other_records(session: Session, person: Person) -> dict[str, Any]:
     records["reference"] = _list_references(session, person_id)
     records["history"] = [*_list_history(session, person_id)]
     plain = json.loads(json.dumps(records, default=methodcaller("isoformat")))
-    # The addresses that the person typed: their own, and those of referees.
+    # The addresses that the person typed: their own, also former ones, and those of referees.
     referees = select(Reference.email).join(Application).where(Application.person_id == person_id)
-    own = {person.email, person.second_email or person.email, *session.exec(referees)}
+    former = select(FormerEmail.email).where(FormerEmail.person_id == person_id)
+    own = {person.email, person.second_email or person.email}
+    own |= {*session.exec(referees), *session.exec(former)}
     result: dict[str, Any] = _leave_out_emails(plain, {email.lower() for email in own})
     return result
 
@@ -417,13 +420,17 @@ def _list_records(
 
 
 def _list_history(session: Session, person_id: int) -> Iterator[dict[str, Any]]:
-    """Who changed what about the person, from what to what, also in rows that are gone."""
-    ids = {"person": [person_id], "calendar_feed": [person_id]}
+    """Who changed what about the person, from what to what, also in rows that are gone.
+
+    With the history of the records that were merged into the person's.
+    """
+    records = list_record_ids(session, person_id)
+    ids = {"person": list(records), "calendar_feed": list(records)}
     for model in _WITH_HISTORY:
         ids[model.__tablename__] = _list_ids(session, model, person_id)
     # A deleted row is found by the person in its values.
-    conditions = [col(AuditEvent.before).contains(f'"person_id": {person_id}')]
-    by_person = (col(AuditEvent.person_id) == person_id) & col(AuditEvent.table_name).in_(
+    conditions = [col(AuditEvent.before).contains(f'"person_id": {each}') for each in records]
+    by_person = col(AuditEvent.person_id).in_(records) & col(AuditEvent.table_name).in_(
         _EVENTS_OF_PERSON
     )
     conditions.append(by_person)
@@ -437,7 +444,7 @@ def _list_history(session: Session, person_id: int) -> Iterator[dict[str, Any]]:
         before = json.loads(event.before) if event.before else None
         after = json.loads(event.after) if event.after else None
         concerns = (before or {}).get("person_id", (after or {}).get("person_id", person_id))
-        if concerns == person_id:
+        if concerns in records:
             values = event.model_dump(exclude=_SECRET)
             yield {**values, "before": before, "after": after}
 

@@ -6,8 +6,6 @@ deleted with the tables that belong to it, whatever tables there are. In all oth
 addresses and their name are replaced.
 """
 
-import json
-import re
 import zlib
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
@@ -18,11 +16,10 @@ from sqlmodel import Session, col, exists
 from sqlmodel import select as select_rows
 
 from tracker.db.applications import Application
-from tracker.db.corrections import FormerEmail
 from tracker.db.desk import TeamRole
 from tracker.db.imports import ImportPlanRecord, ImportPlanRow
 from tracker.db.ledgers import Outbox
-from tracker.db.log import AuditEvent, Entry, Evidence, GroupMember
+from tracker.db.log import AuditEvent, Entry, Evidence
 from tracker.db.people import Endorsement, Person
 from tracker.db.providers import OutsideEndorsement
 from tracker.db.signing_keys import Cipher, body_cipher
@@ -34,7 +31,14 @@ from tracker.plain_text import plain_name
 from tracker.services.context import ServiceContext, lock_person
 from tracker.services.dead_addresses import MARKS
 from tracker.services.desk_tasks import forget_all_files
+from tracker.services.erased_identity import (
+    find_identity,
+    format_erased_address,
+    format_erased_name,
+)
 from tracker.services.evaluation import days_at, evaluate_people
+from tracker.services.identifying_text import IdentifyingText
+from tracker.services.merged_records import list_undone_merges
 from tracker.services.merging import find_record
 from tracker.services.removals import MAX_REASON_LENGTH, require_operator
 
@@ -89,7 +93,7 @@ def erase_person(
 
 @dataclass
 class _Erasure:
-    """One person's; ``words`` are patterns of what names them, with what replaces it."""
+    """One person's; ``naming`` finds and replaces what names them in texts."""
 
     context: ServiceContext
     person: Person
@@ -99,37 +103,21 @@ class _Erasure:
     def __post_init__(self) -> None:
         self.session: Session = self.context.session
         self.id = self.person.id
-        self.label = f"Erased person {self.id}"
-        self.address = f"erased-{self.id}@erased.invalid"
-        emails, names = self._find_names()
-        self.emails = sorted(emails)
-        self.words = [_Word.for_email(email, self.address) for email in self.emails]
-        self.words += [_Word.for_name(name, self.label) for name in sorted(names)]
-
-    def _find_names(self) -> tuple[set[str], set[str]]:
-        """All addresses, and all names that nobody else has, of today and from history."""
-        former = select_rows(FormerEmail.email).where(FormerEmail.person_id == self.id)
-        invited = select_rows(GroupMember.email).where(GroupMember.person_id == self.id)
-        emails = {*self.session.exec(former), *self.session.exec(invited)}
-        names = set[str]()
-        for values in (self.person.model_dump(), *self._list_former_values()):
-            emails |= {str(values.get("email")), str(values.get("second_email"))}
-            names.add(str(values.get("name")))
-        query = select_rows(Person.name).where(Person.id != self.id)
-        others = {plain_name(name) for name in self.session.exec(query)}
-        # A single word, or a name that two people have, is in others' texts for other reasons.
-        own = {name for name in names if " " in name.strip() and plain_name(name) not in others}
-        return {email.lower() for email in emails if "@" in email}, own
-
-    def _list_former_values(self) -> Iterator[dict[str, Any]]:
-        """What the history has of the person's own row."""
-        events = select_rows(AuditEvent.before, AuditEvent.after).where(
-            AuditEvent.table_name == "person", AuditEvent.row_id == self.id
+        self.label = format_erased_name(self.id)
+        self.address = format_erased_address(self.id)
+        self.identity = find_identity(self.session, self.person)
+        self.emails = sorted(self.identity.emails)
+        self.naming = IdentifyingText(
+            self.emails,
+            self.identity.names,
+            self._list_others_names(),
+            address=self.address,
+            label=self.label,
         )
-        for pair in self.session.exec(events):
-            for stored in pair:
-                if stored:
-                    yield json.loads(stored)
+
+    def _list_others_names(self) -> set[str]:
+        query = select_rows(Person.name).where(Person.id != self.id)
+        return {plain_name(name) for name in self.session.exec(query)}
 
     def refuse(self, staff: Collection[str]) -> None:
         """Raise EraseError if the person can't be erased, or not yet."""
@@ -157,7 +145,7 @@ class _Erasure:
         if message.person_id == self.id or message.recipient.lower() in self.emails:
             return False
         body = cipher.decrypt(message.message_id, message.body) or b""
-        return any(word.is_in(body.decode("utf-8", "replace")) for word in self.words)
+        return self.naming.is_in(body.decode("utf-8", "replace"))
 
     def run(self, reason: str) -> Erased:
         """Erase; everything is part of the caller's transaction."""
@@ -169,6 +157,7 @@ class _Erasure:
         self._forget_prepared_files()
         self._strip_mail()
         self._strip_history()
+        self._strip_undone_merges()
         self._strip_certificates()
         if supervising:
             self._keep_credentials(supervising)
@@ -191,7 +180,7 @@ class _Erasure:
         for plan in self.session.exec(select_rows(ImportPlanRecord)):
             packed = [text for text in (plan.sheets, plan.remembered) if text]
             texts = [zlib.decompress(text).decode() for text in packed]
-            if any(word.is_in(text) for word in self.words for text in texts):
+            if any(map(self.naming.is_in, texts)):
                 named.add(plan.id)
         for table, column in (("import_plan_row", "plan_id"), ("import_plan", "id")):
             found = METADATA.tables[table]
@@ -225,7 +214,7 @@ class _Erasure:
         # What coordinators can read of others' mail is encrypted, so no statement finds it.
         for message in self.session.exec(select_rows(Outbox).where(col(Outbox.text).is_not(None))):
             text = cipher.decrypt(message.message_id, message.text or b"") or b""
-            if any(word.is_in(text.decode()) for word in self.words):
+            if self.naming.is_in(text.decode()):
                 message.text = None
                 self.session.add(message)
                 self._count(self.changed, "outbox", 1)
@@ -233,14 +222,23 @@ class _Erasure:
 
     def _strip_history(self) -> None:
         """Keep of each event who changed which row when, but not from what to what."""
+        ids = self.identity.record_ids
         own = or_(
-            col(AuditEvent.person_id) == self.id,
-            (col(AuditEvent.table_name) == "person") & (col(AuditEvent.row_id) == self.id),
+            col(AuditEvent.person_id).in_(ids),
+            (col(AuditEvent.table_name) == "person") & col(AuditEvent.row_id).in_(ids),
         )
         for name in ("before", "after"):
             is_filled = col(getattr(AuditEvent, name)).is_not(None)
             statement = update(AuditEvent).where(own, is_filled).values({name: _EMPTY})
             self._count(self.changed, "audit_event", self.session.exec(statement).rowcount)
+
+    def _strip_undone_merges(self) -> None:
+        """Keep that the person's record was merged into another one, but not what it had."""
+        for removal in list_undone_merges(self.session, self.id):
+            removal.content = _EMPTY
+            self.session.add(removal)
+            self._count(self.changed, "removal", 1)
+        self.session.flush()
 
     def _strip_certificates(self) -> None:
         """Their numbers stay issued, and verify to nobody."""
@@ -335,14 +333,11 @@ class _Erasure:
 
     def _sweep_column(self, table: Table, column: Column[Any]) -> None:
         keys = list(table.primary_key)
-        spellings = {text for word in self.words for text in word.spellings}
-        is_near = or_(*(func.lower(column).contains(text, autoescape=True) for text in spellings))
-        rows = self.session.connection().execute(select(column.label("text"), *keys).where(is_near))
+        query = select(column.label("text"), *keys).where(self.naming.may_be_in(column))
+        rows = self.session.connection().execute(query)
         longest: int | None = getattr(column.type, "length", None)
         for text, *values in rows.all():
-            clean = text
-            for word in self.words:
-                clean = word.replace(clean)
+            clean = self.naming.replace(text)
             if clean != text:
                 is_row = [key == value for key, value in zip(keys, values, strict=True)]
                 statement = update(table).where(*is_row).values({column.name: clean[:longest]})
@@ -357,33 +352,3 @@ class _Erasure:
     def _count(counts: dict[str, int], table: str, number: int) -> None:
         if number:
             counts[table] = counts.get(table, 0) + number
-
-
-class _Word:
-    """An address or a name, as people and JSON write it, and what replaces it."""
-
-    def __init__(self, text: str, label: str, *, before: str, after: str) -> None:
-        self._label = label
-        escaped = json.dumps(text)[1:-1]
-        self.spellings = {text, text.lower(), escaped, escaped.lower()}
-        # Blanks between the words of a name can be any.
-        either = "|".join(r"\s+".join(map(re.escape, one.split())) for one in {text, escaped})
-        self._pattern = re.compile(rf"{before}(?:{either}){after}", re.IGNORECASE)
-
-    @classmethod
-    def for_email(cls, email: str, label: str) -> "_Word":
-        """An address that is not the end or the beginning of another one."""
-        return cls(email, label, before=r"(?<![\w.+%-])", after=r"(?![\w-]|\.\w)")
-
-    @classmethod
-    def for_name(cls, name: str, label: str) -> "_Word":
-        """A name of several words."""
-        return cls(name, label, before=r"(?<!\w)", after=r"(?!\w)")
-
-    def is_in(self, text: str) -> bool:
-        """Whether a text has it."""
-        return self._pattern.search(text) is not None
-
-    def replace(self, text: str) -> str:
-        """The text without it."""
-        return self._pattern.sub(self._label, text)

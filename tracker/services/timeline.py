@@ -19,14 +19,13 @@ from sqlmodel import Session, col, or_, select
 from tracker.clock import instant_of, local_day
 from tracker.db.access import SecurityEvent
 from tracker.db.applications import Application
-from tracker.db.corrections import Removal
 from tracker.db.ledgers import SECOND_COPY, Notice
 from tracker.db.log import AuditEvent, Entry
 from tracker.db.people import Endorsement, Person
 from tracker.db.tables import METADATA
 from tracker.rulebooks import Rulebooks
 from tracker.rules.standing import Span
-from tracker.services.merging import MERGE
+from tracker.services.merged_records import list_record_ids
 from tracker.services.security_events import SIGN_IN, SIGN_OUT
 from tracker.services.timeline_scope import RecordedChange, TimelineScope, load_scope, values_of
 
@@ -147,7 +146,7 @@ def list_timeline(
 ) -> list[TimelineItem]:
     """What happened to a person, newest first; the caller has checked who may read it."""
     scope = load_scope(session, rulebooks, person_id, associations)
-    ids = _list_records(session, person_id)
+    ids = list_record_ids(session, person_id)
     notices = list_notices(session, ids, associations)
     items = [
         *_list_changes(session, scope, ids),
@@ -219,23 +218,6 @@ def _view_notice(notice: Notice, association: str, category: str) -> DecidedNoti
     shared = ("id", "decided_on", "kind", "step", "due_on", "cycle_starts_on", "reason")
     values = {name: getattr(notice, name) for name in (*shared, "message_id", "subject_key")}
     return DecidedNotice(association=association, category=category, **values)
-
-
-def _list_records(session: Session, person_id: int) -> set[int]:
-    """The person's id, and those of the records that were merged into this one."""
-    ids, unread = {person_id}, [person_id]
-    while unread:
-        query = select(Removal.content).where(
-            Removal.person_id == unread.pop(),
-            Removal.kind == MERGE,
-            col(Removal.undone_at).is_(None),
-        )
-        for content in session.exec(query):
-            for name, values in json.loads(content)["rows"]:
-                if name == "person" and values["id"] not in ids:
-                    ids.add(values["id"])
-                    unread.append(values["id"])
-    return ids
 
 
 def _list_changes(

@@ -1,153 +1,25 @@
 """An erased person leaves no trace in any column of any table, and nobody else loses anything."""
 
-import json
-import zlib
-from collections.abc import Iterator
-from datetime import date, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from zipfile import ZipFile
 
 import pytest
-from sqlalchemy import Engine, select, text
-from typer.testing import CliRunner, Result
+from sqlalchemy import text
+from typer.testing import CliRunner
 
 from tests.support.backups import Kept
-from tests.support.cast import ALICE, BOB, DANA, NOW, Cast, fill
+from tests.support.cast import ALICE, BOB, DANA, NOW
+from tests.support.erasing import NAME, SECOND, SIMILAR, erase, find_traces
 from tracker.cli.main import app
-from tracker.db.audit import Change, record_changes
-from tracker.db.certificates import Certificate
-from tracker.db.desk import DeskChange, TeamRole
-from tracker.db.desk_tasks import DeskTask, DeskTaskPiece
-from tracker.db.engine import reading, writing
-from tracker.db.imports import ImportPlanRecord
-from tracker.db.ledgers import Outbox, RunFailure
-from tracker.db.lists import SavedFilter
-from tracker.db.payments import Payment
+from tracker.db.desk import TeamRole
+from tracker.db.engine import writing
 from tracker.db.signing_keys import body_cipher
 from tracker.db.tables import METADATA
 from tracker.errors import UserError
 from tracker.services.dead_addresses import MARKS
-
-NAME = "Zoë Moreno-Fay"
-SECOND = "alice@home.example"
-SIMILAR = "malice@example.org"
-
-
-def erase(email: str, *options: str) -> Result:
-    arguments = ["person", "erase", email, "--reason", "Asked for it", "--yes", *options]
-    return CliRunner().invoke(app, arguments)
-
-
-def find_traces(engine: Engine, *words: str) -> list[tuple[str, str, str]]:
-    """Each table, column, and value that has one of the words, as text, JSON, packed, or coded."""
-    spellings = {form.lower() for word in words for form in (word, json.dumps(word)[1:-1])}
-    found = []
-    with reading(engine) as session:
-        cipher = body_cipher(session)
-
-        def read(table: str, row: Any, value: object) -> str:  # noqa: ANN401 - a row of any table
-            if isinstance(value, bytes) and table == "outbox":
-                value = cipher.decrypt(row["message_id"], value) or b""
-            elif isinstance(value, bytes) and table == "import_plan":
-                value = zlib.decompress(value)
-            return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
-
-        for table in METADATA.sorted_tables:
-            for row in session.connection().execute(select(table)).mappings():
-                for column, value in row.items():
-                    plain = read(table.name, row, value)
-                    if any(word in plain.lower() for word in spellings):
-                        found.append((table.name, column, plain[:80]))
-    return found
-
-
-def keeping(url: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Kept]:
-    """The cast, with what names Alice in other people's rows and in free texts."""
-    cast = fill(url)
-    kept = Kept(cast, folder, "")
-    kept.prove()
-    monkeypatch.setenv("TRACKER_DATABASE_URL", url)
-    monkeypatch.setenv("TRACKER_EVIDENCE_DIR", str(kept.evidence))
-    plant(cast)
-    yield kept
-    cast.engine.dispose()
-
-
-@pytest.fixture
-def kept(database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Kept]:
-    yield from keeping(database_url, tmp_path, monkeypatch)
-
-
-@pytest.fixture
-def file_kept(sqlite_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Kept]:
-    yield from keeping(sqlite_url, tmp_path, monkeypatch)
-
-
-def plant(cast: Cast) -> None:
-    alice, texts = cast.people[ALICE], f"{NAME} <{ALICE.upper()}>, not {SIMILAR}"
-    with writing(cast.engine) as session:
-        rename = text("UPDATE person SET name = :name WHERE id = :id")
-        session.connection().execute(rename, {"name": NAME, "id": alice})
-        session.connection().execute(
-            text("UPDATE outbox SET state = 'sent', body = :b"), {"b": b""}
-        )
-        cipher = body_cipher(session)
-        packed = zlib.compress(json.dumps([{"cells": [[ALICE, NAME]]}]).encode())
-        session.add_all(
-            [
-                DeskChange(
-                    association="NCIMHA", title=f"Waive RSC for {NAME}", reason=texts,
-                    made_at=NOW, made_by="carol@example.org",
-                ),
-                ImportPlanRecord(
-                    association="NCIMHA", state="mapping", created_at=NOW, created_by="x",
-                    changed_at=NOW, changed_by="x", files="[]", mapping="{}", summary="",
-                    problem="", sheets=packed,
-                ),
-                DeskTask(
-                    association="NCIMHA", kind="certificates", about_id=0, arguments="[1]",
-                    asked_at=NOW, asked_by="carol@example.org", state="done", done=1, total=1,
-                    ended_at=NOW, file_name="certificates.zip",
-                ),
-                RunFailure(
-                    job="digest", association="NCIMHA", subject=ALICE, error=texts, attempts=1,
-                    first_failed_at=NOW, last_failed_at=NOW,
-                ),
-                SavedFilter(
-                    owner="carol@example.org", association="NCIMHA", name="one", query=f"q={ALICE}",
-                    saved_at=NOW,
-                ),
-                Payment(
-                    association="NCIMHA", form_key="x", paid_on=date(2026, 1, 5), amount_cents=1,
-                    payer=NAME, reference="1", note=texts, recorded_at=NOW, recorded_by="x",
-                ),
-                Certificate(
-                    endorsement_id=cast.endorsements[ALICE], kind="endorsement",
-                    cycle_starts_on=date(2026, 1, 1), number="AAAA-BBBB-CCCC-DDDD", name=NAME,
-                    valid_from=date(2026, 1, 1), valid_through=date(2026, 12, 31), issued_at=NOW,
-                ),
-            ]
-        )  # fmt: skip
-        session.flush()
-        session.add(DeskTaskPiece(task_id=1, name=f"{NAME}.pdf", number=0, content=NAME.encode()))
-        for number, (recipient, person_id) in enumerate(((ALICE, alice), (BOB, cast.people[BOB]))):
-            message_id = f"<{number}@erasing>"
-            session.add(
-                Outbox(
-                    dedupe_key=f"x:{number}:{ALICE}", message_id=message_id, kind="notices",
-                    person_id=person_id, recipient=recipient, subject="x", body=b"", state="sent",
-                    created_at=NOW, next_attempt_at=NOW,
-                    text=cipher.encrypt(message_id, texts.encode()),
-                )
-            )  # fmt: skip
-        record_changes(
-            session,
-            [
-                Change(ALICE, NOW, "entry", cast.entries["rsc"], None, {"title": texts}),
-                Change("x", NOW, "waiver", 7, None, {"reason": texts}),
-            ],
-        )
+from tracker.services.erased_identity import is_erased_address
 
 
 def test_no_column_has_a_trace_of_an_erased_person(kept: Kept) -> None:
@@ -268,3 +140,17 @@ def test_an_export_holds_the_persons_data(tmp_path: Path) -> None:
     again = CliRunner().invoke(app, call).exception
     assert isinstance(again, UserError)
     assert "can't be created" in str(again)
+
+
+def test_the_address_of_an_erased_person_is_known(file_kept: Kept) -> None:
+    erase(ALICE)
+    [person] = file_kept.cast.rows("person", id=file_kept.cast.people[ALICE])
+    assert is_erased_address(person["email"])
+    assert is_erased_address(person["email"].upper())
+
+
+@pytest.mark.parametrize(
+    "address", [ALICE, "erased-1@erased.example", "x-erased-1@erased.invalid", ""]
+)
+def test_other_addresses_are_not_of_erased_people(address: str) -> None:
+    assert not is_erased_address(address)
