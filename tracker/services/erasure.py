@@ -18,11 +18,9 @@ from sqlmodel import select as select_rows
 from tracker.db.applications import Application
 from tracker.db.desk import TeamRole
 from tracker.db.imports import ImportPlanRecord, ImportPlanRow
-from tracker.db.ledgers import Outbox
 from tracker.db.log import AuditEvent, Entry, Evidence
 from tracker.db.people import Endorsement, Person
 from tracker.db.providers import OutsideEndorsement
-from tracker.db.signing_keys import Cipher, body_cipher
 from tracker.db.statements import upsert
 from tracker.db.tables import METADATA
 from tracker.errors import UserError
@@ -36,6 +34,7 @@ from tracker.services.erased_identity import (
     format_erased_address,
     format_erased_name,
 )
+from tracker.services.erased_mail import ErasedMail
 from tracker.services.evaluation import days_at, evaluate_people
 from tracker.services.identifying_text import IdentifyingText
 from tracker.services.merged_records import list_undone_merges
@@ -51,7 +50,6 @@ _LINKS = {"endorsement_id": Endorsement.__tablename__, "application_id": "applic
 _LINKS["entry_id"] = Entry.__tablename__
 # Of these an address says whose they are.
 _BY_EMAIL = ("sign_in", "web_session", "second_factor", "unsubscribed", "group_member")
-_UNSENT = ("waiting", "sending")
 
 
 class EraseError(UserError):
@@ -114,6 +112,7 @@ class _Erasure:
             address=self.address,
             label=self.label,
         )
+        self.mail = ErasedMail(self.session, self.id, self.emails, self.naming)
 
     def _list_others_names(self) -> set[str]:
         query = select_rows(Person.name).where(Person.id != self.id)
@@ -128,24 +127,17 @@ class _Erasure:
                 f"{self.person.email} works or worked for an association: who decided about others "
                 "stays on record. Only people without a role can be erased"
             )
-        cipher = body_cipher(self.session)
-        unsent = select_rows(Outbox).where(col(Outbox.state).in_(_UNSENT))
-        waiting = [
-            message.id
-            for message in self.session.exec(unsent)
-            if message.state == "sending" or self._is_named_to_others(message, cipher)
-        ]
-        if waiting:
+        email, mail = self.person.email, self.mail.count_on_its_way()
+        if mail.sending:
             raise EraseError(
-                f"{format_count(len(waiting), 'email')} to others that name {self.person.email} "
-                "wait to be sent. Run `tracker deliver`, and try again"
+                f"an email to {email}, or one that names them, is being sent right now. Try again "
+                "in a minute"
             )
-
-    def _is_named_to_others(self, message: Outbox, cipher: Cipher) -> bool:
-        if message.person_id == self.id or message.recipient.lower() in self.emails:
-            return False
-        body = cipher.decrypt(message.message_id, message.body) or b""
-        return self.naming.is_in(body.decode("utf-8", "replace"))
+        if mail.waiting:
+            raise EraseError(
+                f"{format_count(mail.waiting, 'email')} to others that name {email} wait to be "
+                "sent. Run `tracker deliver`, and try again"
+            )
 
     def run(self, reason: str) -> Erased:
         """Erase; everything is part of the caller's transaction."""
@@ -155,7 +147,8 @@ class _Erasure:
         supervising = self._list_supervising()
         self._forget_imports()
         self._forget_prepared_files()
-        self._strip_mail()
+        stripped = self.mail.strip(self.address, self.context.now)
+        self._count(self.changed, "outbox", stripped)
         self._strip_history()
         self._strip_undone_merges()
         self._strip_certificates()
@@ -191,34 +184,6 @@ class _Erasure:
         counts = forget_all_files(self.session)
         self._count(self.changed, "desk_task", counts["desk_task"])
         self._count(self.deleted, "desk_task_piece", counts["desk_task_piece"])
-
-    def _strip_mail(self) -> None:
-        """Keep that there was a message, but not to whom, nor what it said."""
-        own = or_(
-            col(Outbox.person_id) == self.id, func.lower(col(Outbox.recipient)).in_(self.emails)
-        )
-        is_unsent = own & (col(Outbox.state) == "waiting")
-        gone = {"state": "dropped", "finished_at": self.context.now}
-        self.session.exec(update(Outbox).where(is_unsent).values(**gone))
-        empty = {
-            "person_id": None,
-            "recipient": self.address,
-            "subject": "",
-            "body": b"",
-            "text": None,
-            "last_error": None,
-        }
-        result = self.session.exec(update(Outbox).where(own).values(**empty))
-        self._count(self.changed, "outbox", result.rowcount)
-        cipher = body_cipher(self.session)
-        # What coordinators can read of others' mail is encrypted, so no statement finds it.
-        for message in self.session.exec(select_rows(Outbox).where(col(Outbox.text).is_not(None))):
-            text = cipher.decrypt(message.message_id, message.text or b"") or b""
-            if self.naming.is_in(text.decode()):
-                message.text = None
-                self.session.add(message)
-                self._count(self.changed, "outbox", 1)
-        self.session.flush()
 
     def _strip_history(self) -> None:
         """Keep of each event who changed which row when, but not from what to what."""

@@ -15,7 +15,6 @@ from tests.support.erasing import NAME, SECOND, SIMILAR, erase, find_traces
 from tracker.cli.main import app
 from tracker.db.desk import TeamRole
 from tracker.db.engine import writing
-from tracker.db.signing_keys import body_cipher
 from tracker.db.tables import METADATA
 from tracker.errors import UserError
 from tracker.services.dead_addresses import MARKS
@@ -104,18 +103,6 @@ def test_people_with_a_role_are_not_erased(file_kept: Kept) -> None:
     error = erase(ALICE).exception
     assert isinstance(error, UserError)
     assert "works or worked for an association" in str(error)
-
-
-def test_mail_that_names_the_person_leaves_first(file_kept: Kept) -> None:
-    with writing(file_kept.cast.engine) as session:
-        body = body_cipher(session).encrypt("<1@erasing>", f"About {NAME}".encode())
-        waits = text(
-            "UPDATE outbox SET state = 'waiting', body = :b WHERE message_id = '<1@erasing>'"
-        )
-        session.connection().execute(waits, {"b": body})
-    error = erase(ALICE).exception
-    assert isinstance(error, UserError)
-    assert "Run `tracker deliver`" in str(error)
 
 
 def test_a_name_of_two_people_stays_the_others(file_kept: Kept) -> None:
