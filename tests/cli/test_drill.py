@@ -3,11 +3,13 @@
 import json
 import os
 from collections.abc import Iterator
-from datetime import timedelta
+from contextlib import contextmanager
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
-from sqlalchemy import create_engine, text
+from sqlalchemy import create_engine, make_url, text
+from sqlmodel import Session
 from typer.testing import CliRunner, Result
 
 from tests.support.backups import Kept
@@ -18,7 +20,11 @@ from tracker.checks.environment import Fact
 from tracker.cli.main import app
 from tracker.db.engine import reading, writing
 from tracker.db.operations import RestoreDrill
+from tracker.master_key import MasterKey
+from tracker.services import restore_drill
 from tracker.services.backup_files import DATABASE, NOTE, BackupError
+from tracker.services.restore import Restored, restore_backup
+from tracker.services.restore_drill import Check, try_backup
 
 pytestmark = pytest.mark.usefixtures("programs")
 
@@ -38,6 +44,29 @@ class Drill:
     def records(self) -> list[tuple[str, bool]]:
         rows = self.kept.cast.rows("restore_drill")
         return [(str(row["backup"]), bool(row["is_proven"])) for row in rows]
+
+    def hold(self, check: Check) -> RestoreDrill:
+        """Hold a drill with a check of the test's own, without recording it."""
+        key = MasterKey.beside(self.kept.cast.url)
+        return try_backup(self.backup, self.kept.cast.url, key, clock.now(), check)
+
+    def read_comment(self) -> str:
+        """The comment that a drill gives to the database it makes."""
+        found: list[str] = []
+        query = (
+            "SELECT shobj_description(oid, 'pg_database') FROM pg_database"
+            " WHERE datname = current_database()"
+        )
+
+        def read(session: Session) -> list[str]:
+            found.append(session.connection().execute(text(query)).scalar_one())
+            return []
+
+        self.hold(read)
+        return found[0]
+
+    def name_database(self, ending: str) -> str:
+        return f"{make_url(self.kept.cast.url).database}_drill_{ending}"
 
     def places(self) -> set[str]:
         """The folders of the backups, and the databases of the server."""
@@ -67,6 +96,29 @@ def drill(database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
 @pytest.fixture
 def file_drill(sqlite_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Drill]:
     yield from drilling(sqlite_url, tmp_path, monkeypatch)
+
+
+@pytest.fixture
+def server_drill(
+    postgres_database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Drill]:
+    yield from drilling(postgres_database_url, tmp_path, monkeypatch)
+
+
+@contextmanager
+def made_databases(drill: Drill, comments: dict[str, str]) -> Iterator[None]:
+    """Databases on the drill's server, by name with a comment, that are gone in the end."""
+    engine = create_engine(drill.kept.cast.url, isolation_level="AUTOCOMMIT")
+    with engine.connect() as server:
+        for name, comment in comments.items():
+            server.execute(text(f'CREATE DATABASE "{name}" TEMPLATE template0'))
+            server.execute(text(f"COMMENT ON DATABASE \"{name}\" IS '{comment}'"))
+        try:
+            yield
+        finally:
+            for name in comments:
+                server.execute(text(f'DROP DATABASE IF EXISTS "{name}"'))
+    engine.dispose()
 
 
 def findings(drill: Drill, days_later: int) -> list[str]:
@@ -119,9 +171,63 @@ def test_a_folder_without_backups_is_refused(file_drill: Drill, tmp_path: Path) 
 
 
 def test_what_a_killed_drill_left_is_removed(file_drill: Drill) -> None:
-    (file_drill.backups / ".drill-dead").mkdir()
+    (file_drill.backups / ".drill-0badf00d").mkdir()
     file_drill.run()
-    assert ".drill-dead" not in file_drill.places()
+    assert ".drill-0badf00d" not in file_drill.places()
+
+
+def test_other_hidden_folders_survive_a_drill(file_drill: Drill) -> None:
+    (file_drill.backups / ".drill-notes").mkdir()
+    file_drill.run()
+    assert ".drill-notes" in file_drill.places()
+
+
+def test_a_killed_drills_database_is_dropped(server_drill: Drill) -> None:
+    left = server_drill.name_database("0badf00d")
+    with made_databases(server_drill, {left: server_drill.read_comment()}):
+        assert left in server_drill.places()
+        server_drill.run()
+        assert left not in server_drill.places()
+
+
+def test_databases_of_others_survive_a_drill(server_drill: Drill) -> None:
+    comment = server_drill.read_comment()
+    others = {
+        server_drill.name_database("inspect"): comment,
+        server_drill.name_database("0badf00d1"): comment,
+        server_drill.name_database("0badf00d"): "",
+        server_drill.name_database("00000000"): "Ours",
+    }
+    with made_databases(server_drill, others):
+        assert server_drill.run().exit_code == 0
+        assert others.keys() <= server_drill.places()
+
+
+def test_a_running_drills_database_survives_another(
+    server_drill: Drill, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = []
+
+    def hold_another(
+        backup: Path,
+        url: str,
+        evidence: Path,
+        now: datetime,
+        *,
+        revoke_access: bool,
+        master_key: MasterKey,
+    ) -> Restored:
+        monkeypatch.setattr(restore_drill, "restore_backup", restore_backup)
+        server_drill.run()
+        found.append(make_url(url).database in server_drill.places())
+        return restore_backup(
+            backup, url, evidence, now, revoke_access=revoke_access, master_key=master_key
+        )
+
+    monkeypatch.setattr(restore_drill, "restore_backup", hold_another)
+    server_drill.run()
+    assert found == [True]
+    assert server_drill.records == [(server_drill.backup.name, True)] * 2
 
 
 def test_the_check_tells_old_drills(file_drill: Drill) -> None:

@@ -2,6 +2,7 @@
 
 import fcntl
 import os
+import re
 import secrets
 import shutil
 from collections.abc import Callable, Iterator, Sequence
@@ -10,7 +11,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import NamedTuple
 
-from sqlalchemy import URL, Engine, text
+from sqlalchemy import URL, Connection, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError
 from sqlmodel import Session, col, select
@@ -32,6 +33,11 @@ from tracker.services.backup_files import (
 from tracker.services.restore import restore_backup
 
 _SCRATCH = ".drill-"
+_SCRATCH_BYTES = 4
+_SCRATCH_NAME = re.compile(rf"[0-9a-f]{{{2 * _SCRATCH_BYTES}}}")
+# On PostgreSQL, the comment of each database that a drill makes. Never change it: a drill drops
+# what an earlier version's left.
+_SCRATCH_COMMENT = "Made by tracker restore --drill, which drops it"
 _DETAIL_LENGTH, _NAME_LENGTH = 500, 200
 # What keeps a restored database from being used, each in a sentence; empty if nothing does.
 Check = Callable[[Session], Sequence[str]]
@@ -138,9 +144,10 @@ def _restore(
 def _scratch_folder(folder: Path) -> Iterator[Path]:
     """Create a folder within, gone in the end; also what killed drills have left."""
     for left in folder.glob(f"{_SCRATCH}*"):
-        with suppress(OSError), _locked(left):
-            shutil.rmtree(left)
-    scratch = folder / f"{_SCRATCH}{secrets.token_hex(8)}"
+        if _SCRATCH_NAME.fullmatch(left.name.removeprefix(_SCRATCH)):
+            with suppress(OSError), _locked(left):
+                shutil.rmtree(left)
+    scratch = folder / f"{_SCRATCH}{secrets.token_hex(_SCRATCH_BYTES)}"
     try:
         scratch.mkdir(mode=0o700)
     except OSError as error:
@@ -166,16 +173,20 @@ def _locked(folder: Path) -> Iterator[None]:
 @contextmanager
 def _scratch_database(address: URL) -> Iterator[str]:
     """Create a database beside the one at ``address``, gone in the end, and give its URL."""
-    prefix = f"{address.database}_drill_"
-    name = f"{prefix}{secrets.token_hex(4)}"
+    name = f"{address.database}_drill_{secrets.token_hex(_SCRATCH_BYTES)}"
     engine = open_engine(address.render_as_string(hide_password=False))
     try:
-        _drop_left(engine, prefix)
-        _run(engine, f"CREATE DATABASE \"{name}\" ENCODING 'UTF8' TEMPLATE template0")
-        try:
-            yield address.set(database=name).render_as_string(hide_password=False)
-        finally:
-            _run(engine, f'DROP DATABASE "{name}" WITH (FORCE)')
+        with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as server:
+            _drop_left(server, str(address.database))
+            _lock_name(server, name)
+            # Crash side: a drill that is killed between these two leaves an empty database for the
+            # operator to drop. Without its comment, it could be somebody else's.
+            server.exec_driver_sql(f"CREATE DATABASE \"{name}\" ENCODING 'UTF8' TEMPLATE template0")
+            server.exec_driver_sql(f"COMMENT ON DATABASE \"{name}\" IS '{_SCRATCH_COMMENT}'")
+            try:
+                yield address.set(database=name).render_as_string(hide_password=False)
+            finally:
+                server.exec_driver_sql(f'DROP DATABASE "{name}" WITH (FORCE)')
     except DBAPIError as error:
         raise BackupError(
             f"no scratch database can be made ({error.orig}): let the user create databases "
@@ -185,18 +196,24 @@ def _scratch_database(address: URL) -> Iterator[str]:
         engine.dispose()
 
 
-def _drop_left(engine: Engine, prefix: str) -> None:
-    """Drop what killed drills have left: those databases to which nobody is connected."""
+def _drop_left(server: Connection, database: str) -> None:
+    """Drop what killed drills have left, and nothing that a drill did not make.
+
+    A database to which somebody is connected stays, and so does that of a drill that still runs.
+    """
     query = text(
-        "SELECT datname FROM pg_database d WHERE starts_with(datname, :prefix) AND NOT EXISTS "
+        "SELECT datname FROM pg_database d WHERE starts_with(datname, :prefix) "
+        "AND shobj_description(d.oid, 'pg_database') = :comment AND NOT EXISTS "
         "(SELECT FROM pg_stat_activity a WHERE a.datname = d.datname)"
     )
-    with engine.connect() as connection:
-        left = connection.execute(query, {"prefix": prefix}).scalars().all()
-    for name in left:
-        _run(engine, f'DROP DATABASE IF EXISTS "{name}"')
+    prefix = f"{database}_drill_"
+    values = {"prefix": prefix, "comment": _SCRATCH_COMMENT}
+    for name in server.execute(query, values).scalars().all():
+        if _SCRATCH_NAME.fullmatch(name.removeprefix(prefix)) and _lock_name(server, name):
+            server.exec_driver_sql(f'DROP DATABASE IF EXISTS "{name}"')
 
 
-def _run(engine: Engine, statement: str) -> None:
-    with engine.connect() as connection:
-        connection.execution_options(isolation_level="AUTOCOMMIT").exec_driver_sql(statement)
+def _lock_name(server: Connection, name: str) -> bool:
+    """Lock the name of a scratch database until ``server`` is closed; False if a drill has it."""
+    query = text("SELECT pg_try_advisory_lock(hashtext('tracker drill'), hashtext(:name))")
+    return bool(server.execute(query, {"name": name}).scalar_one())
