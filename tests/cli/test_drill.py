@@ -15,7 +15,7 @@ from typer.testing import CliRunner, Result
 from tests.support.backups import Kept
 from tests.support.cast import NOW, fill
 from tracker import clock
-from tracker.checks.contents import check_drills
+from tracker.checks.drills import check_drills
 from tracker.checks.environment import Fact
 from tracker.cli.main import app
 from tracker.db.engine import reading, writing
@@ -84,6 +84,8 @@ def drilling(url: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterato
     kept.prove()
     monkeypatch.setenv("TRACKER_DATABASE_URL", url)
     monkeypatch.setenv("TRACKER_EVIDENCE_DIR", str(kept.evidence))
+    # A few hours after the backup.
+    monkeypatch.setattr(clock, "now", lambda: NOW + timedelta(hours=5))
     yield Drill(kept)
     kept.cast.engine.dispose()
 
@@ -136,6 +138,29 @@ def test_the_newest_backup_is_proven_and_recorded(drill: Drill) -> None:
     assert "1 uploaded file" in done.stdout
     assert drill.records == [(newest.name, True)]
     assert drill.places() == before
+
+
+@pytest.mark.parametrize("name", ["tracker-keep-2025", "tracker-notes", "tracker-2099-01-01"])
+def test_other_folders_are_not_taken_for_backups(file_drill: Drill, name: str) -> None:
+    (file_drill.backups / name).mkdir()
+    assert file_drill.run().exit_code == 0
+    assert file_drill.records == [(file_drill.backup.name, True)]
+
+
+def test_the_drill_shows_the_backups_age(file_drill: Drill) -> None:
+    done = file_drill.run()
+    assert done.stdout.endswith("The backup is 5 hours old.\n")
+
+
+def test_an_old_newest_backup_is_reported(
+    file_drill: Drill, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(clock, "now", lambda: NOW + timedelta(days=210))
+    done = file_drill.run()
+    assert done.exit_code == 0
+    assert "The backup is 210 days old.\nNothing newer can be restored" in done.stdout
+    assert findings(file_drill, 0) == ["T217"]
+    assert findings(file_drill, 41) == ["T217", "T216"]
 
 
 def test_a_damaged_file_fails_the_drill(drill: Drill) -> None:

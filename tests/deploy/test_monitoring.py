@@ -119,44 +119,31 @@ def test_prometheus_accepts_the_files(tmp_path: Path) -> None:
     subprocess.run(["promtool", "check", "config", config], check=True, capture_output=True)
 
 
-@needs_promtool
-def test_alerts_fire_when_they_should(tmp_path: Path) -> None:
-    last = 'tracker_job_last_success_timestamp_seconds{job="%s", association="NCIMHA"}'
-    series = [
-        ('up{job="tracker", instance="a:8000"}', "0+0x1300"),
-        (last % "evaluate", "0+0x1300"),
-        (last % "digest", "0+0x1300"),
-        ('tracker_job_failures{job="notices", association="NCIMHA"}', "2+0x1300"),
-        ('tracker_mail_oldest_waiting_seconds{job="tracker"}', "0+600x1300"),
-        ('tracker_mails{job="tracker", state="failed"}', "1+0x120 2+0x1300"),
-    ]
-    fires = {
-        "50m": {"TrackerDown"},
-        "2h": {"TrackerDown", "TrackerJobFails"},
-        "21h": {"TrackerDown", "TrackerJobFails", "TrackerMailFailed"},
-        "49h": {"TrackerDown", "TrackerJobFails", "TrackerMailWaits", "TrackerJobLate"},
-        "200h": {
-            *("TrackerDown", "TrackerJobFails", "TrackerMailWaits", "TrackerJobLate"),
-            "TrackerDigestLate",
-        },
-    }
-    names = {alert["alert"] for alert in alerts()}
-    assert names == set().union(*fires.values())
+def fires_in(
+    folder: Path, series: dict[str, str], interval: str, fires: dict[str, set[str]]
+) -> str:
+    """Let promtool compare the alerts that fire at each time with ``fires``; what differs.
+
+    ``series`` are values in its notation, ``interval`` apart, from the beginning of 1970 on.
+    """
+    names = sorted({alert["alert"] for alert in alerts()})
     tests = [
         {"expr": f'count(ALERTS{{alertname="{name}", alertstate="firing"}})', "eval_time": time}
         | {"exp_samples": [{"labels": "{}", "value": 1}] if name in firing else []}
         for time, firing in fires.items()
-        for name in sorted(names)
+        for name in names
     ]
-    shutil.copy(RULES, tmp_path)
-    file = tmp_path / "tests.yml"
+    shutil.copy(RULES, folder)
+    file = folder / "tests.yml"
     content = {
         "rule_files": [RULES.name],
-        "evaluation_interval": "10m",
+        "evaluation_interval": interval,
         "tests": [
             {
-                "interval": "10m",
-                "input_series": [{"series": one, "values": values} for one, values in series],
+                "interval": interval,
+                "input_series": [
+                    {"series": one, "values": values} for one, values in series.items()
+                ],
                 "promql_expr_test": tests,
             }
         ],
@@ -165,4 +152,83 @@ def test_alerts_fire_when_they_should(tmp_path: Path) -> None:
     done = subprocess.run(
         ["promtool", "test", "rules", file], check=False, capture_output=True, text=True
     )
-    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout + done.stderr if done.returncode else ""
+
+
+def restored(proven: str, backup: str, failed: str = "0x1100") -> dict[str, str]:
+    """The figures of restored backups, in promtool's notation."""
+    values = {"proven": proven, "proven_backup": backup, "failed": failed}
+    return {
+        f'tracker_restore_{name}_timestamp_seconds{{job="tracker"}}': given
+        for name, given in values.items()
+    }
+
+
+def last_success(job: str, values: str) -> dict[str, str]:
+    labels = f'job="{job}", association="NCIMHA"'
+    return {f"tracker_job_last_success_timestamp_seconds{{{labels}}}": values}
+
+
+JOBS_AND_MAIL = {
+    'up{job="tracker", instance="a:8000"}': "0+0x1300",
+    **last_success("evaluate", "0+0x1300"),
+    **last_success("digest", "0+0x1300"),
+    'tracker_job_failures{job="notices", association="NCIMHA"}': "2+0x1300",
+    'tracker_mail_oldest_waiting_seconds{job="tracker"}': "0+600x1300",
+    'tracker_mails{job="tracker", state="failed"}': "1+0x120 2+0x1300",
+}
+# A series, the time between its values, and the alerts that fire at some times.
+DAY = 86_400
+CASES = {
+    "jobs and mail": (
+        JOBS_AND_MAIL,
+        "10m",
+        {
+            "50m": {"TrackerDown"},
+            "2h": {"TrackerDown", "TrackerJobFails"},
+            "21h": {"TrackerDown", "TrackerJobFails", "TrackerMailFailed"},
+            "49h": {"TrackerDown", "TrackerJobFails", "TrackerMailWaits", "TrackerJobLate"},
+            "200h": {
+                *("TrackerDown", "TrackerJobFails", "TrackerMailWaits", "TrackerJobLate"),
+                "TrackerDigestLate",
+            },
+        },
+    ),
+    "returned mail that is not read": (
+        {'tracker_returned_mail_last_read_timestamp_seconds{job="tracker"}': "600x1300"},
+        "10m",
+        {"70m": set(), "90m": {"TrackerReturnedMailUnread"}},
+    ),
+    "a backup that was never tried": (
+        restored("0x1100", "0x1100"),
+        "1h",
+        {"39d": set(), "41d": {"TrackerBackupNeverTried"}},
+    ),
+    "drills that stopped": (
+        restored(f"{2 * DAY}x1100", f"{DAY}x1100"),
+        "1h",
+        {"41d": set(), "43d": {"TrackerDrillsStopped"}},
+    ),
+    "an old backup": (
+        restored(f"{30 * DAY}x1100", f"{27 * DAY}x1100"),
+        "1h",
+        {"30d": {"TrackerBackupOld"}},
+    ),
+    "a backup that could not be restored": (
+        restored(f"{30 * DAY}x1100", f"{29 * DAY}x1100", f"{31 * DAY}x1100"),
+        "1h",
+        {"31d": {"TrackerRestoreFails"}},
+    ),
+}
+
+
+def test_each_alert_is_tried() -> None:
+    fired = set[str]().union(*(names for _, _, times in CASES.values() for names in times.values()))
+    assert fired == {alert["alert"] for alert in alerts()}
+
+
+@needs_promtool
+@pytest.mark.parametrize("case", CASES)
+def test_alerts_fire_when_they_should(tmp_path: Path, case: str) -> None:
+    series, interval, fires = CASES[case]
+    assert fires_in(tmp_path, series, interval, fires) == ""

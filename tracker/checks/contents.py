@@ -23,7 +23,6 @@ from tracker.rulebooks import (
 from tracker.services.evaluation import days_at
 from tracker.services.first_days import list_starts
 from tracker.services.notification_preferences import Subscription, is_unsubscribed
-from tracker.services.restore_drill import read_drills
 from tracker.services.run_ledger import get_last_run_date, list_failures
 from tracker.services.team import list_coordinators, load_team
 from tracker.settings import Coordinator, Schedule, Settings
@@ -32,8 +31,6 @@ from tracker.settings import Coordinator, Schedule, Settings
 _MOST_DAYS = {Job.EVALUATE: 2, Job.NOTICES: 2, Job.REFERENCES: 2, Job.DIGEST: 8}
 _LONG_WAIT = timedelta(days=1)
 _RECENT = timedelta(days=7)
-# A drill every month, and some days for one that was forgotten.
-_LONGEST_UNTRIED = timedelta(days=40)
 
 
 def list_rule_errors(error: RulebookError) -> Findings:
@@ -282,29 +279,3 @@ def _warn_of_failed(failed: Sequence[outbox.ListedMessage]) -> Finding:
         hint += " Some failures are not the address's: see what the mail server answered."
     message = f"{format_count(len(failed), 'message')} failed in the last {_RECENT.days} days"
     return warning("T602", f"{message}: {'; '.join(sorted(reasons)[:3])}", hint)
-
-
-def check_drills(session: Session, now: datetime) -> Findings:
-    """Find backups that could not be restored, or that nobody has tried lately."""
-    drills = read_drills(session)
-    proven, failed = drills.proven, drills.failed
-    if failed is not None and (proven is None or failed.id > proven.id):
-        yield problem(
-            "T215",
-            f"the backup {failed.backup} could not be restored on {failed.tried_at:%Y-%m-%d}: "
-            f"{failed.detail}",
-            "Correct what it says, make a backup, and run `tracker restore --drill` again.",
-        )
-        return
-    if proven is not None and now - proven.tried_at <= _LONGEST_UNTRIED:
-        yield Fact(f"backups: {proven.backup} was restored and checked on {proven.tried_at.date()}")
-        return
-    first_run: datetime | None = session.exec(select(func.min(RunRow.started_at))).one()
-    since = proven.tried_at if proven else first_run
-    if since is not None and now - since > _LONGEST_UNTRIED:
-        tried = f"since {since:%Y-%m-%d}" if proven else "yet"
-        yield warning(
-            "T216",
-            f"no backup has been tried {tried}: nobody knows whether one can be restored",
-            "Run `tracker restore --drill FOLDER` every month, with the folder of the backups.",
-        )

@@ -9,11 +9,11 @@ import typer
 from tracker import clock
 from tracker.checks.contents import (
     check_contents,
-    check_drills,
     check_notices,
     check_rules,
     list_rule_errors,
 )
+from tracker.checks.drills import check_drills
 from tracker.checks.environment import (
     Fact,
     Findings,

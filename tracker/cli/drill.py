@@ -12,7 +12,12 @@ from tracker.checks.copies import list_problems
 from tracker.cli.context import open_database
 from tracker.db.engine import is_sqlite_url, writing
 from tracker.rulebooks import load_rulebooks
-from tracker.services.restore_drill import find_newest_backup, try_backup
+from tracker.services.restore_drill import (
+    find_newest_backup,
+    format_backup_age,
+    is_outdated,
+    try_backup,
+)
 from tracker.settings import load_settings
 
 
@@ -25,6 +30,10 @@ def run(folder: Path) -> None:
     drill = try_backup(find_newest_backup(folder), url, settings.installation_key, now, check)
     outcome = "was restored and checked" if drill.is_proven else "could NOT be restored"
     sys.stdout.write(f"{drill.backup} {outcome}: {drill.detail}\n")
+    if age := format_backup_age(drill):
+        sys.stdout.write(f"The backup is {age} old.\n")
+    if is_outdated(drill):
+        sys.stdout.write("Nothing newer can be restored: see why no backups are made.\n")
     is_proven = drill.is_proven
     address = make_url(url)
     if is_sqlite_url(address) and not Path(str(address.database)).is_file():

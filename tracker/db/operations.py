@@ -1,6 +1,6 @@
 """Tables of how the installation is run: maintenance, and backups that were tried."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from sqlalchemy import CheckConstraint
 from sqlmodel import Field, SQLModel
@@ -36,3 +36,8 @@ class RestoreDrill(SQLModel, table=True):
     backed_up_at: datetime | None = Field(default=None, sa_type=Instant)
     is_proven: bool
     detail: str = Field(max_length=500)
+
+    @property
+    def backup_age(self) -> timedelta | None:
+        """How old the backup was when it was tried; None if its date could not be read."""
+        return self.tried_at - self.backed_up_at if self.backed_up_at else None

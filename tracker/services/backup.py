@@ -19,6 +19,7 @@ from tracker.db.errors import Busy
 from tracker.services.backup_files import (
     DATABASE,
     EVIDENCE,
+    NAME_FORMAT,
     STORED_NAME,
     BackupError,
     Contents,
@@ -51,7 +52,7 @@ def make_backup(url: str, evidence: Path | None, folder: Path, now: datetime) ->
     The folder is named after ``now``, an aware instant. Raises BackupError and leaves nothing if
     the backup can't be made.
     """
-    path = folder / f"tracker-{now.astimezone(UTC):%Y-%m-%d-%H%M%SZ}"
+    path = folder / now.astimezone(UTC).strftime(NAME_FORMAT)
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         with (

@@ -29,6 +29,9 @@ from tracker.db.log import Evidence
 from tracker.errors import UserError
 
 DATABASE, EVIDENCE, NOTE = "database", "evidence", "backup.json"
+# Begins with the instant, in UTC, at which the backup was begun: the highest name is the newest.
+NAME_FORMAT = "tracker-%Y-%m-%d-%H%M%SZ"
+BACKUP_NAME = re.compile(r"tracker-\d{4}-\d{2}-\d{2}-\d{6}Z")
 STORED_NAME = re.compile(r"[0-9a-f]{40}")
 _CHUNK = 1024 * 1024
 _BUSY_SECONDS = 30

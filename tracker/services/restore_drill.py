@@ -7,7 +7,7 @@ import secrets
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import NamedTuple
 
@@ -23,6 +23,7 @@ from tracker.errors import UserError
 from tracker.formatting import format_count
 from tracker.master_key import MasterKey
 from tracker.services.backup_files import (
+    BACKUP_NAME,
     NOTE,
     OUR_TABLES,
     BackupError,
@@ -39,6 +40,8 @@ _SCRATCH_NAME = re.compile(rf"[0-9a-f]{{{2 * _SCRATCH_BYTES}}}")
 # what an earlier version's left.
 _SCRATCH_COMMENT = "Made by tracker restore --drill, which drops it"
 _DETAIL_LENGTH, _NAME_LENGTH = 500, 200
+# Backups are made every night (deploy/README.md). One may be missed, or run late.
+OLDEST_NEWEST_BACKUP = timedelta(days=2)
 # What keeps a restored database from being used, each in a sentence; empty if nothing does.
 Check = Callable[[Session], Sequence[str]]
 
@@ -67,12 +70,30 @@ def read_drills(session: Session) -> DrillRecord:
     return DrillRecord(*found)
 
 
+def is_outdated(drill: RestoreDrill) -> bool:
+    """Whether the newest backup was so old when it was tried that backups must have stopped."""
+    return drill.backup_age is not None and drill.backup_age > OLDEST_NEWEST_BACKUP
+
+
+def format_backup_age(drill: RestoreDrill) -> str:
+    """How old the backup was when it was tried: ``5 hours``, ``12 days``; empty if unknown."""
+    if drill.backup_age is None:
+        return ""
+    if drill.backup_age < OLDEST_NEWEST_BACKUP:
+        return format_count(max(drill.backup_age // timedelta(hours=1), 0), "hour")
+    return format_count(drill.backup_age.days, "day")
+
+
 def find_newest_backup(folder: Path) -> Path:
     """The newest backup in a folder, or the folder itself if it is one. Raises BackupError."""
     if (folder / NOTE).is_file():
         return folder
-    # Their names begin with the instant at which they were begun.
-    backups = [path for path in folder.glob("tracker-*") if path.is_dir()]
+    # Nothing else: a folder that somebody keeps beside them is no backup.
+    backups = [
+        path
+        for path in folder.glob("tracker-*")
+        if BACKUP_NAME.fullmatch(path.name) and path.is_dir()
+    ]
     if not backups:
         raise BackupError(f"{folder} holds no backup: name the folder that `tracker backup` fills")
     return max(backups, key=lambda path: path.name)
