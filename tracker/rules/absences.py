@@ -167,12 +167,12 @@ class _Effect:
         """Add the months away of the days that a requirement is about: the cycle, or its year."""
         about = requirement.year or self.cycle
         within = Span(max(about.starts_on, self.first), about.ends_on)
-        months = count_months(within, begun=False)
+        months = count_months(within)
         away = sum(_count_months_within(within, span, begun=begun) for span in spans)
         if months > 0 and away:
             before = self.reduced.get(requirement.id, MonthsAway(0, months, ()))
             total = min(months, before.away + away)
-            self.reduced[requirement.id] = MonthsAway(total, months, (*before.kinds, kind))
+            self.reduced[requirement.id] = before._replace(away=total, kinds=(*before.kinds, kind))
 
 
 def _count_months_within(within: Span, span: Span, *, begun: bool) -> int:
@@ -208,7 +208,7 @@ def _list_returned(counted: Sequence[Absence], cycle: Cycle) -> Iterable[Absence
                 yield absence.kind
 
 
-def count_months(span: Span, *, begun: bool) -> int:
+def count_months(span: Span, *, begun: bool = False) -> int:
     """The whole months of a span; with ``begun``, also a last one that is not whole."""
     length = relativedelta(span.ends_on + _DAY, span.starts_on)
     months = length.years * MONTHS_IN_YEAR + length.months

@@ -3,7 +3,6 @@
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field, replace
 from datetime import date
-from fractions import Fraction
 from functools import cached_property
 
 from tracker.formatting import format_list, format_ordinal, hours_word
@@ -60,7 +59,8 @@ class PlannedRequirement:
     everyone. ``rule`` has the terms that only an application has.
 
     ``year`` is the year of the cycle that it is about; None for the whole cycle. ``own_formats``
-    are its formats if another requirement counts sessions of others.
+    are its formats if another requirement counts sessions of others; ``has_fewer_formats``: of
+    these and more.
     """
 
     id: str
@@ -71,7 +71,6 @@ class PlannedRequirement:
     sum_key: str
     amount: int
     unit: str
-    is_exempt: bool
     is_for_everyone: bool
     only_rsc_providers: bool
     returns_from: AbsenceKind | None
@@ -81,8 +80,10 @@ class PlannedRequirement:
     services: tuple[str, ...]
     held_years: int
     rule: Requirement
+    is_exempt: bool = False
     year: CycleYear | None = None
     own_formats: tuple[SessionFormat, ...] = ()
+    has_fewer_formats: bool = False
     caps: tuple[PlannedCap, ...] = ()
     needs_days: bool = False
 
@@ -124,7 +125,7 @@ class PlannedRequirement:
     @property
     def is_part(self) -> bool:
         """Whether its hours lie inside those of another requirement."""
-        is_narrower = self.year or self.own_formats or self.is_spread
+        is_narrower = self.year or self.has_fewer_formats or self.is_spread
         return bool(self.topic or self.rule.inside or self.rule.besides or is_narrower)
 
     def covers(self, activity: str, topics: Collection[str]) -> bool:
@@ -153,18 +154,18 @@ class Plan:
     @cached_property
     def provider_terms(self) -> ProviderRule | None:
         """Whose RSC counts, if the plan requires any."""
-        name = self.provider_rule
-        return self.rulebook.providers[name.partition("/")[2]] if name else None
+        name = self._provider_name
+        return self.rulebook.providers[name] if name else None
 
     @cached_property
     def provider_rule(self) -> str | None:
         """``<association>/<name>`` of the rule that says whose RSC counts, if any."""
-        return self._rule_name(r.rule.providers for r in self.requirements)
+        return self._qualify(self._provider_name)
 
     @cached_property
     def membership_rule(self) -> str | None:
         """``<association>/<name>`` of the rule that says which membership counts, if any."""
-        return self._rule_name(r.rule.membership for r in self.requirements)
+        return self._qualify(self._membership_name)
 
     @cached_property
     def statements(self) -> tuple[str, ...]:
@@ -176,8 +177,8 @@ class Plan:
     @cached_property
     def membership_grace(self) -> MembershipGrace | None:
         """How long a membership counts after its last day; None if it ends with that day."""
-        name = self.membership_rule
-        return self.rulebook.memberships[name.partition("/")[2]].grace if name else None
+        name = self._membership_name
+        return self.rulebook.memberships[name].grace if name else None
 
     @cached_property
     def has_caps(self) -> bool:
@@ -194,11 +195,16 @@ class Plan:
                 topics.add(requirement.topic)
         return tuple(sorted(topics))
 
-    def _rule_name(self, names: Iterable[str | None]) -> str | None:
-        for name in names:
-            if name:
-                return f"{self.association}/{name}"
-        return None
+    @property
+    def _provider_name(self) -> str | None:
+        return next((r.rule.providers for r in self.requirements if r.rule.providers), None)
+
+    @property
+    def _membership_name(self) -> str | None:
+        return next((r.rule.membership for r in self.requirements if r.rule.membership), None)
+
+    def _qualify(self, name: str | None) -> str | None:
+        return f"{self.association}/{name}" if name else None
 
 
 @dataclass(frozen=True, eq=False)
@@ -224,7 +230,7 @@ class RenewalPlan(Plan):
     @cached_property
     def year_ends(self) -> tuple[date, ...]:
         """The last days of the cycle's whole years; none unless something is required each year."""
-        if self.cycle is None or not any(r.each_year or r.year for r in self.requirements):
+        if self.cycle is None or not any(r.each_year for r in self.requirements):
             return ()
         return tuple(year.ends_on for year in list_years(self.cycle))
 
@@ -252,7 +258,7 @@ class ApplicationPlan(Plan):
 
 
 def plan_renewal(
-    rulebook: Rulebook, category: str, cycle: Cycle | None, held_years: int = 0
+    rulebook: Rulebook, category: str, cycle: Cycle | None, held_years: int
 ) -> RenewalPlan:
     """Read ``rulebook`` for the renewal of one category in one cycle.
 
@@ -266,14 +272,21 @@ def plan_renewal(
     planned = []
     for rule in rules:
         if value := _value_for_cycle(rule, cycle, category, held_years):
-            is_exempt = rule.id in cycle.exempts
-            share = Fraction(0) if is_exempt else cycle.share
-            requirement = _plan_requirement(rulebook, rule, value, share)
-            if is_exempt:
-                requirement = replace(requirement, is_exempt=True)
+            requirement = _prorate(_plan_requirement(rulebook, rule, value), cycle)
             planned += _plan_parts(rulebook, rules, requirement, value, cycle)
     fees = _plan_fees(rulebook, category, cycle)
     return RenewalPlan(rulebook, category, tuple(planned), cycle, fees)
+
+
+def _prorate(requirement: PlannedRequirement, cycle: Cycle) -> PlannedRequirement:
+    """What is left of a requirement in a cycle that exempts from it, or requires fewer hours."""
+    # Only hours depend on what is left of the cycle; those of a return are the same in any cycle.
+    is_without_hours = requirement.is_of_sessions and cycle.share == 0
+    if requirement.id in cycle.exempts or is_without_hours:
+        return replace(requirement, is_exempt=True)
+    if requirement.is_of_sessions and requirement.returns_from is None:
+        return replace(requirement, amount=int(requirement.amount * cycle.share))
+    return requirement
 
 
 def _plan_fees(rulebook: Rulebook, category: str, cycle: Cycle) -> tuple[PlannedFee, ...]:
@@ -298,7 +311,7 @@ def plan_application(
     planned = []
     for rule in rulebook.requirements_of(category, purpose):
         if value := value_in_force(rule, day, category):
-            planned.append(_plan_requirement(rulebook, rule, value, Fraction(1)))
+            planned.append(_plan_requirement(rulebook, rule, value))
     fees = []
     for fee in rulebook.fees_of(category, purpose):
         due = fee.value_on(day)
@@ -316,7 +329,7 @@ def value_in_force(
 
 
 def latest_value(
-    requirement: Requirement, day: date, category: str, held_years: int = 0
+    requirement: Requirement, day: date, category: str, held_years: int
 ) -> Value | None:
     """The value that is in force on ``day``, or that ended the requirement by then, if any.
 
@@ -379,8 +392,7 @@ def _plan_parts(
     if not requirement.is_of_sessions:
         return [requirement]
     planned = replace(
-        requirement,
-        own_formats=rule.formats if _count_other_formats(rules, rule) else (),
+        _compare_formats(requirement, rules),
         caps=tuple(_plan_caps(rulebook, rule, cycle)),
         needs_days=bool(rule.formats or rule.caps or rule.each_year or requirement.is_spread),
     )
@@ -393,19 +405,26 @@ def _plan_parts(
             label=f"{rule.label}, {format_ordinal(year.number)} year",
             amount=_full_amount(rule, value),
             year=year,
-            each_year=False,
         )
         for year in list_years(cycle)[cycle.years_before :]
     ]
 
 
-def _count_other_formats(rules: Iterable[Requirement], rule: Requirement) -> int:
-    """How many requirements of whole RSC hours count sessions of other formats than this one."""
-    count = 0
-    for other in rules:
-        is_whole = other.counts == "rsc" and not other.each_year and not other.values[0].months
-        count += is_whole and {*other.formats} != {*rule.formats}
-    return count
+def _compare_formats(
+    requirement: PlannedRequirement, rules: Iterable[Requirement]
+) -> PlannedRequirement:
+    """A requirement that knows its formats beside those of whole RSC hours."""
+    own = {*requirement.rule.formats}
+    others = [
+        {*rule.formats}
+        for rule in rules
+        if rule.counts == "rsc" and not rule.each_year and not rule.values[0].months
+    ]
+    return replace(
+        requirement,
+        own_formats=requirement.rule.formats if any(each != own for each in others) else (),
+        has_fewer_formats=bool(own) and any(not each or own < each for each in others),
+    )
 
 
 def _plan_caps(rulebook: Rulebook, rule: Requirement, cycle: Cycle) -> Iterable[PlannedCap]:
@@ -418,16 +437,8 @@ def _plan_caps(rulebook: Rulebook, rule: Requirement, cycle: Cycle) -> Iterable[
             yield PlannedCap(cap.formats, cap.topic, value.minutes, document, section)
 
 
-def _plan_requirement(
-    rulebook: Rulebook, rule: Requirement, value: Value, share: Fraction
-) -> PlannedRequirement:
+def _plan_requirement(rulebook: Rulebook, rule: Requirement, value: Value) -> PlannedRequirement:
     services = rule.work.services if rule.work else ()
-    # Only hours depend on what is left of the cycle; those of a return are the same in any cycle.
-    is_prorated = rule.counts in HOURS
-    returns_from = _RETURNS.get(rule.asked_of)
-    amount = _full_amount(rule, value)
-    if is_prorated and share and returns_from is None:
-        amount = int(amount * share)
     return PlannedRequirement(
         id=rule.id,
         label=rule.label,
@@ -435,16 +446,15 @@ def _plan_requirement(
         counts=rule.counts,
         topic=rule.topic,
         sum_key=f"topic:{rule.topic}" if rule.topic else rule.counts,
-        amount=amount,
+        amount=_full_amount(rule, value),
         unit=_find_unit(rule, value),
-        is_exempt=is_prorated and share == 0,
         is_for_everyone=rule.asked_of == "everyone",
         only_rsc_providers=rule.asked_of == "those who provide RSC",
-        returns_from=returns_from,
+        returns_from=_RETURNS.get(rule.asked_of),
         each_year=rule.each_year,
         source_document=rulebook.documents[value.source.document].title,
         source_section=value.source.section,
-        services=tuple(rulebook.services.get(service, service) for service in services),
+        services=tuple(rulebook.services[service] for service in services),
         held_years=value.held_years,
         rule=rule,
     )
