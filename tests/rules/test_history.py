@@ -1,6 +1,7 @@
 """Years held, by all endorsements of a person, against a walk over the days."""
 
 from datetime import date, timedelta
+from fractions import Fraction
 
 import pytest
 from hypothesis import given
@@ -8,8 +9,15 @@ from hypothesis import strategies as st
 
 from tests.rules.case_data import IMAGINED
 from tests.rules.test_cycles import calendar_years
+from tracker.rules.cycles import cycle_containing
 from tracker.rules.explain import list_held_years
-from tracker.rules.history import EndorsementTerm, count_years, find_held_since
+from tracker.rules.history import (
+    EndorsementTerm,
+    continue_cycle,
+    count_from_application,
+    count_years,
+    find_held_since,
+)
 from tracker.rules.model import CycleScheme
 from tracker.rules.reasons import format_reason
 
@@ -123,3 +131,77 @@ def test_plans_differ_only_where_years_matter() -> None:
     four = IMAGINED.plan("HISTORY", "IMHM", date(2021, 6, 1), day)
     assert three is four
     assert three is not IMAGINED.plan("HISTORY", "IMHM", date(2024, 1, 1), day)
+
+
+@pytest.mark.parametrize(
+    ("applied_on", "is_first", "share"),
+    [
+        (None, True, Fraction(2, 12)),
+        (date(2026, 2, 1), True, Fraction(11, 12)),
+        (date(2026, 1, 1), True, Fraction(1)),
+        (date(2025, 12, 31), False, Fraction(1)),
+    ],
+)
+def test_first_cycle_counts_from_the_application(
+    applied_on: date | None, *, is_first: bool, share: Fraction
+) -> None:
+    schemes = IMAGINED.associations["FIRST-A"].cycles
+    cycle = cycle_containing(schemes, date(2026, 11, 1), date(2026, 11, 1))
+    assert cycle is not None
+    counted = count_from_application(schemes, cycle, applied_on)
+    assert (counted.is_first, counted.share) == (is_first, share)
+
+
+@pytest.mark.parametrize(
+    ("endorsed_on", "starts_on", "ends_on", "is_continued"),
+    [
+        # Thirty days without, and one more.
+        (date(2026, 6, 1), date(2020, 1, 1), date(2026, 5, 1), True),
+        (date(2026, 6, 1), date(2020, 1, 1), date(2026, 4, 30), False),
+        # One that ends on the due date is still renewed, and what began on that day not earlier.
+        (date(2026, 6, 1), date(2020, 1, 1), date(2026, 11, 29), True),
+        (date(2026, 6, 1), date(2020, 1, 1), date(2026, 11, 30), False),
+        (date(2026, 6, 1), date(2026, 5, 31), date(2026, 11, 29), True),
+        (date(2026, 6, 1), date(2026, 6, 1), date(2026, 11, 29), False),
+        # Endorsed after the due date, which the earlier one had.
+        (date(2026, 12, 10), date(2020, 1, 1), date(2026, 11, 29), True),
+        (date(2026, 12, 10), date(2020, 1, 1), date(2026, 11, 30), False),
+    ],
+)
+def test_endorsement_continues_what_ended_a_short_time_before(
+    endorsed_on: date, starts_on: date, ends_on: date, *, is_continued: bool
+) -> None:
+    scheme = calendar_years(
+        due_on="11-30",
+        first_cycle="fraction by month",
+        first_cycle_exempts=["membership"],
+        first_cycle_months_before=6,
+        continues=["same category"],
+        continues_within_days=30,
+    )
+    cycle = cycle_containing([scheme], endorsed_on, endorsed_on)
+    assert cycle is not None
+    own = EndorsementTerm("A", "IFS", endorsed_on)
+    continued = continue_cycle(
+        [scheme], cycle, own, [own._replace(starts_on=starts_on, ends_on=ends_on)]
+    )
+    assert (continued != cycle) == is_continued
+    assert continued.due_on == cycle.due_on
+    if is_continued:
+        assert (continued.is_first, continued.exempts) == (False, ())
+        assert continued.share == 1
+        assert continued.counts_from == date(2026, 1, 1)
+
+
+def test_anniversary_endorsement_can_continue_another() -> None:
+    endorsed_on = date(2026, 6, 1)
+    scheme = calendar_years(
+        kind="anniversary", ends_on=None, first_cycle="no hours", continues=["other association"]
+    )
+    cycle = cycle_containing([scheme], endorsed_on, endorsed_on)
+    assert cycle is not None
+    earlier = EndorsementTerm("B", "IFS", date(2020, 1, 1), endorsed_on - DAY)
+    own = EndorsementTerm("A", "IFS", endorsed_on)
+    continued = continue_cycle([scheme], cycle, own, [earlier])
+    assert [each.share for each in (cycle, continued)] == [0, 1]
+    assert (continued.starts_on, continued.ends_on) == (cycle.starts_on, cycle.ends_on)

@@ -114,33 +114,36 @@ def cycle_containing(schemes: Sequence[CycleScheme], endorsed_on: date, day: dat
     return replace(first, years_before=_count_years_before(cycle, endorsed_on))
 
 
-def begin_cycle(
-    schemes: Sequence[CycleScheme], endorsed_on: date, cycle: Cycle, first_day: date
-) -> Cycle:
+def begin_cycle(schemes: Sequence[CycleScheme], cycle: Cycle, first_day: date) -> Cycle:
     """The cycle in which an endorsement began, counted from ``first_day``, a day in it.
 
     Whichever day that is, no year before the endorsement is required.
     """
-    place = _find_place(schemes, endorsed_on, cycle.starts_on)
+    place = _find_first_place(schemes, cycle)
     return cycle if place is None else _begin(place, cycle, first_day)
 
 
-def make_ordinary(schemes: Sequence[CycleScheme], endorsed_on: date, cycle: Cycle) -> Cycle:
+def make_ordinary(schemes: Sequence[CycleScheme], cycle: Cycle) -> Cycle:
     """The cycle in which an endorsement began, with the hours of those that began before it.
 
     It keeps its due date, because nobody is overdue on their first day, and the years before it.
     """
-    place = _find_place(schemes, endorsed_on, cycle.starts_on)
+    place = _find_first_place(schemes, cycle)
     if place is None:
         return cycle
     share = _find_ordinary_share(place)
     return replace(cycle, is_first=False, share=share, exempts=(), carried_from=None)
 
 
-def find_ordinary_due_date(schemes: Sequence[CycleScheme], endorsed_on: date, cycle: Cycle) -> date:
-    """The due date of a cycle for those who were endorsed before it."""
-    place = _find_place(schemes, endorsed_on, cycle.starts_on)
+def find_ordinary_due_date(schemes: Sequence[CycleScheme], cycle: Cycle) -> date:
+    """The due date of the cycle in which an endorsement began for those that began before it."""
+    place = _find_first_place(schemes, cycle)
     return cycle.due_on if place is None else _find_due_date(place, place.starts_on)
+
+
+def _find_first_place(schemes: Sequence[CycleScheme], cycle: Cycle) -> _Place | None:
+    # An anniversary cycle in which an endorsement began, began with it.
+    return _find_place(schemes, cycle.starts_on, cycle.starts_on)
 
 
 def _begin(place: _Place, cycle: Cycle, first_day: date) -> Cycle:
@@ -263,12 +266,8 @@ def cycle_counting(schemes: Sequence[CycleScheme], endorsed_on: date, day: date)
 
     The months before the first cycle may count in it, too.
     """
-    cycle = cycle_containing(schemes, endorsed_on, day)
-    if cycle is None and day < endorsed_on:
-        first = cycle_containing(schemes, endorsed_on, endorsed_on)
-        if first is not None and first.counts_from <= day:
-            return first
-    return cycle
+    cycle = cycle_containing(schemes, endorsed_on, max(day, endorsed_on))
+    return None if cycle is None or day < cycle.counts_from else cycle
 
 
 def whole_cycle(scheme: CycleScheme, day: date, anchor: date | None = None) -> tuple[date, date]:
@@ -314,8 +313,8 @@ def end_of_years(first: date, years: int) -> date:
 def _find_cycle(anchor: date, years: int, day: date) -> tuple[date, date]:
     # Counted from the original anchor: adding a year to February 29 four times would give
     # February 28.
-    number = (day.year - anchor.year) // years + 1
-    while anchor + relativedelta(years=years * number) > day:
+    number = (day.year - anchor.year) // years
+    if anchor + relativedelta(years=years * number) > day:
         number -= 1
     starts_on = anchor + relativedelta(years=years * number)
     return starts_on, anchor + relativedelta(years=years * (number + 1)) - _DAY
@@ -361,8 +360,6 @@ def list_years(cycle: Cycle) -> list[CycleYear]:
 
 def _count_years_before(cycle: Cycle, first_day: date) -> int:
     """How many whole years of a cycle began before ``first_day``, a day in it."""
-    if first_day <= cycle.starts_on:
-        return 0
     return sum(year.starts_on < first_day for year in list_years(cycle))
 
 
@@ -370,8 +367,7 @@ def _find_ordinary_share(place: _Place) -> Fraction:
     """The part of a full cycle's hours that someone endorsed before the cycle needs."""
     starts_on, ends_on, whole = place.starts_on, place.ends_on, place.whole
     if place.lengthened_by is not None:
-        hours = place.lengthened_by.long_cycle or "all hours"
-        return _find_share(place.scheme, hours, starts_on, ends_on)
+        return _find_share(place.scheme, place.lengthened_by.long_cycle, starts_on, ends_on)
     if place.scheme.short_cycle and (starts_on, ends_on) != whole:
         return _find_share(place.scheme, place.scheme.short_cycle, starts_on, ends_on)
     return Fraction(1)
@@ -401,7 +397,9 @@ def _find_share_in_table(scheme: CycleScheme, starts_on: date, first_day: date) 
     return share
 
 
-def _find_share(scheme: CycleScheme, hours: str | float, first: date, ends_on: date) -> Fraction:
+def _find_share(
+    scheme: CycleScheme, hours: str | float | None, first: date, ends_on: date
+) -> Fraction:
     """The part of a full cycle's hours that a cycle from ``first`` on requires.
 
     Only whole months or years count.

@@ -28,7 +28,7 @@ def scheme_of(schemes: Sequence[CycleScheme], cycle: Cycle) -> CycleScheme:
 
 
 def count_from_application(
-    schemes: Sequence[CycleScheme], endorsed_on: date, cycle: Cycle, applied_on: date | None
+    schemes: Sequence[CycleScheme], cycle: Cycle, applied_on: date | None
 ) -> Cycle:
     """The cycle in which an endorsement began, counted from the day of its application.
 
@@ -38,8 +38,8 @@ def count_from_application(
     if applied_on is None or scheme_of(schemes, cycle).first_cycle_from != "application":
         return cycle
     if applied_on < cycle.starts_on:
-        return make_ordinary(schemes, endorsed_on, cycle)
-    return begin_cycle(schemes, endorsed_on, cycle, applied_on)
+        return make_ordinary(schemes, cycle)
+    return begin_cycle(schemes, cycle, applied_on)
 
 
 def continue_cycle(
@@ -59,13 +59,13 @@ def continue_cycle(
     endorsed_on = endorsement.starts_on
     first_day = endorsed_on - timedelta(days=scheme.continues_within_days + 1)
     # An endorsement that began after the due date has a later one; the earlier one had not.
-    due_on = find_ordinary_due_date(schemes, endorsed_on, cycle)
+    due_on = find_ordinary_due_date(schemes, cycle)
     for term in others:
         is_earlier = term.starts_on < endorsed_on
         kind = _compare_terms(endorsement, term)
         if is_earlier and kind in scheme.continues and first_day <= term.ends_on < due_on:
             # It was held in the years before, too.
-            return replace(make_ordinary(schemes, endorsed_on, cycle), years_before=0)
+            return replace(make_ordinary(schemes, cycle), years_before=0)
     return cycle
 
 

@@ -273,7 +273,7 @@ def read_history(
     schemes = rulebooks.associations[plan.association].cycles
     cycle = plan.cycle
     if cycle.is_first:
-        cycle = count_from_application(schemes, window.endorsed_on, cycle, applied_on)
+        cycle = count_from_application(schemes, cycle, applied_on)
     if cycle.is_first:
         cycle = continue_cycle(schemes, cycle, own, terms)
     since = find_held_since(scheme_of(schemes, cycle), own, terms)
