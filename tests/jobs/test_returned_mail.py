@@ -33,6 +33,7 @@ from tracker.rules.notification_preferences import OptionalNotice
 from tracker.services.attention import AttentionKind, list_attention
 from tracker.services.context import Actor, ServiceContext
 from tracker.services.email_changes import change_email
+from tracker.services.erasure import erase_person
 from tracker.services.run_ledger import Failure
 from tracker.settings import Bounces, Mail
 
@@ -314,6 +315,20 @@ def test_a_report_about_old_mail_is_refused(sqlite_returns: Returns) -> None:
     returns.now += returned_mail.BELIEVED_FOR + timedelta(seconds=1)
     assert returns.read_all() == ["refused"]
     assert returns.row("returned_mail")["reason"] == "the message left too long ago"
+
+
+@pytest.mark.parametrize("name", [NO_MAILBOX, "postfix-delayed", "complaint"])
+def test_a_report_about_an_erased_person_is_not_kept(sqlite_returns: Returns, name: str) -> None:
+    returns = sqlite_returns
+    report = returns.report(name)
+    with writing(returns.jobs.engine) as session:
+        operator = ServiceContext(session, returns.jobs.rulebooks, Actor("operator"), returns.now)
+        erase_person(operator, ALICE, "Asked for it", ())
+    returns.arrive(report)
+    assert returns.read_all() == ["refused"]
+    assert returns.row("returned_mail")["reason"] == "the recipient was erased"
+    assert ALICE not in str(returns.jobs.everything())
+    assert returns.rows("mail_off") == []
 
 
 def test_a_report_before_delivery_ended_is_read_again(sqlite_returns: Returns) -> None:

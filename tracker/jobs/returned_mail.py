@@ -53,6 +53,7 @@ from tracker.notifications.context import JobContext, dry_run_context
 from tracker.notifications.returned_mail import forward_to_second
 from tracker.rules.notification_preferences import OptionalNotice
 from tracker.services.context import Actor, ServiceContext
+from tracker.services.erased_identity import is_erased_address
 from tracker.services.notification_preferences import (
     Subscription,
     list_disabled_kinds,
@@ -311,6 +312,9 @@ class _Recorder:
         has_left = state == "sent" or (state == "failed" and attempts)
         if not has_left:
             return _Verdict(REFUSED, reason="the message has not been sent")
+        if is_erased_address(row["recipient"]):
+            # Nor what the report says, which names the address.
+            return _Verdict(REFUSED, reason="the recipient was erased")
         if self.now - (row["finished_at"] or row["created_at"]) > BELIEVED_FOR:
             return _Verdict(REFUSED, reason="the message left too long ago")
         outcome = _limit_to_recipient(report, row["recipient"])
