@@ -10,7 +10,7 @@ TESTS ?=
 PYTEST := PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest
 
 .DEFAULT_GOAL := help
-.PHONY: help demo run test check fmt bench torture mutants pictures browser sbom image lock clean
+.PHONY: help demo run test check fmt bench torture mutants pictures browser promtool sbom image lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' Makefile
@@ -21,7 +21,7 @@ demo: .venv/runtime.stamp ## show the whole system on made-up people, without se
 run: .venv/runtime.stamp ## serve the site and the jobs with the settings of this folder
 	$(BIN)/tracker serve
 
-test: .venv/dev.stamp browser ## run all tests, on SQLite and PostgreSQL (TESTS=tests/rules for some)
+test: .venv/dev.stamp browser promtool ## run all tests, on SQLite and PostgreSQL (TESTS=tests/rules for some)
 	$(PYTEST) -n $(JOBS) $(TESTS)
 
 check: .venv/dev.stamp ## lint, formatting, types
@@ -53,6 +53,11 @@ browser: ## install Chromium for the browser tests, where that is possible
 	  && apt-get update -qq && apt-get install -qq -y --no-install-recommends chromium-headless-shell >/dev/null; } \
 	  || command -v chromium >/dev/null \
 	  || echo "No Chromium: the browser tests will be skipped."
+
+promtool: ## install Prometheus's program for the tests of the alerts, where that is possible
+	@command -v promtool >/dev/null || { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null \
+	  && tests/deploy/get-promtool /usr/local/bin/promtool; } \
+	  || echo "No promtool: the tests of the alerts will be skipped."
 
 SBOM ?= build/endorsement-tracker.cdx.json
 sbom: ## list what a release runs on (CycloneDX: name, version, license) in SBOM

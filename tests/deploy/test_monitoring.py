@@ -26,7 +26,7 @@ _NAMES = re.compile(r"\b(tracker_\w+|up)\b(?:\{([^}]*)\})?")
 
 needs_promtool = pytest.mark.skipif(
     shutil.which("promtool") is None,
-    reason="ALERTS WERE NOT TRIED: no promtool (apt-get install prometheus)",
+    reason="ALERTS WERE NOT TRIED: no promtool (make promtool as root)",
 )
 
 
