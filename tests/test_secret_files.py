@@ -108,7 +108,7 @@ def test_a_secret_that_is_set_twice_is_refused(
 ) -> None:
     monkeypatch.setenv(f"TRACKER_{name}_FILE", write(folder, "geheim" * 9))
     monkeypatch.setenv(f"TRACKER_{name}", "geheim" * 9)
-    expected = f"TRACKER_{name}_FILE: TRACKER_{name} is set, too. Remove one of them, or empty it"
+    expected = f"TRACKER_{name}_FILE: TRACKER_{name} is set, too. Remove one of them"
     assert refusal() == expected
 
 

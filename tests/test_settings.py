@@ -188,3 +188,28 @@ def test_a_variable_that_is_not_json_is_named(
     with pytest.raises(SettingsError, match=f"^{variable}: write the value as JSON") as refused:
         load_settings()
     assert value not in str(refused.value)
+
+
+@pytest.mark.parametrize("value", ["", " "])
+@pytest.mark.parametrize(
+    ("name", "kind"), [("EVIDENCE_DIR", "folder"), ("MASTER_KEY_FILE", "file")]
+)
+@pytest.mark.usefixtures("folder")
+def test_an_empty_path_is_refused(
+    name: str, kind: str, value: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("TRACKER_MASTER_KEY", raising=False)
+    monkeypatch.setenv(f"TRACKER_{name}", value)
+    with pytest.raises(SettingsError) as refused:
+        load_settings()
+    assert str(refused.value) == (
+        f"TRACKER_{name}: must name a {kind}. Leave the setting out if there is none"
+    )
+
+
+def test_an_empty_logo_is_refused(folder: Path) -> None:
+    (folder / "tracker.toml").write_text(
+        '[associations.NCIMHA.branding]\nname = "NCIMHA"\nlogo = ""\n'
+    )
+    with pytest.raises(SettingsError, match=r"branding\.logo: must name a file\. Leave"):
+        load_settings()

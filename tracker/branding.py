@@ -38,6 +38,14 @@ class Branding(BaseModel):
             raise ValueError(f"{color!r} is not a color. Write it as #0f6b5c (red, green, blue)")
         return color
 
+    @field_validator("logo", mode="before")
+    @classmethod
+    def _refuse_empty_logo(cls, logo: object) -> object:
+        # Nothing at all would be the folder of tracker.toml.
+        if isinstance(logo, str) and not logo.strip():
+            raise ValueError("must name a file. Leave the setting out if there is none")
+        return logo
+
     @model_validator(mode="after")
     def _require_name(self) -> Self:
         if self.logo and not self.name:

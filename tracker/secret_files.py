@@ -70,7 +70,7 @@ def list_doubles(variables: Iterable[str], environment: Mapping[str, str]) -> li
     """A sentence for each secret that is in a file and in a variable of its own, too."""
     given = {name.upper() for name, value in environment.items() if value}
     return [
-        f"{variable}: {variable.removesuffix(SUFFIX)} is set, too. Remove one of them, or empty it"
+        f"{variable}: {variable.removesuffix(SUFFIX)} is set, too. Remove one of them"
         for variable in variables
         if given.issuperset({variable, variable.removesuffix(SUFFIX)})
     ]

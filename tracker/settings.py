@@ -19,6 +19,7 @@ from pydantic import (
     Field,
     SecretStr,
     ValidationError,
+    ValidationInfo,
     field_validator,
     model_validator,
 )
@@ -365,6 +366,15 @@ class Settings(BaseSettings):
         if key is not None and not is_master_key(key.get_secret_value()):
             raise ValueError(f"must have {FORMAT}")
         return key
+
+    @field_validator("master_key_file", "evidence_dir", mode="before")
+    @classmethod
+    def _refuse_empty_path(cls, path: object, info: ValidationInfo) -> object:
+        # Nothing at all would be the current directory.
+        if isinstance(path, str) and not path.strip():
+            kind = "file" if info.field_name == "master_key_file" else "folder"
+            raise ValueError(f"must name a {kind}. Leave the setting out if there is none")
+        return path
 
     @field_validator("base_url")
     @classmethod

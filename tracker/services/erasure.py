@@ -18,7 +18,7 @@ from sqlmodel import select as select_rows
 from tracker.db.applications import Application
 from tracker.db.desk import TeamRole
 from tracker.db.imports import ImportPlanRecord, ImportPlanRow
-from tracker.db.log import AuditEvent, Entry, Evidence
+from tracker.db.log import AuditEvent, Entry
 from tracker.db.people import Endorsement, Person
 from tracker.db.providers import OutsideEndorsement
 from tracker.db.statements import upsert
@@ -36,6 +36,7 @@ from tracker.services.erased_identity import (
 )
 from tracker.services.erased_mail import ErasedMail
 from tracker.services.evaluation import days_at, evaluate_people
+from tracker.services.evidence import list_stored_names
 from tracker.services.identifying_text import IdentifyingText
 from tracker.services.merged_records import list_undone_merges
 from tracker.services.merging import find_record
@@ -141,9 +142,7 @@ class _Erasure:
 
     def run(self, reason: str) -> Erased:
         """Erase; everything is part of the caller's transaction."""
-        files = self.session.exec(
-            select_rows(Evidence.stored_as).where(Evidence.person_id == self.id)
-        ).all()
+        files = list_stored_names(self.session, self.id)
         supervising = self._list_supervising()
         self._forget_imports()
         self._forget_prepared_files()
@@ -161,7 +160,7 @@ class _Erasure:
         self.session.flush()
         self.session.expire_all()
         evaluate_people(self.session, self.context.rulebooks, [self.id], self.context.now)
-        return Erased(self.id, self.deleted, self.changed, list(files))
+        return Erased(self.id, self.deleted, self.changed, files)
 
     def _forget_imports(self) -> None:
         """Delete the uploaded lists that name the person, with their rows."""

@@ -372,6 +372,11 @@ def stored_names(session: Session) -> set[str]:
     return set(session.exec(select(Evidence.stored_as)))
 
 
+def list_stored_names(session: Session, person_id: int) -> list[str]:
+    """The names of a person's files as they are stored, also of those of unsaved forms."""
+    return list(session.exec(select(Evidence.stored_as).where(Evidence.person_id == person_id)))
+
+
 def _select_files(session: Session, where: ColumnElement[bool]) -> list[Evidence]:
     query = select(Evidence).where(where).order_by(col(Evidence.id))
     return list(session.exec(query.execution_options(populate_existing=True)))

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable
 from contextlib import suppress
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import NamedTuple
 
 PDF, JPEG, PNG, HEIC = "application/pdf", "image/jpeg", "image/png", "image/heic"
 # How names of each kind may end; the first ending is added to a name that has another one.
@@ -87,6 +88,13 @@ _NEVER = timedelta(0)
 _SWEEP_AFTER = timedelta(days=1)
 
 
+class UndeletedFile(NamedTuple):
+    """A file that could not be deleted, and why."""
+
+    path: Path
+    reason: str
+
+
 class EvidenceFolder:
     """Files under generated names in ``path``, a folder that the first one creates."""
 
@@ -126,11 +134,27 @@ class EvidenceFolder:
         path = self.path / name
         return path if _OURS.fullmatch(name) and path.is_file() else None
 
+    def count(self, names: Iterable[str]) -> int:
+        """How many of these files exist."""
+        return sum(self.file(name) is not None for name in names)
+
     def remove(self, names: Iterable[str]) -> None:
         """Delete files whose rows are deleted; `sweep` retries what fails."""
         for name in names:
             with suppress(OSError):
                 (self.path / name).unlink(missing_ok=True)
+
+    def delete(self, names: Iterable[str]) -> list[UndeletedFile]:
+        """Delete files; return those that could not be deleted, also because they are missing."""
+        undeleted = []
+        for name in names:
+            path = self.path / name
+            try:
+                path.unlink()
+            except OSError as error:
+                reason = error.strerror or "it can't be deleted"
+                undeleted.append(UndeletedFile(path.absolute(), reason))
+        return undeleted
 
     def sweep(self, known: Callable[[], set[str]], now: datetime) -> int:
         """Delete files that have had no row for a month, at most once a day; return how many.
