@@ -169,6 +169,22 @@ def test_a_transaction_that_ends_well_is_stored(engine: Engine) -> None:
         assert session.scalar(NAME) == "Alice"
 
 
+@pytest.mark.parametrize("is_wal", [False, True])
+def test_an_emptied_journal_is_kept_again_afterward(
+    sqlite_url: str, monkeypatch: pytest.MonkeyPatch, *, is_wal: bool
+) -> None:
+    monkeypatch.setattr(database_engine, "wal_is_safe", lambda _version: is_wal)
+    engine = open_engine(sqlite_url)
+    journal = Path(f"{engine.url.database}-{'wal' if is_wal else 'journal'}")
+    with writing(engine, empties_journal=True) as session:
+        session.connection().execute(ALICE, {"no": False})
+    assert journal.stat().st_size == 0
+    with writing(engine) as session:
+        session.connection().execute(text("UPDATE person SET name = 'Ali'"))
+    assert journal.stat().st_size > 0
+    engine.dispose()
+
+
 def test_a_reader_sees_one_state_though_somebody_writes_meanwhile(engine: Engine) -> None:
     if engine.dialect.name == "sqlite" and not wal_is_safe(_sqlite_version(engine)):
         pytest.skip("without WAL a writer waits for the readers")

@@ -5,7 +5,7 @@ import os
 import sqlite3
 import time
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import Any
 
@@ -217,14 +217,21 @@ def reading(engine: Engine) -> Iterator[Session]:
 
 
 @contextmanager
-def writing(engine: Engine, timeout: float | None = None) -> Iterator[Session]:
+def writing(
+    engine: Engine, timeout: float | None = None, *, empties_journal: bool = False
+) -> Iterator[Session]:
     """Open a session that writes: committed at the end, rolled back whole on any error.
 
     ``timeout`` limits in seconds how long it waits for other writers (on PostgreSQL for each of
-    their locks). After it Busy is raised, or an error for which `is_busy` is true.
+    their locks). After it Busy is raised, or an error for which `is_busy` is true. With
+    ``empties_journal`` SQLite's journal keeps nothing of what was in the database before.
     """
     deadline = None if timeout is None else stopwatch() + timeout
-    with engine.connect() as connection, write_lock(engine.url, timeout):
+    with (
+        engine.connect() as connection,
+        write_lock(engine.url, timeout),
+        _emptied_journal(connection) if empties_journal else nullcontext(),
+    ):
         _limit_waiting(connection, deadline)
         try:
             with connection.execution_options(writes=True).begin():
@@ -247,6 +254,23 @@ def _limit_waiting(connection: Connection, deadline: float | None) -> None:
     if deadline is not None and not is_postgresql(connection):
         milliseconds = max(int((deadline - stopwatch()) * 1000), 1)
         connection.connection.cursor().execute(f"PRAGMA busy_timeout = {milliseconds}")
+
+
+@contextmanager
+def _emptied_journal(connection: Connection) -> Iterator[None]:
+    """Empty SQLite's journal at the end of the transaction in the block."""
+    # Otherwise the pages as they were before it stay there until others overwrite them.
+    if is_postgresql(connection):
+        yield
+        return
+    driver = connection.connection.cursor()
+    driver.execute("PRAGMA journal_size_limit = 0")
+    try:
+        yield
+        # Does nothing in a journal mode other than WAL, which keeps pages until a checkpoint.
+        driver.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    finally:
+        driver.execute(f"PRAGMA journal_size_limit = {_JOURNAL_BYTES}")
 
 
 def migrate(url: str) -> None:

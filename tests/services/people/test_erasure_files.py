@@ -1,4 +1,7 @@
-"""The files of a person are erased and exported, or the command says which are not."""
+"""The files of a person are erased and exported, or the command says which are not.
+
+The files of the database have nothing of them either.
+"""
 
 from pathlib import Path
 
@@ -7,9 +10,10 @@ from typer.testing import CliRunner, Result
 
 from tests.support.backups import Kept
 from tests.support.cast import ALICE, EVE
-from tests.support.erasing import erase
+from tests.support.erasing import NAME, SECOND, erase
 from tracker.cli.main import app
 from tracker.cli.people import FilesLeftError
+from tracker.db import engine
 from tracker.errors import UserError, explain_error
 from tracker.settings import Settings
 
@@ -112,3 +116,28 @@ def test_a_relative_folder_is_named_in_full(
     monkeypatch.chdir(file_kept.folder)
     monkeypatch.setenv("TRACKER_EVIDENCE_DIR", "evidence")
     assert str(file_kept.evidence / name) in str(erase(ALICE).exception)
+
+
+def list_files_with(kept: Kept, *words: str) -> set[str]:
+    """The files of an SQLite database that have one of the words, wherever in their bytes."""
+    return {
+        file.name
+        for file in kept.folder.glob("tracker.db*")
+        for word in words
+        if word.encode() in file.read_bytes()
+    }
+
+
+@pytest.fixture(params=["tracker.db-journal", "tracker.db-wal"])
+def journal(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The journal of the database, in each of the modes that SQLite's version decides on."""
+    monkeypatch.setattr(engine, "wal_is_safe", lambda _version: request.param == "tracker.db-wal")
+    return str(request.param)
+
+
+def test_no_byte_of_the_database_names_the_person(journal: str, file_kept: Kept) -> None:
+    # The test's own connection lets the journal stay.
+    assert list_files_with(file_kept, NAME) != set()
+    assert erase(ALICE).exit_code == 0
+    assert (file_kept.folder / journal).stat().st_size == 0
+    assert list_files_with(file_kept, NAME, SECOND, "Alice Moreno") == set()
