@@ -111,7 +111,8 @@ def erase(email: str, reason: str, *, dry_run: bool) -> None:
     sys.stdout.write(
         f"Files deleted: {len(erased.files) - len(left)}\n"
         f"What is left has the number {erased.number}. Backups still hold the person until you "
-        "delete them.\n"
+        "delete them. Note the number and the day outside the database: if you restore a backup, "
+        "erase the person again.\n"
     )
     if left:
         lines = [f"{each.path}: {each.reason}" for each in left]

@@ -14,7 +14,7 @@ from tests.support.cast import ALICE, BOB, DANA, NOW
 from tests.support.erasing import NAME, SECOND, SIMILAR, erase, find_traces
 from tracker.cli.main import app
 from tracker.db.desk import TeamRole
-from tracker.db.engine import writing
+from tracker.db.engine import reading, writing
 from tracker.db.tables import METADATA
 from tracker.errors import UserError
 from tracker.services.dead_addresses import MARKS
@@ -141,3 +141,13 @@ def test_the_address_of_an_erased_person_is_known(file_kept: Kept) -> None:
 )
 def test_other_addresses_are_not_of_erased_people(address: str) -> None:
     assert not is_erased_address(address)
+
+
+def test_an_erasure_can_be_found_and_repeated(kept: Kept) -> None:
+    number = kept.cast.people[ALICE]
+    assert f"has the number {number}" in erase(ALICE).stdout
+    # deploy/README.md names this query, for use after an earlier backup was restored.
+    query = "SELECT row_id FROM audit_event WHERE table_name = 'person' AND after LIKE :start"
+    with reading(kept.cast.engine) as session:
+        found = session.connection().execute(text(query), {"start": '{"erased"%'}).scalars().all()
+    assert found == [number]
