@@ -1,7 +1,9 @@
 """`tracker restore --drill`: whether the newest backup can be restored, shown and recorded."""
 
+import errno
 import json
 import os
+import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
@@ -21,8 +23,8 @@ from tracker.cli.main import app
 from tracker.db.engine import reading, writing
 from tracker.db.operations import RestoreDrill
 from tracker.master_key import MasterKey
-from tracker.services import restore_drill
-from tracker.services.backup_files import DATABASE, NOTE, BackupError
+from tracker.services import restore, restore_drill
+from tracker.services.backup_files import DATABASE, NOTE
 from tracker.services.restore import Restored, restore_backup
 from tracker.services.restore_drill import Check, try_backup
 
@@ -189,10 +191,84 @@ def test_a_damaged_database_fails_the_drill(file_drill: Drill) -> None:
     assert file_drill.records == [(file_drill.backup.name, False)]
 
 
-def test_a_folder_without_backups_is_refused(file_drill: Drill, tmp_path: Path) -> None:
+def test_a_folder_without_backups_is_reported(file_drill: Drill, tmp_path: Path) -> None:
     file_drill.backups = tmp_path
-    assert isinstance(file_drill.run().exception, BackupError)
-    assert file_drill.records == []
+    done = file_drill.run()
+    assert done.exit_code == 1
+    assert "The drill could not be done:" in done.output
+    assert "holds no backup" in done.output
+    assert file_drill.records == [("", False)]
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES])
+def test_a_fault_of_the_disk_is_not_the_backups(
+    file_drill: Drill, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    file_drill.run()
+
+    def fail(_source: Path, target: Path) -> str:
+        raise OSError(number, os.strerror(number), str(target))
+
+    monkeypatch.setattr(restore, "copy_file", fail)
+    done = file_drill.run()
+    assert done.exit_code == 1
+    assert os.strerror(number) in done.output
+    assert file_drill.records == [(file_drill.backup.name, True), ("", False)]
+    assert findings(file_drill, 0) == ["T218", "fact"]
+
+
+def test_a_full_disk_under_sqlite_is_not_the_backups(
+    file_drill: Drill, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(_file: Path) -> None:
+        error = sqlite3.OperationalError("database or disk is full")
+        error.sqlite_errorname = "SQLITE_FULL"
+        raise error
+
+    monkeypatch.setattr(restore, "check_sqlite", fail)
+    assert "database or disk is full" in file_drill.run().output
+    assert file_drill.records == [("", False)]
+
+
+def test_missing_programs_are_not_the_backups_fault(
+    server_drill: Drill, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    before = server_drill.places()
+    with monkeypatch.context() as patch:
+        patch.setenv("PATH", str(tmp_path))
+        done = server_drill.run()
+    assert done.exit_code == 1
+    assert "pg_restore is not installed" in done.output
+    assert server_drill.records == [("", False)]
+    assert server_drill.places() == before
+    assert findings(server_drill, 0) == ["T218"]
+    server_drill.run()
+    assert findings(server_drill, 0) == ["fact"]
+
+
+@pytest.mark.parametrize(
+    ("answer", "is_backups_fault"),
+    [
+        ("could not extend file: No space left on device", False),
+        ("unsupported version (1.16) in file header", False),
+        ("server closed the connection unexpectedly", False),
+        ("could not execute query", True),
+    ],
+)
+def test_what_pg_restore_answers_is_told_apart(
+    server_drill: Drill,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    answer: str,
+    *,
+    is_backups_fault: bool,
+) -> None:
+    program = tmp_path / "pg_restore"
+    program.write_text(f"#!/bin/sh\necho 'pg_restore: error: {answer}' >&2\nexit 1\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert answer in server_drill.run().output
+    assert server_drill.records == [(server_drill.backup.name if is_backups_fault else "", False)]
 
 
 def test_what_a_killed_drill_left_is_removed(file_drill: Drill) -> None:

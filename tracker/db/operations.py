@@ -26,7 +26,8 @@ class RestoreDrill(SQLModel, table=True):
     """A backup that was restored into a scratch place and checked.
 
     ``backup`` is the name of its folder, ``backed_up_at`` when it was begun. ``detail`` is what was
-    checked, or why it failed.
+    checked, or why it failed. If the drill itself could not be done, which says nothing about any
+    backup, ``backup`` is empty and ``detail`` is why.
     """
 
     __tablename__ = "restore_drill"

@@ -35,6 +35,12 @@ BACKUP_NAME = re.compile(r"tracker-\d{4}-\d{2}-\d{2}-\d{6}Z")
 STORED_NAME = re.compile(r"[0-9a-f]{40}")
 _CHUNK = 1024 * 1024
 _BUSY_SECONDS = 30
+# What pg_dump and pg_restore print when the machine or the server is at fault, or is too old.
+_PLACE_AT_FAULT = re.compile(
+    r"No space left on device|could not extend file|Disk quota exceeded|Read-only file system"
+    r"|Permission denied|out of memory|unsupported version|server version mismatch"
+    r"|connection to server|server closed the connection|terminating connection"
+)
 # Tables of every schema version.
 OUR_TABLES = {"alembic_version", "person", "endorsement", "entry", "audit_event"}
 
@@ -43,6 +49,10 @@ class BackupError(UserError):
     """A backup was not made or not restored: the message says why, and what to do."""
 
     heading = "That can't be done:"
+
+
+class PlaceError(BackupError):
+    """The backup is not at fault: a program is missing, a disk is full, or a setting is wrong."""
 
 
 class Note(NamedTuple):
@@ -274,12 +284,12 @@ def _run(program: str, url: str, *options: str) -> None:
     """Run a client program of PostgreSQL; no other process can list its password."""
     path = shutil.which(program)
     if path is None:
-        raise BackupError(
+        raise PlaceError(
             f"{program} is not installed: install PostgreSQL's client programs, "
             "of the server's version"
         )
     if is_pooled(url):
-        raise BackupError(
+        raise PlaceError(
             f"{program} needs the database itself: in TRACKER_DATABASE_URL, name it instead of "
             "the pooler"
         )
@@ -294,4 +304,5 @@ def _run(program: str, url: str, *options: str) -> None:
         command, env=environment, check=False, capture_output=True, text=True
     )
     if done.returncode:
-        raise BackupError(f"{program} failed: {done.stderr.strip()}")
+        kind = PlaceError if _PLACE_AT_FAULT.search(done.stderr) else BackupError
+        raise kind(f"{program} failed: {done.stderr.strip()}")

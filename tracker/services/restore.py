@@ -28,6 +28,7 @@ from tracker.db.engine import (
     schema_version,
     writing,
 )
+from tracker.db.errors import is_unavailable
 from tracker.db.schema_versions import knows_version, newest_version
 from tracker.db.signing_keys import prepare_keys
 from tracker.errors import format_url
@@ -38,6 +39,7 @@ from tracker.services.backup_files import (
     STORED_NAME,
     BackupError,
     Note,
+    PlaceError,
     check_backed_up_database,
     check_sqlite,
     contents_of,
@@ -111,11 +113,11 @@ def _check(backup: Path, url: str, evidence: Path | None) -> Note:
     note = read_note(backup)
     engine = make_url(url).get_backend_name()
     if note.engine != engine:
-        raise BackupError(
+        raise PlaceError(
             f"{backup} is a backup of {note.engine}, but TRACKER_DATABASE_URL is {engine}"
         )
     if not knows_version(note.schema):
-        raise BackupError(f"{backup} has schema {note.schema}: a newer program made it")
+        raise PlaceError(f"{backup} has schema {note.schema}: a newer program made it")
     if note.files and evidence is None:
         raise BackupError("the backup holds files: set TRACKER_EVIDENCE_DIR to where they belong")
     _ensure_empty(url)
@@ -217,6 +219,8 @@ def _restore_sqlite(backup: Path, address: URL, finish: Finish) -> RevokedAccess
         try:
             check_sqlite(file)
         except (BackupError, sqlite3.DatabaseError) as error:
+            if is_unavailable(error):
+                raise
             raise BackupError(f"{backup / DATABASE} is damaged: take another backup") from error
         url = URL.create("sqlite", database=str(file)).render_as_string()
         revoked = finish(url)

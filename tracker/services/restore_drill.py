@@ -1,5 +1,6 @@
 """Restores the newest backup into a scratch place, checks it, and leaves nothing but a record."""
 
+import errno
 import fcntl
 import os
 import re
@@ -17,6 +18,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlmodel import Session, col, select
 
 from tracker.db.engine import is_sqlite_url, open_engine, reading
+from tracker.db.errors import is_passing
 from tracker.db.operations import RestoreDrill
 from tracker.db.schema_versions import newest_version
 from tracker.errors import UserError
@@ -26,8 +28,8 @@ from tracker.services.backup_files import (
     BACKUP_NAME,
     NOTE,
     OUR_TABLES,
-    BackupError,
     Note,
+    PlaceError,
     contents_of,
     read_note,
 )
@@ -39,6 +41,11 @@ _SCRATCH_NAME = re.compile(rf"[0-9a-f]{{{2 * _SCRATCH_BYTES}}}")
 # On PostgreSQL, the comment of each database that a drill makes. Never change it: a drill drops
 # what an earlier version's left.
 _SCRATCH_COMMENT = "Made by tracker restore --drill, which drops it"
+# A backup can be right, though the machine is out of something or lets this user do nothing.
+_SYSTEM_FAULTS = {
+    *(errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM),
+    *(errno.EMFILE, errno.ENFILE, errno.ENOMEM),
+}
 _DETAIL_LENGTH, _NAME_LENGTH = 500, 200
 # Backups are made every night (deploy/README.md). One may be missed, or run late.
 OLDEST_NEWEST_BACKUP = timedelta(days=2)
@@ -46,28 +53,42 @@ OLDEST_NEWEST_BACKUP = timedelta(days=2)
 Check = Callable[[Session], Sequence[str]]
 
 
+class DrillError(UserError):
+    """The drill could not be done, which says nothing about the backup: the message says why."""
+
+    heading = "The drill could not be done:"
+
+
 class DrillRecord(NamedTuple):
-    """The last backup that was proven, and the last that failed; None if there was none."""
+    """The last backup that was proven, and the last that failed; None if there was none.
+
+    ``undone`` is the last drill that could not be done.
+    """
 
     proven: RestoreDrill | None
     failed: RestoreDrill | None
+    undone: RestoreDrill | None
 
 
 def read_drills(session: Session) -> DrillRecord:
     """What is on record."""
+    is_proven, has_backup = col(RestoreDrill.is_proven), col(RestoreDrill.backup) != ""
     found = [
         session.exec(
-            select(RestoreDrill)
-            .where(col(RestoreDrill.is_proven) == is_proven)
-            .order_by(col(RestoreDrill.id).desc())
-            .limit(1)
+            select(RestoreDrill).where(condition).order_by(col(RestoreDrill.id).desc()).limit(1)
         ).first()
-        for is_proven in (True, False)
+        for condition in (is_proven, ~is_proven & has_backup, ~has_backup)
     ]
     for drill in found:
         if drill is not None:
             session.expunge(drill)
     return DrillRecord(*found)
+
+
+def describe_undone(error: DrillError, now: datetime) -> RestoreDrill:
+    """The record of a drill that could not be done."""
+    detail = str(error)[:_DETAIL_LENGTH]
+    return RestoreDrill(tried_at=now, backup="", is_proven=False, detail=detail)
 
 
 def is_outdated(drill: RestoreDrill) -> bool:
@@ -85,7 +106,7 @@ def format_backup_age(drill: RestoreDrill) -> str:
 
 
 def find_newest_backup(folder: Path) -> Path:
-    """The newest backup in a folder, or the folder itself if it is one. Raises BackupError."""
+    """The newest backup in a folder, or the folder itself if it is one. Raises DrillError."""
     if (folder / NOTE).is_file():
         return folder
     # Nothing else: a folder that somebody keeps beside them is no backup.
@@ -95,7 +116,7 @@ def find_newest_backup(folder: Path) -> Path:
         if BACKUP_NAME.fullmatch(path.name) and path.is_dir()
     ]
     if not backups:
-        raise BackupError(f"{folder} holds no backup: name the folder that `tracker backup` fills")
+        raise DrillError(f"{folder} holds no backup: name the folder that `tracker backup` fills")
     return max(backups, key=lambda path: path.name)
 
 
@@ -104,8 +125,8 @@ def try_backup(
 ) -> RestoreDrill:
     """Restore ``backup`` beside it, or into another database of the server at ``url``; check it.
 
-    The result is not stored yet. What goes wrong is its ``detail``. Only a drill that can't be held
-    at all, because another is running or the server allows no database, raises BackupError.
+    The result is not stored yet. What is wrong with the backup is its ``detail``. Raises DrillError
+    if the place is at fault: a full disk, a missing program, or a server that allows no database.
     """
     drill = RestoreDrill(
         tried_at=now, backup=backup.name[:_NAME_LENGTH], is_proven=False, detail=""
@@ -120,6 +141,8 @@ def try_backup(
             drill.backed_up_at = datetime.fromisoformat(note.begun_at)
             wrong = _restore(backup, note, target, scratch / "evidence", master_key, now, check)
         except (UserError, DBAPIError, ValueError) as error:
+            if fault := _find_fault_of_place(error):
+                raise DrillError(f"{backup.name}: {fault}") from error
             wrong = [str(getattr(error, "orig", None) or error)]
     drill.is_proven = not wrong
     drill.detail = "; ".join(wrong)[:_DETAIL_LENGTH]
@@ -127,6 +150,16 @@ def try_backup(
         rows = format_count(sum(note.rows.values()), "row")
         drill.detail = f"schema {note.schema}, {rows}, {format_count(note.files, 'uploaded file')}"
     return drill
+
+
+def _find_fault_of_place(error: BaseException | None) -> str:
+    """What a place lacks, if that is why something failed, or what an error came from."""
+    while error is not None:
+        is_system_fault = isinstance(error, OSError) and error.errno in _SYSTEM_FAULTS
+        if isinstance(error, PlaceError) or is_system_fault or is_passing(error):
+            return str(getattr(error, "orig", None) or error).strip()
+        error = error.__cause__
+    return ""
 
 
 def _restore(
@@ -172,7 +205,7 @@ def _scratch_folder(folder: Path) -> Iterator[Path]:
     try:
         scratch.mkdir(mode=0o700)
     except OSError as error:
-        raise BackupError(f"{folder} can't be written ({error.strerror})") from error
+        raise DrillError(f"{folder} can't be written ({error.strerror})") from error
     try:
         with _locked(scratch):
             yield scratch
@@ -209,7 +242,7 @@ def _scratch_database(address: URL) -> Iterator[str]:
             finally:
                 server.exec_driver_sql(f'DROP DATABASE "{name}" WITH (FORCE)')
     except DBAPIError as error:
-        raise BackupError(
+        raise DrillError(
             f"no scratch database can be made ({error.orig}): let the user create databases "
             "(ALTER ROLE … CREATEDB), or hold the drill on a server where it can"
         ) from error

@@ -69,6 +69,13 @@ def test_metrics_show_when_a_backup_was_proven(sqlite_web: WebClient) -> None:
     assert found["tracker_restore_failed_timestamp_seconds",] == 0
 
 
+def test_a_drill_that_was_not_done_is_no_failure(sqlite_web: WebClient) -> None:
+    site = watched(sqlite_web.cast)
+    with writing(site.cast.engine) as session:
+        session.add(RestoreDrill(tried_at=NOW, backup="", is_proven=False, detail="no space"))
+    assert figures(ask(site, **RIGHT))["tracker_restore_failed_timestamp_seconds",] == 0
+
+
 def test_metrics_show_job_runs_and_mail(web: WebClient) -> None:
     site = watched(web.cast)
     found = figures(ask(site, **RIGHT))
