@@ -121,6 +121,22 @@ def test_mail_that_is_held_is_not_stuck(jobs: JobHarness) -> None:
     assert kinds(jobs, now) == []
 
 
+def test_mail_that_came_back_shows_no_life(sqlite_jobs: JobHarness) -> None:
+    sqlite_jobs.add_alice(AUTUMN)
+    sqlite_jobs.run(MORNING)
+    now = MORNING + timedelta(minutes=11)
+    assert kinds(sqlite_jobs, now) == [("mail-stuck", None, None)]
+    returned = {"at": now.replace(tzinfo=None)}
+    sqlite_jobs.execute(
+        "UPDATE outbox SET state = 'failed', bounced = true, finished_at = :at"
+        " WHERE id = (SELECT min(id) FROM outbox)",
+        **returned,
+    )
+    assert kinds(sqlite_jobs, now) == [("mail-stuck", None, None)]
+    sqlite_jobs.execute("UPDATE outbox SET state = 'sent' WHERE finished_at = :at", **returned)
+    assert kinds(sqlite_jobs, now) == []
+
+
 @pytest.mark.parametrize(
     "put_off", [{"attempts": 3}, {"attempts": 0, "state": "sent", "finished_at": MORNING}]
 )

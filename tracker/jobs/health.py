@@ -141,14 +141,17 @@ def _list_stuck_mail(session: Session, late_from: datetime) -> list[HealthProble
     problems = []
     for condition, moment, reason in kinds:
         count, since = session.exec(select(func.count(), func.min(moment)).where(condition)).one()
-        if count and not _left_since(session, late_from):
+        if count and not _has_left(session, late_from):
             waiting = f"{format_count(count, 'message')} waiting"
             text = f"mail: {waiting}, {reason} {since:%Y-%m-%d %H:%M} UTC"
             problems.append(HealthProblem(MAIL_STUCK, since, text))
     return problems
 
 
-def _left_since(session: Session, since: datetime) -> bool:
-    """Whether any message was sent or settled since: then the others have their turn."""
-    query = select(Outbox.id).where(col(Outbox.finished_at) > since).limit(1)
-    return session.exec(query).first() is not None
+def _has_left(session: Session, since: datetime) -> bool:
+    """Whether a message left after ``since``: then the others have their turn.
+
+    One that came back, or was dropped, ended too, and shows nothing about the mail server.
+    """
+    query = select(Outbox.id).where(Outbox.state == "sent", col(Outbox.finished_at) > since)
+    return session.exec(query.limit(1)).first() is not None
