@@ -21,7 +21,7 @@ from typer.testing import CliRunner, Result
 from tests.mail.sink import Sink
 from tests.support.cast import ALICE, acting, fill
 from tracker import clock
-from tracker.checks.environment import Finding
+from tracker.checks.environment import Finding, Level
 from tracker.cli.check import run_checks
 from tracker.cli.main import app
 from tracker.db.engine import open_engine, writing
@@ -535,6 +535,16 @@ def test_a_job_that_stopped_running_is_found(
     at_noon(monkeypatch)
     execute(store, PERSON, endorsed("NCIMHA", "IFS"), ran("evaluate", day))
     assert found() == expected
+
+
+@pytest.mark.usefixtures("folder", "mailbox")
+def test_runs_far_ahead_are_a_problem(store: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    at_noon(monkeypatch)
+    execute(store, ran("evaluate", "2027-11-30"))
+    [ahead] = [one for one in run_checks(None) if isinstance(one, Finding)]
+    assert (ahead.id, ahead.level) == ("T503", Level.PROBLEM)
+    assert "up to 2027-11-30" in ahead.message
+    assert "restore the backup from before" in ahead.hint
 
 
 @pytest.mark.usefixtures("folder", "mailbox")

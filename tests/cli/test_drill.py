@@ -27,6 +27,7 @@ from tracker.services import restore, restore_drill
 from tracker.services.backup_files import DATABASE, NOTE
 from tracker.services.restore import Restored, restore_backup
 from tracker.services.restore_drill import Check, try_backup
+from tracker.services.run_ledger import RunKey, claim_run
 
 pytestmark = pytest.mark.usefixtures("programs")
 
@@ -163,6 +164,14 @@ def test_an_old_newest_backup_is_reported(
     assert "The backup is 210 days old.\nNothing newer can be restored" in done.stdout
     assert findings(file_drill, 0) == ["T217"]
     assert findings(file_drill, 41) == ["T217", "T216"]
+
+
+def test_runs_for_days_to_come_do_not_fail_a_drill(file_drill: Drill) -> None:
+    day = (clock.now() + timedelta(days=300)).date()
+    with writing(file_drill.kept.cast.engine) as session:
+        claim_run(session, RunKey("evaluate", "NCIMHA", day), clock.now())
+    file_drill.kept.back_up(seconds=60)
+    assert file_drill.run().exit_code == 0
 
 
 def test_a_damaged_file_fails_the_drill(drill: Drill) -> None:

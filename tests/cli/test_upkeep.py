@@ -67,6 +67,15 @@ def test_a_late_job_fails_the_healthcheck(url: str) -> None:
     assert late[0]["kind"] == "job-late"
 
 
+def test_a_run_far_ahead_fails_the_healthcheck(url: str) -> None:
+    add_run(url, days_ago=-30)
+    report = json.loads(call("healthcheck", "--json").stdout)
+    assert report["healthy"] is False
+    assert [(one["kind"], one["association"]) for one in report["problems"]] == [
+        ("job-ahead", "NCIMHA")
+    ]
+
+
 def test_a_missing_database_is_unhealthy_and_stays_missing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -194,6 +194,11 @@ CASES = {
             },
         },
     ),
+    "a clock that was ahead": (
+        last_success("evaluate", f"{300 * DAY}x1300"),
+        "10m",
+        {"5m": set(), "20m": {"TrackerJobAhead"}},
+    ),
     "returned mail that is not read": (
         {'tracker_returned_mail_last_read_timestamp_seconds{job="tracker"}': "600x1300"},
         "10m",

@@ -137,6 +137,44 @@ def test_mail_that_came_back_shows_no_life(sqlite_jobs: JobHarness) -> None:
     assert kinds(sqlite_jobs, now) == []
 
 
+def test_mail_sent_by_a_wrong_clock_shows_no_life(sqlite_jobs: JobHarness) -> None:
+    sqlite_jobs.add_alice(AUTUMN)
+    sqlite_jobs.run(MORNING)
+    sqlite_jobs.execute(
+        "UPDATE outbox SET state = 'sent', finished_at = :at"
+        " WHERE id = (SELECT min(id) FROM outbox)",
+        at=at("2026-12-02").replace(tzinfo=None),
+    )
+    assert kinds(sqlite_jobs, MORNING + timedelta(minutes=11)) == [("mail-stuck", None, None)]
+
+
+def test_jobs_that_ran_far_ahead_are_reported(jobs: JobHarness) -> None:
+    run_and_send(jobs)
+    jobs.run(at("2026-01-05 15:00"))
+    jobs.finish("sent", MORNING)
+    ahead = health(jobs, MORNING)
+    assert len(ahead.problems) == 4 * len(TWO.associations)
+    assert {problem.kind for problem in ahead.problems} == {"job-ahead"}
+    reason = "NCIMHA: evaluate is recorded for 2026-01-05, and does not run before"
+    assert reason in ahead.summary
+
+
+def test_a_jump_of_two_days_is_healthy(sqlite_jobs: JobHarness) -> None:
+    run_and_send(sqlite_jobs)
+    sqlite_jobs.run(MORNING + timedelta(days=2))
+    sqlite_jobs.finish("sent", MORNING)
+    assert kinds(sqlite_jobs, MORNING) == []
+
+
+def test_a_run_that_ended_in_the_future_shows_no_life(sqlite_jobs: JobHarness) -> None:
+    run_and_send(sqlite_jobs)
+    sqlite_jobs.execute(
+        "UPDATE run_ledger SET finished_at = :at WHERE association = 'CT-AIMH'",
+        at=at("2026-12-02").replace(tzinfo=None),
+    )
+    assert kinds(sqlite_jobs, LATE)[0] == ("job-late", "evaluate", "NCIMHA")
+
+
 @pytest.mark.parametrize(
     "put_off", [{"attempts": 3}, {"attempts": 0, "state": "sent", "finished_at": MORNING}]
 )

@@ -23,7 +23,11 @@ from tracker.rulebooks import (
 from tracker.services.evaluation import days_at
 from tracker.services.first_days import list_starts
 from tracker.services.notification_preferences import Subscription, is_unsubscribed
-from tracker.services.run_ledger import get_last_run_date, list_failures
+from tracker.services.run_ledger import (
+    find_last_credible_date,
+    get_last_run_date,
+    list_failures,
+)
 from tracker.services.team import list_coordinators, load_team
 from tracker.settings import Coordinator, Schedule, Settings
 
@@ -216,16 +220,17 @@ def _check_runs(session: Session, association: str, today: date) -> Findings:
 
 
 def _check_clock(session: Session, now: datetime) -> Findings:
-    # Two days: no time zone is more than one day ahead, and a run may finish during this check.
-    limit = (now + timedelta(days=2)).date()
-    query = select(func.count()).select_from(RunRow).where(col(RunRow.local_date) > limit)
-    future_runs = session.exec(query).one()
+    limit = find_last_credible_date(now)
+    query = select(func.count(), func.max(RunRow.local_date)).where(col(RunRow.local_date) > limit)
+    future_runs, last = session.exec(query).one()
     if future_runs:
-        yield warning(
+        yield problem(
             "T503",
-            f"{format_count(future_runs, 'run is', 'runs are')} recorded for future days: a clock "
-            "is or was wrong, or `tracker run-due --as-of` was used on this database",
-            "Compare the times above with a clock. Nothing is due again until those days.",
+            f"{format_count(future_runs, 'run is', 'runs are')} recorded for future days, up to "
+            f"{last}: a clock is or was wrong, or `tracker run-due --as-of` was used on this "
+            "database. Those jobs do not run before, and nobody gets a reminder",
+            "Compare the times above with a clock and correct it. Then restore the backup from "
+            "before: deploy/README.md, Back up and restore.",
         )
 
 

@@ -10,7 +10,7 @@ from tracker.rulebooks import Rulebooks
 from tracker.settings import Settings
 
 # Problems of the days before, which neither an upgrade nor a restore makes or solves.
-_EARLIER = {"T504"}
+_EARLIER = {"T503", "T504"}
 
 
 def list_problems(

@@ -24,19 +24,22 @@ from tracker.services.dead_addresses import is_held
 from tracker.services.maintenance import find_maintenance
 from tracker.settings import Schedule, Settings
 
-JOB_LATE, MAIL_STUCK = "job-late", "mail-stuck"
+JOB_LATE, JOB_AHEAD, MAIL_STUCK = "job-late", "job-ahead", "mail-stuck"
 # So many ticks pass before anything is late: jobs run one after another, and take their time.
 _TICKS = 10
+# Clocks of machines differ by a little. What is later than that was recorded by a wrong clock.
+_CLOCK_TOLERANCE = timedelta(minutes=5)
 
 
 class HealthProblem(NamedTuple):
     """Something that is late or stuck ``since`` an instant; ``text`` is the reason in words.
 
-    ``job`` and ``association`` are those of a late job.
+    ``job`` and ``association`` are those of a job that is late, or that ran for a day to come
+    (``since`` is None).
     """
 
     kind: str
-    since: datetime
+    since: datetime | None
     text: str
     job: str | None = None
     association: str | None = None
@@ -70,18 +73,31 @@ def read_health(
     late_from = now - allowed
     if maintenance and maintenance.ends_at and maintenance.ends_at > late_from:
         return Health([], maintenance)
-    late = _list_late_jobs(session, settings, rulebooks, late_from)
-    return Health([*late, *_list_stuck_mail(session, late_from)], maintenance)
+    ahead = _list_jobs_ahead(session, rulebooks, now)
+    late = _list_late_jobs(session, settings, rulebooks, now, late_from)
+    return Health([*ahead, *late, *_list_stuck_mail(session, now, late_from)], maintenance)
+
+
+def _list_jobs_ahead(session: Session, rulebooks: Rulebooks, now: datetime) -> list[HealthProblem]:
+    """The jobs that ran for a day too far ahead, before which they don't run again."""
+    last_dates = run_ledger.list_last_run_dates(session)
+    problems = []
+    for job, association in product(Job, rulebooks.associations):
+        last = last_dates.get((job, association))
+        if last is not None and last > run_ledger.find_last_credible_date(now):
+            text = f"{association}: {job} is recorded for {last}, and does not run before"
+            problems.append(HealthProblem(JOB_AHEAD, None, text, job.value, association))
+    return problems
 
 
 def _list_late_jobs(
-    session: Session, settings: Settings, rulebooks: Rulebooks, late_from: datetime
+    session: Session, settings: Settings, rulebooks: Rulebooks, now: datetime, late_from: datetime
 ) -> list[HealthProblem]:
     """The jobs that were due by ``late_from`` and have not run.
 
     Jobs run one after another. If one ended after ``late_from``, the others are having their turn.
     """
-    newest = _find_last_sign(session)
+    newest = _find_last_sign(session, now)
     if newest is None or newest > late_from:
         return []
     last_dates = run_ledger.list_last_run_dates(session)
@@ -115,15 +131,19 @@ def _find_due_since(
     return instant_of((*due.missed, due.local_date)[0], hour_of(schedule, job), zone)
 
 
-def _find_last_sign(session: Session) -> datetime | None:
-    """When a job last ended; if none has, when the first email was queued here, if one was."""
-    finished = run_ledger.list_last_finished(session)
-    if finished:
-        return max(finished.values())
+def _find_last_sign(session: Session, now: datetime) -> datetime | None:
+    """When a job last ended; if none has, when the first email was queued here, if one was.
+
+    What ended in the future, by a clock that was wrong, is no sign of life.
+    """
+    limit = now + _CLOCK_TOLERANCE
+    finished = run_ledger.list_last_finished(session).values()
+    if past := [instant for instant in finished if instant <= limit]:
+        return max(past)
     return session.exec(select(Outbox.created_at).order_by(col(Outbox.id)).limit(1)).first()
 
 
-def _list_stuck_mail(session: Session, late_from: datetime) -> list[HealthProblem]:
+def _list_stuck_mail(session: Session, now: datetime, late_from: datetime) -> list[HealthProblem]:
     """Mail that nobody tries to send, and mail that the server has not taken from anybody."""
     is_untried = or_(*find_claimable(late_from))
     # The server's own trouble takes the attempt back (`mail.outbox.mark_retry`).
@@ -141,17 +161,21 @@ def _list_stuck_mail(session: Session, late_from: datetime) -> list[HealthProble
     problems = []
     for condition, moment, reason in kinds:
         count, since = session.exec(select(func.count(), func.min(moment)).where(condition)).one()
-        if count and not _has_left(session, late_from):
+        if count and not _has_left(session, late_from, now):
             waiting = f"{format_count(count, 'message')} waiting"
             text = f"mail: {waiting}, {reason} {since:%Y-%m-%d %H:%M} UTC"
             problems.append(HealthProblem(MAIL_STUCK, since, text))
     return problems
 
 
-def _has_left(session: Session, since: datetime) -> bool:
+def _has_left(session: Session, since: datetime, now: datetime) -> bool:
     """Whether a message left after ``since``: then the others have their turn.
 
     One that came back, or was dropped, ended too, and shows nothing about the mail server.
     """
-    query = select(Outbox.id).where(Outbox.state == "sent", col(Outbox.finished_at) > since)
+    query = select(Outbox.id).where(
+        Outbox.state == "sent",
+        col(Outbox.finished_at) > since,
+        col(Outbox.finished_at) <= now + _CLOCK_TOLERANCE,
+    )
     return session.exec(query.limit(1)).first() is not None
