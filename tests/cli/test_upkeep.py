@@ -1,6 +1,7 @@
 """`tracker healthcheck`, `tracker maintenance`, and `tracker purge`, as they are called."""
 
 import json
+import shutil
 from datetime import timedelta
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import pytest
 from sqlalchemy import insert
 from typer.testing import CliRunner, Result
 
+from tests.jobs.harness import CONFIG
 from tests.mail.sink import Sink
 from tests.support.cast import fill
 from tracker import clock
@@ -85,6 +87,35 @@ def test_a_missing_database_is_unhealthy_and_stays_missing(
     assert called.exit_code == 1
     assert "there is no database" in called.stdout
     assert not file.exists()
+
+
+def problem_kinds() -> list[str]:
+    called = call("healthcheck", "--json")
+    assert called.exit_code == 1
+    return [problem["kind"] for problem in json.loads(called.stdout)["problems"]]
+
+
+def test_a_wrong_setting_is_of_its_own_kind(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert url
+    monkeypatch.setenv("TRACKER_WEB__PORT", "eighty")
+    assert problem_kinds() == ["settings"]
+
+
+def test_a_wrong_rulebook_counts_as_a_setting(
+    url: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    assert url
+    folder = shutil.copytree(CONFIG, tmp_path / "config")
+    (folder / "organizations.toml").write_text("wrong = 1\n")
+    monkeypatch.setenv("TRACKER_CONFIG_DIR", str(folder))
+    assert problem_kinds() == ["settings"]
+
+
+def test_a_missing_database_is_of_the_kind_database(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("TRACKER_DATABASE_URL", f"sqlite:///{tmp_path / 'none.db'}")
+    assert problem_kinds() == ["database"]
 
 
 def test_pages_that_do_not_answer_are_unhealthy(

@@ -27,10 +27,10 @@ from tracker.db.schema_versions import newest_version
 from tracker.errors import UserError, explain_error
 from tracker.jobs.health import Health, read_health
 from tracker.jobs.purge import purge
-from tracker.rulebooks import check_own_settings, load_rulebooks
+from tracker.rulebooks import RulebookError, check_own_settings, load_rulebooks
 from tracker.services import maintenance
 from tracker.services.upgrade import Installation, upgrade_database
-from tracker.settings import load_settings
+from tracker.settings import SettingsError, load_settings
 
 _PAGE_SECONDS = 4
 _LONGEST_TEXT = 500
@@ -79,7 +79,7 @@ def check_health(*, as_json: bool, ask_pages: bool) -> None:
         paused, summary = health.maintenance, health.summary
     except Exception as error:  # noqa: BLE001 - explain_error raises our own bugs again
         summary = " ".join(explain_error(error).split())
-        problems = [{"kind": "database", "text": summary}]
+        problems = [{"kind": _name_kind(error), "text": summary}]
     if ask_pages and not problems and (unreachable := _ask_pages()):
         summary, problems = unreachable, [{"kind": "pages", "text": unreachable}]
     if as_json:
@@ -95,6 +95,11 @@ def check_health(*, as_json: bool, ask_pages: bool) -> None:
         sys.stdout.write(f"{summary}\n")
     if problems:
         raise typer.Exit(1)
+
+
+def _name_kind(error: Exception) -> str:
+    """The kind of problem that keeps health from being read."""
+    return "settings" if isinstance(error, SettingsError | RulebookError) else "database"
 
 
 def _read_health() -> Health:
