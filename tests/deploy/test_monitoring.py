@@ -16,6 +16,7 @@ from pydantic import SecretStr
 
 from tests.support.cast import fill
 from tests.web.client import WebClient, settle_all
+from tracker.settings import Bounces
 
 FOLDER = Path(__file__).parents[2] / "deploy" / "monitoring"
 RULES = FOLDER / "tracker.rules.yml"
@@ -35,7 +36,10 @@ def figures(sqlite_url: str) -> Iterator[dict[str, set[str]]]:
     """The labels of each figure that Prometheus gets."""
     cast = fill(sqlite_url)
     web = cast.settings.web.model_copy(update={"metrics_token": SecretStr(TOKEN)})
-    site = WebClient(cast, settings=cast.settings.model_copy(update={"web": web}))
+    bounces = Bounces(mailbox=SecretStr("maildir:///var/lib/tracker/bounces"))
+    mail = cast.settings.mail.model_copy(update={"bounces": bounces})
+    settings = cast.settings.model_copy(update={"web": web, "mail": mail})
+    site = WebClient(cast, settings=settings)
     answer = TestClient(site.app).get("/metrics", headers={"Authorization": f"Bearer {TOKEN}"})
     assert answer.status_code == 200
     labels: dict[str, set[str]] = {"up": {"job", "instance"}}
@@ -198,6 +202,11 @@ CASES = {
         last_success("evaluate", f"{300 * DAY}x1300"),
         "10m",
         {"5m": set(), "20m": {"TrackerJobAhead"}},
+    ),
+    "a mailbox that never worked": (
+        {'tracker_returned_mail_last_read_timestamp_seconds{job="tracker"}': "0x1300"},
+        "10m",
+        {"50m": set(), "70m": {"TrackerReturnedMailNeverRead"}},
     ),
     "returned mail that is not read": (
         {'tracker_returned_mail_last_read_timestamp_seconds{job="tracker"}': "600x1300"},

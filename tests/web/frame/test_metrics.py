@@ -15,7 +15,7 @@ from tracker.db.engine import writing
 from tracker.db.operations import RestoreDrill
 from tracker.db.tables import METADATA
 from tracker.services.run_ledger import RunKey, claim_run
-from tracker.settings import Web
+from tracker.settings import Bounces, Web
 from tracker.web import app as putting_together
 from tracker.web.pages import health
 
@@ -24,9 +24,13 @@ RIGHT = {"authorization": f"Bearer {TOKEN}"}
 Figures = dict[tuple[str, ...], float]
 
 
-def watched(cast: Cast) -> WebClient:
-    web = Web(metrics_token=SecretStr(TOKEN))
-    return WebClient(cast, settings=cast.settings.model_copy(update={"web": web}))
+def watched(cast: Cast, *, has_mailbox: bool = False) -> WebClient:
+    web, mail = Web(metrics_token=SecretStr(TOKEN)), cast.settings.mail
+    if has_mailbox:
+        bounces = Bounces(mailbox=SecretStr("maildir:///var/lib/tracker/bounces"))
+        mail = mail.model_copy(update={"bounces": bounces})
+    settings = cast.settings.model_copy(update={"web": web, "mail": mail})
+    return WebClient(cast, settings=settings)
 
 
 def ask(web: WebClient, **headers: str) -> Response:
@@ -106,7 +110,7 @@ def test_metrics_show_job_runs_and_mail(web: WebClient) -> None:
 
 
 def test_metrics_show_returned_mail(web: WebClient) -> None:
-    site = watched(web.cast)
+    site = watched(web.cast, has_mailbox=True)
     read_at = "tracker_returned_mail_last_read_timestamp_seconds"
     assert figures(ask(site, **RIGHT))[read_at,] == 0
     with writing(web.cast.engine) as session:
@@ -120,6 +124,18 @@ def test_metrics_show_returned_mail(web: WebClient) -> None:
     assert (found["tracker_returned_mail_up",], found["tracker_returned_mail_unclear",]) == (1, 2)
     outcomes = {name[1]: n for name, n in found.items() if name[0] == "tracker_returned_mails"}
     assert (outcomes["hard"], outcomes["refused"], outcomes["soft"]) == (1, 2, 0)
+
+
+def test_a_mailbox_that_is_not_set_has_no_figures(sqlite_web: WebClient) -> None:
+    names = {name for name, *_ in figures(ask(watched(sqlite_web.cast), **RIGHT))}
+    assert {name for name in names if name.startswith("tracker_returned_mail_")} == set()
+    assert "tracker_returned_mails" in names
+
+
+def test_a_mailbox_that_never_worked_shows_zero(sqlite_web: WebClient) -> None:
+    found = figures(ask(watched(sqlite_web.cast, has_mailbox=True), **RIGHT))
+    assert found["tracker_returned_mail_last_read_timestamp_seconds",] == 0
+    assert found["tracker_returned_mail_up",] == 0
 
 
 def test_metrics_need_the_token(sqlite_web: WebClient) -> None:

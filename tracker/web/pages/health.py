@@ -70,6 +70,8 @@ async def show_metrics(
         _LOG.warning("no metrics", error=type(error).__name__)
         return PlainTextResponse("the database does not answer", 503)
     registry = _build_gauges(vitals, site.rulebooks.associations, now)
+    if site.settings.mail.bounces.mailbox is not None:
+        _add_mailbox(registry, vitals)
     _add_next_due(registry, site, now)
     return PlainTextResponse(generate_latest(registry), media_type=CONTENT_TYPE_PLAIN_0_0_4)
 
@@ -133,7 +135,7 @@ def _add_drills(registry: CollectorRegistry, drills: DrillRecord) -> None:
 
 
 def _add_returned_mail(registry: CollectorRegistry, metrics: HealthMetrics) -> None:
-    """What came back, and whether the mailbox for it is read."""
+    """What came back."""
     returned = Gauge(
         "tracker_returned_mails",
         "What was read in the mailbox for returned mail, by outcome",
@@ -142,6 +144,13 @@ def _add_returned_mail(registry: CollectorRegistry, metrics: HealthMetrics) -> N
     )
     for outcome in OUTCOMES:
         returned.labels(outcome).set(metrics.returned.get(outcome, 0))
+
+
+def _add_mailbox(registry: CollectorRegistry, metrics: HealthMetrics) -> None:
+    """Whether the mailbox for returned mail is read. If none is set, there are no such figures.
+
+    So 0 always means that a mailbox has never worked, and alerts can tell.
+    """
     read_at = metrics.mailbox_read_at
     for name, description, value in (
         (
