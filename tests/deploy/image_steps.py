@@ -3,8 +3,8 @@
 Each instruction of deploy/container/Containerfile runs on this machine, with the image's folders
 below a scratch folder. A second stage begins with an empty one and gets only what it copies. Then
 the image's own command is started, and must be healthy by the image's own health check. The user of
-the image, and the limits of a container, are the engine's work and are not tried. Needs Python
-3.11 and the package registry that pip is set to; takes a minute or two.
+the image, its Debian packages, and the limits of a container are the engine's work and are not
+tried. Needs Python 3.11 and the package registry that pip is set to; takes a minute or two.
 """
 
 import json
@@ -56,7 +56,11 @@ class Image:
         return _PLACES.sub(f"{self.root}/", text).replace(_PORT, self.port)
 
     def follow(self, name: str, arguments: str) -> None:
-        """Follow an instruction. What only an engine can do (USER, VOLUME, EXPOSE) is left out."""
+        """Follow an instruction. What only an engine can do is left out.
+
+        That is USER, VOLUME, and EXPOSE, and the packages of the image's Debian: this machine may
+        have another, and is not changed.
+        """
         if name == "FROM":
             self._begin_stage(arguments)
         elif name == "WORKDIR":
@@ -68,7 +72,7 @@ class Image:
                 self.environment[variable] = self.place(value).replace("$PATH", path)
         elif name == "COPY":
             self._copy(arguments.split())
-        elif name == "RUN":
+        elif name == "RUN" and not arguments.startswith("apt-get "):
             # The user exists in the image only.
             command = re.sub(r"^useradd .*? && |-o tracker -g tracker ", "", arguments)
             self.run(["sh", "-euc", self.place(command)])
@@ -76,7 +80,7 @@ class Image:
             self.commands[name] = json.loads(self.place(arguments.partition("CMD ")[2]))
         elif name in {"ENTRYPOINT", "CMD"}:
             self.commands[name] = json.loads(arguments)
-        elif name not in {"USER", "VOLUME", "EXPOSE"}:
+        elif name not in {"RUN", "USER", "VOLUME", "EXPOSE"}:
             raise AssertionError(f"unknown instruction: {name}")
 
     def run(self, command: list[str]) -> None:

@@ -22,6 +22,8 @@ IMAGE = (CONTAINER / "Containerfile").read_text("utf-8")
 # `tracker worker` comes with an extra.
 COMMANDS = set(typer.main.get_command(app).commands)  # type: ignore[attr-defined]
 
+README = (CONTAINER.parent / "README.md").read_text("utf-8")
+
 each_file = pytest.mark.parametrize("file", FILES, ids=lambda file: file.name)
 
 
@@ -41,8 +43,8 @@ def own_services(file: Path) -> dict[str, dict[str, Any]]:
 
 def test_there_is_a_file_for_each_database() -> None:
     assert [file.name for file in FILES] == ["compose.postgresql.yaml", "compose.yaml"]
-    assert set(own_services(FILES[0])) == {"migrate", "web", "worker"}
-    assert set(own_services(FILES[1])) == {"tracker"}
+    assert set(own_services(FILES[0])) == {"migrate", "web", "worker", "admin"}
+    assert set(own_services(FILES[1])) == {"tracker", "admin"}
 
 
 @each_file
@@ -115,3 +117,42 @@ def test_pages_on_postgresql_leave_the_jobs_to_workers() -> None:
         condition = services[name]["depends_on"]["migrate"]["condition"]
         assert condition == "service_completed_successfully"
     assert services["migrate"]["restart"] == "no"
+
+
+def test_the_image_can_back_up_the_server() -> None:
+    [client] = re.findall(r"\bpostgresql-client-(\d+)", IMAGE)
+    server = read(CONTAINER / "compose.postgresql.yaml")["services"]["database"]["image"]
+    [version] = re.findall(r"^postgres:(\d+)-", server)
+    # pg_dump refuses a server that is newer than itself.
+    assert int(client) >= int(version)
+
+
+@each_file
+def test_only_the_admin_reaches_the_backups(file: Path) -> None:
+    services = own_services(file)
+    mounted = {
+        name
+        for name, service in services.items()
+        if any(volume.endswith(":/var/backups/tracker") for volume in service["volumes"])
+    }
+    assert mounted == {"admin"}
+    # `up` starts only services without a profile.
+    assert services["admin"]["profiles"] == ["admin"]
+
+
+@each_file
+def test_the_admin_works_with_the_same_data(file: Path) -> None:
+    services = own_services(file)
+    admin = services.pop("admin")
+    for service in services.values():
+        assert set(service["volumes"]) <= set(admin["volumes"])
+        assert admin["environment"].items() <= service["environment"].items()
+
+
+def test_the_commands_of_the_readme_name_services() -> None:
+    services = {name for file in FILES for name in read(file)["services"]}
+    stopped = re.findall(r"^compose stop ([\w ]+?)(?: {2,}#.*)?$", README, re.MULTILINE)
+    assert {name for names in stopped for name in names.split()} <= services
+    called = re.findall(r"\b(?:run|exec)(?: -\S+(?: sh)?)* (admin|database|web|tracker)\b", README)
+    assert set(stopped) == {"tracker", "web worker"}
+    assert {"admin", "database"} <= set(called) <= services

@@ -19,7 +19,8 @@ FILES = [path for path in DEPLOY.rglob("*") if path.is_file()]
 COMMANDS = typer.main.get_command(app).commands  # type: ignore[attr-defined]
 # In prose, in shell, and with the whole path.
 CALL = re.compile(
-    r"(?:as_tracker|`tracker|bin/tracker|podman exec tracker tracker) ([a-z][^`\n;&|]*)"
+    r"(?:as_tracker|`tracker|bin/tracker|podman exec tracker tracker|run --rm(?: -T)? admin)"
+    r" ([a-z][^`\n;&|]*)"
 )
 
 
@@ -95,7 +96,7 @@ def test_the_image_runs_as_its_own_user() -> None:
         for source in line.split():
             assert (ROOT / source).exists()
     assert re.findall(r"^USER (\d+)", text, re.MULTILINE) == ["10001"]
-    assert set(re.findall(r"^FROM (\S+)", text, re.MULTILINE)) == {"python:3.11-slim-bookworm"}
+    assert set(re.findall(r"^FROM (\S+)", text, re.MULTILINE)) == {"python:3.11-slim-trixie"}
     assert "--require-hashes" in text
     assert '"healthcheck", "--pages"' in text
 
