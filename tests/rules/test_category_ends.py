@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.rules.case_data import IMAGINED
-from tracker.rules.category_ends import RecordedTerm, explain_ends, find_ends
+from tests.rules.planned import change_rulebook
+from tracker.rules.category_ends import RecordedTerm, explain_ends, find_ends, list_bases
 from tracker.rules.description import describe_ends
 from tracker.rules.reasons import format_reason
 from tracker.rules.renewal import judge_renewal
@@ -98,6 +99,32 @@ def test_a_term_is_over_when_it_has_become_another() -> None:
     assert ends(*late) == {1: "2025-12-31"}
     before = term(1, "EIFS", "2024-01-01"), term(2, "IFS", "2020-05-01")
     assert ends(*before) == {1: "2025-12-31"}
+
+
+def test_terms_without_a_break_are_one_in_any_order() -> None:
+    second, first = term(1, "EIFS", "2024-07-01"), term(2, "EIFS", "2024-01-01", "2024-06-30")
+    assert ends(second, first) == ends(first, second) == {1: "2025-12-31"}
+
+
+def test_what_began_on_the_same_day_is_no_conversion() -> None:
+    assert ends(term(1, "EIFS", "2024-01-01"), term(2, "IFS", "2024-01-01")) == {1: "2025-12-31"}
+
+
+def test_category_that_the_rulebook_lost_does_not_end() -> None:
+    assert ends(term(1, "GONE", "2024-01-01"), term(2, "EIFS", "2024-01-01")) == {2: "2025-12-31"}
+    assert list_bases(RULEBOOK, "GONE") == []
+
+
+def test_bases_of_an_add_on_have_bases_of_their_own() -> None:
+    assert list_bases(RULEBOOK, "MENTOR") == ["IFS", "IMHS", "EIFS", "ERS"]
+
+
+def test_limited_term_that_becomes_nothing_is_said_so() -> None:
+    alone = ', becomes = ["IFS", "IMHS"]', ""
+    rulebook = change_rulebook("adding", alone)
+    assert [format_reason(reason) for reason in explain_ends(rulebook, "EIFS")] == [
+        "an endorsement as EIFS lasts 2 years at most"
+    ]
 
 
 def test_ends_in_words() -> None:

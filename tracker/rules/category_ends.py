@@ -57,7 +57,7 @@ def explain_ends(rulebook: Rulebook, category: str) -> list[Reason]:
         )
     if rule is not None and rule.term_years:
         years = format_count(rule.term_years, "year")
-        others = format_alternatives(rule.becomes) if rule.becomes else ""
+        others = format_alternatives(rule.becomes)
         code = "limited_term_becomes" if others else "limited_term"
         reasons.append(because(code, category=category, years=years, others=others))
     return reasons
