@@ -2,15 +2,23 @@
 
 from collections.abc import Mapping
 from datetime import date
+from typing import Any
+
+import pytest
 
 from tests.rules.case_data import IMAGINED, REAL
+from tracker.rules.caps import limit_by_caps
 from tracker.rules.explain import (
     Background,
+    CitedRule,
     LoggedEntry,
+    Place,
     Verdict,
     describe_background,
     explain,
+    list_held_years,
 )
+from tracker.rules.plan import RenewalPlan
 from tracker.rules.providers import Credential, Provider
 from tracker.rules.reasons import Reason, format_reason
 from tracker.rules.standing import list_exemptions
@@ -139,3 +147,145 @@ def test_years_held_are_shown_with_the_credentials() -> None:
         "Ada Obi was endorsed as IFRS by JUNE starting May 2, 2023. "
         "The rule accepts IFRS after 3 years without a break."
     )
+
+
+TODAY = date(2026, 11, 22)
+RAE = Provider("Rae Ito", "master", (Credential("FORMATS", "IFRS", date(2015, 1, 1), None),))
+
+
+def plan_of(association: str, category: str = "IFS", day: date = DAY) -> RenewalPlan:
+    """The plan of someone endorsed in May 2020."""
+    plan = IMAGINED.plan_counting(association, category, date(2020, 5, 1), day)
+    assert plan is not None
+    return plan
+
+
+def verdict_in(
+    plan: RenewalPlan,
+    provider: Provider | None = None,
+    declined: str | None = None,
+    **entry: Any,  # noqa: ANN401 - fields of LoggedEntry
+) -> Verdict:
+    """The verdict on an RSC session of May 2026."""
+    return explain(rsc(known=True)._replace(**entry), plan, provider, TODAY, declined)
+
+
+def reason_of(verdict: Verdict) -> str:
+    assert verdict.reason
+    return format_reason(verdict.reason)
+
+
+OUTSIDE = "it was outside the cycle, January 1, 2025 to December 31, 2027"
+AHEAD = (
+    "it is still November 22, 2026 at FORMATS; hours on November 23, 2026 count starting that day"
+)
+LATE = "FORMATS decided that it does not: too late"
+
+
+@pytest.mark.parametrize(
+    ("entry", "reason"),
+    [
+        ({"held_on": date(2024, 12, 31)}, OUTSIDE),
+        ({"held_on": date(2028, 1, 1)}, OUTSIDE),
+        ({"held_on": date(2026, 11, 23)}, AHEAD),
+        ({"exclusions": {"FORMATS": "too late"}}, LATE),
+        ({"exclusions": {"FORMATS": ""}}, LATE.removesuffix("too late")),
+    ],
+)
+def test_each_exclusion_has_its_reason(entry: dict[str, Any], reason: str) -> None:
+    verdict = verdict_in(plan_of("FORMATS"), RAE, **entry)
+    assert (reason_of(verdict), verdict.counts, verdict.remedy) == (reason, False, None)
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [
+        {"held_on": date(2025, 1, 1)},
+        {"held_on": TODAY},
+        {"exclusions": {"ELSEWHERE": "not ours"}},
+    ],
+)
+def test_session_within_its_limits_counts(entry: dict[str, Any]) -> None:
+    verdict = verdict_in(plan_of("FORMATS"), RAE, **entry)
+    assert (reason_of(verdict), verdict.remedy) == ("IFRS on that day", None)
+    year = 1 if entry.get("held_on") == date(2025, 1, 1) else 2
+    assert verdict.requirement_ids == ("rsc", f"rsc.yearly.{year}", "rsc.months")
+
+
+def test_category_without_rules_counts_nothing() -> None:
+    reason = "we don't track this endorsement's renewal yet; ask FORMATS"
+    assert reason_of(verdict_in(plan_of("FORMATS", "IFRS"), RAE)) == reason
+
+
+def test_hours_before_a_first_cycle_count_from_their_day() -> None:
+    plan = IMAGINED.plan("FIRST", "IFS", date(2026, 5, 1), DAY)
+    assert plan is not None
+    first, eve = date(2025, 9, 1), date(2025, 8, 31)
+    assert explain(training(60)._replace(held_on=first), plan, None, TODAY).counts
+    reason = (
+        "only hours from September 1, 2025 to December 31, 2026 count, also those from before the "
+        "cycle"
+    )
+    assert reason_of(explain(training(60)._replace(held_on=eve), plan, None, TODAY)) == reason
+
+
+def test_format_that_does_not_count_has_its_reason() -> None:
+    associate = plan_of("FORMATS", "IFA")
+    peer = verdict_in(associate, RAE, format="peer")
+    assert reason_of(peer) == "its format is peer, and only individual and group sessions count"
+    assert peer.remedy is None
+    unknown = verdict_in(associate, RAE)
+    assert reason_of(unknown) == (
+        "its format is not recorded, and only individual and group sessions count"
+    )
+    assert remedy_of(unknown) == ("It can count once the entry has its format", False)
+    group = verdict_in(associate, RAE, format="group")
+    assert group.requirement_ids == ("rsc",)
+    other = explain(training(60), associate, None, TODAY)
+    assert reason_of(other) == "no training hours are required"
+
+
+def test_declined_name_has_its_words() -> None:
+    verdict = verdict_in(
+        plan_of("FORMATS"), declined="Never endorsed. ", provider_id=None, provider_name="Jo Hart"
+    )
+    reason = "FORMATS did not confirm Jo Hart as an RSC provider: Never endorsed"
+    assert reason_of(verdict) == reason
+    assert remedy_of(verdict) == ("If the name is wrong, correct it in the entry", False)
+
+
+def test_amount_of_years_held_has_its_reason() -> None:
+    plan = IMAGINED.plan("HISTORY", "IFS", date(2015, 1, 1), DAY)
+    assert plan is not None
+    assert list_held_years(plan) == []
+    assert list_held_years(plan_of("FORMATS", "IFRS")) == []
+
+
+def test_rules_of_other_years_are_left_out() -> None:
+    plan = plan_of("FORMATS")
+    verdict = verdict_in(plan)
+    assert not verdict.counts
+    entry = rsc(known=True)
+    background = describe_background(entry, plan, None, verdict, {}, {"rsc": 1080})
+    assert [rule.says for rule in background.rules] == [
+        "Meant for “Reflective supervision” (18 hours required)",
+        "Meant for “Yearly reflective supervision, second year” (9 hours required)",
+        "Meant for “Months of reflective supervision” (18 months required)",
+    ]
+    assert background.rules[0].places == (Place("The three-year scheme", "Hours"),)
+    assert background.provider == ""
+    assert background.qualified == CitedRule(
+        "Qualified: IFRS", (Place("The three-year scheme", "Providers"),)
+    )
+
+
+def test_hours_beyond_a_cap_are_shown_in_part() -> None:
+    plan = plan_of("FORMATS")
+    entry = rsc(known=True)._replace(format="peer", minutes=480)
+    [(_, verdict)] = limit_by_caps(plan, [(entry, explain(entry, plan, RAE, TODAY))])
+    background = describe_background(entry, plan, RAE, verdict, {})
+    assert [rule.says for rule in background.rules] == [
+        "6 of 8 hours toward “Reflective supervision” (36 hours required)",
+        "8 hours toward “Yearly reflective supervision, second year” (9 hours required)",
+        "8 hours toward “Months of reflective supervision” (18 months required)",
+    ]

@@ -13,6 +13,7 @@ from tests.rules.planned import plan_one
 from tracker.rules.application.candidate import Candidate, CandidateReference
 from tracker.rules.application.references import (
     MissingReference,
+    judge_named_references,
     judge_references,
     list_missing_references,
 )
@@ -67,6 +68,18 @@ def test_one_colleague_takes_one_of_two_places() -> None:
     assert judge(THREE, referee("colleague"), referee("supervisor")).short == 1
 
 
+def test_references_that_fit_no_place_are_noted() -> None:
+    one = [referee("supervisor")] * 2
+    assert format_notes(judge(THREE, *one)) == (
+        "2 received, 0 waiting; 1 of them does not fit any remaining place"
+    )
+    assert format_notes(judge(THREE, *one, referee("supervisor"))) == (
+        "3 received, 0 waiting; 2 of them do not fit any remaining place"
+    )
+    spare = map(referee, ("supervisor", "rsc-provider", "student", "supervisor"))
+    assert format_notes(judge(THREE, *spare)) == "4 received, 0 waiting"
+
+
 def test_alternative_places_need_review() -> None:
     terms = {**THREE, "instead": [[["student"], ["student"]]]}
     result = judge(terms, referee("student"), referee("student"))
@@ -98,6 +111,24 @@ def test_too_few_endorsed_referees_are_missing() -> None:
     result = judge(terms, *three)
     assert (result.counted, result.short) == (2, 1)
     assert format_notes(result) == "3 received, 0 waiting; 2 must be endorsed as IMHS"
+
+
+def test_missing_endorsement_is_noted_with_all_that_count() -> None:
+    terms = {**THREE, "endorsed": 1, "categories": ["IFS", "IMHS"], "vetted": True}
+    note = "1 received, 0 waiting; 1 must be endorsed as IFS, IMHS or vetted"
+    assert format_notes(judge(terms, referee("supervisor"))) == note
+
+
+def test_applicants_see_references_by_their_roles_alone() -> None:
+    terms = {**THREE, "endorsed": 2, "categories": ["IMHS"], "endorsed_roles": ["student"]}
+    requirement = plan_one("references", terms)
+    assert requirement.rule.references
+    denied = referee("supervisor")._replace(in_role=False)
+    came = (denied, referee("rsc-provider"), referee("student"))
+    candidate = Candidate("open", DAY, None, references=came)
+    assert judge(terms, *came).counted == 1
+    named = judge_named_references(requirement, requirement.rule.references, candidate)
+    assert (named.counted, format_notes(named)) == (3, "3 received, 0 waiting")
 
 
 def test_free_place_can_take_an_endorsed_referee() -> None:

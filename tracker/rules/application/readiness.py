@@ -1,5 +1,6 @@
 """Judging an application, or a reinstatement: how ready it is, requirement by requirement."""
 
+from bisect import bisect_left
 from collections.abc import Iterable, Sequence
 from datetime import date, timedelta
 
@@ -31,6 +32,7 @@ from tracker.rules.standing import (
 )
 
 _DAY = timedelta(days=1)
+_LONGEST_MONTH = 31
 
 
 def judge_application(
@@ -117,13 +119,14 @@ def _judge_return(
 def _judge_recent(requirement: PlannedRequirement, facts: ApplicationFacts, as_of: date) -> Result:
     """Count the hours of the months that end on a day, or of the days since the removal."""
     window, removed = requirement.rule.window, facts.removed
-    since = removed.removed_on if removed else date.max
     counted = _list_recent(requirement, facts, as_of)
     result = compare(requirement, count_days(requirement, counted))
     if window and window.months:
         note = because("last_months", months=format_count(window.months, "month"))
+    elif removed:
+        note = because("since_removal", day=removed.removed_on)
     else:
-        note = because("since_removal", day=since)
+        return result
     return result._replace(notes=(note,))
 
 
@@ -135,19 +138,19 @@ def _list_recent(
     if window is not None and window.months:
         asked_on = min(facts.candidate.submitted_on or as_of, as_of)
         return [d for d in facts.days if asked_on <= last_day(d.held_on, window.months)]
-    since = removed.removed_on if removed else date.max
-    return [day for day in facts.days if day.held_on >= since]
+    return [day for day in facts.days if removed and day.held_on >= removed.removed_on]
 
 
 def _judge_payment(
     requirement: PlannedRequirement, plan: ApplicationPlan, facts: ApplicationFacts, as_of: date
 ) -> Result:
     """Whether a fee of the reinstatement is paid; money is never late here."""
-    is_paid = False
-    for fee in plan.fees:
-        if fee.id == requirement.rule.fee:
-            is_paid = settle_fee(fee, date.max, facts.payments, as_of).is_paid
-    return compare(requirement, int(is_paid))
+    accounts = [
+        settle_fee(fee, date.max, facts.payments, as_of)
+        for fee in plan.fees
+        if fee.id == requirement.rule.fee
+    ]
+    return compare(requirement, sum(account.is_paid for account in accounts))
 
 
 def _judge_terms(requirement: PlannedRequirement, candidate: Candidate, as_of: date) -> Result:
@@ -213,14 +216,14 @@ def _apply_review(result: Result, candidate: Candidate) -> Result:
 
 def _settle_alternatives(results: Sequence[Result]) -> list[Result]:
     """Mark as not needed what is an alternative to a requirement that is met or for review."""
-    chosen: dict[str, Result] = {}
+    chosen: dict[str | None, Result] = {}
     for outcome in (Outcome.REVIEW, Outcome.MET):
         for result in results:
             if result.requirement.rule.either and result.outcome is outcome:
                 chosen[result.requirement.rule.either] = result
     settled = list(results)
     for index, result in enumerate(results):
-        enough = chosen.get(result.requirement.rule.either or "", result)
+        enough = chosen.get(result.requirement.rule.either, result)
         if enough is not result:
             is_met = enough.outcome is Outcome.MET
             code = "alternative_met" if is_met else "alternative_for_review"
@@ -242,7 +245,7 @@ def _find_next_change(
         if result.closes_on:
             days.append(result.closes_on + _DAY)
         if result.outcome in (Outcome.SHORT, Outcome.REVIEW):
-            days += _find_day_of_enough_work(result, facts.candidate, as_of)
+            days += _list_days_of_enough_work(result, facts.candidate, as_of)
     return min((day for day in days if day > as_of), default=None)
 
 
@@ -260,20 +263,24 @@ def _list_days_out_of_window(
     return days
 
 
-def _find_day_of_enough_work(result: Result, candidate: Candidate, as_of: date) -> list[date]:
-    """The day on which work that continues will have lasted long enough; none if it will not."""
+def _list_days_of_enough_work(result: Result, candidate: Candidate, as_of: date) -> list[date]:
+    """The day on which work that continues will have lasted long enough; none if it will not.
+
+    Families and positions count from the first day of the work.
+    """
     requirement, rule = result.requirement, result.requirement.rule.work
-    if rule is None or requirement.unit != "years":
+    if rule is None:
         return []
+    first_days = [position.starts_on for position in candidate.positions]
+    if requirement.unit != "years":
+        return first_days
     if all(p.ends_on is not None and p.ends_on <= as_of for p in candidate.positions):
         return []
-    first, last = as_of, as_of + timedelta(days=31 * (requirement.amount + 1))
-    if judge_work(requirement, rule, candidate, last).outcome == result.outcome:
-        return []
-    while (last - first).days > 1:
-        middle = first + (last - first) // 2
-        if judge_work(requirement, rule, candidate, middle).outcome == result.outcome:
-            first = middle
-        else:
-            last = middle
-    return [last]
+
+    def is_other(days: int) -> bool:
+        day = as_of + timedelta(days=days)
+        return judge_work(requirement, rule, candidate, day).outcome is not result.outcome
+
+    days = range((max(as_of, *first_days) - as_of).days + _LONGEST_MONTH * requirement.amount)
+    number = bisect_left(days, x=True, key=is_other)
+    return [as_of + timedelta(days=number)] if number < len(days) else []
