@@ -53,7 +53,7 @@ def settle_closed(
     rows = []
     for standing in standings:
         cycle, due_on = standing.plan.cycle, standing.due_on
-        if cycle is None or due_on is None or standing.settled_on is not None:
+        if cycle is None or due_on is None:
             continue
         # First of all, as most cycles closed long ago.
         if cycle.grace_ends_on(due_on) < since:
@@ -139,9 +139,6 @@ def _settled_row(standing: Standing, settlement: CycleSettlement) -> dict[str, A
         "cycle_starts_on": standing.plan.cycle.starts_on,
         "settled_on": settlement.settled_on,
         "content": format_settlement(settlement),
-        "reopened_at": None,
-        "reopened_by": None,
-        "reopening_reason": None,
     }
 
 
@@ -194,20 +191,15 @@ def note_differences(
 def list_differing(
     session: Session, association: str
 ) -> Sequence[tuple[SettledCycle, Endorsement, Person]]:
-    """The settled cycles of an association for which today's records differ, the newest first."""
+    """The settled cycles of an association for which today's records differ, in any order."""
     query = (
         select(SettledCycle, Endorsement, Person)
         .join(Endorsement, col(Endorsement.id) == SettledCycle.endorsement_id)
-        .join(Person, col(Person.id) == Endorsement.person_id)
+        .join(Person)
         .where(
             Endorsement.association == association,
             col(SettledCycle.differs_since).is_not(None),
             col(SettledCycle.reopened_at).is_(None),
-        )
-        .order_by(
-            col(SettledCycle.differs_since).desc(),
-            col(SettledCycle.endorsement_id),
-            col(SettledCycle.cycle_starts_on),
         )
     )
     return session.exec(query).all()

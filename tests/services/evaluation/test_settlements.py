@@ -1,7 +1,7 @@
 """Which closed cycles a night settles, by which rules, and what would differ."""
 
 from dataclasses import replace
-from datetime import date
+from datetime import UTC, date, datetime
 
 from sqlalchemy import delete
 from sqlmodel import Session, col, select
@@ -14,7 +14,7 @@ from tracker.rules.reasons import format_reason
 from tracker.rules.standing import Standing
 from tracker.services.evaluation import judge_all
 from tracker.services.facts import parse_settlement
-from tracker.services.settlements import differences_of, settle_closed
+from tracker.services.settlements import differences_of, list_differing, settle_closed
 
 IFS = {
     "endorsed": ["CT-AIMH IFS 2015-03-01"],
@@ -45,6 +45,37 @@ def test_cycle_that_closed_since_the_last_evaluation_is_settled_once(session: Se
     assert settle(session, held, since=last_day_of_grace) == 1
     assert settle(session, held, since=last_day_of_grace, today=date(2027, 2, 2)) == 0
     assert session.exec(select(col(SettledCycle.settled_on))).all() == [CLOSED]
+
+
+def test_what_others_need_not_settle_keeps_no_cycle_open(session: Session) -> None:
+    held = populate(session, REAL, IFS).endorsements[f"{ENDORSEE}: CT-AIMH IFS"]
+    [closed] = judge(session, held, CLOSED)
+    long_ago = closed._replace(due_on=date(2020, 12, 31))
+    without_rules = closed._replace(due_on=None)
+    standings = [without_rules, long_ago, closed]
+    assert settle_closed(session, REAL, standings, date(2027, 1, 31), lambda _: CLOSED) == 1
+
+
+def test_differing_cycles_are_those_of_the_association(session: Session) -> None:
+    case = {**IFS, "endorsed": ["CT-AIMH IFS 2015-03-01", "NCIMHA IFS 2015-03-01"]}
+    held = populate(session, REAL, case).endorsements
+    for association in ("CT-AIMH", "NCIMHA"):
+        settled = SettledCycle(
+            endorsement_id=held[f"{ENDORSEE}: {association} IFS"],
+            cycle_starts_on=date(2026, 1, 1),
+            settled_on=CLOSED,
+            content="{}",
+            differs_since=CLOSED,
+        )
+        session.add(settled)
+    session.flush()
+    [(found, endorsement, person)] = list_differing(session, "CT-AIMH")
+    assert found.endorsement_id == endorsement.id == held[f"{ENDORSEE}: CT-AIMH IFS"]
+    assert (endorsement.association, person.id) == ("CT-AIMH", endorsement.person_id)
+    found.reopened_at, found.reopened_by = datetime(2027, 3, 1, tzinfo=UTC), "carol@example.org"
+    found.reopening_reason = "An appeal"
+    session.add(found)
+    assert list_differing(session, "CT-AIMH") == []
 
 
 def test_settled_cycle_names_the_rules_of_its_association(session: Session) -> None:
