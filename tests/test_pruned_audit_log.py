@@ -35,6 +35,7 @@ MAY_READ = {
     "db/tables.py",
     "exports/my_data.py",
     "services/backup_files.py",
+    "services/erased_identity.py",
     "services/erasure.py",
     "services/timeline.py",
 }

@@ -156,7 +156,8 @@ class _Erasure:
         self._delete_rows(kept=_CREDENTIALS if supervising else set())
         self._strip_person(keeps_degree=bool(supervising))
         self._sweep()
-        self.context.record_change("person", self.id, before={}, after={"erased": reason})
+        stated = {"erased": self.naming.replace(reason)}
+        self.context.record_change("person", self.id, before={}, after=stated)
         self.session.flush()
         self.session.expire_all()
         evaluate_people(self.session, self.context.rulebooks, [self.id], self.context.now)

@@ -151,3 +151,9 @@ def test_an_erasure_can_be_found_and_repeated(kept: Kept) -> None:
     with reading(kept.cast.engine) as session:
         found = session.connection().execute(text(query), {"start": '{"erased"%'}).scalars().all()
     assert found == [number]
+
+
+def test_a_reason_that_names_the_person_is_not_kept(file_kept: Kept) -> None:
+    call = ["person", "erase", ALICE, "--reason", f"{NAME} wrote to us", "--yes"]
+    assert CliRunner().invoke(app, call).exit_code == 0
+    assert find_traces(file_kept.cast.engine, NAME) == []

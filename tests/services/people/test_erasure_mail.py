@@ -19,8 +19,8 @@ from tracker.settings import templates_folder
 
 OUTBOX = METADATA.tables["outbox"]
 COMPOSER = Composer(templates_folder(), BASE_URL)
-# Quoted-printable breaks the line within the name.
-LONG = f"{'x' * 65} Nadia Delgado was there"
+# Quoted-printable has at most 76 characters in a line.
+LONG = "Maximiliana Bartholomea Concepcion Delgado Wolfeschlegelstein von Hohenburg-Ehrenbreitstein"
 
 
 def write(kept: Kept, *, intro: str = "", subject: str = "x", state: str = "waiting") -> None:
@@ -52,7 +52,7 @@ def mark_dead(kept: Kept, email: str) -> None:
     [
         (NAME, {"intro": f"About {NAME}"}),
         (NAME, {"subject": f"{NAME} confirmed your session"}),
-        ("Nadia Delgado", {"intro": LONG}),
+        (LONG, {"intro": f"About {LONG}"}),
         ("Ann O'Neil", {"intro": "About Ann O'Neil"}),
     ],
 )
