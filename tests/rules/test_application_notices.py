@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from tests.rules.case_data import REAL
 from tests.rules.test_notices import CONFIG
+from tests.rules.test_work import work
 from tracker.rules.application.candidate import (
     Candidate,
     CandidateDegree,
@@ -21,7 +22,7 @@ from tracker.rules.application.readiness import judge_application
 from tracker.rules.notice_config import NoticeConfig, WindowSteps
 from tracker.rules.notices import Cutoff, Decision, Key, Kind
 from tracker.rules.providers import Ending
-from tracker.rules.standing import ApplicationFacts, ApplicationStanding, Span
+from tracker.rules.standing import ApplicationFacts, ApplicationStanding, Outcome, Span
 
 DAY = timedelta(days=1)
 HOUR = 60
@@ -156,6 +157,23 @@ def test_of_several_steps_missed_the_latest_is_sent() -> None:
     assert reasons(found) == {None, "a later step was due as well"}
 
 
+def test_each_window_has_its_own_notices() -> None:
+    day = CLOSES - 30 * DAY
+    giving = work(OPENED, None, gives_rsc=True)
+    standing = maya(day, category="IFRS", sessions=(session(FIRST),), positions=(giving,))
+    decided = {Key(Kind.RSC_WINDOW, "rsc", CLOSES, step): True for step in (-90, -30)}
+    found = decisions(standing, day, Kind.RSC_WINDOW, decided=decided)
+    assert {d.key.subject_key for d in found} == {"rsc.giving"}
+
+
+def test_association_can_go_without_window_notices() -> None:
+    config = NoticeConfig(rsc_window=WindowSteps(before=()))
+    day, sessions = CLOSES - 30 * DAY, (session(FIRST),)
+    decided = {Key(Kind.RSC_WINDOW, "rsc", CLOSES - 40 * DAY, -7): True}
+    standing = maya(day, sessions=sessions)
+    assert decisions(standing, day, Kind.RSC_WINDOW, config=config, decided=decided) == []
+
+
 def test_window_notice_is_sent_through_the_last_day() -> None:
     sessions = (session(FIRST),)
     assert sent(decisions(maya(CLOSES, sessions=sessions), CLOSES, Kind.RSC_WINDOW))
@@ -180,6 +198,25 @@ def test_the_next_window_is_skipped_with_its_reason() -> None:
     found = decisions(maya(day, sessions=sessions), day, Kind.RSC_WINDOW, decided=decided)
     assert sent(found) == []
     assert "a notice about an earlier window was sent recently" in reasons(found)
+
+
+@pytest.mark.parametrize(
+    ("requirement_id", "closed_on", "is_silent"),
+    [
+        ("rsc", date(2026, 3, 30), True),
+        ("rsc", date(2025, 12, 31), True),
+        ("rsc", date(2025, 12, 30), False),
+        ("rsc.giving", date(2026, 3, 30), False),
+    ],
+)
+def test_window_is_quiet_for_some_time_after_another(
+    requirement_id: str, closed_on: date, *, is_silent: bool
+) -> None:
+    day = date(2026, 3, 10)
+    decided = {Key(Kind.RSC_WINDOW, requirement_id, closed_on, -7): True}
+    standing = maya(day, sessions=(session(FIRST), session(date(2024, 4, 1))))
+    found = decisions(standing, day, Kind.RSC_WINDOW, decided=decided)
+    assert sent(found) == ([] if is_silent else [(date(2026, 3, 31), -30)])
 
 
 def test_a_window_that_was_skipped_silences_no_other() -> None:
@@ -251,6 +288,15 @@ def test_no_cutoff_notice_after_the_last_day() -> None:
     assert decisions(maya(day), day, Kind.CUTOFF, cutoffs=(BOB,)) == []
 
 
+def test_each_cutoff_has_its_notice_beside_others() -> None:
+    day = LAST_DAY - 30 * DAY
+    ann = Cutoff(8, "Ann", Ending("Ann", LAST_DAY), 60)
+    found = decisions(maya(day), day, cutoffs=(BOB, ann))
+    told = [d.key.subject_key for d in found if d.key.kind is Kind.CUTOFF and d.skipped is None]
+    assert told == ["7", "8"]
+    assert Kind.REFERENCES in {d.key.kind for d in found}
+
+
 # --- references
 
 
@@ -269,6 +315,7 @@ def test_days_count_from_the_last_referee_asked() -> None:
     day = asked + 14 * DAY
     found = decisions(maya(day), day, Kind.REFERENCES, asked_on=asked)
     assert sent(found) == [(asked, 14)]
+    assert found[-1].key == Key(Kind.REFERENCES, "", asked, 14)
     before = decisions(maya(day - DAY), day - DAY, Kind.REFERENCES, asked_on=asked)
     assert before == []
 
@@ -300,6 +347,29 @@ def test_three_references_in_one_role_leave_others_missing() -> None:
     day = OPENED + 14 * DAY
     colleagues = tuple(each._replace(role="colleague") for each in THREE_CAME)
     assert len(sent(decisions(maya(day, references=colleagues), day, Kind.REFERENCES))) == 1
+
+
+def test_references_that_are_not_needed_have_no_notice() -> None:
+    day = OPENED + 14 * DAY
+    standing = maya(day)
+    results = tuple(
+        each._replace(outcome=Outcome.NOT_NEEDED)
+        if each.requirement.counts == "references"
+        else each
+        for each in standing.results
+    )
+    found = decisions(standing._replace(results=results), day, Kind.REFERENCES)
+    assert reasons(found) == {"references are not needed"}
+
+
+def test_each_decision_is_about_its_application() -> None:
+    day = CLOSES - 30 * DAY
+    standing = maya(day, sessions=(session(FIRST),), memberships=(Span(FIRST, day),))
+    found = decisions(standing, day, cutoffs=(BOB._replace(ending=Ending("Bob", CLOSES)),))
+    kinds = {Kind.RSC_WINDOW, Kind.MEMBERSHIP, Kind.REFERENCES, Kind.CUTOFF}
+    assert {each.key.kind for each in found} == kinds
+    assert all(each.application is standing for each in found)
+    assert {each.subject for each in found} == {(True, 5)}
 
 
 def test_references_that_are_long_outstanding_are_old_news() -> None:

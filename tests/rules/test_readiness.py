@@ -12,6 +12,7 @@ from tracker.rules.application.candidate import (
     CandidateDegree,
     CandidatePosition,
     CandidateReference,
+    CandidateSession,
 )
 from tracker.rules.application.readiness import hide_reference_judgments, judge_application
 from tracker.rules.fees import PaidShare
@@ -233,6 +234,13 @@ def test_work_that_begins_later_can_be_long_enough() -> None:
     standing = apply("VAIMH", "IFS", memberships=LIFE, positions=since, degrees=(BACHELOR,))
     assert result_of(standing, "experience.families").outcome is Outcome.MET
     assert standing.next_change_on == date(2032, 11, 30)
+
+
+def test_application_changes_when_its_rsc_window_has_closed() -> None:
+    session = CandidateSession(date(2028, 1, 1), "RSC", 60, {})
+    standing = apply("VAIMH", "IFS", memberships=LIFE, sessions=(session,), degrees=(BACHELOR,))
+    assert result_of(standing, "rsc").closes_on == date(2029, 12, 31)
+    assert standing.next_change_on == date(2030, 1, 1)
 
 
 def test_category_without_rules_cannot_be_judged() -> None:

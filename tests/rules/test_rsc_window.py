@@ -114,5 +114,32 @@ def test_of_two_equal_windows_the_last_is_taken() -> None:
     assert best.starts_on == date(2024, 1, 1)
 
 
+def test_full_window_goes_before_one_with_more_hours() -> None:
+    more, full = Session(date(2018, 1, 1), (120, 59)), Session(date(2024, 1, 1), (60, 60))
+    for two in (
+        [more, full],
+        [full._replace(held_on=more.held_on), more._replace(held_on=full.held_on)],
+    ):
+        best = best_window(windows(two, 24), [60, 60])
+        assert best is not None
+        assert best.minutes == (60, 60)
+
+
+def test_windows_within_others_are_left_out() -> None:
+    days = [date(2024, 1, 1), date(2024, 1, 5), date(2024, 1, 20), date(2024, 2, 3)]
+    found = list(windows([Session(day, (60,)) for day in days], 1))
+    assert found == [
+        RscWindow(days[0], date(2024, 1, 31), (180,)),
+        RscWindow(days[1], date(2024, 2, 4), (180,)),
+    ]
+
+
+def test_window_begins_with_a_session_that_counts() -> None:
+    nothing, hour = Session(date(2024, 1, 1), (0,)), Session(date(2024, 1, 5), (60,))
+    best = best_window(windows([nothing, hour], 24), [600])
+    assert best is not None
+    assert best.starts_on == hour.held_on
+
+
 def test_no_window_without_sessions() -> None:
     assert best_window(windows([], 24), [600]) is None

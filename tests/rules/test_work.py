@@ -149,6 +149,25 @@ def test_work_for_both_ages_counts_for_each(ages: str) -> None:
     assert judge({**PAID, "ages": ages}, both).outcome is Outcome.MET
 
 
+def test_work_without_ages_serves_no_age_group() -> None:
+    result = judge({**PAID, "ages": "birth to 36 months"}, work(FIRST, None))
+    assert reasons(result) == ["it does not serve children birth to 36 months"]
+
+
+def test_providing_rsc_is_a_service_beside_others() -> None:
+    giving = work(FIRST, date(2021, 12, 31), gives_rsc=True)
+    offering = giving._replace(gives_rsc=False, services=frozenset(["rsc"]))
+    neither = giving._replace(gives_rsc=False)
+    for position, outcomes in (
+        (giving, (Outcome.MET, Outcome.MET)),
+        (offering, (Outcome.MET, Outcome.SHORT)),
+        (neither, (Outcome.SHORT, Outcome.MET)),
+    ):
+        found = judge({"services": ["rsc"]}, position), judge(PAID, position)
+        assert tuple(result.outcome for result in found) == outcomes
+        assert position.provides_rsc == (outcomes[0] is Outcome.MET)
+
+
 def test_families_of_several_positions_add_up() -> None:
     four, six = work(FIRST, None, families=4), work(FIRST, None, families=6)
     assert judge(PAID, four, six, many=10, unit="families").outcome is Outcome.MET

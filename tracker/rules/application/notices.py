@@ -50,24 +50,32 @@ def _short_rsc(standing: ApplicationStanding) -> list[Result]:
 
 
 def _decide_windows(basis: NoticeBasis[ApplicationStanding]) -> Iterator[Decision]:
-    """About each RSC window that is open and short; hours inside others share their window."""
+    """About each RSC window that is open and short."""
     standing, before = basis.standing, basis.config.rsc_window.before
-    windows = set()
-    for result in _short_rsc(standing):
-        if result.closes_on:
-            requirement = result.requirement
-            windows.add((requirement.rule.inside or requirement.id, result.closes_on))
-    steps, reach = [-days for days in before], max(before, default=0)
-    for requirement_id, closes_on in sorted(windows):
+    if not before:
+        return
+    steps, reach = [-days for days in before], max(before)
+    for requirement_id, closes_on in _list_open_windows(standing):
         skipped = None
         if _had_notice_before(requirement_id, closes_on, reach, basis.decided):
             skipped = "a notice about an earlier window was sent recently"
         about = (Kind.RSC_WINDOW, requirement_id, closes_on)
         due = list(basis.due_steps(about, steps))
-        # On most days no step is due, and nothing needs to be calculated.
-        lacking = _find_lacking(basis, requirement_id, closes_on) if due else ()
+        if not due:
+            continue  # As on most days, on which nothing needs to be calculated.
+        lacking = _find_lacking(basis, requirement_id, closes_on)
         for key, late in due:
             yield Decision(standing, key, late or skipped, lacking=lacking)
+
+
+def _list_open_windows(standing: ApplicationStanding) -> list[tuple[str, date]]:
+    """The last days of open windows, by requirement; hours inside others share their window."""
+    windows = set()
+    for result in _short_rsc(standing):
+        if result.closes_on:
+            requirement = result.requirement
+            windows.add((requirement.rule.inside or requirement.id, result.closes_on))
+    return sorted(windows)
 
 
 def _had_notice_before(

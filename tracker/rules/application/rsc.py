@@ -79,9 +79,8 @@ def best_window(windows: Iterable[RscWindow], required: Sequence[int]) -> RscWin
     """
 
     def rank(window: RscWindow) -> tuple[int, int, date]:
-        short = 0
-        for needed, minutes in zip(required, window.minutes, strict=True):
-            short += max(0, needed - minutes)
+        pairs = zip(required, window.minutes, strict=True)
+        short = sum(max(0, needed - minutes) for needed, minutes in pairs)
         return -short, sum(window.minutes), window.starts_on
 
     return max(windows, key=rank, default=None)
