@@ -302,9 +302,9 @@ def _nth_day(first: date, rule: AbsenceRule, which: str, without: date) -> date:
     return without
 
 
-def _reading(plan: RenewalPlan, rule: AbsenceRule | None) -> str:
+def _reading(plan: RenewalPlan, rule: AbsenceRule | None, kind: str) -> str:
     assert plan.cycle
-    if rule and rule.kind == "emeritus":
+    if kind == "emeritus":
         return "all that is missing"
     if rule and rule.excuses:
         return rule.excuses
@@ -313,10 +313,10 @@ def _reading(plan: RenewalPlan, rule: AbsenceRule | None) -> str:
 
 
 def _is_listed(
-    requirement: PlannedRequirement, plan: RenewalPlan, rule: AbsenceRule | None
+    requirement: PlannedRequirement, plan: RenewalPlan, rule: AbsenceRule | None, kind: str
 ) -> bool:
     """Whether a requirement is one that a rule excuses in some way."""
-    reading = _reading(plan, rule)
+    reading = _reading(plan, rule, kind)
     if requirement.counts == "membership":
         silent = rule is None or rule.membership is None
         is_everything = reading == "all that is missing" and not (rule and rule.requirements)
@@ -352,9 +352,9 @@ def _months_away(
     assert about
     first, last = max(about.starts_on, facts.starts_on), about.ends_on
     months = 0
-    for rule, _, days in away:
-        is_meant = _reading(plan, rule) == "hours in proportion" and _is_listed(
-            requirement, plan, rule
+    for rule, kind, days in away:
+        is_meant = _reading(plan, rule, kind) == "hours in proportion" and _is_listed(
+            requirement, plan, rule, kind
         )
         begun = bool(rule and rule.months == "begun")
         if requirement.counts != "membership" and is_meant:
@@ -383,9 +383,9 @@ def _months(first: date, last: date, *, begun: bool) -> int:
 
 def _excuse_missing(row: Row, plan: RenewalPlan, away: list[Away], due_on: date) -> Row:
     requirement = next(a for a in plan.requirements if a.id == row[0])
-    for rule, _, days in away:
-        is_meant = _reading(plan, rule) == "all that is missing" and _is_listed(
-            requirement, plan, rule
+    for rule, kind, days in away:
+        is_meant = _reading(plan, rule, kind) == "all that is missing" and _is_listed(
+            requirement, plan, rule, kind
         )
         if row[4] == "short" and is_meant and due_on in days:
             return (*row[:3], 0, "excused")
@@ -420,9 +420,9 @@ def _row(
         without = set().union(
             *(
                 days
-                for rule, _, days in away
-                if _reading(plan, rule) != "all that is missing"
-                and _is_listed(requirement, plan, rule)
+                for rule, kind, days in away
+                if _reading(plan, rule, kind) != "all that is missing"
+                and _is_listed(requirement, plan, rule, kind)
             )
         )
         days = [d for d in _membership_days(requirement, plan, facts, as_of) if d not in without]

@@ -68,6 +68,15 @@ def test_long_cycles_excuse_hours_in_proportion_by_themselves() -> None:
         assert (sorted(effect.excused), [*effect.reduced]) == (excused, reduced)
 
 
+def test_emeritus_status_excuses_all_from_its_first_rule_on() -> None:
+    rule = 'kind = "emeritus"\nfrom = 2025-01-01'
+    rulebook = change_rulebook("resting", (rule, rule.replace("2025-01-01", "2026-07-01")))
+    effect = effect_of(rulebook, away(date(2026, 7, 1), date.max, "emeritus"))
+    assert effect.excused == dict.fromkeys(
+        ("training", "rsc", "training.return", "membership"), "emeritus"
+    )
+
+
 def test_days_away_change_nothing_without_a_cycle() -> None:
     plan = plan_renewal(IMAGINED.associations["ATTESTING"], "IFRS", None, 0)
     assert find_effect(plan, (away(STARTS, DUE),), ENDORSED, DUE) == NO_ABSENCE

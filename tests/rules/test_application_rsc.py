@@ -5,9 +5,10 @@ from typing import Any
 
 import pytest
 
-from tests.rules.test_readiness import BACHELOR, apply, describe, result_of
+from tests.rules.test_readiness import BACHELOR, TODAY, apply, describe, result_of
 from tests.rules.test_work import work
 from tracker.rules.application.candidate import CandidateDegree, CandidateSession
+from tracker.rules.application.rsc import judge_rsc
 from tracker.rules.reasons import format_reason
 from tracker.rules.standing import ApplicationStanding, CountedItem, Outcome
 
@@ -52,6 +53,13 @@ def test_hours_inside_others_share_their_window() -> None:
     assert remarks(standing, "rsc.giving") == [(day, "RSC of 2024-01-01", 30, outside)]
     # It is over, and no other is open.
     assert result_of(standing, "rsc").closes_on is None
+
+
+def test_hours_inside_others_can_be_listed_first() -> None:
+    standing = apply("VAIMH", "IMHM-C", degrees=(MASTER,), sessions=(session(TODAY),))
+    requirements = [r.requirement for r in standing.results if r.requirement.counts == "rsc"]
+    found = judge_rsc(requirements[::-1], standing.facts.candidate, TODAY)
+    assert [result.requirement.id for result in found] == ["rsc", "rsc.giving"]
 
 
 def test_only_what_is_short_has_a_window_that_closes() -> None:

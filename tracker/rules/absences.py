@@ -73,10 +73,11 @@ def read_terms(plan: RenewalPlan, cycle: Cycle, kind: AbsenceKind) -> AbsenceTer
     """The terms of the rule in force on the cycle's first day.
 
     A rulebook that does not say what is excused excuses all that is missing in cycles of up to a
-    year, and hours in proportion in longer ones: a month must not excuse several years.
+    year, and hours in proportion in longer ones: a month must not excuse several years. Emeritus
+    status always excuses all, also if the rule about it came into force within the cycle.
     """
     rule = plan.rulebook.absence_rule(kind, cycle.starts_on)
-    excuses = _find_excuses(rule, cycle)
+    excuses = _find_excuses(rule, cycle, kind)
     membership = _excuses_membership(rule, excuses)
     is_by_day = membership and excuses != "all that is missing"
     ids = set()
@@ -91,8 +92,8 @@ def read_terms(plan: RenewalPlan, cycle: Cycle, kind: AbsenceKind) -> AbsenceTer
     return AbsenceTerms(excuses, begun, frozenset(ids), is_by_day)
 
 
-def _find_excuses(rule: AbsenceRule | None, cycle: Cycle) -> Excuses:
-    if rule and rule.kind == "emeritus":
+def _find_excuses(rule: AbsenceRule | None, cycle: Cycle, kind: AbsenceKind) -> Excuses:
+    if kind == "emeritus":
         return "all that is missing"
     if rule and rule.excuses:
         return rule.excuses
