@@ -209,6 +209,14 @@ def test_a_folder_without_backups_is_reported(file_drill: Drill, tmp_path: Path)
     assert file_drill.records == [("", False)]
 
 
+def test_a_folder_that_cannot_be_read_is_reported(file_drill: Drill, tmp_path: Path) -> None:
+    file_drill.backups = tmp_path / ("x" * 300)
+    done = file_drill.run()
+    assert done.exit_code == 1
+    assert "can't be read (File name too long)" in done.output
+    assert file_drill.records == [("", False)]
+
+
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES])
 def test_a_fault_of_the_disk_is_not_the_backups(
     file_drill: Drill, monkeypatch: pytest.MonkeyPatch, number: int

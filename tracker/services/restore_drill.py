@@ -107,14 +107,17 @@ def format_backup_age(drill: RestoreDrill) -> str:
 
 def find_newest_backup(folder: Path) -> Path:
     """The newest backup in a folder, or the folder itself if it is one. Raises DrillError."""
-    if (folder / NOTE).is_file():
-        return folder
-    # Nothing else: a folder that somebody keeps beside them is no backup.
-    backups = [
-        path
-        for path in folder.glob("tracker-*")
-        if BACKUP_NAME.fullmatch(path.name) and path.is_dir()
-    ]
+    try:
+        if (folder / NOTE).is_file():
+            return folder
+        # Nothing else: a folder that somebody keeps beside them is no backup.
+        backups = [
+            path
+            for path in folder.glob("tracker-*")
+            if BACKUP_NAME.fullmatch(path.name) and path.is_dir()
+        ]
+    except OSError as error:
+        raise DrillError(f"{folder} can't be read ({error.strerror})") from error
     if not backups:
         raise DrillError(f"{folder} holds no backup: name the folder that `tracker backup` fills")
     return max(backups, key=lambda path: path.name)
@@ -236,8 +239,8 @@ def _scratch_database(address: URL) -> Iterator[str]:
             # Crash side: a drill that is killed between these two leaves an empty database for the
             # operator to drop. Without its comment, it could be somebody else's.
             server.exec_driver_sql(f"CREATE DATABASE \"{name}\" ENCODING 'UTF8' TEMPLATE template0")
-            server.exec_driver_sql(f"COMMENT ON DATABASE \"{name}\" IS '{_SCRATCH_COMMENT}'")
             try:
+                server.exec_driver_sql(f"COMMENT ON DATABASE \"{name}\" IS '{_SCRATCH_COMMENT}'")
                 yield address.set(database=name).render_as_string(hide_password=False)
             finally:
                 server.exec_driver_sql(f'DROP DATABASE "{name}" WITH (FORCE)')
