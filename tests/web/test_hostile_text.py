@@ -106,6 +106,7 @@ WITHOUT_TEXT = {
     "/coordinator/mail/{mailing_id}/stop",
     "/coordinator/mail/{mailing_id}/discard",
     "/coordinator/work/{task_id}",
+    "/coordinator/digest",
     "/coordinator/snooze/end",
     "/coordinator/providers/elsewhere/{outside_id}/remove",
     "/sign-out",

@@ -14,11 +14,11 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import BindParameter, ColumnElement, bindparam, delete
 from sqlalchemy import select as select_columns
-from sqlmodel import Session, col, exists, func, select, union
+from sqlmodel import Session, col, exists, func, or_, select, union
 
 from tracker.clock import local_day
 from tracker.db.ledgers import StandingRow
-from tracker.db.people import REMOVED, AssociationStart, Endorsement, Person
+from tracker.db.people import REMOVED, Endorsement, Person
 from tracker.db.statements import in_chunks, insert_rows
 from tracker.rulebooks import Rulebooks
 from tracker.rules.cycles import cycle_before, cycle_containing
@@ -243,9 +243,8 @@ def evaluate_due(
 ) -> int:
     """Judge and store what passing time, or a changed rulebook, may have moved; return how many.
 
-    A night's work thus grows with what is due, not with what is stored. ``since`` is the local
-    date of the last evaluation (None: there was none): endorsements that have begun since
-    then have no standing yet.
+    A night's work thus grows with what is due, and with endorsements that have no standing.
+    ``since`` is the local date of the last evaluation (None: there was none).
     """
     due = prepare_evaluation(session, rulebooks, association, now, since=since)
     return _evaluate(session, rulebooks, due.endorsement_ids, now, since=since)
@@ -263,7 +262,7 @@ def prepare_evaluation(
 
     Each batch may have a transaction of its own, in any order, and may be done again. What a
     changed rulebook moves at other associations is done here: providers of theirs may qualify on
-    other days.
+    other days, and endorsements continue from those of this one, which may end on others.
     """
     today = local_day(now, rulebooks.associations[association].time_zone)
     begun = select(Endorsement.id).where(
@@ -272,13 +271,15 @@ def prepare_evaluation(
     stored = select(StandingRow.endorsement_id).where(StandingRow.association == association)
     is_of_all = since is None or _rules_changed(session, rulebooks, association)
     if since is None or is_of_all:
-        refresh_rule_ends(session, rulebooks)
-        changed = refresh_provider_spans(session, rulebooks)
-        _evaluate_elsewhere(session, rulebooks, association, changed, now)
+        ended = refresh_rule_ends(session, rulebooks)
+        providers = refresh_provider_spans(session, rulebooks)
+        people = list_supervised_people(session, providers) | _list_holders(session, ended)
+        _evaluate_elsewhere(session, rulebooks, association, people, now)
     else:
-        begun = begun.where(~_has_standing())
-        if not _was_before_records(session, association, since):
-            begun = begun.where(col(Endorsement.starts_on) >= since)
+        # Whatever the reason was that they had none: the endorsement, its first cycle, or the
+        # association's records begin later, or the rules were others.
+        has_not_ended = or_(col(Endorsement.ends_on).is_(None), col(Endorsement.ends_on) >= since)
+        begun = begun.where(~_has_standing(), has_not_ended)
         stored = stored.where(col(StandingRow.recheck_on) <= today)
     due = session.connection().scalars(union(begun, stored)).all()
     reissue_certificates(session, rulebooks, now, association=association)
@@ -318,11 +319,10 @@ def _evaluate_elsewhere(
     session: Session,
     rulebooks: Rulebooks,
     association: str,
-    providers: Collection[int],
+    people: Collection[int],
     now: datetime,
 ) -> None:
-    """Judge who was supervised by these providers and has a standing at another association."""
-    people = list_supervised_people(session, providers)
+    """Judge what these people have a standing for at another association."""
     for ids in in_chunks(sorted(people), _BATCH):
         query = (
             select(Endorsement.id)
@@ -332,11 +332,13 @@ def _evaluate_elsewhere(
         _evaluate(session, rulebooks, set(session.exec(query)), now)
 
 
-def _was_before_records(session: Session, association: str, day: date) -> bool:
-    """Whether on ``day`` renewals could have no standing that get one without a change."""
-    query = select(AssociationStart).where(AssociationStart.association == association)
-    start = session.exec(query).first()
-    return start is not None and start.first_day is not None and day < start.first_day
+def _list_holders(session: Session, endorsement_ids: Collection[int]) -> set[int]:
+    people = set[int]()
+    for ids in in_chunks(sorted(endorsement_ids), _BATCH):
+        people.update(
+            session.exec(select(Endorsement.person_id).where(col(Endorsement.id).in_(ids)))
+        )
+    return people
 
 
 def evaluate_association(

@@ -34,17 +34,20 @@ _FORGET = delete(EndorsementEnd).where(
 
 def refresh_rule_ends(
     session: Session, rulebooks: Rulebooks, person_ids: Collection[int] | None = None
-) -> None:
+) -> set[int]:
     """Work out anew when endorsements end by rule, and store what differs.
 
     Default: of everyone, also where the rulebook has no such rule any more. Call it before
-    anything that depends on a last day: providers' spans and standings.
+    anything that depends on a last day: providers' spans and standings. Returns the endorsements
+    whose last day differs.
     """
     if person_ids is None:
-        _refresh(session, rulebooks, None)
-    elif rulebooks.ending_categories:
+        return _refresh(session, rulebooks, None)
+    changed = set[int]()
+    if rulebooks.ending_categories:
         for ids in in_chunks(sorted(person_ids), _BATCH):
-            _refresh(session, rulebooks, ids)
+            changed |= _refresh(session, rulebooks, ids)
+    return changed
 
 
 def list_rule_ends(session: Session, rulebooks: Rulebooks) -> dict[int, date]:
@@ -53,7 +56,7 @@ def list_rule_ends(session: Session, rulebooks: Rulebooks) -> dict[int, date]:
     return wanted
 
 
-def _refresh(session: Session, rulebooks: Rulebooks, ids: Collection[int] | None) -> None:
+def _refresh(session: Session, rulebooks: Rulebooks, ids: Collection[int] | None) -> set[int]:
     wanted, stored = _work_out(session, rulebooks, ids)
     gone = [number for number, ends_on in stored.items() if wanted.get(number) != ends_on]
     for few in in_chunks(gone, _BATCH):
@@ -61,6 +64,7 @@ def _refresh(session: Session, rulebooks: Rulebooks, ids: Collection[int] | None
     new = sorted(wanted.items() - stored.items())
     rows = [{"endorsement_id": number, "ends_on": ends_on} for number, ends_on in new]
     insert_rows(session, EndorsementEnd, rows)
+    return {*gone, *(number for number, _ in new)}
 
 
 def _work_out(

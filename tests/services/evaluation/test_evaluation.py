@@ -245,6 +245,37 @@ def test_a_future_endorsement_is_judged_on_its_first_day(session: Session) -> No
     assert status_of(session, "2026-01-01") == "met"
 
 
+def with_first_cycle(starts_from: date) -> Rulebooks:
+    """The rulebooks, but the cycles of CT-AIMH begin on a day."""
+    rulebook = REAL.associations["CT-AIMH"]
+    [scheme] = [
+        scheme.model_copy(update={"starts_from": starts_from}) for scheme in rulebook.cycles
+    ]
+    return with_rulebook(REAL, rulebook.model_copy(update={"cycles": (scheme,)}))
+
+
+def test_everyone_is_judged_once_the_first_cycle_begins(session: Session) -> None:
+    rulebooks = with_first_cycle(date(2027, 1, 1))
+    people = populate(session, rulebooks, IFS)
+    evaluate_people(session, rulebooks, people.ids.values(), noon("2026-12-01"))
+    night(session, rulebooks, "2026-12-31", since="2026-12-01")
+    held = people.endorsements[f"{ENDORSEE}: CT-AIMH IFS"]
+    assert held not in {number for number, _ in stored(session)}
+
+    night(session, rulebooks, "2027-01-01")
+    assert status_of(session, "2027-01-01") == "open"
+
+
+def test_a_corrected_first_cycle_is_judged_the_next_night(session: Session) -> None:
+    people = populate(session, REAL, IFS)
+    wrong = with_first_cycle(date(2027, 1, 1))
+    evaluate_people(session, wrong, people.ids.values(), noon("2026-06-01"))
+    assert status_of(session, "2026-01-01") is None
+
+    night(session, REAL, "2026-06-02")
+    assert status_of(session, "2026-01-01") == "met"
+
+
 def test_an_entry_dated_ahead_counts_from_its_day_on(session: Session) -> None:
     case = {**IFS, "entries": ["rsc 12h 2026-03-01 with Bob", "training 15h 2026-08-01"]}
     people = populate(session, REAL, case)

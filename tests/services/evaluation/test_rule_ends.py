@@ -3,18 +3,18 @@
 from datetime import UTC, date, datetime
 from typing import Any
 
-from sqlmodel import Session
+from sqlmodel import Session, col, select
 
-from tests.rules.case_data import ENDORSEE, IMAGINED, populate
+from tests.rules.case_data import ENDORSEE, IMAGINED, REAL, populate
 from tests.services.evaluation.test_evaluation import night, noon
-from tracker.db.ledgers import EndorsementEnd
+from tracker.db.ledgers import EndorsementEnd, StandingRow
 from tracker.db.people import Endorsement
 from tracker.db.tables import METADATA
 from tracker.rulebooks import with_rulebook
 from tracker.rules.model import Category
 from tracker.services.endings import list_endings
 from tracker.services.endorsements import endorsements_of
-from tracker.services.evaluation import evaluate_people
+from tracker.services.evaluation import evaluate_due, evaluate_people, parse_results
 from tracker.services.rule_ends import refresh_rule_ends
 from tracker.services.rules_reach import count_by_category
 
@@ -90,6 +90,28 @@ def test_a_changed_rulebook_moves_the_ends_at_night(session: Session) -> None:
     assert statuses(session, alice) == {"EIFS": "open"}
     (stored,) = session.connection().execute(METADATA.tables["endorsement_end"].select())
     assert stored.ends_on == date(2027, 8, 31)
+
+
+def test_moved_ends_move_what_continues_elsewhere(session: Session) -> None:
+    people = populate(
+        session, REAL, {"endorsed": ["CT-AIMH IFS 2019-09-01", "NCIMHA IFS 2026-09-01"]}
+    )
+    alice, day = people.ids[ENDORSEE], date(2026, 11, 29)
+    evaluate_people(session, REAL, {alice}, noon(day))
+
+    def training() -> str:
+        query = select(col(StandingRow.requirements)).where(StandingRow.association == "NCIMHA")
+        results = parse_results(session.exec(query).one())
+        return next(result.outcome for result in results if result.id == "training")
+
+    # The first endorsement of somebody else requires no hours in its first cycle.
+    assert training() == "excused"
+    ct_aimh = REAL.associations["CT-AIMH"]
+    limited = Category(name="Specialist", term_years=7, becomes=("IMHS",))
+    categories = ct_aimh.categories | {"IFS": limited}
+    changed = with_rulebook(REAL, ct_aimh.model_copy(update={"categories": categories}))
+    evaluate_due(session, changed, "CT-AIMH", noon(day), since=day)
+    assert training() == "short"
 
 
 def test_ends_go_with_the_rule(session: Session) -> None:
