@@ -462,11 +462,6 @@ class Settings(BaseSettings):
         return tuple(c for c in self.coordinators if c.association == association)
 
     @property
-    def coordinator_names(self) -> dict[str, str]:
-        """The names of all coordinators by their addresses."""
-        return {each.email: each.name for each in self.coordinators}
-
-    @property
     def coordinators_by_association(self) -> dict[str, list[Coordinator]]:
         """The coordinators of each association that has any, in the file's order."""
         found: dict[str, list[Coordinator]] = {}

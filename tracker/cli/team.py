@@ -69,7 +69,7 @@ def add(association: str, email: str, name: str, role: str) -> None:
             except Refused as refused:
                 words = [format_refusal(one.code, one.facts) for one in refused.refusals]
                 raise NotAdded("; ".join(words)) from None
-            notify_new_member(mail, context, role_id, new, "The operator of this site")
+            notify_new_member(mail, context, role_id, new, "the operator of this site")
     sys.stdout.write(f"{new.name} <{new.email}> is {role} at {association}. They get an email.\n")
 
 

@@ -31,6 +31,7 @@ from tracker.services.sign_in import (
     hash_token,
     link_token,
 )
+from tracker.services.team import name_members
 
 
 class CodeRequest(NamedTuple):
@@ -59,6 +60,7 @@ def send_sign_in_code(
     """
     person = find_person_by_email(session, request.email)
     former = find_former_owner(session, request.email)
+    mail_context.team.refresh(session)
     names = _list_names(mail_context, request.email, person)
     former = None if request.email in names else former
     name = names.get(request.email, "" if request.is_new else None)
@@ -84,8 +86,8 @@ def send_sign_in_code(
 
 
 def _list_names(mail_context: MailContext, email: str, person: Person | None) -> dict[str, str]:
-    """The names of coordinators, and of the person who has the address, by address."""
-    names = mail_context.settings.coordinator_names
+    """The names of everyone on a team, and of the person who has the address, by address."""
+    names = name_members(mail_context.team.members)
     return names if person is None else names | {email: person.name}
 
 
@@ -123,14 +125,14 @@ def send_second_email_code(
 ) -> None:
     """Store a code that confirms a second address, and queue a mail with it to that address.
 
-    If the address belongs to another person, or is a coordinator's, who signs in with it, the mail
+    If the address belongs to another person, or is that of a team, who signs in with it, the mail
     says so instead. All else is the same, so
     that neither the time it takes nor the answer to a code shows which of the two it was.
     """
     person = session.get_one(Person, request.person_id)
     is_taken = is_email_taken(session, person.id, request.email)
     associations = {
-        one.association for one in mail_context.settings.coordinators if one.email == request.email
+        one.association for one in mail_context.team.members if one.email == request.email
     }
     email = NOBODY if is_taken or associations else request.email
     code = create_sign_in(session, request.token, email, now, person.id)
@@ -142,9 +144,9 @@ def send_second_email_code(
             subject="Someone tried to use your address",
             greeting_name="",
             headline="Someone entered your address as their second address.",
-            text=f"{person.name} wanted to be able to sign in with it. You sign in with it as a "
-            f"coordinator of {format_list(sorted(associations))}, so it can't be anyone's second "
-            "address. Nothing has changed.",
+            text=f"{person.name} wanted to be able to sign in with it. You sign in with it to work "
+            f"for {format_list(sorted(associations))}, so it can't be anyone's second address. "
+            "Nothing has changed.",
             quiet="You don't need to do anything. If you don't know why this happened, contact the "
             "operator of this website.",
             why=why,

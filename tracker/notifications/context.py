@@ -46,6 +46,10 @@ class MailContext(Protocol):
         """The settings: coordinators, and the address of the pages."""
 
     @property
+    def team(self) -> TeamSource:
+        """Who works for an association."""
+
+    @property
     def rulebooks(self) -> Rulebooks:
         """The rules in force."""
 

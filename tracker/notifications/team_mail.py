@@ -1,6 +1,6 @@
 """Mail to someone who was added to an association's team, or whose role ended."""
 
-from tracker.formatting import format_date
+from tracker.formatting import capitalize_first, format_date
 from tracker.mail.contents import Action, RequestMail, Row
 from tracker.mail.outbox import enqueue
 from tracker.notifications.context import Envelope, MailContext, create_message, use_locale_of
@@ -12,15 +12,20 @@ from tracker.services.team import NewMember, Role
 _DUTIES = {
     Role.COORDINATOR: "You can see and change everything on the association's desk.",
     Role.REVIEWER: "You can read applications and record reviews.",
-    Role.TREASURER: "You can look at endorsees, memberships, and reports.",
+    Role.TREASURER: "You can look at endorsees, memberships, and reports, and record payments.",
     Role.VIEWER: "You can look at everything on the association's desk.",
 }
+# Where each begins; the rest of the desk is closed to reviewers.
+_PATHS = dict.fromkeys(Role, "/coordinator") | {Role.REVIEWER: "/coordinator/applicants"}
 
 
 def notify_new_member(
     mail_context: MailContext, context: ServiceContext, role_id: int, new: NewMember, by: str
 ) -> None:
-    """Queue the invitation, in the transaction that adds the role; ``by`` is who added it."""
+    """Queue the invitation, in the transaction that adds the role.
+
+    ``by`` is who added it, as in the middle of a sentence.
+    """
     with use_locale_of(mail_context, new.association):
         rows = [Row("Role", new.role), Row("First day", format_date(new.starts_on))]
         if new.ends_on is not None:
@@ -31,10 +36,10 @@ def notify_new_member(
         ),
         greeting_name=new.name,
         headline=f"You are now {new.role} at {new.association}.",
-        intro=f"{by} added you. {_DUTIES[Role(new.role)]} Sign in with this email address; there "
-        "is no password.",
+        intro=f"{capitalize_first(by)} added you. {_DUTIES[Role(new.role)]} Sign in with this "
+        "email address; there is no password.",
         rows=tuple(rows),
-        action=Action("Open the desk", f"{mail_context.settings.base_url}/coordinator"),
+        action=Action("Open the desk", f"{mail_context.settings.base_url}{_PATHS[Role(new.role)]}"),
         why=f"You get this email because {by} added this address at {new.association}.",
     )
     envelope = Envelope(

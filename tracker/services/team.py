@@ -146,8 +146,17 @@ class TeamSource(Protocol):
     def settings(self) -> Settings:
         """The settings, with the coordinators of today."""
 
+    @property
+    def members(self) -> Sequence[TeamMember]:
+        """The roles of today, coordinators and all others."""
+
     def refresh(self, session: Session) -> None:
-        """Read the coordinators again if they may have changed."""
+        """Read the roles again if they may have changed."""
+
+
+def name_members(members: Sequence[TeamMember]) -> dict[str, str]:
+    """The names of these by their addresses."""
+    return {one.email: one.name for one in members}
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,6 +164,14 @@ class FixedTeam:
     """The coordinators whom the settings name, whatever the database says."""
 
     settings: Settings
+
+    @property
+    def members(self) -> Sequence[TeamMember]:
+        """They, and nobody else."""
+        return [
+            TeamMember(None, one.association, one.email, one.name, Role.COORDINATOR)
+            for one in self.settings.coordinators
+        ]
 
     def refresh(self, session: Session) -> None:
         """They stay the same."""
@@ -179,6 +196,7 @@ class TeamCache:
         self._rulebooks = rulebooks
         self._now = now
         self._settings: Settings | None = None
+        self._members: Sequence[TeamMember] = ()
         self._read_at: float | None = None
 
     @property
@@ -196,13 +214,19 @@ class TeamCache:
                 return self.configured
         return self._settings or self.configured
 
+    @property
+    def members(self) -> Sequence[TeamMember]:
+        """The roles of today, as of the last `refresh`."""
+        return self._members if self._settings else FixedTeam(self.settings).members
+
     def refresh(self, session: Session) -> None:
-        """Read the coordinators again, if that was half a minute ago or `forget` was called."""
+        """Read the roles again, if that was half a minute ago or `forget` was called."""
         now = clock.stopwatch()
         if self._read_at is None or now - self._read_at > _MAX_AGE_SECONDS:
             active, _ = self.read(session, self._now())
             found = {"coordinators": list_coordinators(active)}
             self._settings = self.configured.model_copy(update=found)
+            self._members = active
             self._read_at = now
 
     def forget(self) -> None:

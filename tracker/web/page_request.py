@@ -18,7 +18,7 @@ from tracker.rulebooks import Rulebooks
 from tracker.services.browser_sessions import is_confirmed
 from tracker.services.context import Refused, ServiceContext
 from tracker.services.evaluation import DayOf, days_at
-from tracker.services.team import Area
+from tracker.services.team import Area, name_members
 from tracker.web.dependencies import NowDep, Site, SiteDep, Viewer, ViewerDep
 from tracker.web.flash import FlashDep, clear_flash, redirect_with_flash
 from tracker.web.forms.body import OwnForm
@@ -77,6 +77,11 @@ class PageRequest:
         """The day in the viewer's own time zone."""
         return local_day(self.now, self.zone(session))
 
+    @property
+    def team_names(self) -> dict[str, str]:
+        """The names of everyone on a team, by address."""
+        return name_members(self.site.team.members)
+
     def write(self, work: Callable[[ServiceContext], T]) -> T:
         """Run a service on behalf of the viewer, as `Site.write`."""
         return self.site.write(self.viewer.actor, self.now, work)
@@ -107,7 +112,7 @@ class PageRequest:
             form=form,
             problems=problems,
             flash=self.flash,
-            team_names=self.site.settings.coordinator_names,
+            team_names=self.team_names,
             with_fees=[each.id for each in self.rulebooks.associations.values() if each.fees],
             with_registry=[
                 each.id for each in self.rulebooks.associations.values() if each.registry

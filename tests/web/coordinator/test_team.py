@@ -10,6 +10,7 @@ from sqlalchemy import insert
 from tests.support.cast import ALICE, BOB, CAROL, DAN
 from tests.web.client import Visitor, WebClient, problems, text_of
 from tests.web.crawl import Reader
+from tests.web.signing import ask
 from tracker.db.engine import writing
 from tracker.db.tables import METADATA
 
@@ -33,6 +34,36 @@ def test_an_invited_coordinator_opens_the_desk(web: WebClient) -> None:
     team = text_of(web.visit(RUTH).get(TEAM))
     assert "Carol Reyes carol@example.org Coordinator" in team
     assert "Ruth Adler ruth@example.org Coordinator" in team
+
+
+@pytest.mark.parametrize(
+    ("role", "start"),
+    [
+        ("coordinator", "/coordinator"),
+        ("viewer", "/coordinator"),
+        ("treasurer", "/coordinator"),
+        ("reviewer", "/coordinator/applicants"),
+    ],
+)
+def test_everyone_on_a_team_signs_in_and_finds_the_desk(
+    sqlite_web: WebClient, role: str, start: str
+) -> None:
+    add(sqlite_web, role)
+    [mail] = sqlite_web.mails()
+    assert re.search(rf"{start}$", mail, re.MULTILINE)
+    ruth = sqlite_web.visit()
+    _, code = ask(sqlite_web, ruth, RUTH)
+    assert ruth.post("/sign-in/code", {"code": code}).status_code == 303
+    assert ruth.get("/my-year").headers["location"] == start
+    assert ruth.get(start).status_code == 200
+
+
+def test_an_address_of_a_team_is_nobodys_second_address(sqlite_web: WebClient) -> None:
+    add(sqlite_web, "treasurer")
+    alice = f"/coordinator/person/{sqlite_web.cast.people[ALICE]}/change/second-email"
+    answer = sqlite_web.visit(CAROL).post(alice, {"email": RUTH, "reason": "She asked"})
+    assert answer.status_code == 422
+    assert sqlite_web.cast.rows("person", second_email=RUTH) == []
 
 
 def test_saving_stays_on_the_desk_of_the_association(sqlite_web: WebClient) -> None:

@@ -11,6 +11,7 @@ from tracker.mail.compose import load_composer
 from tracker.notifications.provider_mail import notify_declined
 from tracker.services.context import Actor, ServiceContext
 from tracker.services.provider_answers import decline_names, take_back_decline
+from tracker.services.team import FixedTeam
 from tracker.services.waiting_names import list_waiting_names
 from tracker.settings import templates_folder
 
@@ -22,6 +23,7 @@ class MailParts:
 
     def __init__(self, cast: Cast) -> None:
         self.settings = cast.settings
+        self.team = FixedTeam(self.settings)
         self.rulebooks = BOOKS
         self.composer = load_composer(templates_folder(), self.settings.base_url)
 

@@ -382,6 +382,6 @@ def _render_case(
         may_decide=may_decide(case.state, case.due_on, today),
         sent=sent,
         states=_STATES,
-        names=page.site.settings.coordinator_names | {audited.person.email: audited.person.name},
+        names=page.team_names | {audited.person.email: audited.person.name},
         format_instant=lambda instant: format_instant(instant, rulebook.time_zone),
     )

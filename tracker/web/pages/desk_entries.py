@@ -350,7 +350,7 @@ def _render_entry(
         threads = list_threads(session, [entry], {association}).get(entry.id, ())
         others = list_associations_of(session, person.id) - {*page.viewer.coordinates}
     zone = page.rulebooks.associations[association].time_zone
-    names = page.site.settings.coordinator_names
+    names = page.team_names
     names[person.email] = person.name
     views = [view_thread(thread, names, zone) for thread in threads]
     return page.render(

@@ -368,7 +368,7 @@ def _render_payment(
         labels=labels,
         reason=reason,
         problems=problems,
-        names=page.site.settings.coordinator_names,
+        names=page.team_names,
         format_instant=lambda instant: format_instant(instant, rulebook.time_zone),
         money=lambda cents: format_money(cents, rulebook.currency_code),
         left=payment.amount_cents - sum(each.share.cents for each in paid_for),

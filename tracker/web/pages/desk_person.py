@@ -94,7 +94,7 @@ def _use_second(
 def _change_second(
     page: PageRequest, context: ServiceContext, record: PersonRecord, form: ReasonForm
 ) -> None:
-    reserved = {one.email for one in page.site.settings.coordinators}
+    reserved = set(page.team_names)
     email = normalize_email(form["email"].data)
     person = change_second_email(context, record.person.id, email, reserved)
     notify_second_email_change(page.site, context, person, record.associations[0])

@@ -196,7 +196,7 @@ def load_words(
     association: str,
 ) -> TimelineWording:
     """What it takes to write a person's timeline in words."""
-    names_by_email = page.site.settings.coordinator_names
+    names_by_email = page.team_names
     names_by_email |= {person.email: person.name}
     zone = page.rulebooks.associations[association].time_zone
     names = list_names(session, list_named_ids(items))

@@ -191,7 +191,7 @@ class _QueueView(NamedTuple):
     @property
     def names(self) -> dict[str, str]:
         """The coordinators' names by their addresses."""
-        return self.page.site.settings.coordinator_names
+        return self.page.team_names
 
     def rows(self, items: Sequence[QueueItem]) -> list[CauseRow]:
         """The causes in words."""

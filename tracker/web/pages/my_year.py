@@ -48,10 +48,12 @@ router = APIRouter()
 
 @router.get("/my-year")
 async def show_year(page: ViewerPage) -> Response:
-    """The viewer's year; coordinators without an endorsement go to their own page."""
+    """The viewer's year; who works for an association and has no endorsement goes to the desk."""
     viewer = page.viewer
     if viewer.coordinates and not viewer.logs_hours:
         return RedirectResponse("/coordinator", 303)
+    if viewer.reads_applications and not viewer.logs_hours:
+        return RedirectResponse("/coordinator/applicants", 303)
 
     def read(session: Session) -> dict[str, Any]:
         if viewer.person_id is None:

@@ -81,7 +81,7 @@ def _render(
 
 def _list_names(page: PageRequest, thread: QuestionThread) -> dict[str, str]:
     """Who wrote the messages, by the labels of actors."""
-    names = page.site.settings.coordinator_names
+    names = page.team_names
     for message in thread.messages:
         own = "You" if message.is_answer else f"{thread.question.association} coordinator"
         names.setdefault(message.written_by, own)

@@ -341,7 +341,7 @@ def _render_submitted(
         may_return=may(Act.RETURN, submission.state),
         action=text_of(typed, "action") if typed is not None else "",
         texts={name: str(text) for name, text in sent.items()},
-        names=page.site.settings.coordinator_names | {person.email: person.name},
+        names=page.team_names | {person.email: person.name},
         format_instant=lambda instant: format_instant(instant, rulebook.time_zone),
     )
 

@@ -25,6 +25,7 @@ from tracker.services.sign_in import (
     generate_token,
     normalize_email,
 )
+from tracker.services.team import name_members
 from tracker.web.confirmation import ConfirmedPersonPage
 from tracker.web.dependencies import OptionalViewerDep, Site, SiteDep
 from tracker.web.flash import redirect_with_flash
@@ -91,7 +92,7 @@ def open_link(site: SiteDep, token: str) -> HTMLResponse:
 def confirm(posted: PostedCodeDep, viewer: OptionalViewerDep, token: str) -> Response:
     """Confirm the address, once. This signs nobody in."""
     site, now = posted.site, posted.now
-    reserved = {coordinator.email for coordinator in site.settings.coordinators}
+    reserved = set(name_members(site.team.members))
 
     def save(session: Session, code: str) -> str | CodeProblem:
         context = ServiceContext(session, site.rulebooks, Actor("confirmation link"), now)

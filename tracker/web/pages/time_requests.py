@@ -377,7 +377,7 @@ def _render_decision(
     zone = page.rulebooks.associations[endorsement.association].time_zone
     triple = (endorsement.association, endorsement.category, endorsement.starts_on)
     plan = page.rulebooks.plan(*triple, max(submitted.request.starts_on, endorsement.starts_on))
-    names = page.site.settings.coordinator_names
+    names = page.team_names
     decided_by = submitted.request.decided_by
     return page.render(
         "coordinator_request.html",
