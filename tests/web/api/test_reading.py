@@ -1,18 +1,23 @@
 """Standings and entries, as a program of an association reads them."""
 
 from datetime import date
+from typing import get_args
 
 import pytest
 from sqlalchemy import update
 
-from tests.support.cast import ALICE, BOB, BOOKS, ERIN, NOW
+from tests.rules.case_data import IMAGINED, REAL
+from tests.support.cast import ALICE, BOB, BOOKS, ERIN, NOW, PAYING
+from tests.support.paying import IVY, fill_with_ivy
 from tests.support.referees import apply
 from tests.web.api.calling import Program, make
 from tests.web.client import WebClient
 from tracker.db.engine import writing
 from tracker.db.tables import METADATA
+from tracker.rulebooks import Rulebooks
 from tracker.services.context import Actor, ServiceContext
 from tracker.services.first_days import set_first_day
+from tracker.web.api.models import RequirementStanding
 
 
 @pytest.fixture
@@ -31,6 +36,26 @@ def test_a_standing_says_what_counts_what_is_short_and_where_the_rule_stands(
     assert (rsc["required"], rsc["counted"], rsc["short"]) == (12, 8.5, 3.5)
     assert rsc["source"]["section"]
     assert [left["hours"] for left in rsc["not_counted"]] == [1]
+
+
+def test_a_standing_of_a_renewal_with_a_fee_is_read(sqlite_url: str) -> None:
+    web = WebClient(fill_with_ivy(sqlite_url))
+    program = Program(web, make(web, PAYING))
+    standing = program.get(f"/standings/{web.cast.endorsements[IVY]}").json()
+    [fee] = [each for each in standing["requirements"] if each["unit"] == "payment"]
+    assert (fee["required"], fee["counted"], fee["short"]) == (1, 0, 1)
+    assert standing in program.get("/standings").json()["items"]
+    web.cast.engine.dispose()
+
+
+@pytest.mark.parametrize("rulebooks", [REAL, IMAGINED])
+def test_every_unit_of_a_renewal_is_one_of_the_api(rulebooks: Rulebooks) -> None:
+    known = set(get_args(RequirementStanding.model_fields["unit"].annotation))
+    for name, rulebook in rulebooks.associations.items():
+        for category in rulebook.categories:
+            plan = rulebooks.plan(name, category, date(2020, 1, 1), date(2026, 6, 1))
+            units = {requirement.unit for requirement in plan.requirements} if plan else set[str]()
+            assert units <= known, (name, category)
 
 
 def test_any_cycle_can_be_asked_for(program: Program) -> None:

@@ -95,7 +95,7 @@ class RequirementStanding(BaseModel):
     """
 
     id: str
-    unit: Literal["hours", "months", "membership", "signatures", "submission"]
+    unit: Literal["hours", "months", "membership", "signatures", "submission", "payment"]
     required: float
     counted: float
     short: float
