@@ -33,6 +33,24 @@ def test_a_current_database_is_left_alone(
     assert "Nothing to do" in done.stdout
 
 
+@pytest.mark.parametrize("command", ["migrate", "serve", "upgrade", "check"])
+def test_a_newer_schema_takes_a_newer_program(
+    sqlite_url: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, command: str
+) -> None:
+    engine = open_engine(sqlite_url)
+    with engine.begin() as connection:
+        connection.exec_driver_sql("UPDATE alembic_version SET version_num = '9999'")
+    engine.dispose()
+    monkeypatch.setenv("TRACKER_DATABASE_URL", sqlite_url)
+    options = [str(tmp_path / "backups")] if command == "upgrade" else []
+    done = CliRunner().invoke(app, [command, *options])
+    said = f"{done.stdout}{done.exception}"
+    assert done.exit_code == 1
+    assert "Install that version" in said
+    assert "Run `tracker upgrade`" not in said
+    assert schema_version(sqlite_url) == "9999"
+
+
 def test_another_programs_tables_are_never_touched(
     empty_database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

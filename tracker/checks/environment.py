@@ -22,7 +22,7 @@ from tracker.db.engine import (
     schema_version,
     wal_is_safe,
 )
-from tracker.db.schema_versions import newest_version
+from tracker.db.schema_versions import knows_version, newest_version
 from tracker.db.signing_keys import check_master_key
 from tracker.errors import explain_error
 from tracker.master_key import MasterKeyError
@@ -187,7 +187,9 @@ def _check_schema(url: str) -> Verdict:
         yield problem(
             "T203",
             f"the database has schema {found}, this program needs {newest_version()}",
-            "Run `tracker upgrade`, which makes a backup first.",
+            "Run `tracker upgrade`, which makes a backup first."
+            if knows_version(found)
+            else "A newer version of this program has migrated it. Install that version.",
         )
         return False
     engine = open_engine(url)

@@ -22,6 +22,7 @@ from tracker.db.badge_keys import delete_badge_keys
 from tracker.db.engine import (
     migrate,
     reading,
+    refuse_newer_schema,
     schema_version,
     writing,
 )
@@ -150,6 +151,8 @@ def migrate_database() -> None:
         file.parent.mkdir(parents=True, exist_ok=True)
     # Before anything is written: another program's tables are refused here.
     before = schema_version(url)
+    if before is not None:
+        refuse_newer_schema(before)
     if before == newest_version():
         _prepare_keys(settings)
         sys.stdout.write(f"{shown} already has schema {before}. Nothing to do.\n")

@@ -19,7 +19,7 @@ from sqlmodel import Session, select
 from tracker.clock import stopwatch
 from tracker.database_urls import find_sqlite_file
 from tracker.db.errors import Busy
-from tracker.db.schema_versions import MIGRATIONS, newest_version
+from tracker.db.schema_versions import MIGRATIONS, knows_version, newest_version
 from tracker.errors import UserError
 from tracker.master_key import MasterKey
 
@@ -324,10 +324,21 @@ def ensure_schema(url: str) -> None:
     version = schema_version(url)
     if version is None:
         migrate(url)
-    elif version != newest_version():
+        return
+    refuse_newer_schema(version)
+    if version != newest_version():
         raise SchemaError(
             f"the database has schema {version}, this program works with {newest_version()}: "
             "run `tracker upgrade`, which makes a backup first"
+        )
+
+
+def refuse_newer_schema(version: str) -> None:
+    """Raise SchemaError for a schema that only a later version of this program knows."""
+    if not knows_version(version):
+        raise SchemaError(
+            f"the database has schema {version}, which only a newer version of this program knows. "
+            "Install that version"
         )
 
 

@@ -54,6 +54,10 @@ class MailContext(Protocol):
         """The rules in force."""
 
     @property
+    def notices(self) -> NoticeConfigs:
+        """When notices are sent, as it was read with the rules."""
+
+    @property
     def composer(self) -> Composer:
         """Renders a mail's templates."""
 

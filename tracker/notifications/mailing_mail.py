@@ -10,7 +10,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from email import message_from_bytes, policy
-from functools import cached_property, lru_cache
+from functools import cached_property
 from typing import Any, NamedTuple
 
 from sqlmodel import Session
@@ -21,7 +21,6 @@ from tracker.mail.contents import Action, MailingMail, Row, Section
 from tracker.mail.outbox import Message
 from tracker.notifications.context import Envelope, MailContext, create_message
 from tracker.notifications.mailing_text import Letter, write_mailing
-from tracker.rulebooks import load_notice_configs
 from tracker.rules.standing import Standing
 from tracker.services.evaluation import days_at, judge_current
 from tracker.services.mailing_recipients import list_recipients, list_trainings
@@ -40,8 +39,6 @@ from tracker.services.notification_preferences import ChoiceLinks
 
 # Their text is made from the standings themselves, as the automatic notices are.
 _JUDGED = (MailingTemplate.REMINDER, MailingTemplate.MEMBERSHIP)
-# Read once a process, like the rulebooks.
-_load_configs = lru_cache(maxsize=4)(load_notice_configs)
 
 
 class Sender(NamedTuple):
@@ -80,8 +77,7 @@ def open_letter(
 ) -> OpenLetter:
     """What a mailing is made from. ``is_recheck``: its messages are written, and wait."""
     rulebook = context.rulebooks.associations[typed.association]
-    configs = _load_configs(context.settings.config_dir, tuple(context.rulebooks.associations))
-    config = configs.of(rulebook.id)
+    config = context.notices.of(rulebook.id)
     today = local_day(now, rulebook.time_zone)
     letter = Letter(typed, sender.name, context.settings, rulebook, config, today)
     rules = MailingRules(

@@ -62,15 +62,14 @@ class ReminderHistory:
 def list_reminders(
     session: Session,
     rulebooks: Rulebooks,
-    configs: NoticeConfigs | None,
+    configs: NoticeConfigs,
     day_of: DayOf,
     items: Sequence[TimelineItem],
     endorsement_ids: Collection[int],
 ) -> list[ReminderHistory]:
     """The reminders of each endorsement's current renewal, and of the one before if it is open.
 
-    ``items`` are the timeline of the person whose ``endorsement_ids`` these are. Without
-    ``configs`` only what was decided is listed.
+    ``items`` are the timeline of the person whose ``endorsement_ids`` these are.
     """
     noticed = list_noticed(items)
     histories = []
@@ -84,7 +83,7 @@ def list_reminders(
             continue
         own = [each for each in noticed if is_about(each[0], standing)]
         decided = [_view_decided(notice, email) for notice, email in own]
-        config = configs.of(standing.plan.association) if configs else None
+        config = configs.of(standing.plan.association)
         ahead = _list_undecided(config, standing, [notice for notice, _ in own], today)
         reminders = [*decided, *ahead]
         reminders.sort(key=lambda reminder: (reminder.planned_on, reminder.kind, reminder.due_on))
@@ -114,7 +113,7 @@ def _view_decided(notice: DecidedNotice, email: SentEmail | None) -> Reminder:
 
 
 def _list_undecided(
-    config: NoticeConfig | None, standing: Standing, notices: Iterable[DecidedNotice], today: date
+    config: NoticeConfig, standing: Standing, notices: Iterable[DecidedNotice], today: date
 ) -> Iterator[Reminder]:
     """The steps toward the due date that are not decided: most are ahead."""
     decided = {(notice.kind, notice.due_on, notice.step) for notice in notices}
@@ -128,10 +127,10 @@ def _list_undecided(
             yield Reminder(kind, step, due_on, planned_on, state)
 
 
-def _list_steps(config: NoticeConfig | None, standing: Standing) -> list[tuple[str, int]]:
+def _list_steps(config: NoticeConfig, standing: Standing) -> list[tuple[str, int]]:
     """The kind and the days from the due date of each reminder of a renewal."""
     cycle = standing.plan.cycle
-    if config is None or cycle is None or standing.due_on is None:
+    if cycle is None or standing.due_on is None:
         return []
     steps = [(Kind.RENEWAL.value, step) for step in config.renewal.steps]
     if config.lapse.notify:

@@ -17,13 +17,14 @@ from tracker.db.engine import (
     SchemaError,
     is_postgresql,
     open_engine,
+    refuse_newer_schema,
     schema_version,
     upgrading,
     write_lock,
     writing,
 )
 from tracker.db.in_use import using_alone
-from tracker.db.schema_versions import knows_version, newest_version
+from tracker.db.schema_versions import newest_version
 from tracker.db.signing_keys import prepare_keys
 from tracker.db.tables import METADATA
 from tracker.errors import UserError
@@ -77,11 +78,7 @@ def upgrade_database(
         if before == newest:
             _prepare(installation)
             return Upgraded(before, newest, None)
-        if not knows_version(before):
-            raise SchemaError(
-                f"the database has schema {before}, which only a newer version of this program "
-                "knows. Install that version"
-            )
+        refuse_newer_schema(before)
         backup = None
         if backups is not None:
             backup = _back_up(installation, backups, now)

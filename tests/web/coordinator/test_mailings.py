@@ -1,11 +1,13 @@
 """Writing to endorsees from the desk: preview, sending once, delivery, and stopping."""
 
 import re
+import shutil
+from pathlib import Path
 
 import pytest
 from sqlalchemy import update
 
-from tests.support.cast import ALICE, BOB, CAROL, DAN, ERIN, EVE
+from tests.support.cast import ALICE, BOB, CAROL, CONFIG, DAN, ERIN, EVE
 from tests.web.client import Visitor, WebClient, problems, text_of
 from tests.web.crawl import read_page
 from tracker.db.engine import writing
@@ -127,6 +129,35 @@ def test_what_waits_can_be_stopped(web: WebClient) -> None:
     assert "Send to 1 person" in text_of(carol.get(NEW))
     again = carol.follow(carol.post(f"{path}/stop"))
     assert "Nothing was waiting any more" in text_of(again)
+
+
+def test_what_is_on_its_way_cannot_be_stopped(sqlite_web: WebClient) -> None:
+    carol = sqlite_web.visit(CAROL)
+    path = send(carol)
+    outbox = METADATA.tables["outbox"]
+    sending = update(outbox).values(state="sending", lease_until=sqlite_web.now)
+    alices = outbox.c.person_id == sqlite_web.cast.people[ALICE]
+    with writing(sqlite_web.cast.engine) as session:
+        session.connection().execute(sending.where(alices))
+    page = carol.follow(carol.post(f"{path}/stop"))
+    words = "Stopped. What had not left will not be sent, but 1 email was already on the way."
+    assert words in text_of(page)
+    again = carol.follow(carol.post(f"{path}/stop"))
+    assert "Nothing was stopped: 1 email was already on the way." in text_of(again)
+
+
+def test_files_that_change_do_not_reach_a_running_site(
+    sqlite_web: WebClient, tmp_path: Path
+) -> None:
+    folder = tmp_path / "config"
+    shutil.copytree(CONFIG, folder)
+    settings = sqlite_web.cast.settings.model_copy(update={"config_dir": folder})
+    web = WebClient(sqlite_web.cast, settings=settings)
+    (folder / "notices.toml").write_text("steps = broken", "utf-8")
+    carol = web.visit(CAROL)
+    assert carol.get(NEW).status_code == 200
+    timeline = f"/coordinator/person/{web.cast.people[ALICE]}/timeline"
+    assert carol.get(timeline).status_code == 200
 
 
 def test_an_unknown_field_is_named(sqlite_web: WebClient) -> None:

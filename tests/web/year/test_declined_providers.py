@@ -4,11 +4,12 @@ from dataclasses import replace
 
 import pytest
 
-from tests.support.cast import ALICE, BOOKS, CAROL, NOW, Cast
+from tests.support.cast import ALICE, BOOKS, CAROL, CONFIG, NOW, Cast
 from tests.web.client import WebClient, text_of
 from tracker.db.engine import writing
 from tracker.mail.compose import load_composer
 from tracker.notifications.provider_mail import notify_declined
+from tracker.rulebooks import load_notice_configs
 from tracker.services.context import Actor, ServiceContext
 from tracker.services.provider_answers import decline_names, take_back_decline
 from tracker.services.team import FixedTeam
@@ -25,6 +26,7 @@ class MailParts:
         self.settings = cast.settings
         self.team = FixedTeam(self.settings)
         self.rulebooks = BOOKS
+        self.notices = load_notice_configs(CONFIG, BOOKS.associations)
         self.composer = load_composer(templates_folder(), self.settings.base_url)
 
 

@@ -1,8 +1,6 @@
 """A person's timeline for a coordinator: what happened, and the standing as of any day."""
 
 from collections.abc import Sequence
-from functools import cache
-from pathlib import Path
 from typing import Annotated, Any, NamedTuple
 from urllib.parse import urlencode
 
@@ -13,9 +11,7 @@ from starlette.datastructures import FormData
 
 from tracker.db.people import Person
 from tracker.formatting import format_date
-from tracker.rulebooks import RulebookError, load_notice_configs
 from tracker.rules.cycles import Cycle
-from tracker.rules.notice_config import NoticeConfigs
 from tracker.rules.standing import Span
 from tracker.services.desk_access import get_desk_person
 from tracker.services.endorsements import Endorsed, cycles_held, endorsements_of
@@ -105,9 +101,7 @@ def show_timeline(
         items = list_timeline(session, page.rulebooks, person.id, page.viewer.coordinates)
         words = load_words(session, page, person, items, association)
         ids = [endorsement.id for endorsement in own]
-        notices = _find_notice_configs(
-            page.site.settings.config_dir, tuple(page.rulebooks.associations)
-        )
+        notices = page.site.notices
         histories = list_reminders(session, page.rulebooks, notices, page.day_of, items, ids)
         typed = FormData(dict(request.query_params))
         as_of = view_as_of(session, page, ids, items, words, typed)
@@ -161,16 +155,6 @@ def show_email(page: CoordinatorPage, person_id: RowId, message_id: RowId) -> HT
         row=words.view_email(email),
         finished_at=words.format_instant(email.finished_at) if email.finished_at else "",
     )
-
-
-# Read once for a process, as the rulebooks are.
-@cache
-def _find_notice_configs(folder: Path, associations: tuple[str, ...]) -> NoticeConfigs | None:
-    """When notices are due; None if the file can't be read, which `tracker check` reports."""
-    try:
-        return load_notice_configs(folder, associations)
-    except RulebookError:
-        return None
 
 
 def _find_email(items: Sequence[TimelineItem], message_id: int) -> SentEmail | None:
