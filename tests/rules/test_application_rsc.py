@@ -55,6 +55,24 @@ def test_hours_inside_others_share_their_window() -> None:
     assert result_of(standing, "rsc").closes_on is None
 
 
+def test_first_and_last_day_of_a_window_are_inside() -> None:
+    days = date(2026, 12, 31), date(2027, 1, 1), date(2028, 12, 31), date(2029, 1, 1)
+    sessions = tuple(
+        session(day, minutes) for day, minutes in zip(days, (1, 60, 60, 1), strict=True)
+    )
+    standing = apply("VAIMH", "IFS", degrees=(BACHELOR,), sessions=sessions)
+    assert [item.day for item in result_of(standing, "rsc").counted_items] == [*days[1:3]]
+    assert [day for day, *_ in remarks(standing)] == [days[0], days[3]]
+
+
+def test_sessions_alike_on_one_day_both_count() -> None:
+    day = date(2028, 1, 1)
+    alike = (session(day), session(day, about=30))
+    standing = apply("VAIMH", "IMHM-C", degrees=(MASTER,), sessions=alike)
+    assert describe(standing, "rsc")[0] == 120
+    assert describe(standing, "rsc.giving")[0] == 30
+
+
 def test_hours_inside_others_can_be_listed_first() -> None:
     standing = apply("VAIMH", "IMHM-C", degrees=(MASTER,), sessions=(session(TODAY),))
     requirements = [r.requirement for r in standing.results if r.requirement.counts == "rsc"]

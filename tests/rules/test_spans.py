@@ -40,6 +40,18 @@ def test_subtraction_removes_exactly_the_taken_days(found: list[Span], taken: li
     assert days_of(subtract_spans(found, taken)) == days_of(found) - days_of(taken)
 
 
+def test_span_that_takes_one_day_leaves_the_others() -> None:
+    week = Span(date(2020, 1, 6), date(2020, 1, 12))
+    for taken, left in (
+        (Span(FIRST, week.starts_on), [Span(date(2020, 1, 7), week.ends_on)]),
+        (Span(week.ends_on, date(2020, 2, 1)), [Span(week.starts_on, date(2020, 1, 11))]),
+        (Span(FIRST, date(2020, 1, 5)), [week]),
+        (Span(date(2020, 1, 13), date(2020, 2, 1)), [week]),
+        (week, []),
+    ):
+        assert subtract_spans([week], [taken]) == left
+
+
 @given(spans, st.integers(0, 600))
 def test_one_more_day_of_work_never_makes_less(found: list[Span], day: int) -> None:
     more = FIRST + timedelta(days=day)

@@ -153,17 +153,15 @@ def _result(
     """The result of counting so much; ``minutes`` are what each eligible session is worth."""
     notes = []
     remarks = list(eligible.remarks)
-    first, last = date.min, date.max
-    outside = None
     if window:
-        first, last = window.starts_on, window.ends_on
-        notes.append(because("window", starts_on=first, ends_on=last))
-        outside = because("outside_window", starts_on=first, ends_on=last)
+        notes.append(because("window", starts_on=window.starts_on, ends_on=window.ends_on))
     if eligible.review:
         notes.append(eligible.review)
     items = []
     for session, worth in zip(eligible.sessions, minutes, strict=True):
-        if outside and not first <= session.held_on <= last:
+        if window and not window.starts_on <= session.held_on <= window.ends_on:
+            days = {"starts_on": window.starts_on, "ends_on": window.ends_on}
+            outside = because("outside_window", **days)
             remarks.append(Remark(session.held_on, session.title, worth, outside))
         elif worth:
             items.append(CountedItem(session.held_on, session.title, worth))
