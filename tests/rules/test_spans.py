@@ -122,3 +122,40 @@ def test_two_whole_months_apart_are_two() -> None:
 def test_year_that_ends_before_the_leap_day_is_not_whole() -> None:
     assert whole_months([Span(date(2019, 3, 1), date(2020, 2, 28))]) == 11
     assert whole_months([Span(date(2019, 3, 1), date(2020, 2, 29))]) == 12
+
+
+def count_laid(first: date, days: int) -> int:
+    """The whole months of so many days, in years without February 29.
+
+    In February, a month that began on the 29th or later is whole on March 1.
+    """
+    end = first + timedelta(days=days)
+    length = relativedelta(end, first)
+    is_too_early = (end.month, end.day) == (2, 28) and first.day > 28
+    return length.years * 12 + length.months - is_too_early
+
+
+def test_days_left_over_are_laid_end_to_end() -> None:
+    for first in (date(2021, 1, 1) + timedelta(days=n) for n in range(365)):
+        second = first + timedelta(days=70)
+        for days in (*range(27, 33), *range(57, 63)):
+            parts = [
+                Span(first, first + timedelta(days=8)),
+                Span(second, second + timedelta(days=days - 10)),
+            ]
+            apart = count_months(second, second + timedelta(days=days - 9))
+            assert whole_months(parts) == max(apart, count_laid(first, days)), (first, days)
+
+
+def test_leap_day_worked_alone_adds_no_day() -> None:
+    leap_day = Span(date(2020, 2, 29), date(2020, 2, 29))
+    assert whole_months([leap_day, Span(date(2020, 5, 1), date(2020, 5, 30))]) == 0
+    assert whole_months([leap_day, Span(date(2020, 5, 1), date(2020, 5, 31))]) == 1
+
+
+def test_most_months_can_count_from_a_later_span() -> None:
+    parts = [Span(date(2022, 1, 1), date(2022, 2, 2)), Span(date(2022, 2, 21), date(2022, 3, 19))]
+    assert whole_months(parts) == 2
+    # A day before them makes January of it, which is longer than February.
+    day = date(2021, 12, 21)
+    assert whole_months([Span(day, day), *parts]) == 2

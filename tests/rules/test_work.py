@@ -189,6 +189,125 @@ def test_each_reason_names_what_is_missing() -> None:
         "not confirmed: Focus": {"statements": frozenset()},
     }
     assert judge(terms, fit).outcome is Outcome.MET
+    assert judge(terms, fit).remarks == ()
     for reason, change in lacking.items():
         other = fit._replace(**change)
         assert reasons(judge(terms, other)) == [reason]
+
+
+def notes(result: Result) -> list[str]:
+    return [format_reason(note) for note in result.notes]
+
+
+LEADERSHIP: Terms = {"services": ["leadership"], "paid": False, "beyond_paid": True}
+
+
+def test_only_paid_leadership_is_for_the_reviewers() -> None:
+    led = work(FIRST, None, services=frozenset(["leadership"]))
+    other = work(FIRST, None)
+    alone = judge(LEADERSHIP, led, other, many=1, unit="activities")
+    assert (alone.counted, alone.short, alone.outcome) == (1, 0, Outcome.REVIEW)
+    assert notes(alone) == [
+        "only paid work is on record; the reviewers decide whether some was in addition to it"
+    ]
+    assert reasons(alone) == ["it offers none of: said"]
+    both = judge(LEADERSHIP, led, led._replace(pay="volunteer"), many=1, unit="activities")
+    assert (both.counted, both.outcome, notes(both)) == (2, Outcome.MET, [])
+    free = judge(LEADERSHIP, led._replace(pay="volunteer"), other, many=1, unit="activities")
+    assert (free.outcome, reasons(free)) == (Outcome.MET, ["it offers none of: said"])
+    paid = judge({**LEADERSHIP, "beyond_paid": False}, led, many=1, unit="activities")
+    assert paid.outcome is Outcome.MET
+
+
+def test_work_that_needs_the_reviewers_says_so() -> None:
+    terms = {**PAID, "volunteer": True}
+    free = work(FIRST, date(2021, 12, 31), pay="volunteer", supervised=True, trained=True)
+    enough = judge(terms, free)
+    assert (enough.counted, enough.short, enough.outcome) == (24, 0, Outcome.REVIEW)
+    assert notes(enough) == ["if the reviewers agree"]
+    assert reasons(enough) == ["volunteer work counts if the reviewers agree"]
+    short = judge(terms, free._replace(ends_on=date(2021, 12, 30)))
+    assert (short.counted, short.short, short.outcome) == (23, 1, Outcome.SHORT)
+    assert notes(short) == []
+    nothing = judge(terms, free._replace(trained=False))
+    assert reasons(nothing) == [
+        "volunteer work counts only if it was supervised and came with training"
+    ]
+    assert nothing.counted == 0
+
+
+def test_remarks_name_the_work_and_its_months() -> None:
+    terms = {**PAID, "volunteer": True}
+    free = work(FIRST, date(2020, 6, 30), pay="volunteer", supervised=True, trained=True)
+    later = work(AS_OF + timedelta(days=1), None, title="Later", position_id=9)
+    first, second = judge(terms, free._replace(position_id=8), later).remarks
+    assert first[:3] == (FIRST, "W", 6)
+    assert (first.needs_review, first.position_id) == (True, 8)
+    assert second[:3] == (later.starts_on, "Later", 0)
+    assert (second.needs_review, second.position_id) == (False, 9)
+    (today,) = judge(terms, work(AS_OF, None, pay="internship")).remarks
+    assert (today.amount, format_reason(today.reason)) == (0, "an internship does not count here")
+
+
+def test_what_counts_is_listed_with_its_amount() -> None:
+    after = work(date(2019, 6, 1), date(2020, 6, 30), families=7, position_id=3)
+    (years,) = judge(AFTER, after, degree="master").counted_items
+    assert years == (FIRST, "W", 6, "paid", 3)
+    (families,) = judge(PAID, after, many=10, unit="families").counted_items
+    assert families == (date(2019, 6, 1), "W", 7, "paid", 3)
+    (activity,) = judge(PAID, after, many=1, unit="activities").counted_items
+    assert activity.amount == 13
+
+
+@pytest.mark.parametrize(
+    ("ends_on", "counted", "why"),
+    [
+        (FIRST, 0, []),
+        (FIRST - timedelta(days=1), 0, ["it ended before the master's degree"]),
+        (date(2020, 1, 31), 1, []),
+    ],
+)
+def test_work_counts_from_the_day_of_the_degree(
+    ends_on: date, counted: int, why: list[str]
+) -> None:
+    result = judge(AFTER, work(date(2015, 1, 1), ends_on), degree="master")
+    assert (result.counted, reasons(result)) == (counted, why)
+
+
+def test_reasons_to_review_name_the_first() -> None:
+    terms = {**AFTER, "or_after": ["other"], "volunteer": True}
+    paid = work(FIRST, date(2021, 12, 31))
+    free = paid._replace(pay="volunteer", supervised=True, trained=True)
+    after = "it counts after D if the reviewers agree"
+    assert reasons(judge(terms, paid, degree="other")) == [after]
+    assert reasons(judge(terms, free, degree="other")) == [
+        "volunteer work counts if the reviewers agree"
+    ]
+    assert reasons(judge(terms, free, degree="master")) == [
+        "volunteer work counts if the reviewers agree"
+    ]
+
+
+def test_internship_fills_up_what_work_leaves() -> None:
+    held = frozenset(["IMHS"])
+    interned = work(FIRST, date(2021, 12, 31), pay="internship", supervisor_held=held)
+    year = work(FIRST, date(2020, 12, 31))
+    result = judge(INTERNSHIP, interned, year)
+    assert (result.counted, result.outcome) == (24, Outcome.REVIEW)
+    assert reasons(result) == ["an internship counts for 1 year if the reviewers agree"]
+    within = judge(INTERNSHIP, interned._replace(ends_on=date(2021, 3, 31)), year)
+    assert (within.counted, within.outcome) == (15, Outcome.SHORT)
+    later = interned._replace(starts_on=AS_OF + timedelta(days=1), ends_on=None)
+    assert reasons(judge(INTERNSHIP, later)) == ["it has not begun"]
+    two = {**PAID, "internship": {"years": 1, "supervisors": ["IMHS", "IFS"]}}
+    assert reasons(judge(two, interned._replace(supervisor_held=frozenset()))) == [
+        "an internship counts only with a supervisor endorsed as IMHS or IFS"
+    ]
+    unpaid = judge({**INTERNSHIP, "paid": False}, interned)
+    assert (unpaid.counted, unpaid.outcome) == (24, Outcome.MET)
+
+
+def test_missing_statements_are_all_named() -> None:
+    terms = {**PAID, "statements": {"f": "Focus", "g": "Goal", "h": "Here"}}
+    lacking = work(FIRST, None, statements=frozenset(["g"]))
+    assert reasons(judge(terms, lacking)) == ["not confirmed: Focus; Here"]

@@ -49,7 +49,7 @@ def whole_months(spans: Iterable[Span]) -> int:
     """
     merged = merge_spans(spans)
     apart = sum(count_months(span.starts_on, span.ends_on + _DAY) for span in merged)
-    return apart if len(merged) == 1 else max(apart, _count_end_to_end(merged))
+    return max(apart, _count_end_to_end(merged))
 
 
 def count_months(first: date, end: date) -> int:
