@@ -239,7 +239,7 @@ def test_work_that_needs_the_reviewers_says_so() -> None:
 def test_remarks_name_the_work_and_its_months() -> None:
     terms = {**PAID, "volunteer": True}
     free = work(FIRST, date(2020, 6, 30), pay="volunteer", supervised=True, trained=True)
-    later = work(AS_OF + timedelta(days=1), None, title="Later", position_id=9)
+    later = work(AS_OF + timedelta(days=90), None, title="Later", position_id=9)
     first, second = judge(terms, free._replace(position_id=8), later).remarks
     assert first[:3] == (FIRST, "W", 6)
     assert (first.needs_review, first.position_id) == (True, 8)
@@ -299,12 +299,20 @@ def test_internship_fills_up_what_work_leaves() -> None:
     assert (within.counted, within.outcome) == (15, Outcome.SHORT)
     later = interned._replace(starts_on=AS_OF + timedelta(days=1), ends_on=None)
     assert reasons(judge(INTERNSHIP, later)) == ["it has not begun"]
+    today = later._replace(starts_on=AS_OF)
+    assert reasons(judge(INTERNSHIP, today)) == reasons(result)
     two = {**PAID, "internship": {"years": 1, "supervisors": ["IMHS", "IFS"]}}
     assert reasons(judge(two, interned._replace(supervisor_held=frozenset()))) == [
         "an internship counts only with a supervisor endorsed as IMHS or IFS"
     ]
     unpaid = judge({**INTERNSHIP, "paid": False}, interned)
     assert (unpaid.counted, unpaid.outcome) == (24, Outcome.MET)
+
+
+def test_services_that_would_count_are_all_named() -> None:
+    terms: Terms = {"services": ["prevention", "leadership"]}
+    other = work(FIRST, None, services=frozenset(["student"]))
+    assert reasons(judge(terms, other)) == ["it offers none of: said; said"]
 
 
 def test_missing_statements_are_all_named() -> None:

@@ -209,7 +209,7 @@ def _count_position(
     if mismatch := _find_mismatch(position, requirement, rule):
         return mismatch
     days = Span(position.starts_on, position.last_day(as_of))
-    pay = position.pay if rule.paid else "paid"
+    pay = rule.paid and position.pay
     if pay == "internship":
         return _count_internship(position, rule, days)
     review = because("volunteer") if pay == "volunteer" else None
