@@ -146,6 +146,13 @@ def test_end_of_days_away_is_skipped_if_it_changes_nothing() -> None:
     assert list_ways(leaves=(spring,), **waive_all())[2][4] == "every requirement is met"
 
 
+def test_single_day_away_follows_as_well() -> None:
+    spring = Absence(date(2028, 5, 1), date(2028, 8, 15))
+    single = Absence(date(2028, 8, 16), date(2028, 8, 16), "inactive")
+    found = [n[4] for n in list_ways(leaves=(spring, single)) if n[1] == "leave"]
+    assert found == ["another one follows"]
+
+
 def test_following_days_away_must_begin_in_time() -> None:
     first = Absence(date(2028, 5, 1), date(2028, 8, 15))
     over = Absence(date(2028, 6, 1), date(2028, 8, 15), "inactive")
@@ -169,6 +176,11 @@ def test_reminders_of_windows_are_decided_with_those_of_renewals() -> None:
         (Kind.RENEWAL, date(2028, 11, 30), -90),
         (Kind.WINDOW_OPENS, OPENS, 0),
     ]
+    assert all(d.renewal is standing for d in found)
+    late = decide(CONFIG, stand(OPENS + DAY), (), {}, OPENS + DAY)
+    assert [d.skipped for d in late if d.key.kind is Kind.WINDOW_OPENS] == [
+        "the day that it is about has passed"
+    ]
     inactive = stand(OPENS, leaves=(Absence(date(2027, 6, 1), date(2028, 11, 1), "inactive"),))
     found = decide(CONFIG, inactive, (), {}, OPENS)
     assert [d.skipped for d in found if d.key.kind is Kind.WINDOW_OPENS] == [
@@ -185,3 +197,4 @@ def test_term_that_ends_before_the_due_date_is_decided() -> None:
         ((Kind.TERM_ENDS, "", ends_on), -30, "a later step was due as well"),
         ((Kind.TERM_ENDS, "", ends_on), -7, None),
     ]
+    assert all(d.renewal is standing for d in found)

@@ -196,13 +196,10 @@ def _skip_membership(standing: AnyStanding, until: date) -> str | None:
     """Why nobody needs to hear that the membership ends on ``until``: the next one is on record.
 
     A gap is not overlooked if it is longer than the cycle's grace period, or includes the cycle's
-    last day, on which the membership is checked. An application has no such days. A gap within the
-    membership's own grace period breaks nothing.
+    last day, on which the membership is checked. An application has no such days. Memberships with
+    a gap within their own grace period count as one, which ends with the last of them.
     """
     following = find_next_membership(standing, until)
-    grace = standing.plan.membership_grace
-    if following and grace and following.starts_on <= grace.ends_on(until) + _DAY:
-        return _format_next_term(following)
     cycle = standing.plan.cycle if isinstance(standing, Standing) else None
     if following is None or cycle is None:
         return None
