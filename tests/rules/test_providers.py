@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from tests.rules.case_data import IMAGINED, REAL, span
 from tests.rules.oracle import qualifies
+from tests.rules.planned import change_rulebook
 from tests.rules.strategies import HOLDINGS, any_day, holdings
 from tracker.rulebooks import Rulebooks
 from tracker.rules.description import describe_accepted
@@ -20,6 +21,7 @@ from tracker.rules.providers import (
     find_ending,
     find_qualification,
     format_ending,
+    held_on,
     qualified_spans,
 )
 from tracker.rules.reasons import format_reason
@@ -218,6 +220,32 @@ def test_ending_without_a_known_cause_has_a_reason() -> None:
     held = provider(["NCIMHA ERS 2010-01-01..2026-06-30"])
     ending = find_ending(association, found, held, date(2025, 1, 1))
     assert format_ending(ending, date(2025, 1, 1)) == "Bob does not qualify after January 1, 2025"
+    assert format_ending(ending, date(2025, 1, 2)) == "Bob did not qualify after January 1, 2025"
+
+
+def test_missing_degree_is_named_with_its_last_day_if_any() -> None:
+    until = "  until = 2026-02-28\n"
+    for changes, words in (
+        ((), " until February 28, 2026: the rule accepts"),
+        (((until, ""),), ": the rule accepts"),
+    ):
+        rule = change_rulebook("providing", *changes).providers["rsc"]
+        held = provider(["PROVIDING IMHM-P 2020-01-01"])
+        reason = format_reason(explain_unqualified("PROVIDING", rule, held, date(2025, 6, 1)))
+        assert f"Bob is IMHM-P, which counted only with a master's degree{words}" in reason
+
+
+def test_credential_is_held_on_its_first_and_last_day() -> None:
+    held = provider(["CT-AIMH IFS 2025-01-01..2025-01-02"])
+    days = [date(2024, 12, 31) + n * DAY for n in range(4)]
+    assert [len(held_on("CT-AIMH", held, day)) for day in days] == [0, 1, 1, 0]
+
+
+def test_degree_is_named_only_if_the_rule_ends() -> None:
+    association, found = REAL.provider_rules["CT-AIMH/ifs-rsc"]
+    for last, degree in (("2024-04-29", None), ("2024-04-30", "master")):
+        held = provider([f"CT-AIMH IFS 2010-01-01..{last}", "degree master"])
+        assert find_ending(association, found, held, date.fromisoformat(last)).degree == degree
 
 
 def test_ending_is_in_past_tense_after_its_day() -> None:
@@ -225,6 +253,16 @@ def test_ending_is_in_past_tense_after_its_day() -> None:
     ending = Ending("Bob", date(2026, 6, 30), vetting)
     assert "ends on June 30, 2026" in format_ending(ending, date(2026, 6, 30))
     assert "ended on June 30, 2026" in format_ending(ending, date(2026, 7, 1))
+
+
+def test_credential_known_to_one_association_counts_there_alone() -> None:
+    association, rule = REAL.provider_rules["NCIMHA/ifs-rsc"]
+    for known_to, expected in (("NCIMHA", [Span(FIRST, date.max)]), ("CT-AIMH", [])):
+        held = Credential("CT-AIMH", "IMHM-C", FIRST, None, known_to)
+        bob = Provider("Bob", "none", (held,))
+        assert qualified_spans(association, rule, bob) == expected
+        reason = format_reason(explain_unqualified(association, rule, bob, FIRST))
+        assert ("not known as endorsed or vetted" in reason) == (not expected)
 
 
 def test_what_a_rule_accepts_is_described_with_its_terms() -> None:

@@ -109,6 +109,7 @@ def test_missing_provider_has_a_remedy() -> None:
     )
     nobody, _ = judged(rsc())
     assert remedy_of(nobody) == ("It can count once the entry names the RSC provider", False)
+    assert nobody.requirement_ids == ()
 
 
 def test_first_cycle_entry_needs_no_remedy() -> None:
@@ -233,24 +234,28 @@ def test_format_that_does_not_count_has_its_reason() -> None:
     associate = plan_of("FORMATS", "IFA")
     peer = verdict_in(associate, RAE, format="peer")
     assert reason_of(peer) == "its format is peer, and only individual and group sessions count"
-    assert peer.remedy is None
+    assert (peer.remedy, peer.requirement_ids) == (None, ())
     unknown = verdict_in(associate, RAE)
     assert reason_of(unknown) == (
         "its format is not recorded, and only individual and group sessions count"
     )
     assert remedy_of(unknown) == ("It can count once the entry has its format", False)
+    assert unknown.requirement_ids == ()
     group = verdict_in(associate, RAE, format="group")
     assert group.requirement_ids == ("rsc",)
     other = explain(training(60), associate, None, TODAY)
-    assert reason_of(other) == "no training hours are required"
+    assert (reason_of(other), other.requirement_ids) == ("no training hours are required", ())
 
 
 def test_declined_name_has_its_words() -> None:
     verdict = verdict_in(
-        plan_of("FORMATS"), declined="Never endorsed. ", provider_id=None, provider_name="Jo Hart"
+        plan_of("FORMATS"),
+        declined="Not endorsed as X. ",
+        provider_id=None,
+        provider_name="Jo Hart",
     )
-    reason = "FORMATS did not confirm Jo Hart as an RSC provider: Never endorsed"
-    assert reason_of(verdict) == reason
+    reason = "FORMATS did not confirm Jo Hart as an RSC provider: Not endorsed as X"
+    assert (reason_of(verdict), verdict.requirement_ids) == (reason, ())
     assert remedy_of(verdict) == ("If the name is wrong, correct it in the entry", False)
 
 
