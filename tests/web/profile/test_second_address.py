@@ -200,7 +200,7 @@ def test_a_coordinators_address_is_nobodys_second(sqlite_web: WebClient) -> None
     mail = sqlite_web.mails()[-1]
     assert cast.rows("outbox")[-1]["recipient"] == CAROL
     assert "Bob Osei wanted to be able to sign in with it" in " ".join(mail.split())
-    assert "coordinator of NCIMHA" in " ".join(mail.split())
+    assert "to work for NCIMHA" in " ".join(mail.split())
     assert "Nothing has changed" in mail
     [stored] = cast.rows("sign_in")
     assert stored["email"] == ""
