@@ -246,9 +246,9 @@ def test_the_folder_of_a_sqlite_file_is_made(tmp_path: Path) -> None:
 def test_an_older_schema_is_refused_with_what_to_do(database_url: str) -> None:
     engine = open_engine(database_url)
     with writing(engine) as session:
-        session.connection().execute(text("UPDATE alembic_version SET version_num = '0000'"))
+        session.connection().execute(text("UPDATE alembic_version SET version_num = '0009'"))
     engine.dispose()
-    with pytest.raises(SchemaError, match=r"has schema 0000.*tracker upgrade"):
+    with pytest.raises(SchemaError, match=r"has schema 0009.*tracker upgrade"):
         ensure_schema(database_url)
 
 

@@ -16,7 +16,7 @@ from tracker.db.writer import Writer
 from tracker.jobs.health import Health, read_health
 from tracker.jobs.health_metrics import HealthMetrics, read_health_metrics
 from tracker.mail.compose import load_composer
-from tracker.rulebooks import Rulebooks
+from tracker.rulebooks import Rulebooks, load_notice_configs
 from tracker.rules.notice_config import NoticeConfigs
 from tracker.services.evaluation import deferred_evaluation
 from tracker.services.team import TeamCache
@@ -189,7 +189,7 @@ def build_app(  # noqa: PLR0913 - the parts of the site, put together once
 ) -> FastAPI:
     """The whole site on a migrated database; ``now`` gives each request its aware instant.
 
-    ``notices`` are those of notices.toml (None: its defaults);
+    ``notices`` are those of notices.toml (None: they are read from the settings' folder);
     ``demo_people`` are the people whose pages open without signing in, in the demo only;
     ``provider`` is the identity provider that the settings name.
     """
@@ -227,7 +227,7 @@ def build_app(  # noqa: PLR0913 - the parts of the site, put together once
         reader=Reader(engine),
         writer=Writer(engine, deferred_evaluation),
         rulebooks=rulebooks,
-        notices=notices or NoticeConfigs(),
+        notices=notices or load_notice_configs(settings.config_dir, rulebooks.associations),
         composer=load_composer(folder, settings.base_url),
         pages=_load_pages(folder / "web"),
         brandings=PageBrandings(settings),

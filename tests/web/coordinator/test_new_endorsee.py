@@ -48,7 +48,7 @@ def test_the_form_says_what_add_does(carol: Visitor) -> None:
         "Your NCIMHA {category} renewal is due {due date} Hello {name},",
         "Enter {email} and we email you a code.",
         "It goes to Carol Reyes",
-        "No reminders are sent before the due date.",
+        "Reminders begin 90 days before the due date, and stop when nothing is missing.",
         "You can undo it for 30 days.",
     ):
         assert words in text, words
