@@ -13,7 +13,7 @@ from tracker.db.people import Endorsement, Membership
 from tracker.formatting import format_count, format_list
 from tracker.jobs.schedule import Job
 from tracker.mail import outbox
-from tracker.mail.contents import DigestMail
+from tracker.notifications.digest_mail import digest_subscription
 from tracker.rulebooks import (
     RulebookError,
     Rulebooks,
@@ -22,14 +22,14 @@ from tracker.rulebooks import (
 )
 from tracker.services.evaluation import days_at
 from tracker.services.first_days import list_starts
-from tracker.services.notification_preferences import Subscription, is_unsubscribed
+from tracker.services.notification_preferences import is_unsubscribed
 from tracker.services.run_ledger import (
     find_last_credible_date,
     get_last_run_date,
     list_failures,
 )
 from tracker.services.team import list_coordinators, load_team
-from tracker.settings import Coordinator, Schedule, Settings
+from tracker.settings import Schedule, Settings
 
 # A job that ran before should run again within so many days.
 _MOST_DAYS = {Job.EVALUATE: 2, Job.NOTICES: 2, Job.REFERENCES: 2, Job.DIGEST: 8}
@@ -139,17 +139,13 @@ def _check_digests(
                 f"{association} has endorsees but no coordinator: nobody gets its digest",
                 "Add [[coordinators]] to tracker.toml, or with `tracker team add`.",
             )
-        elif all(is_unsubscribed(session, _digest_of(one)) for one in own):
+        elif all(is_unsubscribed(session, digest_subscription(one)) for one in own):
             names = format_list([one.email for one in own])
             yield warning(
                 "T405",
                 f"nobody gets the digest of {association}: {names} ended it, or marked it as spam",
                 "Tell them: the first page of the desk has a button to get it again.",
             )
-
-
-def _digest_of(coordinator: Coordinator) -> Subscription:
-    return Subscription(coordinator.email, DigestMail.kind, coordinator.association)
 
 
 def _check_first_days(session: Session, settings: Settings) -> Findings:

@@ -5,12 +5,10 @@ from datetime import date, datetime
 from sqlmodel import Session
 
 from tracker.jobs.isolation import isolate, savepoint
-from tracker.mail.contents import DigestMail
 from tracker.mail.outbox import enqueue
 from tracker.notifications.context import Envelope, JobContext, create_message
-from tracker.notifications.digest_mail import write_digest
+from tracker.notifications.digest_mail import digest_subscription, write_digest
 from tracker.services.notification_preferences import (
-    Subscription,
     create_unsubscribe_token,
     is_unsubscribed,
 )
@@ -26,7 +24,7 @@ def run_digest(
     Reports the week's figures, which later digests compare with. Part of the caller's
     transaction, which also writes the run ledger's row.
     """
-    kind, base_url = DigestMail.kind, context.settings.base_url
+    base_url = context.settings.base_url
     notices = context.notices.of(association)
     week = count_week(
         session,
@@ -39,7 +37,7 @@ def run_digest(
     failures: list[Failure] = []
     written = 0
     for coordinator in context.settings.coordinators_of(association):
-        subscription = Subscription(coordinator.email, kind, association)
+        subscription = digest_subscription(coordinator)
         if is_unsubscribed(session, subscription):
             continue
         with isolate(failures, coordinator.email, savepoint(session)):

@@ -22,9 +22,16 @@ from tracker.notifications.attention_text import (
 )
 from tracker.notifications.way_lines import list_way_lines, list_window_lines
 from tracker.rules.standing import Status
+from tracker.services.notification_preferences import Subscription
 from tracker.services.week import FailedMail, Week
+from tracker.settings import Coordinator
 
 _MOST_FAILED = 10
+
+
+def digest_subscription(coordinator: Coordinator) -> Subscription:
+    """What ends if a coordinator no longer wants the digest of their association."""
+    return Subscription(coordinator.email, DigestMail.kind, coordinator.association)
 
 
 def write_digest(week: Week, base_url: str, unsubscribe_url: str, most: int) -> DigestMail:

@@ -419,3 +419,13 @@ def test_a_digest_that_ended_can_be_had_again(web: WebClient) -> None:
     assert notice not in text_of(carol.get("/coordinator"))
     # Pressed twice.
     assert carol.post("/coordinator/digest", {"association": "NCIMHA"}).status_code == 303
+
+
+def test_the_digest_is_offered_to_coordinators_only(web: WebClient) -> None:
+    viewer = {"name": "Ruth Adler", "email": "ruth@example.org", "role": "viewer"}
+    assert web.visit(CAROL).post("/coordinator/team/new", viewer).status_code == 303
+    with writing(web.cast.engine) as session:
+        unsubscribe(session, Subscription("ruth@example.org", "digest", "NCIMHA"), NOW)
+    page = text_of(web.visit("ruth@example.org").get("/coordinator"))
+    assert "Is the system healthy?" in page
+    assert "You no longer get the weekly digest" not in page

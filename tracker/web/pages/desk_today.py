@@ -15,7 +15,6 @@ from wtforms import HiddenField, RadioField, SelectChoice, StringField
 from tracker.exports.workbooks import XLSX, table_workbook
 from tracker.formatting import capitalize_first, format_count, format_date
 from tracker.jobs.schedule import Job, find_due, find_next
-from tracker.mail.contents import DigestMail
 from tracker.notifications.attention_text import (
     JOB_LABELS,
     KIND_LABELS,
@@ -26,8 +25,9 @@ from tracker.notifications.attention_text import (
     format_attention_count,
     path_of_row,
 )
+from tracker.notifications.digest_mail import digest_subscription
 from tracker.services.attention import Attention, AttentionKind, Queue, QueueItem, read_queue
-from tracker.services.context import NotFound, Refused
+from tracker.services.context import NotFound, Refused, ServiceContext
 from tracker.services.cutoffs import list_cutoffs
 from tracker.services.cycle_progress import CycleProgress, read_cycle_progress
 from tracker.services.dashboard import STATES, count_renewals
@@ -105,7 +105,8 @@ def show_today(
         queue = read_queue(session, page.rulebooks, association, page.now)
         counts = count_renewals(session, association, page.day_of(association))
         panels = _read_panels(page, session, association)
-        gets_digest = not is_unsubscribed(session, _digest_of(page, association))
+        own_digest = _list_own_digest(page, association)
+        has_ended_digest = any(is_unsubscribed(session, each) for each in own_digest)
     kinds = Counter(item.attention.kind.value for item in queue.open)
     kind = kind if kind in kinds else ""
     listed = _filter_by_kind(queue, kind)
@@ -125,7 +126,7 @@ def show_today(
         kinds=[(each.value, KIND_LABELS[each], kinds[each.value]) for each in AttentionKind],
         kind=kind,
         total=len(queue.open),
-        gets_digest=gets_digest,
+        has_ended_digest=has_ended_digest,
         page=number,
         pages=max(1, -(-len(listed) // _ROWS)),
         link=lambda **parts: f"/coordinator?{urlencode({'association': association, **parts})}",
@@ -424,13 +425,19 @@ def end(page: CoordinatorPage, typed: Typed) -> Response:
 def get_digest_again(page: CoordinatorPage, typed: Typed) -> Response:
     """Send the reader the weekly digest again, after they ended it or marked it as spam."""
     association = choose_association(page.viewer, clean(text_of(typed, "association")))
-    subscription = _digest_of(page, association)
-    page.write(lambda context: subscribe_again(context.session, subscription))
+
+    def subscribe(context: ServiceContext) -> None:
+        for each in _list_own_digest(page, association):
+            subscribe_again(context.session, each)
+
+    page.write(subscribe)
     return _redirect(page, association, "digest-again")
 
 
-def _digest_of(page: PageRequest, association: str) -> Subscription:
-    return Subscription(page.viewer.email, DigestMail.kind, association)
+def _list_own_digest(page: PageRequest, association: str) -> list[Subscription]:
+    """The reader's digest of an association; nothing for others than its coordinators."""
+    coordinators = page.site.settings.coordinators_of(association)
+    return [digest_subscription(one) for one in coordinators if one.email == page.viewer.email]
 
 
 def _redirect(page: PageRequest, association: str, message: str) -> Response:
