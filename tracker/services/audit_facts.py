@@ -62,9 +62,15 @@ def list_decision_days(
     plan: RenewalPlan, audits: Sequence[tuple[Any, Mapping[str, int]]]
 ) -> Iterator[date]:
     """The days on which audits of a plan's cycle were decided."""
-    for case, _ in audits:
-        if plan.cycle is not None and case.cycle_starts_on == plan.cycle.starts_on:
-            yield local_day(case.decided_at, plan.rulebook.time_zone)
+    for case, _ in _list_of_cycle(plan, audits):
+        yield local_day(case.decided_at, plan.rulebook.time_zone)
+
+
+def _list_of_cycle(
+    plan: RenewalPlan, audits: Sequence[tuple[Any, Mapping[str, int]]]
+) -> list[tuple[Any, Mapping[str, int]]]:
+    starts_on = plan.cycle.starts_on if plan.cycle else None
+    return [each for each in audits if each[0].cycle_starts_on == starts_on]
 
 
 def find_finding(
@@ -74,13 +80,11 @@ def find_finding(
 
     Of several, the last one says what documents support.
     """
-    zone, cycle = plan.rulebook.time_zone, plan.cycle
+    zone = plan.rulebook.time_zone
     decided = [
         (case, supported)
-        for case, supported in audits
-        if cycle is not None
-        and case.cycle_starts_on == cycle.starts_on
-        and local_day(case.decided_at, zone) <= as_of
+        for case, supported in _list_of_cycle(plan, audits)
+        if local_day(case.decided_at, zone) <= as_of
     ]
     if not decided:
         return None

@@ -40,7 +40,7 @@ from tracker.services.evaluation import evaluate_people
 from tracker.services.evidence import release_files
 from tracker.services.group_sessions import release_entry
 from tracker.services.removals import keep_for_undo
-from tracker.services.row_contents import delete_what_belongs_to
+from tracker.services.row_contents import delete_rows
 from tracker.services.rsc_providers import check_provider, load_providers
 
 ONE_DAY = timedelta(days=1)
@@ -216,9 +216,9 @@ def delete_entry(context: ServiceContext, entry_id: int) -> None:
     session = context.session
     stored, _ = _lock_own_entry(context, entry_id)
     release_entry(context, entry_id)
-    keep_for_undo(context, "entry", entry_id, f"{stored.title}, {stored.held_on}")
+    kept = keep_for_undo(context, "entry", entry_id, f"{stored.title}, {stored.held_on}")
     release_files(context, entry_id)
-    delete_what_belongs_to(context, "entry", entry_id)
+    delete_rows(context, kept.rows[1:])
     session.exec(delete(Entry).where(col(Entry.id) == entry_id))
     _record(context, stored.person_id, entry_id, before=entry_input_of(stored))
     _evaluate(context, stored.person_id, stored.provider_id)

@@ -138,14 +138,11 @@ class EvidenceFolder:
         """How many of these files exist."""
         return sum(self.file(name) is not None for name in names)
 
-    def remove(self, names: Iterable[str]) -> None:
-        """Delete files whose rows are deleted; `sweep` retries what fails."""
-        for name in names:
-            with suppress(OSError):
-                (self.path / name).unlink(missing_ok=True)
-
     def delete(self, names: Iterable[str]) -> list[UndeletedFile]:
-        """Delete files; return those that could not be deleted, also because they are missing."""
+        """Delete files; return those that could not be deleted, also because they are missing.
+
+        `sweep` retries what fails if the rows are deleted.
+        """
         undeleted = []
         for name in names:
             path = self.path / name
@@ -171,14 +168,14 @@ class EvidenceFolder:
         strays = files - known() if files else files
         # A marker's age is how long its file has had no row.
         markers = {f"{_STRAY}{name}": name for name in strays}
-        self.remove(set(filter(_STRAY_MARKER.fullmatch, there)) - markers.keys())
+        self.delete(set(filter(_STRAY_MARKER.fullmatch, there)) - markers.keys())
         gone = []
         for mark, name in markers.items():
             if mark not in there:
                 _touch(self.path / mark, now)
             elif _age(self.path / mark, now, _NEVER) >= _ORPHAN_AFTER:
                 gone.append(name)
-                self.remove([name, mark])
+                self.delete([name, mark])
         return len(gone)
 
 

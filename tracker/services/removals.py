@@ -208,8 +208,8 @@ def keep_for_undo(
     row_id: int,
     description: str,
     subject_id: int | None = None,
-) -> None:
-    """Keep a row of the actor's that is about to be deleted for a day.
+) -> RowContents:
+    """Keep a row of the actor's that is about to be deleted for a day; return what is kept.
 
     ``subject_id`` is what it belongs to, by which `find_own_deletion` finds it.
     """
@@ -224,6 +224,7 @@ def keep_for_undo(
     # The deletion has an audit event of its own.
     session.add(removal)
     session.flush()
+    return content
 
 
 def find_own_deletion(

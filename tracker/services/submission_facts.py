@@ -42,22 +42,25 @@ _SUBMISSIONS = select(
 def find_submitted(plan: RenewalPlan, as_of: date, submissions: Sequence[Any]) -> Submitted | None:
     """What was submitted for a plan's cycle, and not returned, by a day (included)."""
     zone = plan.rulebook.time_zone
-    for one in submissions:
+    for one in _list_of_cycle(plan, submissions):
         submitted_on = local_day(one.submitted_at, zone)
         is_in_force = one.returned_at is None or local_day(one.returned_at, zone) > as_of
-        is_of_cycle = plan.cycle is not None and plan.cycle.starts_on == one.cycle_starts_on
-        if is_of_cycle and submitted_on <= as_of and is_in_force:
+        if submitted_on <= as_of and is_in_force:
             return Submitted(submitted_on, frozenset(parse_statements(one.statements)))
     return None
 
 
 def list_submission_days(plan: RenewalPlan, submissions: Sequence[Any]) -> Iterator[date]:
     """The days on which a plan's cycle was submitted, and returned."""
-    for one in submissions:
-        if plan.cycle is not None and plan.cycle.starts_on == one.cycle_starts_on:
-            for at in (one.submitted_at, one.returned_at):
-                if at is not None:
-                    yield local_day(at, plan.rulebook.time_zone)
+    for one in _list_of_cycle(plan, submissions):
+        for at in (one.submitted_at, one.returned_at):
+            if at is not None:
+                yield local_day(at, plan.rulebook.time_zone)
+
+
+def _list_of_cycle(plan: RenewalPlan, submissions: Sequence[Any]) -> list[Any]:
+    starts_on = plan.cycle.starts_on if plan.cycle else None
+    return [one for one in submissions if one.cycle_starts_on == starts_on]
 
 
 def is_signed_by_another(statements: str, signed_name: str, name: str) -> bool:

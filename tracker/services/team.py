@@ -102,8 +102,8 @@ def load_team(session: Session, settings: Settings, known: Collection[str]) -> T
     rows = session.exec(select(TeamRole).where(col(TeamRole.association).in_(known))).all()
     adopted = {row.association for row in rows if row.role == Role.COORDINATOR}
     members = [
-        TeamMember(None, one.association, one.email, one.name, Role.COORDINATOR)
-        for one in settings.coordinators
+        one
+        for one in _list_configured(settings)
         if one.association in known and one.association not in adopted
     ]
     members += [_member_of(row) for row in rows]
@@ -111,6 +111,14 @@ def load_team(session: Session, settings: Settings, known: Collection[str]) -> T
     members.sort(key=lambda one: (one.association, order.index(one.role), one.name.casefold()))
     strict = select(TeamSetting.association).where(col(TeamSetting.requires_second_factor))
     return Team(tuple(members), frozenset(session.exec(strict)))
+
+
+def _list_configured(settings: Settings) -> list[TeamMember]:
+    """The coordinators whom the settings name."""
+    return [
+        TeamMember(None, one.association, one.email, one.name, Role.COORDINATOR)
+        for one in settings.coordinators
+    ]
 
 
 def _member_of(row: TeamRole) -> TeamMember:
@@ -168,10 +176,7 @@ class FixedTeam:
     @property
     def members(self) -> Sequence[TeamMember]:
         """They, and nobody else."""
-        return [
-            TeamMember(None, one.association, one.email, one.name, Role.COORDINATOR)
-            for one in self.settings.coordinators
-        ]
+        return _list_configured(self.settings)
 
     def refresh(self, session: Session) -> None:
         """They stay the same."""
@@ -217,7 +222,7 @@ class TeamCache:
     @property
     def members(self) -> Sequence[TeamMember]:
         """The roles of today, as of the last `refresh`."""
-        return self._members if self._settings else FixedTeam(self.settings).members
+        return self._members if self._settings else _list_configured(self.configured)
 
     def refresh(self, session: Session) -> None:
         """Read the roles again, if that was half a minute ago or `forget` was called."""

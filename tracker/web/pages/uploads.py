@@ -119,7 +119,7 @@ def remove_stored(site: Site, names: Iterable[str]) -> None:
     """Delete files from the disk by their stored names."""
     folder = folder_of(site)
     if folder is not None:
-        folder.remove(names)
+        folder.delete(names)
 
 
 def sweep(site: Site, now: datetime) -> None:
@@ -133,7 +133,7 @@ def sweep(site: Site, now: datetime) -> None:
             return stored_names(session)
 
     old = site.writer.run(lambda session: remove_old_drafts(session, now))
-    folder.remove(file.stored_as for file in old)
+    folder.delete(file.stored_as for file in old)
     folder.sweep(known, now)
 
 
