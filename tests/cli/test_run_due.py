@@ -78,6 +78,16 @@ def test_a_second_call_finds_nothing(jobs: JobHarness) -> None:
     assert jobs.everything() == before
 
 
+def test_jobs_of_later_days_explain_what_waits(jobs: JobHarness) -> None:
+    jobs.run(at("2025-01-05 15:00"))
+    called = call(*AT_NINE)
+    assert called.exit_code == 0
+    assert called.stdout == (
+        "Nothing is due.\nJobs are recorded for later days, up to 2025-01-05, and do not run "
+        "before: see `tracker check`.\n"
+    )
+
+
 def test_what_an_outage_missed_is_told(jobs: JobHarness) -> None:
     jobs.run(at("2024-11-28"))
     called = call("--as-of", "2024-12-01T09:00-05:00")

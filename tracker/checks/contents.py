@@ -11,7 +11,7 @@ from tracker.clock import local_day
 from tracker.db.ledgers import Outbox, RunRow
 from tracker.db.people import Endorsement, Membership
 from tracker.formatting import format_count, format_list
-from tracker.jobs.schedule import Job
+from tracker.jobs.schedule import Job, find_last_credible_date
 from tracker.mail import outbox
 from tracker.notifications.digest_mail import digest_subscription
 from tracker.rulebooks import (
@@ -23,11 +23,7 @@ from tracker.rulebooks import (
 from tracker.services.evaluation import days_at
 from tracker.services.first_days import list_starts
 from tracker.services.notification_preferences import is_unsubscribed
-from tracker.services.run_ledger import (
-    find_last_credible_date,
-    get_last_run_date,
-    list_failures,
-)
+from tracker.services.run_ledger import get_last_run_date, list_failures
 from tracker.services.team import list_coordinators, load_team
 from tracker.settings import Schedule, Settings
 

@@ -12,7 +12,7 @@ from tracker import clock
 from tracker.database_urls import find_sqlite_file
 from tracker.db.run_state import RunState, read_run_state
 from tracker.db.schema_versions import newest_version
-from tracker.jobs.schedule import list_due
+from tracker.jobs.schedule import list_ahead, list_due
 from tracker.rulebooks import check_own_settings, load_notice_configs, load_rulebooks
 from tracker.settings import load_settings
 
@@ -32,9 +32,18 @@ def run(as_of: datetime | None, *, dry_run: bool) -> None:
     load_notice_configs(settings.config_dir, rulebooks.associations)
     state = _read_state(settings.database_url.get_secret_value())
     now = as_of or clock.now()
-    if state and not any(list_due(settings, rulebooks.associations, *state, now)):
-        sys.stdout.write("Nothing is due.\n")
-        return
+    if state:
+        is_idle = not any(list_due(settings, rulebooks.associations, *state, now))
+        if is_idle:
+            sys.stdout.write("Nothing is due.\n")
+        ahead = [day for *_, day in list_ahead(rulebooks.associations, state.last_dates, now)]
+        if ahead:
+            sys.stdout.write(
+                f"Jobs are recorded for later days, up to {max(ahead)}, and do not run before: "
+                "see `tracker check`.\n"
+            )
+        if is_idle:
+            return
     from tracker.cli import jobs
 
     jobs.run(as_of, dry_run=dry_run)

@@ -16,7 +16,7 @@ from tracker.clock import instant_of
 from tracker.db.ledgers import Outbox
 from tracker.db.operations import Maintenance
 from tracker.formatting import format_count
-from tracker.jobs.schedule import Job, find_due, find_next, hour_of
+from tracker.jobs.schedule import Job, find_due, find_next, hour_of, list_ahead
 from tracker.mail.outbox import find_claimable
 from tracker.rulebooks import Rulebooks
 from tracker.services import run_ledger
@@ -79,14 +79,11 @@ def read_health(
 
 
 def _list_jobs_ahead(session: Session, rulebooks: Rulebooks, now: datetime) -> list[HealthProblem]:
-    """The jobs that ran for a day too far ahead, before which they don't run again."""
     last_dates = run_ledger.list_last_run_dates(session)
     problems = []
-    for job, association in product(Job, rulebooks.associations):
-        last = last_dates.get((job, association))
-        if last is not None and last > run_ledger.find_last_credible_date(now):
-            text = f"{association}: {job} is recorded for {last}, and does not run before"
-            problems.append(HealthProblem(JOB_AHEAD, None, text, job.value, association))
+    for job, association, last in list_ahead(rulebooks.associations, last_dates, now):
+        text = f"{association}: {job} is recorded for {last}, and does not run before"
+        problems.append(HealthProblem(JOB_AHEAD, None, text, job.value, association))
     return problems
 
 

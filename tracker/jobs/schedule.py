@@ -77,6 +77,29 @@ def list_due(
                 yield DueJob(job, rulebook, Due(last, (), last), is_retry=True, has_failed=True)
 
 
+def find_last_credible_date(now: datetime) -> date:
+    """The last local date that a run can be for at ``now``; a wrong clock recorded later ones.
+
+    No time zone is more than one day ahead, and a clock that jumps by up to two days does no harm.
+    """
+    return (now + timedelta(days=2)).date()
+
+
+def list_ahead(
+    associations: Collection[str], last_dates: Mapping[tuple[str, str], date], now: datetime
+) -> Iterator[tuple[Job, str, date]]:
+    """The jobs that ran for a day too far ahead, before which they don't run again.
+
+    Each with its association and that day. ``last_dates`` is that of `list_due`.
+    """
+    limit = find_last_credible_date(now)
+    for job in Job:
+        for association in associations:
+            last = last_dates.get((job, association))
+            if last is not None and last > limit:
+                yield job, association, last
+
+
 def find_due(
     schedule: Schedule, job: Job, zone: str, now: datetime, last: date | None
 ) -> Due | None:

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from typing import NamedTuple
 
 from sqlalchemy import delete, update
@@ -55,14 +55,6 @@ def get_last_run_date(session: Session, job: str, association: str) -> date | No
         RunRow.job == job, RunRow.association == association
     )
     return session.exec(query).one()
-
-
-def find_last_credible_date(now: datetime) -> date:
-    """The last local date that a run can be for at ``now``; a wrong clock recorded later ones.
-
-    No time zone is more than one day ahead, and a clock that jumps by up to two days does no harm.
-    """
-    return (now + timedelta(days=2)).date()
 
 
 def list_last_run_dates(session: Session) -> dict[tuple[str, str], date]:
