@@ -110,8 +110,9 @@ def one_event_loop() -> Iterator[None]:
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Run each test of a page, a job, an import, or a service on one engine, half of them on each.
 
-    What is about a database itself, mail, and commands runs on both. `TRACKER_TEST_ENGINES=both`
-    runs everything on both, and so does naming one test.
+    What is about a database itself, mail, and commands runs on both, and so does what is marked
+    with `both_engines`, such as what happens at once. `TRACKER_TEST_ENGINES=both` runs everything
+    on both, and so does naming one test.
     """
     if os.environ.get(ENGINES_VARIABLE) == "both" or any("::" in each for each in config.args):
         return
@@ -121,7 +122,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 def _is_left_out(item: pytest.Item) -> bool:
-    if item.path.relative_to(HERE).parts[0] not in ON_ONE_ENGINE:
+    is_on_one = item.path.relative_to(HERE).parts[0] in ON_ONE_ENGINE
+    if not is_on_one or item.get_closest_marker("both_engines"):
         return False
     callspec = (
         item.callspec if isinstance(item, pytest.Function) and hasattr(item, "callspec") else None

@@ -37,6 +37,15 @@ def sqlite_web(sqlite_url: str) -> Iterator[WebClient]:
 
 
 @pytest.fixture
+def postgres_web(postgres_database_url: str) -> Iterator[WebClient]:
+    """The site on PostgreSQL only, where several requests write at the same moment."""
+    filled = fill(postgres_database_url)
+    yield WebClient(filled)
+    settle_all()
+    filled.engine.dispose()
+
+
+@pytest.fixture
 def applicant_web(cast: Cast) -> WebClient:
     """The site with applicants, on both engines."""
     return WebClient(fill_with_applicants(cast))

@@ -15,6 +15,7 @@ from sqlmodel import Session, col, delete, update
 from tracker.db.access import BrowserSession
 from tracker.db.desk import SecondFactor
 from tracker.db.signing_keys import factor_cipher
+from tracker.db.statements import upsert
 from tracker.services.context import Refusal, Refused, ServiceContext
 from tracker.services.sign_in import hash_token
 
@@ -50,15 +51,15 @@ def start_setup(context: ServiceContext, email: str) -> FactorSetup:
     """
     session = context.session
     row = session.get(SecondFactor, email)
-    if row is not None and row.confirmed_at is not None:
-        raise Refused(Refusal("code", "second-factor-there"))
     if row is None:
-        secret = pyotp.random_base32()
-        stored = factor_cipher(session).encrypt(email, secret.encode())
-        session.add(SecondFactor(email=email, secret=stored, created_at=context.now))
-        session.flush()
-    else:
-        secret = _open_secret(session, row)
+        stored = factor_cipher(session).encrypt(email, pyotp.random_base32().encode())
+        new = SecondFactor(email=email, secret=stored, created_at=context.now)
+        # Another browser may begin at the same moment: both show the key of the first.
+        upsert(session, SecondFactor, [new.model_dump()], key=("email",))
+        row = session.get_one(SecondFactor, email)
+    if row.confirmed_at is not None:
+        raise Refused(Refusal("code", "second-factor-there"))
+    secret = _open_secret(session, row)
     url = pyotp.TOTP(secret).provisioning_uri(name=email, issuer_name=ISSUER)
     return FactorSetup(secret, url)
 
@@ -109,7 +110,8 @@ def reset_second_factor(context: ServiceContext, email: str) -> bool:
 
 
 def _get_row(context: ServiceContext, email: str, *, is_confirmed: bool) -> SecondFactor:
-    row = context.session.get(SecondFactor, email, populate_existing=True)
+    """The row, locked: of codes that are entered at once, each finds what became of the others."""
+    row = context.session.get(SecondFactor, email, populate_existing=True, with_for_update=True)
     if row is None or (row.confirmed_at is not None) != is_confirmed:
         raise Refused(Refusal("code", "second-factor-wrong"))
     return row

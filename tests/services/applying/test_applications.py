@@ -279,6 +279,7 @@ def test_the_undecided_application_comes_first_then_the_newest(
     assert [each.id for each in list_applications(session, erin)] == [ids[0], ids[2], ids[1]]
 
 
+@pytest.mark.both_engines
 def test_two_who_endorse_at_once_begin_one_endorsement(cast: Cast) -> None:
     with writing(cast.engine) as session:
         context = ServiceContext(session, BOOKS, CAROL, NOW)

@@ -231,6 +231,7 @@ def test_the_edited_entry_does_not_fill_its_own_day(cast: Cast) -> None:
     update(cast, ALICE, stored.id, eight_hours, entry_version(stored))
 
 
+@pytest.mark.both_engines
 def test_many_writers_at_once_lose_nothing(cast: Cast) -> None:
     def write(number: int) -> None:
         email = (ALICE, BOB)[number % 2]

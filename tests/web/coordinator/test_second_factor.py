@@ -1,11 +1,20 @@
 """A second factor protects the desk where someone set it up, or the association requires it."""
 
 import re
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 
 import pyotp
+from httpx2 import Response
+from sqlmodel import select
 
-from tests.support.cast import CAROL
+from tests.support.cast import BOOKS, CAROL
+from tests.support.databases import wait_for_waiting
 from tests.web.client import Visitor, WebClient, problems, text_of
+from tracker.db.desk import SecondFactor
+from tracker.db.engine import writing
+from tracker.services.context import Actor, ServiceContext
+from tracker.services.second_factor import start_setup
 
 SET_UP = "/second-factor/set-up"
 
@@ -14,7 +23,7 @@ def switch_on(web: WebClient) -> tuple[str, list[str]]:
     """Carol sets up her app; its secret, and her recovery codes."""
     carol = web.visit(CAROL)
     page = carol.post(SET_UP, {"action": "start"})
-    secret = "".join(re.findall(r"[A-Z2-7]{4}", page.text.partition("<code>")[2].partition("<")[0]))
+    secret = secret_of(page)
     done = carol.post(SET_UP, {"factor_code": code_of(web, secret)})
     assert "Keep your recovery codes" in text_of(done)
     assert carol.get("/coordinator").status_code == 200
@@ -22,6 +31,10 @@ def switch_on(web: WebClient) -> tuple[str, list[str]]:
     # The next code belongs to another half minute.
     web.pass_time(minutes=2)
     return secret, codes
+
+
+def secret_of(page: Response) -> str:
+    return "".join(re.findall(r"[A-Z2-7]{4}", page.text.partition("<code>")[2].partition("<")[0]))
 
 
 def code_of(web: WebClient, secret: str) -> str:
@@ -32,6 +45,17 @@ def enter(visitor: Visitor, code: str) -> bool:
     """Whether the code opens the desk."""
     answer = visitor.post("/second-factor?next=/coordinator", {"code": code})
     return answer.status_code == 303 and visitor.get("/coordinator").status_code == 200
+
+
+def post_at_once(web: WebClient, visitors: Sequence[Visitor], typed: dict[str, str]) -> list[int]:
+    """The answers' status codes; each form is looked at before any of them is saved."""
+    path = SET_UP if "factor_code" in typed else "/second-factor"
+    with ThreadPoolExecutor(len(visitors)) as threads:
+        with writing(web.cast.engine) as session:
+            session.exec(select(SecondFactor).with_for_update()).one()
+            sent = [threads.submit(visitor.post, path, typed) for visitor in visitors]
+            wait_for_waiting(session, len(visitors))
+        return sorted(each.result().status_code for each in sent)
 
 
 def test_a_new_browser_needs_the_code(web: WebClient) -> None:
@@ -68,6 +92,38 @@ def test_five_wrong_codes_pause_all(sqlite_web: WebClient) -> None:
     ]
     sqlite_web.pass_time(minutes=15)
     assert enter(carol, code_of(sqlite_web, secret))
+
+
+def test_a_code_posted_at_once_works_once(postgres_web: WebClient) -> None:
+    secret, codes = switch_on(postgres_web)
+    visitors = [postgres_web.visit(CAROL) for _ in range(3)]
+    for code in (code_of(postgres_web, secret), codes[0]):
+        assert post_at_once(postgres_web, visitors, {"code": code}) == [303, 422, 422]
+
+
+def test_wrong_codes_posted_at_once_all_count(postgres_web: WebClient) -> None:
+    secret, _ = switch_on(postgres_web)
+    visitors = [postgres_web.visit(CAROL) for _ in range(5)]
+    post_at_once(postgres_web, visitors, {"code": "123456"})
+    assert not enter(visitors[0], code_of(postgres_web, secret))
+
+
+def test_a_setup_confirmed_at_once_has_one_set_of_codes(postgres_web: WebClient) -> None:
+    visitors = [postgres_web.visit(CAROL) for _ in range(3)]
+    page = visitors[0].post(SET_UP, {"action": "start"})
+    typed = {"factor_code": code_of(postgres_web, secret_of(page))}
+    assert post_at_once(postgres_web, visitors, typed) == [200, 303, 303]
+
+
+def test_a_setup_begun_twice_shows_one_key(postgres_web: WebClient) -> None:
+    now = postgres_web.now
+    with ThreadPoolExecutor(1) as threads:
+        with writing(postgres_web.cast.engine) as session:
+            context = ServiceContext(session, BOOKS, Actor(CAROL, None), now)
+            first = start_setup(context, CAROL)
+            later = threads.submit(postgres_web.visit(CAROL).post, SET_UP, {"action": "start"})
+            wait_for_waiting(session, 1)
+        assert secret_of(later.result()) == first.secret
 
 
 def test_no_form_gets_past_the_second_factor(sqlite_web: WebClient) -> None:

@@ -33,6 +33,7 @@ def ask_for(web: WebClient, email: str, host: str = "192.0.2.1") -> Response:
     return visit_from(web, host).post("/sign-in", {"email": email})
 
 
+@pytest.mark.both_engines
 def test_fifty_simultaneous_requests_send_five_mails(web: WebClient) -> None:
     # A second process on the same database: it shares nothing else.
     sites = [web, WebClient(web.cast)]

@@ -147,6 +147,7 @@ def test_opening_the_link_uses_up_nothing(web: WebClient) -> None:
     assert web.visit().post(link, {"code": code}).status_code == 303
 
 
+@pytest.mark.both_engines
 def test_fifty_simultaneous_posts_open_one_session(web: WebClient) -> None:
     link, code = ask(web, web.visit())
     visitors = [web.visit() for _ in range(50)]
@@ -156,6 +157,7 @@ def test_fifty_simultaneous_posts_open_one_session(web: WebClient) -> None:
     assert len(web.cast.rows("web_session")) == 1
 
 
+@pytest.mark.both_engines
 def test_only_five_simultaneous_guesses_count(web: WebClient) -> None:
     link, code = ask(web, web.visit())
     guesses = [wrong(code, n % 20 + 1) for n in range(30)]
