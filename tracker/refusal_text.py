@@ -490,6 +490,7 @@ _SENTENCES: dict[str, str | Callable[[Facts], str]] = {
     ),
     "name-missing": "Enter the name",
     "role-ends-before-start": "The last day can't be before the first day",
+    "role-unknown": lambda facts: f"Choose {format_alternatives(facts['known'])} as the role",
     "role-already-held": "{name} is already on the team as {role}",
     "last-coordinator": (
         "{association} needs a coordinator. Add another coordinator first, then end this role."

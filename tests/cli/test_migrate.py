@@ -33,6 +33,40 @@ def test_a_current_database_is_left_alone(
     assert "Nothing to do" in done.stdout
 
 
+@pytest.mark.parametrize(
+    "command",
+    [["standing"], ["deliver"], ["import", "--undo", "1"], ["maintenance", "on"]],
+    ids=" ".join,
+)
+def test_a_mistyped_path_makes_no_database(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: list[str]
+) -> None:
+    file = tmp_path / "data" / "mistyped.db"
+    monkeypatch.setenv("TRACKER_DATABASE_URL", f"sqlite:///{file}")
+    called = CliRunner().invoke(app, command)
+    assert called.exit_code == 1
+    assert str(called.exception).startswith(f"there is no database at {file}.")
+    assert not file.parent.exists()
+
+
+def test_an_empty_server_database_is_refused_too(
+    empty_database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TRACKER_DATABASE_URL", empty_database_url)
+    called = CliRunner().invoke(app, ["standing"])
+    assert isinstance(called.exception, SchemaError)
+    assert "`tracker migrate` makes its tables" in str(called.exception)
+    assert schema_version(empty_database_url) is None
+
+
+def test_run_due_begins_a_new_installation(
+    empty_database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TRACKER_DATABASE_URL", empty_database_url)
+    assert CliRunner().invoke(app, ["run-due"]).exit_code == 0
+    assert schema_version(empty_database_url) == newest_version()
+
+
 @pytest.mark.parametrize("command", ["migrate", "serve", "upgrade", "check"])
 def test_a_newer_schema_takes_a_newer_program(
     sqlite_url: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, command: str

@@ -5,6 +5,7 @@ from sqlalchemy import insert
 from typer.testing import CliRunner, Result
 
 from tests.support.cast import ALICE, BOB, NOW, Cast, fill
+from tracker.cli import people
 from tracker.cli.main import app
 from tracker.db.engine import reading, writing
 from tracker.db.tables import METADATA
@@ -55,6 +56,36 @@ def test_a_change_can_be_changed_back(cast: Cast) -> None:
     assert call("change-email", NEW, ALICE).exit_code == 0
     assert cast.rows("person") == before
     assert [row["email"] for row in cast.rows("former_email")] == [NEW]
+
+
+def erase_at_terminal(monkeypatch: pytest.MonkeyPatch, answer: str) -> Result:
+    monkeypatch.setattr(people, "is_terminal", lambda: True)
+    arguments = ["person", "erase", ALICE, "--reason", "Asked for it"]
+    return CliRunner().invoke(app, arguments, input=f"{answer}\n")
+
+
+def test_erasing_asks_first_by_name(cast: Cast, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = cast.rows("person")
+    refused = erase_at_terminal(monkeypatch, "n")
+    assert f"Erase Alice Moreno <{ALICE}> for good?" in refused.stdout
+    assert (refused.exit_code, cast.rows("person")) == (1, before)
+    assert erase_at_terminal(monkeypatch, "y").exit_code == 0
+    assert ALICE not in [row["email"] for row in cast.rows("person")]
+
+
+def test_erasing_without_a_terminal_needs_yes(cast: Cast) -> None:
+    before = cast.rows("person")
+    refused = call("erase", ALICE, "--reason", "Asked for it")
+    assert refused.exit_code == 1
+    assert "Add --yes to erase them without a question" in str(refused.exception)
+    assert cast.rows("person") == before
+
+
+@pytest.mark.usefixtures("cast")
+def test_nobody_is_asked_about_an_unknown_address(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(people, "is_terminal", lambda: True)
+    refused = call("erase", "no@example.org", "--reason", "Asked for it")
+    assert str(refused.exception) == "Nobody has the address no@example.org"
 
 
 def test_a_former_address_can_be_released(cast: Cast) -> None:

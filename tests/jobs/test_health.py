@@ -7,6 +7,7 @@ import pytest
 from tests.jobs.harness import TWO, JobHarness, at
 from tracker.db.engine import reading, writing
 from tracker.jobs.health import Health, read_health
+from tracker.mail.outbox import Message, enqueue, list_messages
 from tracker.services.maintenance import start_maintenance
 from tracker.services.run_ledger import Failure, RunKey, record_failure
 from tracker.settings import Schedule
@@ -16,6 +17,10 @@ MORNING = at("2024-12-02")
 # The next evaluation, and the moment at which it is late: ten ticks of a minute.
 NIGHT, LATE = at("2024-12-03 02:00"), at("2024-12-03 02:10")
 SECOND = timedelta(seconds=1)
+# Sent by the site to somebody who waits for it.
+CODE = Message(
+    "code", "<1@example.org>", "sign-in", None, None, "al@example.org", "Code", b"", urgent=True
+)
 
 
 def health(jobs: JobHarness, now: datetime) -> Health:
@@ -99,6 +104,16 @@ def test_mail_that_nobody_sends_is_stuck(jobs: JobHarness) -> None:
     assert "@" not in stuck.summary
     jobs.change("outbox", state="sending", lease_until=written)
     assert kinds(jobs, written + timedelta(minutes=11)) == [("mail-stuck", None, None)]
+
+
+def test_a_code_is_stuck_no_sooner_than_other_mail(sqlite_jobs: JobHarness) -> None:
+    with writing(sqlite_jobs.engine) as session:
+        enqueue(session, [CODE], MORNING)
+        [listed] = list_messages(session)
+        assert listed.next_attempt_at == MORNING
+    assert kinds(sqlite_jobs, MORNING + timedelta(minutes=10) - SECOND) == []
+    stuck = health(sqlite_jobs, MORNING + timedelta(minutes=11))
+    assert [problem.since for problem in stuck.problems] == [MORNING]
 
 
 def test_mail_that_the_server_never_takes_is_stuck(sqlite_jobs: JobHarness) -> None:

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import Engine
 
 from tracker import clock
-from tracker.db.engine import ensure_schema, open_engine
+from tracker.db.engine import ensure_schema, open_engine, require_schema
 from tracker.db.in_use import using
 from tracker.errors import UserError
 from tracker.rulebooks import Rulebooks, check_own_settings, load_rulebooks
@@ -49,15 +49,26 @@ class AppContext(NamedTuple):
         return days_at(self.rulebooks, clock.now())
 
 
+def is_terminal() -> bool:
+    """Whether a person can answer a question."""
+    # A process can be started without a standard input.
+    return sys.stdin is not None and sys.stdin.isatty()
+
+
 @contextmanager
-def open_database(settings: Settings) -> Iterator[Engine]:
+def open_database(settings: Settings, *, is_first: bool = False) -> Iterator[Engine]:
     """Open the database, and close it at the end.
 
-    Raises SchemaError for another schema, and InUse while `tracker upgrade` works.
+    ``is_first``: what a new installation begins with, so a missing database is made. All other
+    commands refuse one: its URL is wrong. Raises SchemaError for that and for another schema, and
+    InUse while `tracker upgrade` works.
     """
     url = settings.database_url.get_secret_value()
-    with using(url):
-        ensure_schema(url)
+    with using(url, is_first=is_first):
+        if is_first:
+            ensure_schema(url)
+        else:
+            require_schema(url)
         engine = open_engine(url, master_key=settings.installation_key)
         try:
             yield engine
@@ -66,12 +77,15 @@ def open_database(settings: Settings) -> Iterator[Engine]:
 
 
 @contextmanager
-def open_app() -> Iterator[AppContext]:
-    """Load settings and rulebooks, open the database, and close it at the end."""
+def open_app(*, is_first: bool = False) -> Iterator[AppContext]:
+    """Load settings and rulebooks, open the database, and close it at the end.
+
+    ``is_first`` and errors are those of `open_database`.
+    """
     settings = load_settings()
     rulebooks = load_rulebooks(settings.config_dir)
     check_own_settings(settings, rulebooks.associations)
-    with open_database(settings) as engine:
+    with open_database(settings, is_first=is_first) as engine:
         # What is loaded now stays. Scanning it for garbage takes a twentieth of an evaluation.
         gc.freeze()
         yield AppContext(settings, rulebooks, engine)

@@ -72,7 +72,7 @@ def _run_demo(port: int | None) -> None:
         if "TRACKER_DATABASE_URL" not in os.environ:
             demo_url = SecretStr(f"sqlite:///{folder / 'demo.db'}")
             settings = settings.model_copy(update={"database_url": demo_url})
-        with open_database(settings) as engine:
+        with open_database(settings, is_first=True) as engine:
             _refuse_database_with_people(engine)
             with open_mailbox() as (mailbox, mail_port):
                 address = Address(LOOPBACK, web_port, mail_port)

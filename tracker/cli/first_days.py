@@ -48,7 +48,7 @@ def parse_first_days(texts: list[str]) -> dict[str, date | None]:
 def set_day(association: str, text: str, reason: str) -> None:
     """Set an association's first day, and print what that moves."""
     first_day = parse_first_day(text)
-    with open_app() as app, writing(app.engine) as session:
+    with open_app(is_first=True) as app, writing(app.engine) as session:
         app.check_association(association)
         before = count_standings(session, association)
         context = ServiceContext(session, app.rulebooks, Actor("tracker first-day"), clock.now())

@@ -1,6 +1,5 @@
 """`tracker import`: people, what they hold or apply for, and their hours, from CSV files."""
 
-import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import date
@@ -15,7 +14,7 @@ from rich.text import Text
 from sqlmodel import Session
 
 from tracker import clock
-from tracker.cli.context import AppContext, open_app
+from tracker.cli.context import AppContext, is_terminal, open_app
 from tracker.cli.first_days import parse_first_day
 from tracker.db.engine import reading, writing
 from tracker.formatting import format_count, format_date, format_list
@@ -62,17 +61,12 @@ class ImportOptions(NamedTuple):
     month_first: bool
 
 
-def is_terminal() -> bool:
-    """Whether a person can answer a question."""
-    return sys.stdin.isatty()
-
-
 def run(paths: list[Path], options: ImportOptions) -> None:
     """Import files and folders. On any problem, list all of them, store nothing, and exit with 1.
 
     If an association needs a first day, a person at a terminal is asked for it.
     """
-    with open_app() as app:
+    with open_app(is_first=True) as app:
         for association in options.first_days:
             app.check_association(association)
         try:
@@ -147,7 +141,7 @@ def _import(app: AppContext, paths: list[Path], options: ImportOptions) -> None:
 
 def plan(paths: list[Path], options: ImportOptions) -> None:
     """Print what an import would do, row by row. Exit with 1 if a row would be refused."""
-    with open_app() as app:
+    with open_app(is_first=True) as app:
         run = _Run(app, options)
         try:
             with _progress_bar() as progress:

@@ -42,7 +42,7 @@ def run(as_of: datetime | None, *, dry_run: bool) -> None:
     configure_logs()
     console = Console(highlight=False, soft_wrap=True)
     runs: list[JobRun] = []
-    with open_app() as app:
+    with open_app(is_first=True) as app:
         context = open_context(app.settings, app.rulebooks, app.engine)
         with reading(app.engine) as session:
             is_paused = find_maintenance(session) is not None

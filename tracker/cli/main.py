@@ -356,7 +356,7 @@ def person_erase(
     from tracker.cli import people
 
     if not dry_run and not yes:
-        typer.confirm(f"Erase {email} for good? This can't be undone", abort=True)
+        people.ask_before_erasing(email)
     people.erase(email, reason, dry_run=dry_run)
 
 

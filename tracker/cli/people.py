@@ -5,8 +5,10 @@ import sys
 from collections.abc import Collection
 from pathlib import Path
 
+import typer
+
 from tracker import clock
-from tracker.cli.context import open_app
+from tracker.cli.context import is_terminal, open_app
 from tracker.db.engine import reading, writing
 from tracker.errors import UserError
 from tracker.exports.my_data import list_evidence, write_my_data
@@ -80,6 +82,25 @@ def export(email: str, file: Path) -> None:
             f"Without {missing} of {format_count(len(names), 'file')}: not found in {folder.path}. "
             "Does TRACKER_EVIDENCE_DIR name the folder that the site uses?\n"
         )
+
+
+def ask_before_erasing(email: str) -> None:
+    """Ask whether a person is to be erased; typer.Abort if not.
+
+    Raises UserError if nobody has the address, or nobody is there to answer.
+    """
+    with open_app() as app, reading(app.engine) as session:
+        try:
+            person = find_record(session, normalize_email(email))
+        except Refused as refused:
+            raise _explain(refused) from None
+    whom = f"{person.name} <{person.email}>"
+    if not is_terminal():
+        raise UserError(
+            f"Nobody is there to answer whether {whom} should be erased for good. "
+            "Add --yes to erase them without a question, or --dry-run to see what would go"
+        )
+    typer.confirm(f"Erase {whom} for good? This can't be undone", abort=True)
 
 
 def erase(email: str, reason: str, *, dry_run: bool) -> None:

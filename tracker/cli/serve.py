@@ -36,7 +36,7 @@ def run() -> None:
     """
     configure_logs()
     # Check everything once before any worker starts, so that a mistake ends the command.
-    with open_app() as tracker:
+    with open_app(is_first=True) as tracker:
         with writing(tracker.engine) as session:
             prepare_keys(session)
         open_context(tracker.settings, tracker.rulebooks, tracker.engine)
@@ -67,7 +67,7 @@ def create_app() -> FastAPI:
     """
     configure_logs()
     stack = ExitStack()
-    tracker = stack.enter_context(open_app())
+    tracker = stack.enter_context(open_app(is_first=True))
     url = tracker.settings.database_url.get_secret_value()
     master_key = tracker.settings.installation_key
     # A frozen process must not hold the locks of its jobs for longer than others wait for them.

@@ -56,7 +56,7 @@ def list_team(*, as_json: bool) -> None:
 
 def add(association: str, email: str, name: str, role: str) -> None:
     """Add a role from today on, and queue the email about it."""
-    with open_app() as app:
+    with open_app(is_first=True) as app:
         app.check_association(association)
         now = clock.now()
         mail = open_context(app.settings, app.rulebooks, app.engine)

@@ -44,7 +44,7 @@ def run() -> None:
             "procrastinate is not installed: install this program with its extra "
             "`distributed` (deploy/README.md)"
         )
-    with open_app() as app:
+    with open_app(is_first=True) as app:
         with writing(app.engine) as session:
             prepare_keys(session)
         asyncio.run(_work(app))

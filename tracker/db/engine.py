@@ -321,10 +321,25 @@ def ensure_schema(url: str) -> None:
     """
     if file := find_sqlite_file(url):
         file.parent.mkdir(parents=True, exist_ok=True)
-    version = schema_version(url)
-    if version is None:
+    if schema_version(url) is None:
         migrate(url)
-        return
+    else:
+        require_schema(url)
+
+
+def require_schema(url: str) -> None:
+    """Refuse a database that is not there, or empty, older, or another program's.
+
+    Raises SchemaError, saying what to do. Nothing is created.
+    """
+    file = find_sqlite_file(url)
+    version = None if file and not file.is_file() else schema_version(url)
+    if version is None:
+        missing = f"there is no database at {file}" if file else "the database is empty"
+        raise SchemaError(
+            f"{missing}. If TRACKER_DATABASE_URL names the right one, `tracker migrate` makes its "
+            "tables, as do `tracker serve` and `tracker import`"
+        )
     refuse_newer_schema(version)
     if version != newest_version():
         raise SchemaError(

@@ -38,13 +38,15 @@ class InUse(UserError):  # noqa: N818 - reads as the sentence it prints
 
 
 @contextmanager
-def using(url: str) -> Iterator[None]:
+def using(url: str, *, is_first: bool = False) -> Iterator[None]:
     """Work with the database beside others. Raises InUse while it is upgraded.
 
+    A file that is missing is not waited for, unless the caller is going to make it (``is_first``).
     On PostgreSQL this does nothing: a program that starts meanwhile finds the older schema.
     """
     with ExitStack() as stack:
-        if file := find_sqlite_file(url):
+        file = find_sqlite_file(url)
+        if file and (is_first or file.is_file()):
             # Without permission to create the lock there is none to write the database either.
             with suppress(OSError):
                 file.parent.mkdir(parents=True, exist_ok=True)

@@ -17,7 +17,7 @@ from tracker.db.ledgers import Outbox
 from tracker.db.operations import Maintenance
 from tracker.formatting import format_count
 from tracker.jobs.schedule import Job, find_due, find_next, hour_of, list_ahead
-from tracker.mail.outbox import find_claimable
+from tracker.mail.outbox import NEXT_ATTEMPT_AT, find_claimable
 from tracker.rulebooks import Rulebooks
 from tracker.services import run_ledger
 from tracker.services.dead_addresses import is_held
@@ -142,17 +142,19 @@ def _find_last_sign(session: Session, now: datetime) -> datetime | None:
 
 def _list_stuck_mail(session: Session, now: datetime, late_from: datetime) -> list[HealthProblem]:
     """Mail that nobody tries to send, and mail that the server has not taken from anybody."""
-    is_untried = or_(*find_claimable(late_from))
+    is_old = col(Outbox.created_at) <= late_from
+    # What is urgent is due before it was queued.
+    is_untried = or_(*find_claimable(late_from)) & is_old
     # The server's own trouble takes the attempt back (`mail.outbox.mark_retry`).
     is_unreachable = (
         (col(Outbox.state) == "waiting")
         & (col(Outbox.attempts) == 0)
         & col(Outbox.last_error).is_not(None)
-        & (col(Outbox.created_at) <= late_from)
+        & is_old
         & ~is_held()
     )
     kinds = (
-        (is_untried, col(Outbox.next_attempt_at), "nobody has tried to send since"),
+        (is_untried, NEXT_ATTEMPT_AT, "nobody has tried to send since"),
         (is_unreachable, col(Outbox.created_at), "the mail server can't be used; waiting since"),
     )
     problems = []

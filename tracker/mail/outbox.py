@@ -172,8 +172,14 @@ _CLAIMED_COLUMNS = [_OUTBOX.c[name] for name in Claimed._fields]
 _LEFT = ("sending", "sent")
 _ABOUT_COLUMNS = ("about_kind", "about_id", "about_state")
 _IS_HELD = and_(_OUTBOX.c.state == "waiting", is_held())
+# Since when, or from when on, a message can be tried: an urgent one since it was queued.
+NEXT_ATTEMPT_AT = case(
+    (_OUTBOX.c.next_attempt_at < _OUTBOX.c.created_at, _OUTBOX.c.created_at),
+    else_=_OUTBOX.c.next_attempt_at,
+)
+_COMPUTED = {"held": _IS_HELD.label("held"), "next_attempt_at": NEXT_ATTEMPT_AT}
 _LISTED_COLUMNS = [
-    _IS_HELD.label("held") if name == "held" else _OUTBOX.c[name] for name in ListedMessage._fields
+    _COMPUTED[name] if name in _COMPUTED else _OUTBOX.c[name] for name in ListedMessage._fields
 ]
 
 

@@ -264,7 +264,7 @@ def add_member(context: ServiceContext, settings: Settings, new: NewMember) -> i
     if not is_address(new.email):
         refusals.append(Refusal("email", "email-invalid"))
     if new.role not in set(Role):
-        refusals.append(Refusal("role", "choice-unknown"))
+        refusals.append(Refusal("role", "role-unknown", {"known": tuple(Role)}))
     if new.ends_on is not None and new.ends_on < new.starts_on:
         refusals.append(Refusal("ends_on", "role-ends-before-start"))
     if refusals:
