@@ -7,6 +7,7 @@ from contextvars import ContextVar
 from datetime import date, datetime, time
 from decimal import Decimal
 from functools import cache, lru_cache
+from string import ascii_letters
 
 from babel import Locale, dates, lists, numbers
 
@@ -30,7 +31,10 @@ _FRACTION = re.compile(rf"(?:(\d{{1,3}})\s*)?([¼½¾]){_UNIT}", re.IGNORECASE)
 _WRITTEN_FRACTION = re.compile(rf"(?:(\d{{1,3}})\s+)?(1/4|1/2|2/4|3/4){_UNIT}", re.IGNORECASE)
 _CENTS = 100
 # A comma before three digits groups thousands; before one or two it is a decimal point.
-_MONEY = re.compile(r"[$€£]?\s*(\d{1,3}(?:,\d{3})+|\d{1,7})(?:[.,](\d{1,2}))?", re.ASCII)
+_MONEY = re.compile(
+    r"(?P<of>[^\d\s.,+-]{0,5})\s*(?P<whole>\d{1,3}(?:,\d{3})+|\d{1,7})(?:[.,](?P<part>\d{1,2}))?",
+    re.ASCII,
+)
 _QUARTERS = {"¼": 15, "½": 30, "¾": 45, "1/4": 15, "1/2": 30, "2/4": 30, "3/4": 45}
 
 
@@ -65,16 +69,20 @@ def format_money(cents: int, currency: str) -> str:
     return numbers.format_currency(amount, currency, locale=_LOCALE.get())
 
 
-def parse_money(text: str) -> int:
-    """Read ``75``, ``75.5``, ``87,50`` or ``$1,200.00`` as cents.
+def parse_money(text: str, currency: str) -> int:
+    """Read ``75``, ``75.5``, ``87,50``, ``$1,200.00`` or ``USD 75`` as cents of ``currency``.
 
-    Raises ValueError when ``text`` is none of these (a sign is not; zero is read as 0).
+    Raises ValueError when ``text`` is none of these (a minus is not; zero is read as 0), or has the
+    sign of another currency.
     """
     match = _MONEY.fullmatch(text.strip())
-    if match is None:
-        message = "money is written like 75 or 87.50"
+    symbol = numbers.get_currency_symbol(currency, locale=_LOCALE.get())
+    # Canadians too write $ for what others call CA$.
+    known = {"", currency, symbol, symbol.lstrip(ascii_letters)}
+    if match is None or match["of"] not in known:
+        message = f"money is written like 75 or 87.50, in {currency}"
         raise ValueError(message)
-    return int(match[1].replace(",", "")) * _CENTS + int((match[2] or "").ljust(2, "0"))
+    return int(match["whole"].replace(",", "")) * _CENTS + int((match["part"] or "").ljust(2, "0"))
 
 
 def as_hours(minutes: int) -> float:

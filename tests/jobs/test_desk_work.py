@@ -259,6 +259,22 @@ def test_failed_work_says_so_and_goes_on_where_it_stopped(
     check_whole(work, MAILING)
 
 
+def test_certificates_wait_for_a_machine_that_makes_pdf_files(
+    work: LongWork, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    task_id = work.start(CERTIFICATES)
+    with monkeypatch.context() as patch:
+        patch.setattr(pdf_files, "AVAILABLE", False)
+        work.runner.run_waiting()
+    failed = work.task(task_id)
+    assert (failed.state, failed.done) == ("failed", 0)
+    assert "install the extra pdf there, then try again" in failed.problem
+    with writing(work.cast.engine) as session:
+        resume_task(work.acting(session), task_id)
+    work.runner.run_waiting()
+    check_whole(work, CERTIFICATES)
+
+
 def test_one_failure_stops_no_other_work(work: LongWork, monkeypatch: pytest.MonkeyPatch) -> None:
     mailing, packing = work.start(MAILING), work.start(AUDIT_FILE)
     monkeypatch.setattr(mailing_sending, "plan_letter", lambda *_: 1 / 0)

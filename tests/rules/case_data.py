@@ -228,7 +228,7 @@ class CasePeople:
         """Store a payment of one fee of one renewal."""
         endorsement_id, words = self._which(line)
         starts_on, fee, amount, day = words.split()
-        cents, paid_on = parse_money(amount), date.fromisoformat(day)
+        cents, paid_on = parse_money(amount, "USD"), date.fromisoformat(day)
         payment_id = insert_row(
             self.session,
             "payment",

@@ -215,16 +215,28 @@ def test_coming_amount_is_a_change_ahead() -> None:
 
 @pytest.mark.parametrize(
     ("text", "cents"),
-    [("75", 7500), ("75.5", 7550), ("87,50", 8750), ("$1,200.00", 120000), ("1,200", 120000)],
+    [
+        ("75", 7500),
+        ("75.5", 7550),
+        ("87,50", 8750),
+        ("$1,200.00", 120000),
+        ("1,200", 120000),
+        ("USD 75", 7500),
+    ],
 )
 def test_money_is_read_as_it_is_written(text: str, cents: int) -> None:
-    assert parse_money(text) == cents
+    assert parse_money(text, "USD") == cents
 
 
-@pytest.mark.parametrize("text", ["", "-5", "7.555", "five", "1,20,0"])
+@pytest.mark.parametrize("text", ["", "-5", "7.555", "five", "1,20,0", "€60", "£60", "CAD 60"])
 def test_what_is_no_money_is_refused(text: str) -> None:
-    with pytest.raises(ValueError, match="money"):
-        parse_money(text)
+    with pytest.raises(ValueError, match=r"money is written .* in USD"):
+        parse_money(text, "USD")
+
+
+def test_each_currency_is_typed_with_its_sign() -> None:
+    assert [parse_money(text, "CAD") for text in ("$60", "CA$60", "CAD 60")] == 3 * [6000]
+    assert parse_money("€60", "EUR") == 6000
 
 
 def test_money_is_written_in_its_currency() -> None:

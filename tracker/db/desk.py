@@ -9,7 +9,10 @@ from tracker.db.types import IDS_NEVER_REUSED, Instant
 
 
 class DeskChange(SQLModel, table=True):
-    """What a coordinator changed at once, for one person or many; it can be undone as a whole."""
+    """What a coordinator changed at once, for one person or many; it can be undone as a whole.
+
+    ``form`` is a digest of the form that saved it; None if it came otherwise.
+    """
 
     __tablename__ = "desk_change"
     __table_args__ = (
@@ -25,6 +28,7 @@ class DeskChange(SQLModel, table=True):
     made_by: str = Field(max_length=254)
     undone_at: datetime | None = Field(default=None, sa_type=Instant)
     undone_by: str | None = Field(default=None, max_length=254)
+    form: str | None = Field(default=None, max_length=64)
 
 
 class ChangedRow(SQLModel, table=True):

@@ -23,6 +23,7 @@ from tracker.services.certificate_checks import (
 from tracker.services.context import NotFound, Refusal, Refused, ServiceContext
 from tracker.services.desk_tasks import (
     CERTIFICATES,
+    CannotGoOnError,
     Piece,
     TaskInput,
     advance_task,
@@ -38,6 +39,10 @@ from tracker.services.selections import SelectedPeople
 MAX_CERTIFICATES = 1_000
 BATCH = 5
 _LONGEST_NAME = 80
+_NO_PDF = (
+    "The machine that works on this can't make PDF files. Ask the operator of this site to install "
+    "the extra pdf there, then try again."
+)
 
 
 def start_certificates(context: ServiceContext, selected: SelectedPeople) -> int:
@@ -60,7 +65,12 @@ def start_certificates(context: ServiceContext, selected: SelectedPeople) -> int
 
 
 def add_certificates(context: FileContext, task_id: int, now: datetime) -> bool:
-    """Add the next certificates that are valid today; False if there is nothing to do for now."""
+    """Add the next certificates that are valid today; False if there is nothing to do for now.
+
+    Raises CannotGoOnError where PDF files can't be made: pages may run on a machine that can.
+    """
+    if not pdf_files.AVAILABLE:
+        raise CannotGoOnError(_NO_PDF)
     with context.transaction() as session:
         task = lock_task(session, task_id)
         if task is None:

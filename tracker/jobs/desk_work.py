@@ -9,7 +9,7 @@ import structlog
 from tracker.clock import stopwatch
 from tracker.db.errors import is_passing, name_error
 from tracker.notifications.context import JobContext
-from tracker.services.desk_tasks import fail_task, list_working_tasks
+from tracker.services.desk_tasks import CannotGoOnError, fail_task, list_working_tasks
 
 _LOG = structlog.get_logger(__name__)
 # Then a run ends, so that a shutdown never waits long for it. The next tick goes on.
@@ -62,6 +62,9 @@ class DeskWorkRunner:
         """Do one batch; whether there may be another. What goes wrong is stored with the task."""
         try:
             return self.batches[kind](self.context, task_id, self.clock())
+        except CannotGoOnError as error:
+            self._fail(task_id, str(error))
+            return False
         except Exception as error:  # noqa: BLE001 - logged with its traceback
             if is_passing(error):
                 _LOG.warning(
@@ -71,6 +74,9 @@ class DeskWorkRunner:
                 )
                 return False
             _LOG.exception("the desk's work failed", task_id=task_id, kind=kind)
-            with self.context.transaction() as session:
-                fail_task(session, task_id, _FAILED, self.clock())
+            self._fail(task_id, _FAILED)
             return False
+
+    def _fail(self, task_id: int, problem: str) -> None:
+        with self.context.transaction() as session:
+            fail_task(session, task_id, problem, self.clock())

@@ -39,6 +39,8 @@ from tracker.services.undo import DERIVED_COLUMNS
 from tracker.services.unmerging import reverse_removal_or_merge
 
 MAY_UNDO_FOR = timedelta(days=30)
+# As long as a browser may take to send a form again, such as after a lost connection.
+_SENT_TWICE = timedelta(hours=1)
 REVERSED, CHANGED, REFUSED = "reversed", "changed", "refused"
 _HIDDEN = {**DERIVED_COLUMNS, "person": {*MARKS}}
 # What is worked out or sent because of a row, and goes with it.
@@ -63,6 +65,7 @@ class ChangePlan:
 
     ``title`` is an imperative ("Waive 1 hour of DEIA for Alice Moreno"). ``tables`` stand in such
     an order that each refers to earlier ones only. The work may return ids of people it created.
+    ``form`` is a digest of all that a form has sent: it is saved once, also if it comes twice.
     """
 
     association: str
@@ -71,6 +74,7 @@ class ChangePlan:
     tables: tuple[str, ...]
     work: Callable[[ServiceContext], Collection[int] | None]
     reason: str = ""
+    form: str | None = None
 
 
 class UndoneRecord(NamedTuple):
@@ -117,7 +121,7 @@ class _Kept(Exception):  # noqa: N818 - reads as the sentence it is
 
 
 def apply_change(context: ServiceContext, plan: ChangePlan, state: str = "") -> DeskChange:
-    """Do what the plan says, and keep how to undo it.
+    """Do what the plan says, and keep how to undo it; or return what its form has done already.
 
     ``state`` is that of the preview. Raises Refused if the work does, or if the rows are not those
     of the preview any more.
@@ -127,6 +131,8 @@ def apply_change(context: ServiceContext, plan: ChangePlan, state: str = "") -> 
     for person_id in sorted(plan.person_ids):
         lock_person(session, person_id)
     session.flush()
+    if (saved := _find_saved(context, plan)) is not None:
+        return saved
     before = read_rows(session, plan.tables, plan.person_ids)
     if state and state != digest_rows(before):
         raise Refused(Refusal("state", "changed-since-preview"))
@@ -139,11 +145,24 @@ def apply_change(context: ServiceContext, plan: ChangePlan, state: str = "") -> 
         reason=plan.reason,
         made_at=context.now,
         made_by=context.actor.label,
+        form=plan.form,
     )
     session.add(change)
     session.flush()
     _keep_rows(session, change.id, before, after)
     return change
+
+
+def _find_saved(context: ServiceContext, plan: ChangePlan) -> DeskChange | None:
+    """What the same form did when it came first, a moment ago; None if that was undone since."""
+    query = select_rows(DeskChange).where(
+        DeskChange.association == plan.association,
+        col(DeskChange.made_at) > context.now - _SENT_TWICE,
+        DeskChange.made_by == context.actor.label,
+        col(DeskChange.undone_at).is_(None),
+        DeskChange.form == plan.form,
+    )
+    return context.session.exec(query).first() if plan.form else None
 
 
 def apply_difference(

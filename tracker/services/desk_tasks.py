@@ -38,6 +38,10 @@ class TaskInput(NamedTuple):
     file_name: str = ""
 
 
+class CannotGoOnError(Exception):
+    """Work that can't go on before somebody does what the message says, to coordinators."""
+
+
 class Piece(NamedTuple):
     """A piece of a file, as of `DeskTaskPiece`."""
 

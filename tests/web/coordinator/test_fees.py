@@ -10,6 +10,7 @@ import pytest
 from tests.support.cast import BOOKS, CAROL, LEE, NOW
 from tests.support.paying import CYCLE, IVY, JON, fill_with_ivy, pay_for_both
 from tests.web.client import Visitor, WebClient, text_of
+from tests.web.coordinator.desk_steps import find_form, preview
 from tests.web.coordinator.test_entries import save, undo_last
 from tracker.db.desk import TeamRole
 from tracker.db.engine import writing
@@ -57,6 +58,37 @@ def test_one_payment_for_many_is_previewed_saved_and_undone(web: WebClient, lee:
 def test_the_preview_names_what_is_left_of_a_payment(web: WebClient, lee: Visitor) -> None:
     preview = save(lee, f"{PATH}/payment", **typed(web, IVY, amount="100"))
     assert "Record a payment of $100.00 ($25.00 not assigned yet) for Ivy" in preview
+
+
+def confirm_twice(web: WebClient, visitor: Visitor) -> list[str]:
+    """Press Save on one preview two times; where each answer leads."""
+    form = find_form(preview(visitor, f"{PATH}/payment", typed(web, IVY)), "confirmed")
+    sent = {**dict(form.sent), "confirmed": "yes"}
+    return [visitor.post(form.action, sent).headers["location"] for _ in range(2)]
+
+
+def test_a_double_click_saves_a_payment_once(web: WebClient, lee: Visitor) -> None:
+    first, second = confirm_twice(web, lee)
+    assert first == second
+    assert len(web.cast.rows("payment")) == 1
+    assert len(web.cast.rows("desk_change")) == 1
+    assert "Saved." in text_of(lee.get(second))
+
+
+def test_a_form_can_be_sent_again_after_its_undo(web: WebClient, lee: Visitor) -> None:
+    form = find_form(preview(lee, f"{PATH}/payment", typed(web, IVY)), "confirmed")
+    sent = {**dict(form.sent), "confirmed": "yes"}
+    for _ in range(2):
+        assert lee.post(form.action, sent).status_code == 303
+        undo_last(lee)
+    assert len(web.cast.rows("desk_change")) == 2
+    assert web.cast.rows("payment") == []
+
+
+def test_a_treasurer_is_not_told_to_only_look(web: WebClient, treasurer: Visitor) -> None:
+    shown = preview(treasurer, f"{PATH}/payment", typed(web, IVY))
+    assert "You can look at this desk" not in text_of(shown)
+    assert "You can look at this desk" in text_of(treasurer.get("/coordinator/people"))
 
 
 def test_form_says_what_is_wrong(web: WebClient, lee: Visitor) -> None:

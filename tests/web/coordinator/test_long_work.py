@@ -168,6 +168,23 @@ def test_certificates_of_many_people_are_one_file(work: LongWork, kai: Visitor) 
     assert sorted(contents) == sorted(PEOPLE)
 
 
+@pytest.mark.skipif(not pdf_files.AVAILABLE, reason="typst is not installed")
+def test_certificates_that_are_left_out_are_not_counted(
+    work: LongWork, kai: Visitor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> bytes:
+        raise pdf_files.TypesettingError
+
+    monkeypatch.setattr(certificate_bundles, "certificate_pdf", refuse)
+    path = select(kai, "certificates")
+    work.runner.run_waiting()
+    shown = text_of(kai.get(path))
+    assert "0 of 5 certificates prepared" in shown
+    left_out = "5 certificates were left out: not valid today, or a PDF file could not be made."
+    assert left_out in shown
+    assert "The file was deleted" not in shown
+
+
 def test_people_without_a_certificate_are_refused(
     work: LongWork, kai: Visitor, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -8,7 +8,7 @@ from tracker.formatting import parse_money
 from tracker.web.forms.body import add_problem, clean, keep_form_key
 from tracker.web.forms.days import PastDayForm
 
-ENTER_AMOUNT = "Enter an amount like 75 or 87.50"
+_ENTER_AMOUNT = "Enter an amount like 75 or 87.50, in {}"
 
 
 class PaymentForm(PastDayForm):
@@ -23,20 +23,20 @@ class PaymentForm(PastDayForm):
     note = StringField("Note", filters=[clean])
     reason = TextAreaField("Why is it corrected?", filters=[clean])
 
-    def parse_amount(self, parts: Sequence[int]) -> int:
+    def parse_amount(self, parts: Sequence[int], currency: str) -> int:
         """The cents, those of all ``parts`` if the field is blank; 0, with a problem, if wrong."""
         if not self.amount.data:
             return sum(parts)
         try:
-            return parse_money(self.amount.data)
-        except ValueError:
-            add_problem(self.amount, ENTER_AMOUNT)
+            return parse_amount(self.amount.data, currency)
+        except ValueError as error:
+            add_problem(self.amount, str(error))
             return 0
 
 
-def parse_part(text: str) -> int | None:
-    """The cents of one part; 0 for a blank one, None for what is no amount."""
+def parse_amount(text: str, currency: str) -> int:
+    """The cents of one amount; 0 for a blank one. Raises ValueError, in words, for what is none."""
     try:
-        return parse_money(text) if text else 0
+        return parse_money(text, currency) if text else 0
     except ValueError:
-        return None
+        raise ValueError(_ENTER_AMOUNT.format(currency)) from None

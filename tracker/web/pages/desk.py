@@ -4,6 +4,8 @@
 standings and emails, then does it, and offers to undo it.
 """
 
+import hashlib
+import json
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import replace
 from typing import Annotated, Any, NamedTuple
@@ -113,6 +115,7 @@ def answer_change(
     plan = _announcing(page, plan)
     if _CONFIRMED in typed:
         state = str(typed.get(STATE, ""))
+        plan = replace(plan, form=_digest_form(action, typed))
         try:
             return page.redirect(back, page.write(lambda context: _apply(context, plan, state)))
         except Refused as refused:
@@ -141,6 +144,12 @@ def answer_change(
         problems=[("save", words) for _, words in format_problems(conflict)] if conflict else (),
         **more,
     )
+
+
+def _digest_form(action: str, typed: FormData) -> str:
+    """The same for a form that is sent again, as by a double click, and for no other."""
+    sent = [(name, str(text)) for name, text in typed.multi_items()]
+    return hashlib.sha256(json.dumps([action, sent]).encode()).hexdigest()
 
 
 def _announcing(page: PageRequest, plan: ChangePlan) -> ChangePlan:

@@ -34,7 +34,7 @@ from tracker.services.team import Area
 from tracker.web.dependencies import FEES_PATH
 from tracker.web.forms.body import LARGEST_ID, RowId, Typed, clean, text_of
 from tracker.web.forms.fields import format_date_fields
-from tracker.web.forms.payment import ENTER_AMOUNT, PaymentForm, parse_part
+from tracker.web.forms.payment import PaymentForm, parse_amount
 from tracker.web.page_request import (
     PAGE_SIZE,
     CoordinatorPage,
@@ -181,6 +181,7 @@ def save_payment(page: CoordinatorPage, typed: Typed) -> Response:
             action=f"{FEES_PATH}/payment",
             back=back,
             template="desk_payment_preview.html",
+            desk="fees",
             warnings=[describe_oddity(page, sent.payment, one) for one in oddities],
             staying=(),
             all_paid=len(paid) == len(sent.payment.shares),
@@ -199,9 +200,10 @@ def _read_sent(page: PageRequest, typed: FormData) -> _Sent:
         if name.startswith(_PART)
     }
     form = PaymentForm(typed)
-    shares, problems = _parse_shares(parts)
+    currency = page.rulebooks.associations[association].currency_code
+    shares, problems = _parse_shares(parts, currency)
     paid_on = form.parse_past_day(page.day_of(association), named="payment")
-    amount = form.parse_amount([share.cents for share in shares])
+    amount = form.parse_amount([share.cents for share in shares], currency)
     sent = _Sent(association, form, parts, problems, _read_number(typed, "corrects"))
     if paid_on is None or problems or form.problems():
         return sent
@@ -229,15 +231,19 @@ def _parse_id(text: str) -> int:
     return int(text) if is_id and int(text) <= LARGEST_ID else 0
 
 
-def _parse_shares(parts: Mapping[str, str]) -> tuple[list[ShareInput], list[tuple[str, str]]]:
+def _parse_shares(
+    parts: Mapping[str, str], currency: str
+) -> tuple[list[ShareInput], list[tuple[str, str]]]:
     """The parts that are not blank or zero, and what is wrong with the others."""
     shares, problems = [], []
     for key, text in parts.items():
-        cents = parse_part(text)
-        if cents is None:
-            problems.append((f"{_PART}{key}", ENTER_AMOUNT))
-        elif cents:
-            shares.append(_name_share(key, cents))
+        try:
+            cents = parse_amount(text, currency)
+        except ValueError as error:
+            problems.append((f"{_PART}{key}", str(error)))
+        else:
+            if cents:
+                shares.append(_name_share(key, cents))
     return shares, problems
 
 
@@ -340,6 +346,7 @@ def remove(page: CoordinatorPage, payment_id: RowId, typed: Typed) -> Response:
             action=path,
             back=path,
             template="desk_payment_preview.html",
+            desk="fees",
             warnings=(),
             staying=staying,
             all_paid=False,
