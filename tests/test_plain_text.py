@@ -19,6 +19,7 @@ COMPOSED = "José on “Play”"
         COMPOSED.replace(" ", "\xa0"),
         COMPOSED.replace(" ", " \u2009\u3000"),
         f"\ufeff {COMPOSED}\u200b",
+        COMPOSED.replace(" on ", "\u202e on\u202c \u2066"),
     ],
 )
 def test_typed_and_imported_text_is_the_same(text: str) -> None:

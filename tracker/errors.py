@@ -10,7 +10,7 @@ from tracker.database_urls import DATABASE_URL_FORMS
 _PASSWORD_IN_URL = re.compile(r"(?<=://)([^/@\s:]*):[^\n]*@")
 _PASSWORD_IN_QUERY = re.compile(r"(?<=[?&])(password|passwd|sslpassword)=[^&\s]*", re.IGNORECASE)
 
-_HIDDEN = "***"
+HIDDEN = "***"
 _SHOWN_OPTIONS = {
     "application_name",
     "ca",
@@ -101,9 +101,9 @@ def format_url(url: str) -> str:
         port = parts.port
         options = parse_qsl(parts.query, keep_blank_values=True, strict_parsing=bool(parts.query))
     except ValueError:
-        return _HIDDEN
+        return HIDDEN
     if not _is_clear(url, parts):
-        return _HIDDEN
+        return HIDDEN
     address = parts.hostname or ""
     if port is not None:
         address = f"{address}:{port}"
@@ -127,14 +127,14 @@ def _is_clear(url: str, parts: SplitResult) -> bool:
 def _format_login(user: str, password: str | None) -> str:
     # A login without a password can be a token, and a coded sign can divide the two.
     if password is None or "%" in user:
-        return _HIDDEN
-    return f"{user}:{_HIDDEN}"
+        return HIDDEN
+    return f"{user}:{HIDDEN}"
 
 
 def _format_option(name: str, value: str) -> str:
     if name in _SHOWN_OPTIONS:
         return f"{name}={value}"
-    return f"{name}={_HIDDEN}" if name in _SECRET_OPTIONS else _HIDDEN
+    return f"{name}={HIDDEN}" if name in _SECRET_OPTIONS else HIDDEN
 
 
 def hide_passwords(text: str) -> str:

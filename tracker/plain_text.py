@@ -8,8 +8,13 @@ import re
 import unicodedata
 from functools import lru_cache
 
-# Blanks of any kind, and characters without any width, which no reader sees.
-_BLANKS = re.compile(r"[\s\N{ZERO WIDTH SPACE}\N{WORD JOINER}\N{ZERO WIDTH NO-BREAK SPACE}]+")
+# Blanks of any kind, and what no reader sees: characters without any width, and those that turn
+# the text after them around. Persian and Indic names need the two joiners, which stay.
+_BLANKS = re.compile(
+    r"[\s\N{ZERO WIDTH SPACE}\N{WORD JOINER}\N{ZERO WIDTH NO-BREAK SPACE}"
+    r"\N{LEFT-TO-RIGHT EMBEDDING}-\N{RIGHT-TO-LEFT OVERRIDE}"
+    r"\N{LEFT-TO-RIGHT ISOLATE}-\N{POP DIRECTIONAL ISOLATE}]+"
+)
 _LINK = re.compile(r"[@/<>]|\bwww\.|[.\u3002\uff0e\uff61]\w{2}", re.IGNORECASE)
 _LINK_IN_TEXT = re.compile(r"@|://|\bwww\.|\w[.\u3002\uff0e\uff61]\w{2}", re.IGNORECASE)
 # As they are written after a name, without a space: "M.Ed.", "B.Sc.".

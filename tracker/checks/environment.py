@@ -138,7 +138,8 @@ def check_database(url: str) -> Verdict:
             return (yield from _check_file(address))
         return (yield from _check_schema(url))
     except Exception as error:  # noqa: BLE001 - explain_error raises our own bugs again
-        yield problem("T201", explain_error(error).strip(), "Correct TRACKER_DATABASE_URL.")
+        hint = "Correct TRACKER_DATABASE_URL, or start the database server if it is down."
+        yield problem("T201", explain_error(error).strip(), hint)
         return False
 
 

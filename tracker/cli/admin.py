@@ -28,7 +28,7 @@ from tracker.db.engine import (
 )
 from tracker.db.schema_versions import newest_version
 from tracker.db.signing_keys import prepare_keys
-from tracker.errors import format_url
+from tracker.errors import HIDDEN, format_url
 from tracker.services import api_tokens
 from tracker.services.backup import make_backup
 from tracker.services.browser_sessions import revoke_all_access, sign_out_everywhere
@@ -147,6 +147,8 @@ def migrate_database() -> None:
     settings = load_settings()
     url = settings.database_url.get_secret_value()
     shown = format_url(url)
+    if shown == HIDDEN:
+        shown = "The database"
     if file := find_sqlite_file(url):
         file.parent.mkdir(parents=True, exist_ok=True)
     # Before anything is written: another program's tables are refused here.

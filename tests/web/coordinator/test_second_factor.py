@@ -126,6 +126,16 @@ def test_a_setup_begun_twice_shows_one_key(postgres_web: WebClient) -> None:
         assert secret_of(later.result()) == first.secret
 
 
+def test_removing_it_takes_a_code_first(sqlite_web: WebClient) -> None:
+    secret, _ = switch_on(sqlite_web)
+    carol = sqlite_web.visit(CAROL)
+    assert carol.get(SET_UP).headers["location"].startswith("/second-factor?next=")
+    assert enter(carol, code_of(sqlite_web, secret))
+    assert "Remove the second factor" in text_of(carol.get(SET_UP))
+    assert carol.post(SET_UP, {"action": "remove"}).status_code == 303
+    assert sqlite_web.cast.rows("second_factor") == []
+
+
 def test_no_form_gets_past_the_second_factor(sqlite_web: WebClient) -> None:
     switch_on(sqlite_web)
     carol = sqlite_web.visit(CAROL)

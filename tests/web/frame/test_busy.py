@@ -90,7 +90,7 @@ def test_a_database_that_takes_nothing_keeps_what_was_typed(web: WebClient) -> N
         page = alice.post("/log", typed)
         assert page.status_code == 503
         assert page.headers["retry-after"] == "10"
-        assert "We can't save anything right now" in text_of(page)
+        assert "We can't show or save anything right now" in text_of(page)
         assert "may not be saved. Everything you typed is kept" in text_of(page)
         assert kept(page) == typed
         assert alice.get("/my-year").status_code == 200

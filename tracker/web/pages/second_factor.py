@@ -20,7 +20,13 @@ from tracker.services.second_factor import (
 from tracker.web.confirmation import ConfirmedPage
 from tracker.web.dependencies import safe_path
 from tracker.web.forms.body import Typed, clean, text_of
-from tracker.web.page_request import PageRequest, ViewerPage, format_problems, require
+from tracker.web.page_request import (
+    PageRequest,
+    SecondFactorNeeded,
+    ViewerPage,
+    format_problems,
+    require,
+)
 
 router = APIRouter()
 _PATH = "/second-factor"
@@ -50,8 +56,13 @@ def send_code(
 
 @router.get(f"{_PATH}/set-up")
 def open_setup(page: ViewerPage, wanted: NextPath = "/coordinator") -> HTMLResponse:
-    """Explain the second factor, which needs a code from the person's email first."""
+    """Explain the second factor, which needs a code from the person's email first.
+
+    Where one is on, this browser enters its code before it can be removed.
+    """
     _require_role(page)
+    if page.viewer.needs_factor:
+        raise SecondFactorNeeded(is_setup=False)
     with page.reading() as session:
         is_there = has_second_factor(session, page.viewer.email)
     return page.render(
