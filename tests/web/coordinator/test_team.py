@@ -2,17 +2,21 @@
 
 import re
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import date, timedelta
 
 import pytest
 from sqlalchemy import insert
 
-from tests.support.cast import ALICE, BOB, CAROL, DAN
+from tests.support.cast import ALICE, BOB, BOOKS, CAROL, DAN, NOW
+from tests.support.databases import wait_for_waiting
 from tests.web.client import Visitor, WebClient, problems, text_of
 from tests.web.crawl import Reader
 from tests.web.signing import ask
 from tracker.db.engine import writing
 from tracker.db.tables import METADATA
+from tracker.services.context import Actor, ServiceContext
+from tracker.services.team import change_team_setting
 
 TEAM = "/coordinator/team"
 NEW = f"{TEAM}/new"
@@ -248,6 +252,19 @@ def test_notes_wait_for_the_next_coordinator(sqlite_web: WebClient) -> None:
     too_long = carol.post("/coordinator/hand-over", {"notes": "x" * 4001})
     assert too_long.status_code == 422
     assert "x" * 4001 in too_long.text
+
+
+def test_first_settings_saved_at_once_are_both_kept(postgres_web: WebClient) -> None:
+    carol = postgres_web.visit(CAROL)
+    with ThreadPoolExecutor(1) as threads:
+        with writing(postgres_web.cast.engine) as session:
+            other = ServiceContext(session, BOOKS, Actor(CAROL, None, ("NCIMHA",)), NOW)
+            change_team_setting(other, "NCIMHA", requires_second_factor=True)
+            sent = threads.submit(carol.post, "/coordinator/hand-over", {"notes": "Call Bob"})
+            wait_for_waiting(session, 1)
+        assert sent.result().status_code == 303
+    [setting] = postgres_web.cast.rows("team_setting")
+    assert (setting["requires_second_factor"], setting["notes"]) == (True, "Call Bob")
 
 
 def test_an_imported_second_address_gives_no_role(sqlite_web: WebClient) -> None:
