@@ -4,16 +4,24 @@ from collections.abc import Callable
 
 import pytest
 from playwright.sync_api import FilePayload, Page, expect
+from sqlmodel import select
 
 from tests.browser.barriers import SCHEMES, Scheme, check, press
 from tests.browser.conftest import LiveServer
+from tests.browser.sizes import PHONE
 from tests.support.cast import ALICE, BOB, DANA, ERIN
 from tests.support.files import PDF
 from tests.web.all_pages import STOPS, Stop, furnish
 from tests.web.known_routes import KNOWN
 from tests.web.test_hostile_text import LONG, matching
+from tracker.db.engine import writing
+from tracker.db.people import Person
 
 pytestmark = pytest.mark.browser
+# The beginning of each element that reaches beyond the window.
+STICKS_OUT = """[...document.querySelectorAll('main *')]
+    .filter(e => e.getBoundingClientRect().right > innerWidth)
+    .map(e => e.outerHTML.slice(0, 80))"""
 Phone = Callable[[str], Page]
 # What is no page: files, and what machines ask for.
 FILES = (".ics", ".svg", ".csv", ".xlsx", ".pdf", ".zip", ".json")
@@ -153,3 +161,22 @@ def test_very_long_words_do_not_scroll_sideways(scripted: Phone, server: LiveSer
     alice.get_by_role("button", name="Ask for a reference").click()
     expect(alice.get_by_role("status")).to_contain_text("We have sent them an email")
     check(alice)
+
+
+def test_long_names_make_no_page_scroll_sideways(scripted: Phone, server: LiveServer) -> None:
+    ids = furnish(server.cast)
+    with writing(server.cast.engine) as session:
+        for person in session.exec(select(Person)):
+            person.name = f"{person.name.partition(' ')[0]} {'Donaudampfschifffahrt' * 4}"
+    # Each page once, whatever is asked for on it.
+    stops = {stop.path.partition("?")[0]: stop for stop in STOPS if not stop.press}
+    phones = {email: scripted(email) for email in {stop.email for stop in stops.values()}}
+    wide, shown = dict[str, list[str]](), 0
+    for stop in stops.values():
+        page = phones[stop.email]
+        page.goto(stop.path.format(**ids))
+        shown += "Donaudampf" in page.content()
+        if page.evaluate("document.documentElement.scrollWidth") > PHONE["width"]:
+            wide[stop.path] = page.evaluate(STICKS_OUT)
+    assert wide == {}
+    assert shown > len(stops) // 3

@@ -5,11 +5,8 @@ from collections.abc import Callable
 import pytest
 from playwright.sync_api import Page
 
-from tests.browser.conftest import LiveServer
 from tests.browser.sizes import PHONE
-from tests.support.cast import ALICE, CAROL
-from tracker.db.engine import writing
-from tracker.db.people import Person
+from tests.support.cast import ALICE
 
 pytestmark = pytest.mark.browser
 # The part of what has the focus that the menu lies over, in pixels of height.
@@ -20,10 +17,6 @@ COVERED = """() => {
     return Math.max(0, Math.min(there.bottom, bar.bottom) - Math.max(there.top, bar.top));
 }"""
 WHERE = "() => document.querySelector('.menu').getBoundingClientRect().bottom"
-# What sticks out at the right.
-WIDEST = """[...document.querySelectorAll('main *')]
-    .filter(e => e.getBoundingClientRect().right > innerWidth)
-    .map(e => e.outerHTML.slice(0, 80))"""
 POSITION = "() => getComputedStyle(document.querySelector('.menu')).position"
 
 
@@ -46,32 +39,6 @@ def test_the_menu_scrolls_away_on_low_screens(
         page.goto("/my-year")
         assert page.evaluate(POSITION) == "static"
         assert page.evaluate("document.documentElement.scrollWidth") <= width
-
-
-def test_a_long_name_makes_no_page_scroll_sideways(
-    scripted: Callable[[str], Page], server: LiveServer
-) -> None:
-    alice, held = server.cast.people[ALICE], server.cast.endorsements[ALICE]
-    with writing(server.cast.engine) as session:
-        session.get_one(Person, alice).name = "Donaudampfschifffahrtsgesellschaftskapitän" * 2
-    page = scripted(CAROL)
-    mine = f"/coordinator/person/{alice}"
-    for path in (
-        "/coordinator",
-        "/coordinator/people",
-        mine,
-        f"{mine}/timeline",
-        f"{mine}/entries",
-        f"{mine}/merge",
-        f"{mine}/change/name",
-        f"{mine}/add/waiver?endorsement={held}&cycle_starts_on=2026-01-01",
-        f"/coordinator/people/{held}",
-        f"/coordinator/mail/new?person={alice}",
-    ):
-        page.goto(path)
-        assert "Donaudampf" in page.content(), path
-        wide = page.evaluate("document.documentElement.scrollWidth")
-        assert wide <= PHONE["width"], (path, page.evaluate(WIDEST))
 
 
 def test_paper_shows_the_year_without_menu_and_buttons(scripted: Callable[[str], Page]) -> None:
