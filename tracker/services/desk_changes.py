@@ -131,7 +131,7 @@ def apply_change(context: ServiceContext, plan: ChangePlan, state: str = "") -> 
     for person_id in sorted(plan.person_ids):
         lock_person(session, person_id)
     session.flush()
-    if (saved := _find_saved(context, plan)) is not None:
+    if plan.form and (saved := find_saved(context, plan.association, plan.form)):
         return saved
     before = read_rows(session, plan.tables, plan.person_ids)
     if state and state != digest_rows(before):
@@ -153,16 +153,16 @@ def apply_change(context: ServiceContext, plan: ChangePlan, state: str = "") -> 
     return change
 
 
-def _find_saved(context: ServiceContext, plan: ChangePlan) -> DeskChange | None:
+def find_saved(context: ServiceContext, association: str, form: str) -> DeskChange | None:
     """What the same form did when it came first, a moment ago; None if that was undone since."""
     query = select_rows(DeskChange).where(
-        DeskChange.association == plan.association,
+        DeskChange.association == association,
         col(DeskChange.made_at) > context.now - _SENT_TWICE,
         DeskChange.made_by == context.actor.label,
         col(DeskChange.undone_at).is_(None),
-        DeskChange.form == plan.form,
+        DeskChange.form == form,
     )
-    return context.session.exec(query).first() if plan.form else None
+    return context.session.exec(query).first()
 
 
 def apply_difference(

@@ -22,6 +22,8 @@ from tracker.services.desk_access import check_association
 from tracker.services.desk_changes import ChangePlan, digest_rows, list_differences, read_rows
 from tracker.services.evaluation import StoredResult, immediate_evaluation, parse_results
 
+_NUMBER_TO_COME = "(its number)"
+
 
 class StoredStanding(NamedTuple):
     """What the standing table says about a renewal; ``short`` are its unmet requirements."""
@@ -112,13 +114,15 @@ def preview_change(context: ServiceContext, plan: ChangePlan) -> ChangePreview:
     rows = read_rows(session, plan.tables, plan.person_ids)
     lines, removed = _read_lines(session, associations), _list_removed(session, associations)
     latest = session.exec(select(func.max(Outbox.id))).one() or 0
+    last_certificate = session.exec(select(func.max(Certificate.id))).one() or 0
     states = _read_states(session, associations)
     with session.begin_nested() as savepoint, immediate_evaluation(session):
         people = plan.person_ids | set(plan.work(context) or ())
         changed = sum(1 for _ in list_differences(rows, read_rows(session, plan.tables, people)))
         later = _read_lines(session, associations), _list_removed(session, associations)
         moved = tuple(_compare((lines, removed), later))
-        messages = tuple(_read_messages(session, latest))
+        issued = select(Certificate.number).where(col(Certificate.id) > last_certificate)
+        messages = tuple(_read_messages(session, latest, session.exec(issued).all()))
         decided = tuple(_list_decided(states, _read_states(session, associations)))
         savepoint.rollback()
     session.expire_all()
@@ -206,7 +210,10 @@ def _compare(
             yield StandingChange(*owners[key][:4], key[1], *standings, removed)
 
 
-def _read_messages(session: Session, after_id: int) -> Iterator[PreviewedMessage]:
+def _read_messages(
+    session: Session, after_id: int, numbers: Collection[str]
+) -> Iterator[PreviewedMessage]:
+    """What would be sent. Certificates get other ``numbers`` when it is saved, so none is shown."""
     query = select(Outbox).where(col(Outbox.id) > after_id).order_by(col(Outbox.id))
     rows = session.exec(query).all()
     cipher = body_cipher(session) if rows else None
@@ -217,4 +224,6 @@ def _read_messages(session: Session, after_id: int) -> Iterator[PreviewedMessage
         body = cipher.decrypt(row.message_id, row.body) if cipher else b""
         part = message_from_bytes(body or b"", policy=policy.default).get_body(("plain",))
         text = str(part.get_content()).replace("\r\n", "\n") if part else ""
+        for issued in numbers:
+            text = text.replace(issued, _NUMBER_TO_COME)
         yield PreviewedMessage(row.recipient, row.subject, text)

@@ -1,6 +1,7 @@
 """Submitted renewals on the desk: those that lack something wait, and are accepted or returned."""
 
 import csv
+import re
 from collections.abc import Iterator
 
 import pytest
@@ -85,6 +86,14 @@ def test_accepting_waives_what_is_missing_and_can_be_undone(web: WebClient, kai:
     assert web.cast.rows("settled_cycle") == web.cast.rows("waiver") == []
     assert "This certificate was revoked" in text_of(web.visit().get(public_page))
     assert {row["state"] for row in web.cast.rows("outbox", kind="request")} == {"dropped"}
+
+
+def test_the_preview_shows_no_number_of_a_certificate(web: WebClient, kai: Visitor) -> None:
+    sent = {"action": "accept", "accept_reason": "Lost in a fire"}
+    shown = text_of(kai.post(submit(web, frozenset({"ethics"})), sent))
+    assert "(its number)" in shown
+    # As they are read aloud.
+    assert re.findall(r"\b\w{4}(?:-\w{4}){3}\b", shown) == []
 
 
 def test_history_names_the_coordinator_who_accepts(web: WebClient, kai: Visitor) -> None:

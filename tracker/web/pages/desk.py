@@ -32,6 +32,7 @@ from tracker.services.desk_changes import (
     apply_difference,
     count_changes,
     find_change,
+    find_saved,
     list_changes,
     list_made_within,
     list_people_of,
@@ -115,7 +116,7 @@ def answer_change(
     plan = _announcing(page, plan)
     if _CONFIRMED in typed:
         state = str(typed.get(STATE, ""))
-        plan = replace(plan, form=_digest_form(action, typed))
+        plan = replace(plan, form=digest_form(action, typed))
         try:
             return page.redirect(back, page.write(lambda context: _apply(context, plan, state)))
         except Refused as refused:
@@ -146,7 +147,7 @@ def answer_change(
     )
 
 
-def _digest_form(action: str, typed: FormData) -> str:
+def digest_form(action: str, typed: FormData) -> str:
     """The same for a form that is sent again, as by a double click, and for no other."""
     sent = [(name, str(text)) for name, text in typed.multi_items()]
     return hashlib.sha256(json.dumps([action, sent]).encode()).hexdigest()
@@ -198,6 +199,12 @@ def _apply(context: ServiceContext, plan: ChangePlan, state: str = "") -> str:
     """Do a change; returns the code of what the next page says."""
     change = apply_difference(context, plan, state)
     return f"{_SAVED}{change.id}" if change else _UNCHANGED
+
+
+def answer_again(page: PageRequest, association: str, form: str, *, back: str) -> Response | None:
+    """The answer to a form that has been saved already; None if it comes for the first time."""
+    saved = page.write(lambda context: find_saved(context, association, form))
+    return None if saved is None else page.redirect(back, f"{_SAVED}{saved.id}")
 
 
 def save_announced(

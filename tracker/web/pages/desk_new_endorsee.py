@@ -4,6 +4,7 @@ The form says what happens, so it saves at once; where more would happen, there 
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import date
 from typing import Annotated, ClassVar
 from urllib.parse import urlencode
@@ -27,7 +28,13 @@ from tracker.services.similar_people import SimilarPerson, list_similar_people
 from tracker.web.forms.body import Typed, add_problem, clean, parse_id, text_of
 from tracker.web.forms.days import PeriodForm
 from tracker.web.page_request import ChangePage, PageRequest
-from tracker.web.pages.desk import answer_change, choose_association, save_announced
+from tracker.web.pages.desk import (
+    answer_again,
+    answer_change,
+    choose_association,
+    digest_form,
+    save_announced,
+)
 from tracker.web.pages.desk_forms import fit_title
 from tracker.web.pages.memberships import list_membership_choices, parse_membership_choice
 from tracker.web.rendering import category_name
@@ -120,6 +127,10 @@ def save_new_endorsee(
 ) -> Response:
     """Ask whether a similar person is the same, save what the form announced, or preview."""
     association = choose_association(page.viewer, association)
+    action = f"{_PATH}?{urlencode({'association': association})}"
+    sent = digest_form(action, typed)
+    if (again := answer_again(page, association, sent, back=action)) is not None:
+        return again
     is_add = _ADD in typed
     typed = FormData([(name, text) for name, text in typed.multi_items() if name != _ADD])
     form = NewEndorseeForm(typed)
@@ -131,15 +142,18 @@ def save_new_endorsee(
     if not same and (similar := _list_similar(page, new)):
         return _ask_whether_same(page, association, typed, new, similar)
     try:
-        return _answer(page, typed, _plan(page, form, new), is_add=is_add)
+        plan = replace(_plan(page, form, new), form=sent)
+        return _answer(page, typed, plan, action=action, is_add=is_add)
     except Refused as refused:
         form.add_refusals(refused.refusals)
         return _show(page, association, form)
 
 
-def _answer(page: PageRequest, typed: FormData, plan: ChangePlan, *, is_add: bool) -> Response:
+def _answer(
+    page: PageRequest, typed: FormData, plan: ChangePlan, *, action: str, is_add: bool
+) -> Response:
     """Save, if that was pressed and is what the form announced; otherwise as `answer_change`."""
-    action, note = f"{_PATH}?{urlencode({'association': plan.association})}", ""
+    note = ""
     if is_add:
         saved = save_announced(page, plan, _is_announced, back=action)
         if saved is not None:
