@@ -198,6 +198,11 @@ CASES = {
             },
         },
     ),
+    "long work that failed": (
+        {'tracker_desk_work_failed{job="tracker"}': "0x2 1x1300"},
+        "10m",
+        {"20m": set(), "50m": {"TrackerDeskWorkFailed"}},
+    ),
     "a clock that was ahead": (
         last_success("evaluate", f"{300 * DAY}x1300"),
         "10m",

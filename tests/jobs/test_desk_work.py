@@ -12,7 +12,7 @@ from sqlmodel import Session
 from structlog.testing import capture_logs
 
 from tests.support.auditing import acts
-from tests.support.cast import ATTESTING, KAI
+from tests.support.cast import ATTESTING, BOOKS, KAI
 from tests.support.desk_work import (
     PEOPLE,
     LongWork,
@@ -22,12 +22,15 @@ from tests.support.desk_work import (
     use_small_batches,
 )
 from tracker.branding import Look
+from tracker.checks.contents import check_contents
+from tracker.checks.environment import Finding
 from tracker.db.desk_tasks import DeskTask
 from tracker.db.engine import reading, writing
 from tracker.exports import audit_file, certificate_bundles, pdf_files
 from tracker.exports.audit_file import pack_audit
 from tracker.exports.certificate_files import Printable, certificate_pdf
 from tracker.exports.desk_files import write_zip
+from tracker.jobs.health_metrics import read_health_metrics
 from tracker.notifications import mailing_sending
 from tracker.services.audit_draws import get_draw
 from tracker.services.context import Actor, NotFound, Refused, ServiceContext
@@ -250,6 +253,10 @@ def test_failed_work_says_so_and_goes_on_where_it_stopped(
     failed = work.task(task_id)
     assert (failed.state, failed.done) == ("failed", 2)
     assert failed.problem.startswith("Something went wrong on our side.")
+    with reading(work.cast.engine) as session:
+        assert read_health_metrics(session).failed_work == 1
+        found = list(check_contents(session, BOOKS, work.cast.settings, work.now))
+    assert [one.id for one in found if isinstance(one, Finding) and one.id == "T505"] == ["T505"]
     assert work.runner.run_waiting() == 0
     with writing(work.cast.engine) as session:
         resume_task(work.acting(session), task_id)

@@ -20,6 +20,7 @@ from tracker.rulebooks import (
     describe_unknown_association,
     load_notice_configs,
 )
+from tracker.services.desk_tasks import list_failed_tasks
 from tracker.services.evaluation import days_at
 from tracker.services.first_days import list_starts
 from tracker.services.notification_preferences import is_unsubscribed
@@ -110,6 +111,14 @@ def check_contents(
             f"{failure.first_failed_at:%Y-%m-%d %H:%M} UTC: {failure.error}",
             "It is tried again at every tick, and everyone else got theirs. The log has details; "
             "a number names the person with that id.",
+        )
+    for task in list_failed_tasks(session):
+        yield warning(
+            "T505",
+            f"{task.association}: long work of the desk ({task.kind}, {task.done} of {task.total}) "
+            f"failed on {task.ended_at:%Y-%m-%d %H:%M} UTC: {task.problem}",
+            "The log has details. When the reason is gone, a coordinator presses Try again under "
+            "Changes, Long work and prepared files.",
         )
     yield from _check_clock(session, now)
     yield from _check_mail(session, now)

@@ -9,6 +9,7 @@ from sqlmodel import Session, func, select
 from tracker.db.ledgers import Outbox
 from tracker.db.returned_mail import MailboxRead, ReturnedMail
 from tracker.mail.outbox import count_by_state, get_oldest_waiting
+from tracker.services.desk_tasks import list_failed_tasks
 from tracker.services.restore_drill import DrillRecord, read_drills
 from tracker.services.run_ledger import list_failures, list_last_finished
 
@@ -21,7 +22,7 @@ class HealthMetrics(NamedTuple):
     ``retried`` counts the waiting ones that were tried before. ``drills`` are restored backups.
     ``returned`` counts what came back, by outcome; the mailbox for it was last read at
     ``mailbox_read_at``, without an error if ``mailbox_works``, and ``mailbox_unclear`` messages lie
-    there for a person to look at.
+    there for a person to look at. ``failed_work`` counts the desk's long work that failed.
     """
 
     last_finished: dict[tuple[str, str], datetime]
@@ -34,6 +35,7 @@ class HealthMetrics(NamedTuple):
     mailbox_read_at: datetime | None
     mailbox_works: bool
     mailbox_unclear: int
+    failed_work: int
 
 
 def read_health_metrics(session: Session) -> HealthMetrics:
@@ -57,4 +59,5 @@ def read_health_metrics(session: Session) -> HealthMetrics:
         mailbox.read_at if mailbox else None,
         mailbox is not None and mailbox.error is None,
         mailbox.unclear if mailbox else 0,
+        len(list_failed_tasks(session)),
     )

@@ -117,6 +117,12 @@ def list_tasks(session: Session, association: str, most: int) -> list[DeskTask]:
     return list(session.exec(query.order_by(col(DeskTask.id).desc()).limit(most)))
 
 
+def list_failed_tasks(session: Session) -> list[DeskTask]:
+    """Work of all associations that failed and was not begun again, the oldest first."""
+    query = select(DeskTask).where(DeskTask.state == FAILED)
+    return list(session.exec(query.order_by(col(DeskTask.id))))
+
+
 def list_working_tasks(session: Session) -> list[tuple[int, str]]:
     """Id and kind of the work that has not ended, the oldest first."""
     query = select(DeskTask.id, DeskTask.kind).where(DeskTask.state == WORKING)

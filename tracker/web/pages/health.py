@@ -108,6 +108,11 @@ def _build_gauges(
         "Waiting messages that were tried before and will be tried again",
         registry=registry,
     ).set(metrics.retried)
+    Gauge(
+        "tracker_desk_work_failed",
+        "Long work of desks that failed and was not begun again",
+        registry=registry,
+    ).set(metrics.failed_work)
     _add_drills(registry, metrics.drills)
     mails = Gauge("tracker_mails", "Messages by state", ["state"], registry=registry)
     for state in _MAIL_STATES:
