@@ -1,5 +1,6 @@
 """Findings about rulebooks and stored data (T3: rules, T4: names, T5: runs, T6: mail)."""
 
+from collections import Counter
 from collections.abc import Sequence
 from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
@@ -181,14 +182,18 @@ def _check_names(session: Session, rulebooks: Rulebooks) -> Findings:
         .group_by(Endorsement.association, Endorsement.category)
         .order_by(Endorsement.association, Endorsement.category)
     )
+    unknown = Counter[str]()
     for association, category, count in session.exec(categories):
-        endorsements = format_count(count, "endorsement")
         rulebook = rulebooks.associations.get(association)
         if rulebook is None:
-            yield problem("T401", f"{endorsements} of {association!r}, which has no rulebook", hint)
+            unknown[association] += count
         elif category not in rulebook.categories:
+            endorsements = format_count(count, "endorsement")
             message = f"{endorsements} as {category!r}, which {association}'s rulebook doesn't have"
             yield problem("T402", message, hint)
+    for association, count in unknown.items():
+        endorsements = format_count(count, "endorsement")
+        yield problem("T401", f"{endorsements} of {association!r}, which has no rulebook", hint)
     organizations = (
         select(Membership.organization, func.count())
         .group_by(Membership.organization)

@@ -468,7 +468,7 @@ def bounces_retry(
     from tracker.cli import bounces
 
     if (email is None) == (since is None):
-        raise typer.BadParameter("name an address, or --since an instant")
+        raise typer.BadParameter("name either an address, or --since an instant")
     bounces.retry(email, since)
 
 
