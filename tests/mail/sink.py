@@ -57,6 +57,7 @@ class Sink(Served):
         self.senders: list[str] = []  # the addresses in MAIL
         self.refuse: frozenset[str] = frozenset()
         self.knows_ehlo = True
+        self.hangs = threading.Event()  # set once somebody waits in vain
         self.delay = 0.0  # seconds before each answer
         self.idle = threading.Event()  # set while nobody is connected
         self.idle.set()
@@ -134,7 +135,9 @@ class _Session(asyncio.Protocol):
             self._transport.close()
         elif fault == "slow drip":
             self._drip(usual)
-        elif fault != "hang":
+        elif fault == "hang":
+            self._sink.hangs.set()
+        else:
             self._transport.write(_ANSWERS[fault])
 
     def _say(self, answer: bytes) -> None:

@@ -1,9 +1,14 @@
 """Every fault of a mail server, at every command: nothing is lost, a refusal is final."""
 
+import asyncio
+from contextlib import suppress
+
 import pytest
 
 from tests.mail.conftest import Post, letter
 from tests.mail.sink import FAULTS, STAGES, Sink
+from tracker.mail.smtp_connection import Connection, parse_server
+from tracker.settings import Mail
 
 ALICE, BOB = "alice@example.org", "bob@example.org"
 SLOW = ("hang", "slow drip")
@@ -243,3 +248,32 @@ def test_a_recipient_called_helo_can_be_refused(post: Post) -> None:
     with Sink() as sink:
         sink.answers = {"RCPT": b"550 5.1.1 <helo@example.org>: no such mailbox\r\n"}
         assert post.deliver(sink.url).failed == 1
+
+
+@pytest.mark.parametrize("stage", ["greeting", "EHLO", "QUIT"])
+def test_a_connection_given_up_on_is_closed(stage: str) -> None:
+    with Sink() as sink:
+        sink.fault = (stage, "hang")
+
+        async def give_up() -> bool:
+            connection = Connection(
+                parse_server(sink.url), None, Mail(sender="renewals@example.org")
+            )
+
+            async def visit() -> None:
+                try:
+                    await connection.open()
+                finally:
+                    await connection.close()
+
+            visiting = asyncio.create_task(visit())
+            assert await asyncio.to_thread(sink.hangs.wait, 5)
+            # Once as it works, and once more as it says goodbye.
+            for _ in range(2):
+                visiting.cancel()
+                await asyncio.sleep(0)
+            with suppress(asyncio.CancelledError):
+                await visiting
+            return await asyncio.to_thread(sink.idle.wait, 5)
+
+        assert asyncio.run(give_up())

@@ -4,6 +4,7 @@ import re
 import socket
 import ssl
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import Enum, auto
@@ -365,12 +366,13 @@ class Connection:
         return SendResult(Fate.AGAIN, reason, broken=broken)
 
     async def close(self) -> None:
-        """Say goodbye and close; a server that does not answer is left alone."""
-        if self._client.is_connected:
-            try:
-                await self._client.quit()
-            except (SMTPException, OSError):
-                self._client.close()
+        """Say goodbye, and close even if that is cut short; a silent server is left alone."""
+        try:
+            if self._client.is_connected:
+                with suppress(SMTPException, OSError):
+                    await self._client.quit()
+        finally:
+            self._client.close()
 
 
 def _find_own_name() -> str:
