@@ -16,7 +16,6 @@ from sqlalchemy.exc import IntegrityError
 from sqlmodel import Session, func, select
 
 from tests.support.cast import ALICE, BOB, BOOKS, NOW, Cast, fill
-from tests.support.databases import wait_for_waiting
 from tracker.db import writer as writer_module
 from tracker.db.engine import reading, writing
 from tracker.db.errors import Busy
@@ -305,38 +304,6 @@ def test_a_lock_that_ends_in_time_is_waited_for(cast: Cast) -> None:
         with pytest.raises(TimeoutError):
             alice.result(0.6)
     assert alice.result(10)
-
-
-def find_or_add(session: Session) -> str:
-    if session.exec(select(Person).where(Person.email == FLO)).first():
-        return "found"
-    session.add(Person(email=FLO, name=FLO))
-    session.flush()
-    return "added"
-
-
-def test_a_save_finds_what_another_made_meanwhile(postgres_database_url: str) -> None:
-    cast = fill(postgres_database_url)
-    writer = Writer(cast.engine)
-    with writing(cast.engine) as session:
-        assert find_or_add(session) == "added"
-        second = writer.submit(find_or_add)
-        wait_for_waiting(session, 1)
-    assert second.result(TIMEOUT) == "found"
-    cast.engine.dispose()
-
-
-def test_a_row_that_stays_in_the_way_is_an_error(postgres_database_url: str) -> None:
-    cast, tries = fill(postgres_database_url), list[int]()
-
-    def add_alice(session: Session) -> None:
-        tries.append(1)
-        add_person(ALICE)(session)
-
-    with pytest.raises(IntegrityError):
-        Writer(cast.engine).run(add_alice)
-    assert len(tries) == 2
-    cast.engine.dispose()
 
 
 def test_a_locked_person_holds_up_nobody_else(postgres_database_url: str) -> None:

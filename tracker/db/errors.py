@@ -24,11 +24,6 @@ def is_busy(error: BaseException) -> bool:
     return locked or getattr(cause, "sqlite_errorname", "").startswith("SQLITE_BUSY")
 
 
-def is_duplicate(error: BaseException) -> bool:
-    """Whether a row was there already: on PostgreSQL another transaction may have just made it."""
-    return isinstance(getattr(error, "orig", None), errors.UniqueViolation)
-
-
 def is_unavailable(error: BaseException) -> bool:
     """Whether an error means that the database can't be used now: gone, read-only, or out of space.
 

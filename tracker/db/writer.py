@@ -14,7 +14,7 @@ from sqlmodel import Session
 
 from tracker.clock import stopwatch
 from tracker.db.engine import is_postgresql, writing
-from tracker.db.errors import Busy, is_busy, is_duplicate
+from tracker.db.errors import Busy, is_busy
 
 T = TypeVar("T")
 # A commit waits for the disk, and that wait costs the same for one save and for many.
@@ -31,14 +31,10 @@ _BLOCKED_THREADS, _BLOCKED_TIMEOUT = 24, 1
 
 @dataclass(eq=False)
 class _Save(Generic[T]):
-    """Work that waits to be written, its result, and by `stopwatch` how long it may wait.
-
-    ``was_second``: it has made a row that somebody else had made a moment before.
-    """
+    """Work that waits to be written, its result, and by `stopwatch` how long it may wait."""
 
     work: Callable[[Session], T]
     deadline: float
-    was_second: bool = False
     result: Future[T] = field(default_factory=Future)
 
 
@@ -119,16 +115,10 @@ class Writer:
             save.result.set_result(result)
 
     def _retry(self, batch: Sequence[_Save[Any]], error: BaseException) -> None:
-        """After a rollback: one save at a time shows which one failed; busy ones may try again.
-
-        So may one that was second, once: then it finds the row that it missed.
-        """
+        """After a rollback: one save at a time shows which one failed; busy ones may try again."""
         busy = isinstance(error, Busy) or is_busy(error)
         for save in batch:
-            if is_duplicate(error) and not save.was_second:
-                save.was_second = True
-                self._write([save])
-            elif busy and save.deadline <= stopwatch():
+            if busy and save.deadline <= stopwatch():
                 save.result.set_exception(Busy())
             elif busy or len(batch) > 1:
                 self._write([save])
