@@ -17,7 +17,7 @@ from sqlmodel import Session, col, select
 from tracker import clock
 from tracker.addresses import is_address
 from tracker.db.desk import TeamRole, TeamSetting
-from tracker.db.engine import reading
+from tracker.db.engine import lock_names, reading
 from tracker.rulebooks import Rulebooks
 from tracker.services.context import (
     NotFound,
@@ -269,6 +269,7 @@ def add_member(context: ServiceContext, settings: Settings, new: NewMember) -> i
         refusals.append(Refusal("ends_on", "role-ends-before-start"))
     if refusals:
         raise Refused(*refusals)
+    _lock_team(context, new.association)
     _adopt_coordinators(context, settings, new.association)
     same = select(TeamRole).where(
         TeamRole.association == new.association,
@@ -298,6 +299,7 @@ def end_member(
 ) -> None:
     """End a role with a day. Raises Refused if nobody would coordinate the association then."""
     check_association(context.actor, member.association)
+    _lock_team(context, member.association)
     row_id = member.id
     if row_id is None:
         _adopt_coordinators(context, settings, member.association)
@@ -337,6 +339,7 @@ def change_team_setting(context: ServiceContext, association: str, **values: obj
     check_association(context.actor, association)
     if len(str(values.get("notes", ""))) > MAX_NOTES_LENGTH:
         raise Refused(Refusal("notes", "text-too-long", {"limit": MAX_NOTES_LENGTH}))
+    _lock_team(context, association)
     row = context.session.get(TeamSetting, association, populate_existing=True)
     if row is None:
         row = TeamSetting(
@@ -350,6 +353,11 @@ def change_team_setting(context: ServiceContext, association: str, **values: obj
     after = row.model_dump(include={"association", "requires_second_factor"})
     # A setting has no number.
     context.record_change("team_setting", 0, before=before, after=after)
+
+
+def _lock_team(context: ServiceContext, association: str) -> None:
+    """Let one transaction at a time change a team: together two could end the last coordinator."""
+    lock_names(context.session, [f"team {association}"])
 
 
 def _adopt_coordinators(context: ServiceContext, settings: Settings, association: str) -> None:
