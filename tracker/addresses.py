@@ -7,6 +7,7 @@ _ADDRESS = re.compile(r"[^\s<>()\[\],;:\\\"@]+@[^\s<>()\[\],;:\\\"@]+")
 
 _MAILBOX = re.compile(r"(?P<name>[^<>]*)<(?P<address>[^<>]*)>")
 _QUOTED = re.compile(r'"((?:[^"\\]|\\.)*)"')
+_ERASED = re.compile(r"erased-[0-9]+@erased\.invalid")
 
 
 class NamedAddress(NamedTuple):
@@ -52,3 +53,13 @@ def ascii_domain(address: str) -> str:
     if domain.isascii():
         return address
     return f"{local}@{domain.encode('idna').decode()}"
+
+
+def format_erased_address(person_id: int) -> str:
+    """The address that a person has after the erasure. No mail arrives there."""
+    return f"erased-{person_id}@erased.invalid"
+
+
+def is_erased_address(address: str) -> bool:
+    """Whether an address is that of a person who was erased."""
+    return _ERASED.fullmatch(address.lower()) is not None

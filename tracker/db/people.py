@@ -9,6 +9,8 @@ from tracker.db.types import IDS_NEVER_REUSED, Instant
 from tracker.rules.requirement import INDIVIDUAL, MEMBERSHIP_KINDS
 
 REMOVED = "removed"
+# The name under which addresses are locked (`lock_names`): no two records get the same one.
+EMAILS = "second email"
 DEGREES = ("none", "associate", "bachelor", "master", "doctorate")
 
 

@@ -22,7 +22,7 @@ from pydantic import SecretStr
 from sqlalchemy import Engine, delete, select, update
 from sqlmodel import Session, col
 
-from tracker.addresses import ascii_domain
+from tracker.addresses import ascii_domain, is_erased_address
 from tracker.db.engine import is_postgresql
 from tracker.db.returned_mail import (
     COMPLAINT,
@@ -53,11 +53,9 @@ from tracker.notifications.context import JobContext, dry_run_context
 from tracker.notifications.returned_mail import forward_to_second
 from tracker.rules.notification_preferences import OptionalNotice
 from tracker.services.context import Actor, ServiceContext
-from tracker.services.erased_identity import is_erased_address
 from tracker.services.notification_preferences import (
     Subscription,
-    list_disabled_kinds,
-    set_disabled_kinds,
+    add_disabled_kinds,
     unsubscribe,
 )
 from tracker.services.run_ledger import Failure
@@ -357,8 +355,7 @@ class _Recorder:
         if person_id is not None:
             actor = Actor(COMPLAINT_ACTOR, person_id)
             context = ServiceContext(self.session, self.context.rulebooks, actor, self.now)
-            kinds = {kind.value for kind in OptionalNotice}
-            set_disabled_kinds(context, kinds | list_disabled_kinds(self.session, person_id))
+            add_disabled_kinds(context, {kind.value for kind in OptionalNotice})
         elif row["kind"] == DigestMail.kind and row["association"]:
             subscription = Subscription(row["recipient"], row["kind"], row["association"])
             unsubscribe(self.session, subscription, self.now)

@@ -1,21 +1,24 @@
 """What every service function that writes starts from, and how it refuses."""
 
 import dataclasses
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlmodel import Session, select
+from sqlmodel import Session, col, select
 
+from tracker.addresses import is_erased_address
 from tracker.db.audit import Change, record_changes
 from tracker.db.engine import is_postgresql
 from tracker.db.people import Person
+from tracker.db.statements import in_chunks
 from tracker.plain_text import looks_like_link
 from tracker.rulebooks import Rulebooks
 
 MAX_TEXT_LENGTH = 500
 MAX_NAME_LENGTH = 200
+_PEOPLE_PER_QUERY = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,11 +112,28 @@ def require_other_person(context: "ServiceContext", person_id: int) -> None:
 def lock_person(session: Session, person_id: int) -> None:
     """Let one transaction at a time write for a person, until it ends.
 
-    Without it two entries saved at the same moment would each be judged without the other.
+    Without it two entries saved at the same moment would each be judged without the other. What
+    was read before may have changed while this one waited. Raises NotFound if the record was
+    merged or erased meanwhile.
     """
     # SQLite has one writer at a time anyway.
     if is_postgresql(session):
-        session.exec(select(Person.id).where(Person.id == person_id).with_for_update()).all()
+        query = select(Person.email).where(Person.id == person_id).with_for_update()
+        email = session.exec(query).first()
+        if email is None or is_erased_address(email):
+            raise NotFound
+
+
+def lock_records(session: Session, person_ids: Iterable[int]) -> None:
+    """As `lock_person` for several people, whether or not their records are still there.
+
+    Transactions that lock several people do it in the order of their ids, and lock names
+    (`lock_names`) only afterwards, so that no two of them wait for each other.
+    """
+    if is_postgresql(session):
+        for ids in in_chunks(sorted(person_ids), _PEOPLE_PER_QUERY):
+            query = select(Person.id).where(col(Person.id).in_(ids)).order_by(col(Person.id))
+            session.exec(query.with_for_update()).all()
 
 
 @dataclass(frozen=True, slots=True)

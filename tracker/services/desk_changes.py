@@ -26,7 +26,7 @@ from tracker.db.people import Person
 from tracker.db.statements import in_chunks, insert_rows
 from tracker.db.tables import METADATA
 from tracker.refusal_text import format_refusal
-from tracker.services.context import NotFound, Refusal, Refused, ServiceContext, lock_person
+from tracker.services.context import NotFound, Refusal, Refused, ServiceContext, lock_records
 from tracker.services.dead_addresses import MARKS
 from tracker.services.desk_access import check_association
 from tracker.services.email_changes import return_access
@@ -128,8 +128,7 @@ def apply_change(context: ServiceContext, plan: ChangePlan, state: str = "") -> 
     """
     check_association(context.actor, plan.association)
     session = context.session
-    for person_id in sorted(plan.person_ids):
-        lock_person(session, person_id)
+    lock_records(session, plan.person_ids)
     session.flush()
     if plan.form and (saved := find_saved(context, plan.association, plan.form)):
         return saved
@@ -228,7 +227,8 @@ def undo_change(context: ServiceContext, change_id: int) -> list[UndoneRecord]:
     another association's desk, and Refused if it is too late.
     """
     session = context.session
-    change = session.get(DeskChange, change_id, populate_existing=True)
+    # Of two who undo it at once, the second one finds it undone.
+    change = session.get(DeskChange, change_id, populate_existing=True, with_for_update=True)
     if change is None:
         raise NotFound
     check_association(context.actor, change.association)
@@ -280,7 +280,7 @@ def _undo_rows(context: ServiceContext, change_id: int) -> None:
         if person_id is None:
             outcome, note = CHANGED, "the record is gone"
         else:
-            lock_person(session, person_id)
+            lock_records(session, [person_id])
             try:
                 with session.begin_nested():
                     _reverse(context, own, links)

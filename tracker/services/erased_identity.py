@@ -4,7 +4,6 @@ And how a person is called after the erasure.
 """
 
 import json
-import re
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
@@ -15,22 +14,10 @@ from tracker.db.log import AuditEvent, GroupMember
 from tracker.db.people import Person
 from tracker.services.merged_records import list_merged_records
 
-_ERASED_ADDRESS = re.compile(r"erased-[0-9]+@erased\.invalid")
-
-
-def format_erased_address(person_id: int) -> str:
-    """The address that a person has after the erasure. No mail arrives there."""
-    return f"erased-{person_id}@erased.invalid"
-
 
 def format_erased_name(person_id: int) -> str:
     """The name that a person has after the erasure."""
     return f"Erased person {person_id}"
-
-
-def is_erased_address(address: str) -> bool:
-    """Whether an address is that of a person who was erased."""
-    return _ERASED_ADDRESS.fullmatch(address.lower()) is not None
 
 
 class PersonIdentity(NamedTuple):

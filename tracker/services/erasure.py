@@ -15,6 +15,7 @@ from sqlalchemy import Column, ColumnElement, String, Table, delete, func, or_, 
 from sqlmodel import Session, col, exists
 from sqlmodel import select as select_rows
 
+from tracker.addresses import format_erased_address
 from tracker.db.applications import Application
 from tracker.db.desk import TeamRole
 from tracker.db.imports import ImportPlanRecord, ImportPlanRow
@@ -26,14 +27,10 @@ from tracker.db.tables import METADATA
 from tracker.errors import UserError
 from tracker.formatting import format_count
 from tracker.plain_text import plain_name
-from tracker.services.context import ServiceContext, lock_person
+from tracker.services.context import ServiceContext, lock_records
 from tracker.services.dead_addresses import MARKS
 from tracker.services.desk_tasks import forget_all_files
-from tracker.services.erased_identity import (
-    find_identity,
-    format_erased_address,
-    format_erased_name,
-)
+from tracker.services.erased_identity import find_identity, format_erased_name
 from tracker.services.erased_mail import ErasedMail
 from tracker.services.evaluation import days_at, evaluate_people
 from tracker.services.evidence import list_stored_names
@@ -84,7 +81,10 @@ def erase_person(
     if not 0 < len(reason.strip()) <= MAX_REASON_LENGTH:
         raise EraseError(f"give a reason of at most {MAX_REASON_LENGTH} characters")
     person = find_record(context.session, email)
-    lock_person(context.session, person.id)
+    lock_records(context.session, [person.id])
+    # Somebody else may have changed or merged the record while we waited.
+    if context.session.get(Person, person.id, populate_existing=True) is None:
+        raise EraseError(f"the record of {email} was just merged into another one")
     erasure = _Erasure(context, person)
     erasure.refuse(staff)
     return erasure.run(reason)

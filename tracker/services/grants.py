@@ -153,8 +153,9 @@ def add_leave(
 
 def change_leave(context: ServiceContext, leave_id: int, days: RequestedDays, reason: str) -> Grant:
     """Change the days of a leave. Raises NotFound and Refused as `add_leave`."""
+    endorsed = _get_endorsed(context, _get_leave(context, leave_id).endorsement_id)
+    # Somebody else may have changed or removed it while we waited for the lock.
     leave = _get_leave(context, leave_id)
-    endorsed = _get_endorsed(context, leave.endorsement_id)
     refusals = check_text("reason", reason)
     kind = read_absence(leave).kind
     refusals += _check_leave(context, endorsed, days, kind, other_than=leave_id)
@@ -193,7 +194,7 @@ def _get_leave(context: ServiceContext, leave_id: int) -> Leave:
         .join(Endorsement, col(Endorsement.id) == Leave.endorsement_id)
         .where(Leave.id == leave_id, col(Endorsement.association).in_(context.associations))
     )
-    leave = context.session.exec(query).first()
+    leave = context.session.exec(query.execution_options(populate_existing=True)).first()
     if leave is None:
         raise NotFound
     return leave

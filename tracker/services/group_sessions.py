@@ -15,7 +15,14 @@ from sqlmodel.sql.expression import SelectOfScalar
 
 from tracker.db.log import GroupMember, GroupSession
 from tracker.db.people import Person
-from tracker.services.context import NotFound, Refusal, Refused, ServiceContext, lock_person
+from tracker.services.context import (
+    NotFound,
+    Refusal,
+    Refused,
+    ServiceContext,
+    lock_person,
+    lock_records,
+)
 from tracker.services.entry_rules import DAILY_LIMIT, length_key, unusual_minutes, usual_title
 from tracker.services.qualification import DayQualification, qualify_day
 from tracker.services.rsc_providers import load_providers
@@ -130,10 +137,8 @@ def _require_room(context: ServiceContext, emails: Collection[str]) -> None:
         col(GroupSession.provider_id) == context.person_id,
         col(GroupSession.logged_at) > context.now - _ONE_DAY,
     )
-    total = context.session.exec(
-        select(func.count()).select_from(GroupSession).where(*lately)
-    ).one()
-    if total >= DAILY_LIMIT:
+    total = select(func.count()).select_from(GroupSession).where(*lately)
+    if context.session.exec(total).one() >= DAILY_LIMIT:
         raise Refused(Refusal("day", "daily-limit-reached", {"limit": DAILY_LIMIT}))
     query = (
         select(GroupMember.email)
@@ -381,8 +386,7 @@ def _ask_again(context: ServiceContext, member_ids: Collection[int]) -> list[int
     )
     people = {member.person_id for member in context.session.exec(unconfirmed)}
     # In the order in which an answer locks: the session, the person, the member.
-    for person_id in sorted(person_id for person_id in people if person_id is not None):
-        lock_person(context.session, person_id)
+    lock_records(context.session, {person_id for person_id in people if person_id is not None})
     members = context.session.exec(unconfirmed).all()
     update_members(
         context,

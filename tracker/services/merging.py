@@ -24,6 +24,7 @@ from sqlalchemy import (
 from sqlmodel import Session, col
 from sqlmodel import select as select_rows
 
+from tracker.addresses import is_erased_address
 from tracker.db.access import Unsubscribed
 from tracker.db.audit import Change, record_changes
 from tracker.db.corrections import FormerEmail, Removal
@@ -34,11 +35,12 @@ from tracker.db.statements import upsert
 from tracker.db.tables import METADATA
 from tracker.plain_text import plain_name
 from tracker.services.context import (
+    NotFound,
     Refusal,
     Refused,
     ServiceContext,
     check_text,
-    lock_person,
+    lock_records,
 )
 from tracker.services.evaluation import StoredResult, evaluate_people, parse_results
 from tracker.services.merge_checks import check_merged, check_renewals
@@ -144,6 +146,14 @@ def find_record(session: Session, email: str) -> Person:
     return person
 
 
+def find_record_again(session: Session, person: Person) -> Person:
+    """A person as stored now. Raises NotFound if the record is gone, or was erased."""
+    found = session.get(Person, person.id, populate_existing=True)
+    if found is None or is_erased_address(found.email):
+        raise NotFound
+    return found
+
+
 def summarize_record(session: Session, person: Person) -> RecordSummary:
     """What a person's record holds."""
     counted = count_holdings(session, person.id)
@@ -238,8 +248,9 @@ def merge_people(
     """
     _check_actor(context, kept, other)
     session = context.session
-    for person_id in sorted({kept.id, other.id}):
-        lock_person(session, person_id)
+    lock_records(session, {kept.id, other.id})
+    # Somebody else may have changed, merged, or erased one while we waited.
+    kept, other = (find_record_again(session, person) for person in (kept, other))
     doubles = list_doubles(session, kept, other)
     refusals = _check_input(kept, other, reason, similar, doubles)
     if refusals := [*refusals, *check_renewals(session, kept.id, other.id)]:

@@ -51,8 +51,21 @@ def list_disabled_kinds_by_person(
 
 def set_disabled_kinds(context: ServiceContext, kinds: Collection[str]) -> None:
     """Switch off these kinds of mail for the actor, and switch on all others."""
+    lock_person(context.session, context.person_id)
+    _set_disabled_kinds(context, kinds)
+
+
+def add_disabled_kinds(context: ServiceContext, kinds: Collection[str]) -> None:
+    """Switch off these kinds of mail for the actor besides those that are off."""
+    # First, or what somebody else switches off at the same moment would be on again.
+    lock_person(context.session, context.person_id)
+    disabled = list_disabled_kinds(context.session, context.person_id)
+    _set_disabled_kinds(context, {*disabled, *kinds})
+
+
+def _set_disabled_kinds(context: ServiceContext, kinds: Collection[str]) -> None:
+    """As `set_disabled_kinds`, for an actor who is locked."""
     session, person_id = context.session, context.person_id
-    lock_person(session, person_id)
     before = list_disabled_kinds(session, person_id)
     session.exec(
         delete(MailOff).where(col(MailOff.person_id) == person_id, col(MailOff.kind).not_in(kinds))
@@ -74,8 +87,7 @@ def disable_kinds(context: ServiceContext, choice: MailChoice) -> None:
     if person is None:
         raise NotFound
     context = replace(context, actor=Actor(person.email, person.id))
-    disabled = list_disabled_kinds(context.session, person.id)
-    set_disabled_kinds(context, {*disabled, *choice.kinds})
+    add_disabled_kinds(context, choice.kinds)
 
 
 class ChoiceLinks:

@@ -10,7 +10,7 @@ from sqlmodel import Session
 
 from tracker.addresses import is_address
 from tracker.db.engine import lock_names
-from tracker.db.people import DEGREES, Person
+from tracker.db.people import DEGREES, EMAILS, Person
 from tracker.services.certificates import reissue_certificates
 from tracker.services.context import (
     Actor,
@@ -19,7 +19,7 @@ from tracker.services.context import (
     Refused,
     ServiceContext,
     check_name,
-    lock_person,
+    lock_records,
     require_other_person,
 )
 from tracker.services.desk_access import check_sole, get_desk_person
@@ -35,11 +35,13 @@ def lock_desk_person(context: ServiceContext, person_id: int) -> Person:
 
     Raises NotFound for a person of other associations, and Refused for the actor themselves.
     """
-    person = get_desk_person(context.session, context.actor, person_id)
+    get_desk_person(context.session, context.actor, person_id)
     require_other_person(context, person_id)
-    lock_person(context.session, person_id)
-    # Someone else may have changed it while we waited for the lock.
-    context.session.refresh(person)
+    lock_records(context.session, [person_id])
+    # Someone else may have changed it, or merged it, while we waited for the lock.
+    person = context.session.get(Person, person_id, populate_existing=True)
+    if person is None:
+        raise NotFound
     return person
 
 
@@ -122,7 +124,7 @@ def change_second_email(
 def _check_second_email(
     context: ServiceContext, person: Person, email: str, reserved: Collection[str]
 ) -> None:
-    lock_names(context.session, ["second email"])
+    lock_names(context.session, [EMAILS])
     if email == person.email:
         raise Refused(Refusal("email", "email-is-first-here"))
     if email == (person.second_email or "").lower():

@@ -17,7 +17,7 @@ from tracker.services.context import (
     Refusal,
     Refused,
     ServiceContext,
-    lock_person,
+    lock_records,
     require_other_person,
 )
 from tracker.services.desk_access import check_association
@@ -59,7 +59,7 @@ def add_credential(
     refusals = check_credential(context.rulebooks, association, new)
     if refusals:
         raise Refused(*refusals)
-    lock_person(context.session, person_id)
+    lock_records(context.session, [person_id])
     provider = context.session.get_one(Person, person_id, populate_existing=True)
     store_credential(context, provider, association, new)
     evaluate_people(context.session, context.rulebooks, {person_id}, context.now)
@@ -176,6 +176,6 @@ def _lock_outside(context: ServiceContext, outside_id: int) -> OutsideEndorsemen
         raise NotFound
     check_association(context.actor, found.known_to)
     require_other_person(context, found.person_id)
-    lock_person(session, found.person_id)
+    lock_records(session, [found.person_id])
     session.refresh(found)
     return found

@@ -15,7 +15,7 @@ from tracker.db.log import Entry
 from tracker.db.people import Endorsement, Person
 from tracker.db.statements import in_chunks
 from tracker.plain_text import plain_name
-from tracker.services.context import NotFound, Refusal, Refused, ServiceContext, lock_person
+from tracker.services.context import NotFound, Refusal, Refused, ServiceContext, lock_records
 from tracker.services.declined_providers import load_declined_names, remove_declines
 from tracker.services.desk_access import check_association
 from tracker.services.endorsements import endorsements_of, load_person_locks
@@ -123,8 +123,7 @@ def link_names(
     if scope.person_ids is not None:
         people &= scope.person_ids
     ordered = sorted(people)
-    for person_id in ordered:
-        lock_person(session, person_id)
+    lock_records(session, ordered)
     # Somebody else may have linked or deleted some while we waited for the locks.
     session.expire_all()
     waiting = _list_waiting(session, keys, association)

@@ -45,6 +45,7 @@ from tracker.services.context import (
     Refused,
     ServiceContext,
     lock_person,
+    lock_records,
     require_other_person,
 )
 from tracker.services.evaluation import evaluate_people
@@ -165,7 +166,7 @@ def remove_row(context: ServiceContext, row: RemovableRow, reason: str) -> Remov
     if len(reason) > MAX_REASON_LENGTH:
         raise Refused(Refusal("reason", "text-too-long", {"limit": MAX_REASON_LENGTH}))
     session = context.session
-    lock_person(session, row.person_id)
+    lock_records(session, [row.person_id])
     session.flush()
     table = _table_of(row.kind)
     content = collect_row(session, table, row.id)
@@ -321,13 +322,22 @@ def reverse_removal(context: ServiceContext, removal_id: int) -> list[str]:
 
     Raises Refused if it was undone before, or if something has taken the place of what was removed.
     """
-    removal = context.session.get(Removal, removal_id)
+    return restore(context, lock_removal(context, removal_id))
+
+
+def lock_removal(context: ServiceContext, removal_id: int) -> Removal:
+    """A removal that is not undone; nobody else undoes it meanwhile. Raises as `undo_removal`."""
+    session = context.session
+    removal = session.get(Removal, removal_id)
+    if removal is None:
+        raise NotFound
+    lock_person(session, removal.person_id)
+    removal = session.get(Removal, removal_id, populate_existing=True)
     if removal is None:
         raise NotFound
     if removal.undone_at is not None:
         raise Refused(Refusal("removal", "removal-undone"))
-    lock_person(context.session, removal.person_id)
-    return restore(context, removal)
+    return removal
 
 
 def restore(context: ServiceContext, removal: Removal) -> list[str]:

@@ -13,7 +13,7 @@ from tracker.services.context import ServiceContext
 from tracker.services.entry_undo import check_not_logged_again
 from tracker.services.evaluation import evaluate_people
 from tracker.services.merging import MERGE, count_holdings
-from tracker.services.removals import require_operator, reverse_removal
+from tracker.services.removals import lock_removal, require_operator, restore
 
 
 class UndoneRemoval(NamedTuple):
@@ -34,11 +34,10 @@ def undo_removal_or_merge(context: ServiceContext, removal_id: int) -> UndoneRem
 
 def reverse_removal_or_merge(context: ServiceContext, removal_id: int) -> UndoneRemoval:
     """Undo a removal as `undo_removal_or_merge` does; the caller has checked who may."""
-    found = context.session.get(Removal, removal_id)
-    if found is not None and found.kind == "entry" and found.undone_at is None:
-        check_not_logged_again(context.session, found)
-    left_alone = reverse_removal(context, removal_id)
-    removal = context.session.get_one(Removal, removal_id)
+    removal = lock_removal(context, removal_id)
+    if removal.kind == "entry":
+        check_not_logged_again(context.session, removal)
+    left_alone = restore(context, removal)
     if removal.kind != MERGE:
         return UndoneRemoval(left_alone, [])
     _, values = json.loads(removal.content)["rows"][0]

@@ -12,13 +12,13 @@ from typer.testing import CliRunner
 from tests.support.backups import Kept
 from tests.support.cast import ALICE, BOB, DANA, NOW
 from tests.support.erasing import NAME, SECOND, SIMILAR, erase, find_traces
+from tracker.addresses import is_erased_address
 from tracker.cli.main import app
 from tracker.db.desk import TeamRole
 from tracker.db.engine import reading, writing
 from tracker.db.tables import METADATA
 from tracker.errors import UserError
 from tracker.services.dead_addresses import MARKS
-from tracker.services.erased_identity import is_erased_address
 
 
 def test_no_column_has_a_trace_of_an_erased_person(kept: Kept) -> None:
