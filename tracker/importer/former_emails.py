@@ -1,18 +1,21 @@
 """Addresses that changed: `previous_email` in people.csv, and files with former addresses."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
-from sqlmodel import Session, select
+from sqlmodel import Session, col, select
 
 from tracker.db.people import Person
+from tracker.db.statements import in_chunks
 from tracker.importer.cells import ImportContext
 from tracker.importer.csv_row import PERSON_COLUMNS, CsvRow
 from tracker.importer.problems import ImportProblem
 from tracker.importer.reader import ImportedFiles
 from tracker.importer.schemas import PersonRow
 from tracker.refusal_text import format_refusal
-from tracker.services.context import Refused
+from tracker.services.context import Refused, lock_records
 from tracker.services.email_changes import find_former_emails, move_email
+
+_BATCH = 1_000
 
 
 def apply_email_changes(
@@ -26,6 +29,7 @@ def apply_email_changes(
     people = files.rows_of(PersonRow)
     rows_by_email = {row.email: row for row in people}
     present = dict[str, str]()
+    _lock_people(session, people)
     for row in people:
         if row.previous_email is None:
             continue
@@ -46,6 +50,14 @@ def apply_email_changes(
             )
             yield row.problem("email", message)
     yield from _replace_former_emails(files, present)
+
+
+def _lock_people(session: Session, rows: Iterable[PersonRow]) -> None:
+    """Lock everyone whose address changes in one order, before any address is locked."""
+    emails, ids = [row.previous_email for row in rows if row.previous_email], set[int]()
+    for chunk in in_chunks(emails, _BATCH):
+        ids.update(session.exec(select(Person.id).where(col(Person.email).in_(chunk))))
+    lock_records(session, ids)
 
 
 def _change_email(

@@ -25,6 +25,7 @@ from tracker.db.ledgers import Outbox
 from tracker.db.people import MailOff, Person
 from tracker.db.returned_mail import COMPLAINT, HARD, SOFT, ReturnedMail
 from tracker.db.statements import in_chunks
+from tracker.services.context import lock_records
 
 # The columns of a person that say which addresses do not work, and why.
 MARKS = ("email_refused_at", "email_refused_reason", "dead_second_email")
@@ -132,6 +133,8 @@ def mark_address(
     alone.
     """
     email = recipient.lower()
+    # Otherwise the address that the person gets at this moment would be marked.
+    lock_records(session, [person_id])
     person = list_addresses(session, [person_id]).get(person_id)
     if person is None or email in person.dead:
         return False

@@ -16,7 +16,7 @@ from tracker.db.audit import Change, record_changes
 from tracker.db.corrections import FormerEmail
 from tracker.db.engine import lock_names
 from tracker.db.ledgers import Outbox
-from tracker.db.people import Person
+from tracker.db.people import EMAILS, Person
 from tracker.db.statements import in_chunks, upsert
 from tracker.services.context import NotFound, Refusal, Refused, ServiceContext, lock_person
 from tracker.services.endorsements import endorsements_of
@@ -35,6 +35,11 @@ def change_email(context: ServiceContext, old: str, new: str) -> Person:
     if person is None:
         raise NotFound
     _check_actor(context, person)
+    lock_person(session, person.id)
+    session.refresh(person)
+    if person.email != old:
+        # Somebody else changed it while we waited.
+        raise NotFound
     move_email(session, person, new, who=context.actor.label, now=context.now)
     return person
 
@@ -46,7 +51,8 @@ def move_email(session: Session, person: Person, new: str, *, who: str, now: dat
     Raises Refused for an address that is wrong or another person's.
     """
     lock_person(session, person.id)
-    lock_names(session, ["second email"])
+    session.refresh(person)
+    lock_names(session, [EMAILS])
     old = person.email
     if not is_address(new):
         raise Refused(Refusal("email", "email-invalid"))
@@ -93,7 +99,8 @@ def release_email(context: ServiceContext, email: str) -> str:
     Raises NotFound if it is no former address.
     """
     session = context.session
-    former = session.get(FormerEmail, email)
+    # Of two who release it at once, the second one finds it gone.
+    former = session.get(FormerEmail, email, with_for_update=True)
     person = session.get(Person, former.person_id) if former else None
     if former is None or person is None:
         raise NotFound

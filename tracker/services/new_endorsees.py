@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from tracker.db.corrections import FormerEmail
 from tracker.db.engine import lock_names
-from tracker.db.people import Endorsement, Person
+from tracker.db.people import EMAILS, Endorsement, Person
 from tracker.rules.requirement import INDIVIDUAL
 from tracker.services.context import (
     NotFound,
@@ -95,7 +95,7 @@ def _find_person(context: ServiceContext, new: NewEndorsee) -> Person | None:
 def _create_person(context: ServiceContext, new: NewEndorsee) -> Person:
     if refusals := check_name(new.name, "person-name-missing"):
         raise Refused(*refusals)
-    lock_names(context.session, ["second email"])
+    lock_names(context.session, [EMAILS])
     check_email_is_free(context, new.email)
     former = context.session.get(FormerEmail, new.email)
     if former is not None:

@@ -4,7 +4,7 @@ from datetime import date, timedelta
 
 from tracker.db.applications import Application
 from tracker.db.engine import lock_names
-from tracker.db.people import Person
+from tracker.db.people import EMAILS, Person
 from tracker.plain_text import space_initials
 from tracker.rulebooks import Rulebooks
 from tracker.rules.model import Rulebook
@@ -49,8 +49,11 @@ def register_applicant(
     an address that was a person's before: nobody becomes a second person.
     """
     name = space_initials(name)
-    lock_names(context.session, [email])
     known = find_person_by_email(context.session, email)
+    if known is None:
+        lock_names(context.session, [EMAILS])
+        # Somebody else may have stored the person while we waited.
+        known = find_person_by_email(context.session, email)
     if known is not None:
         return known.id
     former = find_former_owner(context.session, email)

@@ -10,7 +10,7 @@ from tracker.addresses import is_address
 from tracker.clock import known_zones
 from tracker.db.access import BrowserSession, SignIn
 from tracker.db.engine import lock_names
-from tracker.db.people import Person
+from tracker.db.people import EMAILS, Person
 from tracker.plain_text import contains_link
 from tracker.services.context import (
     Actor,
@@ -106,11 +106,11 @@ def confirm_second_email(
     email = redeem_code(session, token, code, context.now, person_id)
     if isinstance(email, CodeProblem):
         return email
-    lock_names(session, ["second email"])
-    if email in reserved or is_email_taken(session, person_id, email):
-        raise Refused(Refusal("email", "email-taken"))
     context = replace(context, actor=Actor(email, person_id))
     person = _lock_actor(context)
+    lock_names(session, [EMAILS])
+    if email in reserved or is_email_taken(session, person_id, email):
+        raise Refused(Refusal("email", "email-taken"))
     if email != (person.second_email or "").lower():
         revoke_second_email(session, person)
     context.update_row(

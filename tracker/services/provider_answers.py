@@ -10,7 +10,8 @@ from typing import NamedTuple
 from sqlmodel import Session
 
 from tracker.addresses import is_address
-from tracker.db.people import DEGREES, Person
+from tracker.db.engine import lock_names
+from tracker.db.people import DEGREES, EMAILS, Person
 from tracker.plain_text import contains_link
 from tracker.services.context import (
     NotFound,
@@ -18,7 +19,7 @@ from tracker.services.context import (
     Refused,
     ServiceContext,
     check_name,
-    lock_person,
+    lock_records,
     require_other_person,
 )
 from tracker.services.declined_providers import remove_declines, store_decline
@@ -164,12 +165,14 @@ def _find_or_create(context: ServiceContext, provider: int | NewPerson) -> tuple
     """The provider, locked, and whether they are new here; the address may be known already."""
     session = context.session
     if isinstance(provider, int):
-        lock_person(session, provider)
-        return session.get_one(Person, provider, populate_existing=True), False
+        return _lock_provider(session, provider), False
     holder = find_holder(session, provider.email)
+    if holder is None:
+        lock_names(session, [EMAILS])
+        # Somebody else may have stored the person while we waited.
+        holder = find_holder(session, provider.email)
     if holder is not None:
-        lock_person(session, holder.id)
-        return holder, False
+        return _lock_provider(session, holder.id), False
     person = Person(
         email=provider.email,
         name=provider.name,
@@ -178,6 +181,14 @@ def _find_or_create(context: ServiceContext, provider: int | NewPerson) -> tuple
     )
     context.create_row(person, _PERSON_AUDITED)
     return person, True
+
+
+def _lock_provider(session: Session, person_id: int) -> Person:
+    lock_records(session, [person_id])
+    provider = session.get(Person, person_id, populate_existing=True)
+    if provider is None:
+        raise NotFound
+    return provider
 
 
 def _explain_nothing_linked(
