@@ -17,6 +17,7 @@ from sqlalchemy import select as select_columns
 from sqlmodel import Session, col, exists, func, or_, select, union
 
 from tracker.clock import local_day
+from tracker.db.engine import is_postgresql
 from tracker.db.ledgers import StandingRow
 from tracker.db.people import REMOVED, Endorsement, Person
 from tracker.db.statements import in_chunks, insert_rows
@@ -28,6 +29,7 @@ from tracker.rules.requirement import HOURS
 from tracker.rules.standing import Result, Standing, Status, is_too_late
 from tracker.services.certificates import issue_certificates, reissue_certificates
 from tracker.services.facts import Triple, Window, WindowsOf, read_facts
+from tracker.services.notices import lock_people
 from tracker.services.rsc_providers import (
     list_providers_of,
     list_supervised_people,
@@ -299,6 +301,7 @@ def evaluate_batch(
 
     Those that somebody else has judged meanwhile are not due any more.
     """
+    _lock_holders(session, endorsement_ids)
     if not due.is_of_all:
         today = local_day(now, rulebooks.associations[due.association].time_zone)
         is_due = exists().where(
@@ -347,7 +350,9 @@ def evaluate_association(
     """Judge and store every standing of an association."""
     session.flush()
     query = select(Endorsement.id).where(Endorsement.association == association)
-    _evaluate(session, rulebooks, session.exec(query).all(), now)
+    endorsement_ids = session.exec(query).all()
+    _lock_holders(session, endorsement_ids)
+    _evaluate(session, rulebooks, endorsement_ids, now)
 
 
 def _rules_changed(session: Session, rulebooks: Rulebooks, association: str) -> bool:
@@ -371,6 +376,7 @@ def _evaluate(
     day_of = days_at(rulebooks, now)
     count = 0
     for ids in in_chunks(sorted(endorsement_ids), _BATCH):
+        _lock_endorsements(session, ids)
         standings = list(judge_current(session, rulebooks, day_of, endorsement_ids=ids))
         kept = leave_out_removed(session, standings)
         store_standings(session, kept, day_of, rulebooks, endorsement_ids=ids)
@@ -385,6 +391,24 @@ def _evaluate(
         issue_certificates(session, rulebooks, ids, now)
         count += len(ids)
     return count
+
+
+def _lock_holders(session: Session, endorsement_ids: Collection[int]) -> None:
+    """Lock the people before their endorsements, as everyone who writes for one of them does."""
+    if is_postgresql(session):
+        lock_people(session, sorted(_list_holders(session, endorsement_ids)))
+
+
+def _lock_endorsements(session: Session, ids: Sequence[int]) -> None:
+    """Let one transaction at a time judge and store endorsements, until it ends.
+
+    Otherwise one that read before another one saved could store its result after it. They are
+    locked after their people (`lock_person`), in the order of their ids.
+    """
+    if is_postgresql(session):
+        query = select(Endorsement.id).where(col(Endorsement.id).in_(ids))
+        # Not the key: rows that refer to them may be saved meanwhile.
+        session.exec(query.order_by(col(Endorsement.id)).with_for_update(key_share=True)).all()
 
 
 def leave_out_removed(session: Session, standings: Sequence[Standing]) -> Sequence[Standing]:

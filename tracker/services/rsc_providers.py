@@ -15,6 +15,7 @@ from sqlalchemy.orm import aliased
 from sqlmodel import Session, col, exists, func, or_, select
 from sqlmodel.sql.expression import SelectOfScalar
 
+from tracker.db.engine import lock_names
 from tracker.db.ledgers import LAST_DAY, ProviderSpan
 from tracker.db.log import Entry, GroupSession
 from tracker.db.people import Endorsement, Person, Vetting
@@ -109,11 +110,11 @@ def refresh_provider_spans(
     """
     if person_ids is not None and len(person_ids) > _BATCH:
         person_ids = None
-    wanted: set[SpanRow] = set()
-    for provider_id, provider in load_providers(session, person_ids).items():
-        for rule_name, span in _qualified(rulebooks, provider.degree, provider.credentials):
-            wanted.add((rule_name, provider_id, span.starts_on, span.ends_on))
-    stored = _stored_spans(session, person_ids)
+    wanted, stored = _work_out_spans(session, rulebooks, person_ids)
+    if wanted != stored:
+        # Somebody else may be storing the same spans. As a rule none differ, and nobody waits.
+        lock_names(session, ["provider spans"])
+        wanted, stored = _work_out_spans(session, rulebooks, person_ids)
     for rule, provider_id, starts_on, _ in stored - wanted:
         session.connection().execute(
             delete(ProviderSpan).where(
@@ -128,6 +129,17 @@ def refresh_provider_spans(
     if len(new) > _MANY_SPANS:
         refresh_statistics(session, [ProviderSpan])
     return {provider_id for _, provider_id, _, _ in wanted ^ stored}
+
+
+def _work_out_spans(
+    session: Session, rulebooks: Rulebooks, person_ids: Collection[int] | None
+) -> tuple[set[SpanRow], set[SpanRow]]:
+    """The spans of these providers by today's records, and those that are stored."""
+    wanted: set[SpanRow] = set()
+    for provider_id, provider in load_providers(session, person_ids).items():
+        for rule_name, span in _qualified(rulebooks, provider.degree, provider.credentials):
+            wanted.add((rule_name, provider_id, span.starts_on, span.ends_on))
+    return wanted, _stored_spans(session, person_ids)
 
 
 def list_spans_by_rules(session: Session, rulebooks: Rulebooks) -> list[SpanRow]:

@@ -11,6 +11,7 @@ import sqlalchemy
 from sqlalchemy import bindparam, delete
 from sqlmodel import Session, col, or_
 
+from tracker.db.engine import lock_names
 from tracker.db.ledgers import EndorsementEnd
 from tracker.db.people import Endorsement
 from tracker.db.statements import in_chunks, insert_rows
@@ -58,6 +59,10 @@ def list_rule_ends(session: Session, rulebooks: Rulebooks) -> dict[int, date]:
 
 def _refresh(session: Session, rulebooks: Rulebooks, ids: Collection[int] | None) -> set[int]:
     wanted, stored = _work_out(session, rulebooks, ids)
+    if wanted != stored:
+        # Somebody else may be storing the same days. As a rule none differ, and nobody waits.
+        lock_names(session, ["last days by rule"])
+        wanted, stored = _work_out(session, rulebooks, ids)
     gone = [number for number, ends_on in stored.items() if wanted.get(number) != ends_on]
     for few in in_chunks(gone, _BATCH):
         session.connection().execute(_FORGET, {"ids": few})
