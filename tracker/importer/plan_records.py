@@ -258,7 +258,9 @@ def forget_old_imports(session: Session, now: datetime) -> int:
         unapplied & (col(ImportPlanRecord.changed_at) < now - _KEPT_UNAPPLIED),
         col(ImportPlanRecord.changed_at) < now - KEPT_APPLIED,
     ):
-        old = select(ImportPlanRecord.id).where(is_old)
+        # Locked, so that none of them is taken up again meanwhile without its rows.
+        old = session.exec(select(ImportPlanRecord.id).where(is_old).with_for_update()).all()
         session.exec(delete(ImportPlanRow).where(col(ImportPlanRow.plan_id).in_(old)))
-        deleted += session.exec(delete(ImportPlanRecord).where(is_old)).rowcount
+        is_gone = col(ImportPlanRecord.id).in_(old)
+        deleted += session.exec(delete(ImportPlanRecord).where(is_gone)).rowcount
     return deleted

@@ -162,8 +162,12 @@ def plan_again(context: ServiceContext, plan_id: int) -> None:
 def start_applying(context: ServiceContext, plan_id: int) -> None:
     """Have a plan applied. Twice is once."""
     record = get_import(context.session, context.actor, plan_id)
-    if record.state not in {APPLYING, APPLIED}:
-        _change(context, _open_import(context, plan_id, PLANNED), APPLYING)
+    if record.state in {APPLYING, APPLIED}:
+        return
+    # It may have been applied by somebody else while we waited for the lock.
+    record = _open_import(context, plan_id, PLANNED, APPLYING, APPLIED)
+    if record.state == PLANNED:
+        _change(context, record, APPLYING)
 
 
 def start_undoing(context: ServiceContext, plan_id: int) -> None:

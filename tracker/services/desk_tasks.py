@@ -15,6 +15,7 @@ from sqlalchemy import ColumnElement
 from sqlmodel import Session, col, delete, select, update
 
 from tracker.db.desk_tasks import DONE, FAILED, STOPPED, WORKING, DeskTask, DeskTaskPiece
+from tracker.db.engine import lock_names
 from tracker.services.context import Actor, NotFound, Refusal, Refused, ServiceContext
 from tracker.services.desk_access import check_association
 
@@ -56,6 +57,8 @@ def create_task(context: ServiceContext, wanted: TaskInput) -> DeskTask:
     made. Of files that are ready, only the newest stay.
     """
     check_association(context.actor, wanted.association)
+    # Of two who ask for the same, the second one gets what the first one began.
+    lock_names(context.session, [f"desk tasks {wanted.association}"])
     arguments = json.dumps(list(wanted.ids))
     query = select(DeskTask).where(
         DeskTask.association == wanted.association,
@@ -227,7 +230,9 @@ def has_file(session: Session, task: DeskTask) -> bool:
 def forget_old_tasks(session: Session, now: datetime) -> int:
     """Delete files after 7 days, and what is left of ended work after 90; how many of both."""
     has_ended = col(DeskTask.state) != WORKING
-    old = select(DeskTask.id).where(has_ended, col(DeskTask.ended_at) < now - FILES_KEPT)
+    is_old = has_ended & (col(DeskTask.ended_at) < now - FILES_KEPT)
+    # Locked, so that none of it goes on meanwhile without what is deleted.
+    old = session.exec(select(DeskTask.id).where(is_old).with_for_update()).all()
     forgotten = session.exec(
         delete(DeskTaskPiece).where(col(DeskTaskPiece.task_id).in_(old))
     ).rowcount

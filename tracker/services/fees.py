@@ -212,14 +212,12 @@ def record_payment(context: ServiceContext, new: PaymentInput) -> int:
     """
     check_association(context.actor, new.association)
     session = context.session
-    saved = session.exec(
-        select(Payment.id).where(
-            Payment.association == new.association, Payment.form_key == new.form_key
-        )
-    ).first()
-    if saved is not None:
+    if (saved := _find_saved(session, new)) is not None:
         return saved
     people = _find_people(context, new)
+    # Of two requests with one form, the second one finds what the first one saved.
+    if (saved := _find_saved(session, new)) is not None:
+        return saved
     if refusals := _check_payment(context, new):
         raise Refused(*refusals)
     payment = Payment(
@@ -325,6 +323,14 @@ def list_payments(
 def count_payments(session: Session, association: str) -> int:
     """How many payments `list_payments` has in all."""
     return session.exec(select(func.count()).where(Payment.association == association)).one()
+
+
+def _find_saved(session: Session, new: PaymentInput) -> int | None:
+    """What the same form was saved as before."""
+    query = select(Payment.id).where(
+        Payment.association == new.association, Payment.form_key == new.form_key
+    )
+    return session.exec(query).first()
 
 
 def _find_people(context: ServiceContext, new: PaymentInput) -> set[int]:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from sqlmodel import Session, col, select
 
+from tracker.db.engine import lock_names
 from tracker.db.lists import SavedFilter
 from tracker.services.context import NotFound, Refusal, Refused, ServiceContext
 from tracker.services.people_filter import MAX_QUERY_LENGTH, parse_query
@@ -38,6 +39,7 @@ def save_filter(context: ServiceContext, association: str, name: str, query: str
     """
     if association not in context.actor.coordinates:
         raise NotFound
+    _lock_filters(context)
     query = parse_query(query).query()
     saved = list_saved_filters(context.session, context.actor.label, association)
     refusals = _check_name(name, [each.name for each in saved])
@@ -78,7 +80,14 @@ def delete_filter(context: ServiceContext, filter_id: int) -> str:
     return association
 
 
+def _lock_filters(context: ServiceContext) -> None:
+    """Let one transaction at a time change the actor's filters, such as of a double click."""
+    lock_names(context.session, [f"filters {context.actor.label}"])
+
+
 def _get_own(context: ServiceContext, filter_id: int) -> SavedFilter:
+    """A filter of the actor's own, which nobody else changes meanwhile."""
+    _lock_filters(context)
     saved = context.session.get(SavedFilter, filter_id)
     actor = context.actor
     if saved is None or saved.owner != actor.label or saved.association not in actor.coordinates:

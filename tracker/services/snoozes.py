@@ -8,6 +8,7 @@ from dateutil.relativedelta import relativedelta
 from sqlmodel import Session, col, delete, select
 
 from tracker.clock import local_day
+from tracker.db.engine import lock_names
 from tracker.db.snoozes import Snooze
 from tracker.services.attention import QueueItem, read_queue
 from tracker.services.context import NotFound, Refusal, Refused, ServiceContext, check_text
@@ -54,6 +55,7 @@ def snooze_cause(context: ServiceContext, chosen: SnoozeInput) -> Snooze:
     that is not ahead or more than a year away, a note that is too long, or if somebody else
     snoozed it in the meantime.
     """
+    _lock_snoozes(context, chosen.association)
     attention, stored = get_cause(context, chosen.association, chosen.cause)
     zone = context.rulebooks.associations[chosen.association].time_zone
     today = local_day(context.now, zone)
@@ -93,11 +95,17 @@ def end_snooze(context: ServiceContext, association: str, cause: str) -> None:
     Raises NotFound if the association is not the actor's, or the cause is not snoozed (anymore).
     """
     check_association(context.actor, association)
+    _lock_snoozes(context, association)
     query = select(Snooze).where(Snooze.association == association, Snooze.cause == cause)
     stored = context.session.exec(query).first()
     if stored is None:
         raise NotFound
     context.delete_row(stored, _AUDITED)
+
+
+def _lock_snoozes(context: ServiceContext, association: str) -> None:
+    """Let one transaction at a time snooze a cause of an association, or end that."""
+    lock_names(context.session, [f"snoozes {association}"])
 
 
 def forget_ended_snoozes(session: Session, now: datetime) -> int:
