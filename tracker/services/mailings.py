@@ -15,6 +15,7 @@ from sqlalchemy import delete, update
 from sqlmodel import Session, col, func, select
 
 from tracker.clock import local_day
+from tracker.db.engine import lock_names
 from tracker.db.ledgers import Outbox
 from tracker.db.mailings import DRAFT, SENT, SKIPPED, STOPPED, Mailing, MailingRecipient
 from tracker.db.people import Person
@@ -149,6 +150,8 @@ def save_draft(context: ServiceContext, typed: MailingInput, sender_name: str) -
     mailing = _find_by_key(context.session, typed)
     if mailing is None:
         mailing = _insert(context, typed, sender_name)
+    # It may be sent at this moment, and what was sent does not change.
+    context.session.refresh(mailing, with_for_update=True)
     if mailing.state == DRAFT:
         mailing.sqlmodel_update(_values(typed))
         context.session.add(mailing)
@@ -166,6 +169,8 @@ def begin_sending(
     """
     check_association(context.actor, typed.association)
     refusals = check_mailing(typed)
+    # So that of two mailings at once the second one counts the first one.
+    lock_names(context.session, [f"mailings {typed.association}"])
     mailing = _find_by_key(context.session, typed)
     if mailing is None:
         mailing = _insert(context, typed, sender_name)
@@ -226,6 +231,8 @@ def record_recipients(
 def discard_draft(context: ServiceContext, mailing_id: int) -> None:
     """Delete a draft. Raises NotFound if there is none of the actor's associations."""
     mailing = get_mailing(context.session, mailing_id, context.actor.coordinates)
+    # It may be sent at this moment.
+    context.session.refresh(mailing, with_for_update=True)
     if mailing.state != DRAFT:
         raise NotFound
     context.session.delete(mailing)
