@@ -8,7 +8,7 @@ from tracker.clock import local_day
 from tracker.jobs.isolation import isolate, savepoint
 from tracker.notifications.audit_mail import remind_of_audit
 from tracker.notifications.context import JobContext
-from tracker.services.audits import list_to_remind, mark_reminded
+from tracker.services.audits import claim_reminder, list_to_remind
 from tracker.services.run_ledger import Failure, JobResult
 
 # How long before the due date people are reminded, once for each due date.
@@ -22,7 +22,7 @@ def run_audits(context: JobContext, session: Session, association: str, now: dat
     reminded = 0
     for audited in list_to_remind(session, association, today, today + _REMIND_BEFORE):
         with isolate(failures, f"audit {audited.case.id}", savepoint(session)):
-            remind_of_audit(context, session, audited, now)
-            mark_reminded(session, audited, now)
-            reminded += 1
+            if claim_reminder(session, audited, now):
+                remind_of_audit(context, session, audited, now)
+                reminded += 1
     return JobResult({"audit reminders": reminded} if reminded else {}, failures)

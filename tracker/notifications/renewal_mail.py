@@ -19,11 +19,19 @@ from tracker.notifications.notices_mail import fit_subject
 from tracker.rules.cycles import cycle_containing
 from tracker.rules.model import Rulebook
 from tracker.rules.stages import Stage
-from tracker.services.certificates import RenewedEndorsement, find_renewal_certificate
+from tracker.services.certificates import (
+    RenewedEndorsement,
+    claim_certificate_mail,
+    find_renewal_certificate,
+)
 from tracker.services.dashboard import list_short
 from tracker.services.message_subjects import About
 from tracker.services.stages import find_last_day
-from tracker.services.submissions import SubmittedRenewal, find_renewed_through
+from tracker.services.submissions import (
+    SubmittedRenewal,
+    claim_decision_mail,
+    find_renewed_through,
+)
 
 
 def announce(
@@ -43,6 +51,8 @@ def announce(
     for renewal in renewals:
         rulebook = context.rulebooks.associations[renewal.endorsement.association]
         submission, person = renewal.submission, renewal.person
+        if not claim_decision_mail(session, submission, now):
+            continue
         key = (submission.endorsement_id, submission.cycle_starts_on)
         certificate = find_renewal_certificate(session, *key)
         last_day = find_last_day(session, context.rulebooks, renewal.endorsement, key[1])
@@ -54,9 +64,6 @@ def announce(
         about = About("submission", submission.id, submission.state)
         envelope = Envelope.to_person(person, rulebook.id, dedupe_key, about)
         count += len(enqueue(session, [create_message(context, envelope, mail, now)], now))
-        submission.announced_at = now
-        session.add(submission)
-    session.flush()
     return count
 
 
@@ -115,6 +122,8 @@ def announce_certificate(
     It is of a renewal that needed no submission.
     """
     certificate, endorsement, person = renewed
+    if not claim_certificate_mail(session, certificate, now):
+        return 0
     rulebook = context.rulebooks.associations[endorsement.association]
     cycle = cycle_containing(rulebook.cycles, endorsement.starts_on, certificate.cycle_starts_on)
     with use_locale(rulebook.locale):
@@ -131,11 +140,7 @@ def announce_certificate(
     envelope = Envelope.to_person(
         person, rulebook.id, dedupe_key, About("certificate", certificate.id)
     )
-    count = len(enqueue(session, [create_message(context, envelope, mail, now)], now))
-    certificate.announced_at = now
-    session.add(certificate)
-    session.flush()
-    return count
+    return len(enqueue(session, [create_message(context, envelope, mail, now)], now))
 
 
 class _Renewal(NamedTuple):

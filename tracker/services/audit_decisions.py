@@ -34,6 +34,7 @@ from tracker.services.context import (
     Refused,
     ServiceContext,
     check_text,
+    lock_records,
     require_other_person,
 )
 from tracker.services.endorsements import standing_in
@@ -60,7 +61,9 @@ def ask_for_documents(context: ServiceContext, draw_id: int, due_on: date) -> li
     asked = []
     association = get_draw(context.session, draw_id, context.associations).association
     _check_due(context, association, due_on)
-    for drawn in list_cases(context.session, draw_id):
+    cases = list_cases(context.session, draw_id)
+    lock_records(context.session, {drawn.person.id for drawn in cases})
+    for drawn in cases:
         audited = lock_audit(context.session, drawn)
         if may(Act.ASK, audited.case.state):
             values = {"due_on": due_on, "asked_at": context.now, "asked_by": context.actor.label}

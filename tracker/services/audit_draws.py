@@ -17,6 +17,7 @@ from typing import NamedTuple
 from sqlmodel import Session, col, select
 
 from tracker.db.audits import AuditCase, AuditDraw
+from tracker.db.engine import lock_names
 from tracker.db.people import Endorsement, Person
 from tracker.db.submissions import Submission
 from tracker.rules.audit_sampling import (
@@ -37,6 +38,7 @@ from tracker.services.context import (
     Refused,
     ServiceContext,
     check_text,
+    lock_records,
 )
 from tracker.services.desk_access import check_association
 
@@ -133,6 +135,7 @@ def freeze_frame(context: ServiceContext, wanted: DrawInput) -> AuditDraw:
     check_association(context.actor, wanted.association)
     if refusals := _check(wanted):
         raise Refused(*refusals)
+    _lock_draws(context, wanted.association)
     lines = _list_uncovered(context.session, wanted)
     text = format_frame(lines)
     fixed = AuditDraw(
@@ -204,6 +207,7 @@ def draw_renewals(context: ServiceContext, draw_id: int) -> Sequence[AuditCase]:
     """Draw from a fixed frame, in the order of the draw; once, and not if it was discarded."""
     session = context.session
     fixed = get_draw(session, draw_id, context.associations)
+    _lock_draws(context, fixed.association)
     # One transaction draws, also if two of them come at the same moment.
     session.refresh(fixed, with_for_update=True)
     if fixed.drawn_at is not None:
@@ -212,6 +216,10 @@ def draw_renewals(context: ServiceContext, draw_id: int) -> Sequence[AuditCase]:
         raise Refused(Refusal("draw", "audit-discarded"))
     context.update_row(fixed, _DRAW, drawn_at=context.now, drawn_by=context.actor.label)
     drawn = list_drawn(fixed)
+    # So that nobody submits one of the renewals again at this moment.
+    ids = {line.endorsement_id for line in drawn}
+    held = select(Endorsement.person_id).where(col(Endorsement.id).in_(ids))
+    lock_records(session, set(session.exec(held)))
     submissions = _find_submissions(session, drawn)
     cases = []
     for position, line in enumerate(drawn, start=1):
@@ -228,6 +236,11 @@ def draw_renewals(context: ServiceContext, draw_id: int) -> Sequence[AuditCase]:
         context.create_row(case, _CASE)
         cases.append(case)
     return cases
+
+
+def _lock_draws(context: ServiceContext, association: str) -> None:
+    """Let one transaction at a time fix or draw: two draws could have the same renewals."""
+    lock_names(context.session, [f"audit draws {association}"])
 
 
 class DrawnElsewhere(NamedTuple):

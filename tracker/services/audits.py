@@ -4,6 +4,7 @@ from collections.abc import Callable, Collection, Sequence
 from datetime import date, datetime
 from typing import NamedTuple
 
+from sqlalchemy import update
 from sqlalchemy.orm import aliased
 from sqlmodel import Session, and_, col, exists, or_, select
 
@@ -305,11 +306,22 @@ def is_submitted_again(session: Session, audited: AuditedRenewal) -> bool:
     return session.exec(query).first() is not None
 
 
-def mark_reminded(session: Session, audited: AuditedRenewal, now: datetime) -> None:
-    """Note that a reminder of the due date in force was queued."""
-    audited.case.reminded_at = now
-    session.add(audited.case)
-    session.flush()
+def claim_reminder(session: Session, audited: AuditedRenewal, now: datetime) -> bool:
+    """Note that a reminder is queued; False if somebody has moved the due date meanwhile.
+
+    False, too, if the documents have come, or if another process has noted it.
+    """
+    claimed = (
+        update(AuditCase)
+        .where(
+            col(AuditCase.id) == audited.case.id,
+            col(AuditCase.state) == Stage.ASKED.value,
+            col(AuditCase.due_on) == audited.case.due_on,
+            col(AuditCase.reminded_at).is_(None),
+        )
+        .values(reminded_at=now)
+    )
+    return session.exec(claimed).rowcount == 1
 
 
 def lock_audit(session: Session, audited: AuditedRenewal) -> AuditedRenewal:

@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterator, Sequence
 from datetime import date, datetime, timedelta
 from typing import Any, NamedTuple
 
-from sqlalchemy import bindparam, exists, select
+from sqlalchemy import bindparam, exists, select, update
 from sqlalchemy.orm import aliased
 from sqlmodel import Session, col
 from sqlmodel import select as select_rows
@@ -174,6 +174,19 @@ def list_unannounced(session: Session, association: str) -> Sequence[RenewedEndo
         .order_by(col(Certificate.id))
     )
     return [RenewedEndorsement._make(row) for row in session.exec(query)]
+
+
+def claim_certificate_mail(session: Session, certificate: Certificate, now: datetime) -> bool:
+    """Note that an email about a certificate is queued; False if another process has noted it."""
+    claimed = (
+        update(Certificate)
+        .where(
+            col(Certificate.id) == certificate.id,
+            col(Certificate.announced_at).is_(None),
+        )
+        .values(announced_at=now)
+    )
+    return session.exec(claimed).rowcount == 1
 
 
 def issue_certificates(

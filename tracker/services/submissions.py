@@ -8,10 +8,10 @@ it with a reason, or returns it so that the endorsee can correct it.
 import json
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from typing import NamedTuple
 
-from sqlalchemy import func
+from sqlalchemy import func, update
 from sqlalchemy.orm import aliased
 from sqlmodel import Session, col, select
 
@@ -163,6 +163,21 @@ def list_unannounced(session: Session, association: str) -> Sequence[SubmittedRe
         col(Submission.announced_at).is_(None),
     )
     return [SubmittedRenewal._make(row) for row in session.exec(query)]
+
+
+def claim_decision_mail(session: Session, submission: Submission, now: datetime) -> bool:
+    """Note that an email about a decision is queued; False if another process has noted that."""
+    session.flush()
+    claimed = (
+        update(Submission)
+        .where(
+            col(Submission.id) == submission.id,
+            col(Submission.state) == submission.state,
+            col(Submission.announced_at).is_(None),
+        )
+        .values(announced_at=now)
+    )
+    return session.exec(claimed).rowcount == 1
 
 
 def list_unaccepted(session: Session, association: str) -> Sequence[SubmittedRenewal]:
