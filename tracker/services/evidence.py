@@ -385,7 +385,9 @@ def _select_files(session: Session, where: ColumnElement[bool]) -> list[Evidence
 def _remove(
     session: Session, actor: str, now: datetime, where: ColumnElement[bool]
 ) -> list[Evidence]:
-    files = _select_files(session, where)
+    query = select(Evidence).where(where).order_by(col(Evidence.id)).with_for_update()
+    # What somebody else saves with an entry, or removes, at this moment is left out.
+    files = list(session.exec(query.execution_options(populate_existing=True)))
     changes = []
     for file in files:
         before = file.model_dump(include=_AUDITED)
