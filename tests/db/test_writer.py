@@ -16,6 +16,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlmodel import Session, func, select
 
 from tests.support.cast import ALICE, BOB, BOOKS, NOW, Cast, fill
+from tests.support.overlap import overlap_call
 from tracker.db import writer as writer_module
 from tracker.db.engine import reading, writing
 from tracker.db.errors import Busy
@@ -38,6 +39,13 @@ FIRST_NEW = 6
 @pytest.fixture
 def cast(database_url: str) -> Iterator[Cast]:
     filled = fill(database_url)
+    yield filled
+    filled.engine.dispose()
+
+
+@pytest.fixture
+def postgres_cast(postgres_database_url: str) -> Iterator[Cast]:
+    filled = fill(postgres_database_url)
     yield filled
     filled.engine.dispose()
 
@@ -422,3 +430,33 @@ def test_a_lock_file_that_cannot_be_opened_is_an_error(sqlite_cast: Cast) -> Non
     assert isinstance(error, IsADirectoryError)
     lock_file.rmdir()
     assert run_in_loop(writer, add_person(GUS)) == [FIRST_NEW]
+
+
+def test_a_save_that_lost_a_race_runs_again(postgres_cast: Cast) -> None:
+    engine = postgres_cast.engine
+    writer = Writer(engine)
+
+    def find_or_add(session: Session) -> str:
+        known = session.exec(select(Person.name).where(Person.email == GUS)).first()
+        if known is None:
+            session.add(Person(email=GUS, name="second"))
+        return known or "second"
+
+    _, name = overlap_call(
+        engine,
+        lambda session: session.add(Person(email=GUS, name="first")),
+        lambda: writer.run(find_or_add),
+    )
+    assert name == "first"
+
+
+def test_a_save_that_always_fails_runs_twice(postgres_cast: Cast) -> None:
+    runs = []
+
+    def collide(session: Session) -> None:
+        runs.append(1)
+        session.add(Person(email=ALICE, name="Alice"))
+
+    with pytest.raises(IntegrityError):
+        Writer(postgres_cast.engine).run(collide)
+    assert len(runs) == 2

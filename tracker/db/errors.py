@@ -3,9 +3,16 @@
 from typing import Any
 
 from psycopg import Error, OperationalError, errors
+from sqlalchemy.exc import InvalidRequestError
+from sqlalchemy.orm.exc import StaleDataError
 
 # A canceled query counts: waiting for a lock is part of every statement timeout.
 _LOCK_ERRORS = (errors.LockNotAvailable, errors.DeadlockDetected, errors.QueryCanceled)
+# The last one covers a row that can't be read again.
+_CONFLICTS = (
+    *(errors.UniqueViolation, errors.ForeignKeyViolation),
+    *(StaleDataError, InvalidRequestError),
+)
 _UNAVAILABLE = ("SQLITE_FULL", "SQLITE_IOERR", "SQLITE_READONLY", "SQLITE_CANTOPEN")
 # PostgreSQL's classes of errors: connections, resources, its operator, the system; then read-only,
 # and a transaction that was left idle, as by a process that was frozen or cut off.
@@ -22,6 +29,15 @@ def is_busy(error: BaseException) -> bool:
     cause: Any = getattr(error, "orig", None) or error
     locked = isinstance(cause, _LOCK_ERRORS)
     return locked or getattr(cause, "sqlite_errorname", "").startswith("SQLITE_BUSY")
+
+
+def is_conflict(error: BaseException) -> bool:
+    """Whether a write may have failed because another one was stored while it ran.
+
+    A key was taken, or a row that it had read, or refers to, is gone.
+    """
+    cause: Any = getattr(error, "orig", None) or error
+    return isinstance(cause, _CONFLICTS)
 
 
 def is_unavailable(error: BaseException) -> bool:

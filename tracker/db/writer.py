@@ -14,7 +14,7 @@ from sqlmodel import Session
 
 from tracker.clock import stopwatch
 from tracker.db.engine import is_postgresql, writing
-from tracker.db.errors import Busy, is_busy
+from tracker.db.errors import Busy, is_busy, is_conflict
 
 T = TypeVar("T")
 # A commit waits for the disk, and that wait costs the same for one save and for many.
@@ -31,11 +31,15 @@ _BLOCKED_THREADS, _BLOCKED_TIMEOUT = 24, 1
 
 @dataclass(eq=False)
 class _Save(Generic[T]):
-    """Work that waits to be written, its result, and by `stopwatch` how long it may wait."""
+    """Work that waits to be written, its result, and by `stopwatch` how long it may wait.
+
+    ``is_repeated``: it ran before, and another save was stored first.
+    """
 
     work: Callable[[Session], T]
     deadline: float
     result: Future[T] = field(default_factory=Future)
+    is_repeated: bool = False
 
 
 class Writer:
@@ -53,6 +57,7 @@ class Writer:
         self._around = around
         is_sqlite = not is_postgresql(engine)
         self._batch = _BATCH if is_sqlite else 1
+        self._has_rivals = not is_sqlite
         self._timeout = _SQLITE_TIMEOUT if is_sqlite else _POSTGRESQL_TIMEOUT
         self._waiting: deque[_Save[Any]] = deque()
         self._lock = Lock()
@@ -121,6 +126,10 @@ class Writer:
             if busy and save.deadline <= stopwatch():
                 save.result.set_exception(Busy())
             elif busy or len(batch) > 1:
+                self._write([save])
+            elif self._has_rivals and is_conflict(error) and not save.is_repeated:
+                # Once more: it finds what was stored first, and says what to do about it.
+                save.is_repeated = True
                 self._write([save])
             else:
                 save.result.set_exception(error)

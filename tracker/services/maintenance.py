@@ -6,9 +6,10 @@ starts later.
 
 from datetime import datetime
 
-from sqlmodel import Session
+from sqlmodel import Session, delete
 
 from tracker.db.operations import Maintenance
+from tracker.db.statements import upsert
 
 _ONLY = 1
 
@@ -22,18 +23,11 @@ def start_maintenance(
     session: Session, now: datetime, ends_at: datetime | None, message: str
 ) -> Maintenance:
     """Turn it on, or change its text and expected end; it keeps its beginning."""
-    maintenance = find_maintenance(session) or Maintenance(since=now)
-    maintenance.ends_at = ends_at
-    maintenance.message = " ".join(message.split())
-    session.add(maintenance)
-    session.flush()
-    return maintenance
+    row = {"id": _ONLY, "since": now, "ends_at": ends_at, "message": " ".join(message.split())}
+    upsert(session, Maintenance, [row], key=["id"], update=["ends_at", "message"])
+    return session.get_one(Maintenance, _ONLY, populate_existing=True)
 
 
 def end_maintenance(session: Session) -> bool:
     """Turn it off; False if it was off."""
-    maintenance = find_maintenance(session)
-    if maintenance is None:
-        return False
-    session.delete(maintenance)
-    return True
+    return session.exec(delete(Maintenance)).rowcount == 1
