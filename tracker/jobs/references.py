@@ -107,6 +107,6 @@ def run_session_reminders(
                 context, session, requests, now, is_reminder=bool(reminded)
             )
             if message is not None:
-                mark_reminded(session, reminded, now)
+                mark_reminded(session, reminded, now, asked_before=midnight)
                 written += len(enqueue(session, [message], now))
     return JobResult({"sessions": written} if written else {}, failures)

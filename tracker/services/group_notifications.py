@@ -59,11 +59,14 @@ def list_unnotified(
     return _list(session, *_waiting(association), asked_at >= since, asked_at < before, ~notified)
 
 
-def mark_reminded(session: Session, member_ids: Collection[int], now: datetime) -> None:
-    """Store that these members were reminded."""
-    session.exec(
-        update(GroupMember).where(col(GroupMember.id).in_(member_ids)).values(reminded_at=now)
+def mark_reminded(
+    session: Session, member_ids: Collection[int], now: datetime, *, asked_before: datetime
+) -> None:
+    """Store that these members were reminded, but for those who have just been asked anew."""
+    reminded = update(GroupMember).where(
+        col(GroupMember.id).in_(member_ids), col(GroupMember.asked_at) < asked_before
     )
+    session.exec(reminded.values(reminded_at=now))
 
 
 def had_mail(session: Session, person_id: int, kinds: Collection[str], since: datetime) -> bool:
