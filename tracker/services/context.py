@@ -127,8 +127,8 @@ def lock_person(session: Session, person_id: int) -> None:
 def lock_records(session: Session, person_ids: Iterable[int]) -> None:
     """As `lock_person` for several people, whether or not their records are still there.
 
-    Transactions that lock several people do it in the order of their ids, and lock names
-    (`lock_names`) only afterwards, so that no two of them wait for each other.
+    Transactions that lock several people do it in the order of their ids, and lock addresses
+    (`EMAILS`) only afterwards, so that no two of them wait for each other.
     """
     if is_postgresql(session):
         for ids in in_chunks(sorted(person_ids), _PEOPLE_PER_QUERY):
