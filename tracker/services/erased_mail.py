@@ -45,8 +45,10 @@ class ErasedMail:
         """Count what has to leave first. What is held could not, and doesn't count."""
         cipher, is_own = body_cipher(self.session), self._is_own()
         query = select(_OUTBOX, is_own.label("is_own"), is_held().label("is_held"))
-        # None is claimed meanwhile: a message that leaves must not lose its text.
-        unsent = query.where(_OUTBOX.c.state.in_(_UNSENT)).with_for_update()
+        # Locked, so that none is claimed meanwhile: what leaves must not lose its text.
+        waits = select(_OUTBOX.c.id).where(_OUTBOX.c.state == "waiting").with_for_update()
+        self.session.connection().execute(waits).all()
+        unsent = query.where(_OUTBOX.c.state.in_(_UNSENT))
         sending = waiting = 0
         for message in self.session.connection().execute(unsent).mappings():
             if message["state"] == "sending":
