@@ -1,7 +1,6 @@
 """Fresh databases for tests: copies of one that was migrated once, emptied after each test."""
 
 import shutil
-import time
 import uuid
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -11,8 +10,7 @@ from typing import Any, Self
 
 import psycopg
 from psycopg import sql
-from sqlalchemy import Engine, make_url, text
-from sqlmodel import Session
+from sqlalchemy import Engine, make_url
 
 from tracker.db.tables import METADATA
 
@@ -61,24 +59,6 @@ def copy_sqlite(migrated: Path, folder: Path) -> str:
     for file in migrated.parent.glob(f"{migrated.name}*"):
         shutil.copy(file, folder / file.name)
     return f"sqlite:///{folder / migrated.name}"
-
-
-def wait_for_waiting(session: Session, count: int) -> None:
-    """Wait until so many transactions in the database of ``session`` wait for a lock.
-
-    Raises TimeoutError if that takes half a minute.
-    """
-    waiting = text(
-        "SELECT count(*) FROM pg_stat_activity"
-        " WHERE wait_event_type = 'Lock' AND datname = current_database()"
-    )
-    deadline = time.monotonic() + 30
-    # A transaction sees one state of that view, unless it is told to look again.
-    look_again = text("SELECT pg_stat_clear_snapshot()")
-    while session.connection().scalar(waiting) != count:
-        session.connection().execute(look_again)
-        if time.monotonic() > deadline:
-            raise TimeoutError(f"{count} transactions should wait for a lock")
 
 
 class FilledDatabase:

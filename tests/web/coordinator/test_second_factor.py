@@ -1,20 +1,17 @@
 """A second factor protects the desk where someone set it up, or the association requires it."""
 
 import re
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 
 import pyotp
+import pytest
 from httpx2 import Response
-from sqlmodel import select
+from sqlmodel import Session
 
 from tests.support.cast import BOOKS, CAROL
-from tests.support.databases import wait_for_waiting
+from tests.support.overlap import overlap_call
 from tests.web.client import Visitor, WebClient, problems, text_of
-from tracker.db.desk import SecondFactor
-from tracker.db.engine import writing
 from tracker.services.context import Actor, ServiceContext
-from tracker.services.second_factor import start_setup
+from tracker.services.second_factor import confirm_setup, enter_code, start_setup
 
 SET_UP = "/second-factor/set-up"
 
@@ -47,15 +44,8 @@ def enter(visitor: Visitor, code: str) -> bool:
     return answer.status_code == 303 and visitor.get("/coordinator").status_code == 200
 
 
-def post_at_once(web: WebClient, visitors: Sequence[Visitor], typed: dict[str, str]) -> list[int]:
-    """The answers' status codes; each form is looked at before any of them is saved."""
-    path = SET_UP if "factor_code" in typed else "/second-factor"
-    with ThreadPoolExecutor(len(visitors)) as threads:
-        with writing(web.cast.engine) as session:
-            session.exec(select(SecondFactor).with_for_update()).one()
-            sent = [threads.submit(visitor.post, path, typed) for visitor in visitors]
-            wait_for_waiting(session, len(visitors))
-        return sorted(each.result().status_code for each in sent)
+def context_of(web: WebClient, session: Session) -> ServiceContext:
+    return ServiceContext(session, BOOKS, Actor(CAROL, None), web.now)
 
 
 def test_a_new_browser_needs_the_code(web: WebClient) -> None:
@@ -94,36 +84,47 @@ def test_five_wrong_codes_pause_all(sqlite_web: WebClient) -> None:
     assert enter(carol, code_of(sqlite_web, secret))
 
 
-def test_a_code_posted_at_once_works_once(postgres_web: WebClient) -> None:
+@pytest.mark.parametrize("kind", ["app", "recovery"])
+def test_a_code_entered_twice_at_once_works_once(postgres_web: WebClient, kind: str) -> None:
     secret, codes = switch_on(postgres_web)
-    visitors = [postgres_web.visit(CAROL) for _ in range(3)]
-    for code in (code_of(postgres_web, secret), codes[0]):
-        assert post_at_once(postgres_web, visitors, {"code": code}) == [303, 422, 422]
+    code = code_of(postgres_web, secret) if kind == "app" else codes[0]
+    first, second = overlap_call(
+        postgres_web.cast.engine,
+        lambda session: enter_code(context_of(postgres_web, session), CAROL, code, "other"),
+        lambda: postgres_web.visit(CAROL).post("/second-factor", {"code": code}).status_code,
+    )
+    assert (first, second) == (None, 422)
 
 
-def test_wrong_codes_posted_at_once_all_count(postgres_web: WebClient) -> None:
-    secret, _ = switch_on(postgres_web)
-    visitors = [postgres_web.visit(CAROL) for _ in range(5)]
-    post_at_once(postgres_web, visitors, {"code": "123456"})
-    assert not enter(visitors[0], code_of(postgres_web, secret))
+def test_wrong_codes_entered_at_once_both_count(postgres_web: WebClient) -> None:
+    switch_on(postgres_web)
+    overlap_call(
+        postgres_web.cast.engine,
+        lambda session: enter_code(context_of(postgres_web, session), CAROL, "1", "other"),
+        lambda: postgres_web.visit(CAROL).post("/second-factor", {"code": "2"}),
+    )
+    [factor] = postgres_web.cast.rows("second_factor")
+    assert factor["wrong_codes"] == 2
 
 
-def test_a_setup_confirmed_at_once_has_one_set_of_codes(postgres_web: WebClient) -> None:
-    visitors = [postgres_web.visit(CAROL) for _ in range(3)]
-    page = visitors[0].post(SET_UP, {"action": "start"})
-    typed = {"factor_code": code_of(postgres_web, secret_of(page))}
-    assert post_at_once(postgres_web, visitors, typed) == [200, 303, 303]
+def test_a_setup_confirmed_twice_at_once_has_one_set_of_codes(postgres_web: WebClient) -> None:
+    carol = postgres_web.visit(CAROL)
+    code = code_of(postgres_web, secret_of(carol.post(SET_UP, {"action": "start"})))
+    shown, answer = overlap_call(
+        postgres_web.cast.engine,
+        lambda session: confirm_setup(context_of(postgres_web, session), CAROL, code, "other"),
+        lambda: carol.post(SET_UP, {"factor_code": code}).status_code,
+    )
+    assert (len(shown), answer) == (10, 303)
 
 
-def test_a_setup_begun_twice_shows_one_key(postgres_web: WebClient) -> None:
-    now = postgres_web.now
-    with ThreadPoolExecutor(1) as threads:
-        with writing(postgres_web.cast.engine) as session:
-            context = ServiceContext(session, BOOKS, Actor(CAROL, None), now)
-            first = start_setup(context, CAROL)
-            later = threads.submit(postgres_web.visit(CAROL).post, SET_UP, {"action": "start"})
-            wait_for_waiting(session, 1)
-        assert secret_of(later.result()) == first.secret
+def test_a_setup_begun_twice_at_once_shows_one_key(postgres_web: WebClient) -> None:
+    first, second = overlap_call(
+        postgres_web.cast.engine,
+        lambda session: start_setup(context_of(postgres_web, session), CAROL).secret,
+        lambda: secret_of(postgres_web.visit(CAROL).post(SET_UP, {"action": "start"})),
+    )
+    assert first == second
 
 
 def test_removing_it_takes_a_code_first(sqlite_web: WebClient) -> None:

@@ -2,14 +2,14 @@
 
 import re
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from datetime import date, timedelta
 
 import pytest
 from sqlalchemy import insert
+from sqlmodel import Session
 
 from tests.support.cast import ALICE, BOB, BOOKS, CAROL, DAN, NOW
-from tests.support.databases import wait_for_waiting
+from tests.support.overlap import overlap_call
 from tests.web.client import Visitor, WebClient, problems, text_of
 from tests.web.crawl import Reader
 from tests.web.signing import ask
@@ -255,16 +255,18 @@ def test_notes_wait_for_the_next_coordinator(sqlite_web: WebClient) -> None:
 
 
 def test_first_settings_saved_at_once_are_both_kept(postgres_web: WebClient) -> None:
+    def require_factor(session: Session) -> None:
+        context = ServiceContext(session, BOOKS, Actor(CAROL, None, ("NCIMHA",)), NOW)
+        change_team_setting(context, "NCIMHA", requires_second_factor=True)
+
     carol = postgres_web.visit(CAROL)
-    with ThreadPoolExecutor(1) as threads:
-        with writing(postgres_web.cast.engine) as session:
-            other = ServiceContext(session, BOOKS, Actor(CAROL, None, ("NCIMHA",)), NOW)
-            change_team_setting(other, "NCIMHA", requires_second_factor=True)
-            sent = threads.submit(carol.post, "/coordinator/hand-over", {"notes": "Call Bob"})
-            wait_for_waiting(session, 1)
-        assert sent.result().status_code == 303
+    _, answer = overlap_call(
+        postgres_web.cast.engine,
+        require_factor,
+        lambda: carol.post("/coordinator/hand-over", {"notes": "Call Bob"}).status_code,
+    )
     [setting] = postgres_web.cast.rows("team_setting")
-    assert (setting["requires_second_factor"], setting["notes"]) == (True, "Call Bob")
+    assert (answer, setting["requires_second_factor"], setting["notes"]) == (303, True, "Call Bob")
 
 
 def test_an_imported_second_address_gives_no_role(sqlite_web: WebClient) -> None:
