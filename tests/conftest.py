@@ -11,8 +11,10 @@ import os
 import shutil
 import signal
 import sqlite3
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from zlib import crc32
 
 import hypothesis
@@ -210,6 +212,24 @@ def database_url(request: pytest.FixtureRequest) -> str:
     """URL of a fresh, migrated database: the test runs once on each engine."""
     fixture = {"sqlite": "sqlite_url", "postgresql": "postgres_database_url"}[request.param]
     return str(request.getfixturevalue(fixture))
+
+
+@pytest.fixture(params=BACKENDS)
+def borrow_database(
+    request: pytest.FixtureRequest, tmp_path: Path
+) -> Callable[[], AbstractContextManager[str]]:
+    """Opens fresh, migrated databases, for a test that needs one for each of its examples."""
+    if request.param == "postgresql":
+        pool: DatabasePool = request.getfixturevalue("database_pool")
+        return pool.borrowed
+    migrated: Path = request.getfixturevalue("migrated_sqlite")
+
+    @contextmanager
+    def copied() -> Iterator[str]:
+        with TemporaryDirectory(dir=tmp_path) as folder:
+            yield copy_sqlite(migrated, Path(folder))
+
+    return copied
 
 
 @pytest.fixture(params=BACKENDS)

@@ -218,6 +218,9 @@ def _call_pytest(
     """Run pytest once; its report (None if it made none) and what it printed."""
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     environment.pop("CI", None)  # its profile of hypothesis ignores the seed
+    if not options.is_short:
+        # Otherwise a test of a page or a service runs on one engine only.
+        environment["TRACKER_TEST_ENGINES"] = "both"
     if part:
         environment["TRACKER_TEST_EXAMPLES"] = str(part)
     only = {"sqlite": ["-k", "not postgresql"], "postgresql": ["-k", "postgresql"]}

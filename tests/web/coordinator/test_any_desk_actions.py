@@ -6,23 +6,21 @@ long form.
 
 import os
 import re
-import tempfile
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from datetime import date, timedelta
-from pathlib import Path
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.support.cast import ALICE, BOB, CAROL, DANA, fill
-from tests.support.databases import copy_sqlite
 from tests.web.client import WebClient, settle_all
 from tests.web.coordinator.any_actions import AnyDesk
 from tests.web.coordinator.desk_steps import day
 from tests.web.coordinator.test_provider_names import NAMES, NEW, TARGET, VETTED
 from tests.web.test_hostile_text import do_what_is_due
 
-EXAMPLES = int(os.environ.get("TRACKER_TEST_EXAMPLES", "6"))
+EXAMPLES = int(os.environ.get("TRACKER_TEST_EXAMPLES", "4"))
 WHO = (ALICE, BOB, DANA)
 HERE = "NCIMHA"
 
@@ -171,10 +169,11 @@ STEPS: tuple[Step, ...] = (
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 def test_any_actions_keep_standings_fresh_and_undo_exactly(
-    migrated_sqlite: Path, steps: list[tuple[Step, int, int]]
+    borrow_database: Callable[[], AbstractContextManager[str]],
+    steps: list[tuple[Step, int, int]],
 ) -> None:
-    with tempfile.TemporaryDirectory() as folder:
-        cast = fill(copy_sqlite(migrated_sqlite, Path(folder)))
+    with borrow_database() as url:
+        cast = fill(url)
         desk = AnyDesk(WebClient(cast), {HERE: CAROL})
         for act, who, number in steps:
             act(desk, who, number)
