@@ -16,7 +16,7 @@ from tests.web.signing import ask
 from tracker.db.engine import writing
 from tracker.db.tables import METADATA
 from tracker.services.context import Actor, ServiceContext
-from tracker.services.team import change_team_setting
+from tracker.services.team import change_team_setting, end_member, find_member
 
 TEAM = "/coordinator/team"
 NEW = f"{TEAM}/new"
@@ -300,3 +300,22 @@ def test_the_hand_over_lists_snoozes_and_filters(sqlite_web: WebClient) -> None:
     text = carol.get("/coordinator/hand-over").text
     assert "Late ones" in text
     assert "She is on vacation" in text
+
+
+def test_coordinators_who_end_each_other_are_told(postgres_web: WebClient) -> None:
+    web, cast = postgres_web, postgres_web.cast
+    add(web, "coordinator")
+    keys = {row["email"]: str(row["id"]) for row in cast.rows("team_role")}
+
+    def end_carol(session: Session) -> None:
+        context = ServiceContext(session, BOOKS, Actor(RUTH, None, ("NCIMHA",)), web.now)
+        own = find_member(session, cast.settings, "NCIMHA", keys[CAROL])
+        end_member(context, cast.settings, own, NOW.date())
+
+    carol = web.visit(CAROL)
+    _, answer = overlap_call(
+        cast.engine, end_carol, lambda: carol.post(f"{TEAM}/end", {"member": keys[RUTH]})
+    )
+    assert not isinstance(answer, Exception)
+    assert answer.status_code == 422
+    assert "NCIMHA needs a coordinator" in text_of(answer)
