@@ -10,6 +10,7 @@ from tracker.rules.movements import (
     HeldTerm,
     Movement,
     MovementCounts,
+    MovementEvent,
     RenewalOutcome,
     report_movements,
 )
@@ -174,3 +175,40 @@ def test_lapse_ends_after_the_due_date_of_the_next_renewal(status: Status) -> No
         [term(date(2020, 3, 1), None, lapsed(2020), later)], date(2022, 1, 1), date(2022, 1, 1)
     )
     assert report.total == MovementCounts(reinstated=1, closing=1)
+
+
+def test_lapse_on_the_last_day_is_a_lapse() -> None:
+    held = term(date(2020, 3, 1), date(2021, 2, 1), lapsed(2020))
+    assert year(2021, held) == MovementCounts(opening=1, lapsed=1)
+
+
+def test_term_begun_within_a_lapse_is_new_afterward() -> None:
+    held = term(date(2021, 12, 31), None, lapsed(2020), met(2021))
+    assert year(2021, held) == MovementCounts()
+    report = report_movements([held], date(2021, 12, 31), date(2022, 1, 1))
+    assert report.events == (MovementEvent(date(2022, 1, 1), Movement.NEW, 1, 1, "IFS"),)
+
+
+def test_renewal_due_on_the_day_of_the_lapse_reinstates() -> None:
+    kept = RenewalOutcome(Status.MET, date(2021, 2, 1), date(2021, 2, 1))
+    held = term(date(2020, 3, 1), None, lapsed(2020), kept)
+    assert year(2021, held) == MovementCounts(opening=1, lapsed=1, reinstated=1, closing=1)
+
+
+def test_single_day_after_a_lapse_counts() -> None:
+    held = term(date(2020, 3, 1), date(2022, 1, 1), lapsed(2020), met(2021))
+    assert year(2022, held) == MovementCounts(reinstated=1, ended=1)
+
+
+def test_events_name_the_row_they_belong_to() -> None:
+    rows = [
+        HeldTerm(5, 3, "IFS", date(2021, 9, 1), None),
+        HeldTerm(8, 3, "IFS", date(2020, 3, 1), date(2021, 6, 30)),
+    ]
+    report = report_movements(rows, date(2021, 1, 1), date(2021, 12, 31))
+    assert report.events == (
+        MovementEvent(date(2021, 7, 1), Movement.ENDED, 8, 3, "IFS"),
+        MovementEvent(date(2021, 9, 1), Movement.REINSTATED, 5, 3, "IFS"),
+    )
+    [event] = report_movements(rows, date(2020, 3, 1), date(2020, 3, 1)).events
+    assert event == MovementEvent(date(2020, 3, 1), Movement.NEW, 8, 3, "IFS")
