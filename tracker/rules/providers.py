@@ -123,11 +123,19 @@ def _accepts(
     if accepted.vetted:
         vetted_by = accepted.associations or (association,)
         return credential.category is None and credential.association in vetted_by
-    if credential.category not in accepted.categories:
-        return False
-    if accepted.associations and credential.association not in accepted.associations:
-        return False
-    return accepted.degree is None or DEGREES.index(degree) >= DEGREES.index(accepted.degree)
+    has_degree = accepted.degree is None or _has_degree(degree, accepted.degree)
+    return has_degree and _accepts_category(accepted, credential)
+
+
+def _accepts_category(accepted: AcceptedProvider, credential: Credential) -> bool:
+    """Whether a part of a rule accepts an endorsement, of those who have the degree it asks."""
+    is_accepted_there = not accepted.associations or credential.association in accepted.associations
+    return is_accepted_there and credential.category in accepted.categories
+
+
+def _has_degree(degree: str, required: str) -> bool:
+    """Whether a highest degree is the required one, or above it."""
+    return DEGREES.index(degree) >= DEGREES.index(required)
 
 
 def qualified_spans(association: str, rule: ProviderRule, provider: Provider) -> list[Span]:
@@ -246,10 +254,12 @@ def _find_held_too_short(
 def _find_missing_degree(
     rule: ProviderRule, provider: Provider, held: list[Credential]
 ) -> Reason | None:
-    """Which degree would make one of the credentials count."""
+    """Which degree, that the provider does not have, would make one of the credentials count."""
     for credential in held:
         for accepted in rule.accepts:
-            if accepted.degree and credential.category in accepted.categories:
+            if accepted.degree is None or _has_degree(provider.degree, accepted.degree):
+                continue
+            if _accepts_category(accepted, credential):
                 return because(
                     "degree_needed_until" if accepted.until else "degree_needed",
                     provider=provider.name,
