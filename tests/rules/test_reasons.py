@@ -1,13 +1,16 @@
 """What stands behind a verdict, in words: rules with their sources, the provider, the remedy."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import date
 from typing import Any
 
 import pytest
 
 from tests.rules.case_data import IMAGINED, REAL
+from tests.rules.planned import change_rulebook
 from tracker.rules.caps import limit_by_caps
+from tracker.rules.cycles import common_cycle
 from tracker.rules.explain import (
     Background,
     CitedRule,
@@ -18,7 +21,7 @@ from tracker.rules.explain import (
     explain,
     list_held_years,
 )
-from tracker.rules.plan import RenewalPlan
+from tracker.rules.plan import RenewalPlan, plan_renewal
 from tracker.rules.providers import Credential, Provider
 from tracker.rules.reasons import Reason, format_reason
 from tracker.rules.standing import list_exemptions
@@ -88,6 +91,7 @@ def test_credentials_are_shown_with_days_and_cutoff() -> None:
 
 def test_unqualified_provider_can_be_put_on_record() -> None:
     verdict, why = judged(rsc(known=True), STRANGER)
+    assert verdict.requirement_ids == ()
     assert remedy_of(verdict) == (
         "If Ida Wells was IMHM-C, ERS, or vetted by NCIMHA on May 2, 2026, "  # noqa: ISC004
         "it counts once that is on record",
@@ -103,13 +107,15 @@ def test_unqualified_provider_can_be_put_on_record() -> None:
 
 def test_missing_provider_has_a_remedy() -> None:
     named, _ = judged(rsc("Jo Hart"))
+    assert reason_of(named) == "Jo Hart is not yet confirmed as qualified"
     assert remedy_of(named) == (
         "It counts once Jo Hart is confirmed, as IMHM-C, ERS, or vetted by NCIMHA, for May 2, 2026",
         True,
     )
     nobody, _ = judged(rsc())
+    assert reason_of(nobody) == "no provider is named"
     assert remedy_of(nobody) == ("It can count once the entry names the RSC provider", False)
-    assert nobody.requirement_ids == ()
+    assert named.requirement_ids == nobody.requirement_ids == ()
 
 
 def test_first_cycle_entry_needs_no_remedy() -> None:
@@ -150,6 +156,24 @@ def test_years_held_are_shown_with_the_credentials() -> None:
     )
 
 
+MEMBERSHIP = """
+[memberships.any]
+says = "any"
+any_infant_mental_health_association = true
+
+[[requirements]]
+id = "membership"
+label = "Membership"
+about = "In a year"
+categories = ["IFS"]
+counts = "membership"
+membership = "any"
+
+  [[requirements.values]]
+  from = 2020-01-01
+  held_years = 3
+  source = { document = "guide", section = "Membership" }
+"""
 TODAY = date(2026, 11, 22)
 RAE = Provider("Rae Ito", "master", (Credential("FORMATS", "IFRS", date(2015, 1, 1), None),))
 
@@ -195,7 +219,7 @@ LATE = "FORMATS decided that it does not: too late"
 )
 def test_each_exclusion_has_its_reason(entry: dict[str, Any], reason: str) -> None:
     verdict = verdict_in(plan_of("FORMATS"), RAE, **entry)
-    assert (reason_of(verdict), verdict.counts, verdict.remedy) == (reason, False, None)
+    assert (reason_of(verdict), verdict.requirement_ids, verdict.remedy) == (reason, (), None)
 
 
 @pytest.mark.parametrize(
@@ -264,6 +288,64 @@ def test_amount_of_years_held_has_its_reason() -> None:
     assert plan is not None
     assert list_held_years(plan) == []
     assert list_held_years(plan_of("FORMATS", "IFRS")) == []
+
+
+def test_membership_for_years_held_has_its_reason() -> None:
+    training = '[[requirements]]\nid = "training"'
+    rulebook = change_rulebook("history", (training, f"{MEMBERSHIP}\n{training}"))
+    plan = plan_renewal(rulebook, "IFS", common_cycle(rulebook.cycles, DAY), 3)
+    [reason] = list_held_years(plan)
+    assert format_reason(reason) == (
+        "“Membership” is required, because the endorsement had been held for 3 years when the "
+        "cycle began on January 1, 2026"
+    )
+
+
+def test_format_of_another_year_is_not_named() -> None:
+    yearly = change_rulebook(
+        "formats", ("each_year = true", 'each_year = true\nformats = ["individual"]')
+    )
+    rules = [each for each in yearly.requirements if each.id == "rsc.yearly"]
+    rulebook = yearly.model_copy(update={"requirements": tuple(rules)})
+    plan = plan_renewal(rulebook, "IFS", common_cycle(rulebook.cycles, DAY), 0)
+    peer = verdict_in(plan, RAE, format="peer")
+    assert reason_of(peer) == "its format is peer, and only individual sessions count"
+    later = replace(plan, requirements=plan.requirements[2:])
+    assert reason_of(verdict_in(later, RAE, format="peer")) == "no RSC hours are required"
+
+
+def test_topic_that_does_not_count_is_meant_for_its_rule() -> None:
+    _, why = judged(training(60, DEIA=60)._replace(exclusions={"NCIMHA": "too late"}))
+    assert [rule.says for rule in why.rules] == [
+        "Meant for “Training” (15 hours required)",
+        "Meant for “DEIA training” (1 hour required)",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("starts_on", "known"),
+    [
+        (date(2020, 1, 1), "Dana was vetted by NCIMHA starting January 1, 2020."),
+        (date(2026, 8, 1), "Dana is vetted by NCIMHA starting August 1, 2026."),
+    ],
+)
+def test_background_has_what_the_association_knows(starts_on: date, known: str) -> None:
+    for known_to, is_known in (("NCIMHA", True), ("CT-AIMH", False)):
+        vetting = Credential("NCIMHA", None, starts_on, None, known_to)
+        verdict, why = judged(rsc(known=True), Provider("Dana", "none", (vetting,)))
+        qualifies = is_known and starts_on < DAY
+        assert verdict.counts == qualifies
+        assert ("Dana was not known" in reason_of(verdict)) == (not is_known)
+        assert (known in why.provider) == is_known
+        assert ("Dana is not known as" in why.provider) == (not qualifies)
+        assert why.qualified is not None
+        assert len(why.qualified.places) == (1 if qualifies else 2)
+
+
+def test_terms_are_shown_through_their_last_day() -> None:
+    for day, is_shown in ((date(2027, 12, 21), True), (date(2027, 12, 22), False)):
+        _, why = judged(rsc(known=True, day=day), DANA)
+        assert why.provider.endswith("through December 21, 2027.") == is_shown
 
 
 def test_rules_of_other_years_are_left_out() -> None:

@@ -106,10 +106,10 @@ def explain(
     if exclusion:
         return Verdict((), exclusion)
     verdict = _find_requirements(entry, plan)
-    if not verdict.counts or entry.activity != "rsc":
+    rule = plan.provider_terms if entry.activity == "rsc" else None
+    if not verdict.counts or rule is None:
         return verdict
-    rule = plan.provider_terms
-    if provider is None or rule is None:
+    if provider is None:
         return _explain_unknown_provider(entry, rule, plan.association, declined)
     qualification = find_qualification(plan.association, rule, provider, entry.held_on)
     if qualification:
@@ -160,7 +160,7 @@ def _explain_format(entry: LoggedEntry, covering: Iterable[PlannedRequirement]) 
 
 
 def _explain_unknown_provider(
-    entry: LoggedEntry, rule: ProviderRule | None, association: str, declined: str | None
+    entry: LoggedEntry, rule: ProviderRule, association: str, declined: str | None
 ) -> Verdict:
     name = entry.provider_name
     if not name:
@@ -170,9 +170,7 @@ def _explain_unknown_provider(
         facts = {"provider": name, "association": association, "words": declined.rstrip(". ")}
         remedy = Remedy(because("correct_provider"), by_association=False)
         return Verdict((), because("provider_declined", **facts), remedy)
-    what = because("confirm_provider", provider=name)
-    if rule:
-        what = because("confirm_provider_as", provider=name, rule=rule.says, day=entry.held_on)
+    what = because("confirm_provider", provider=name, rule=rule.says, day=entry.held_on)
     return Verdict((), because("unconfirmed", provider=name), Remedy(what, by_association=True))
 
 

@@ -144,8 +144,7 @@ SENTENCES = {
     "name_provider": "It can count once the entry names the RSC provider",
     "record_format": "It can count once the entry has its format",
     "correct_provider": "If the name is wrong, correct it in the entry",
-    "confirm_provider": "It counts once {provider} is confirmed",
-    "confirm_provider_as": "It counts once {provider} is confirmed, as {rule}, for {day}",
+    "confirm_provider": "It counts once {provider} is confirmed, as {rule}, for {day}",
     "record_credential": "If {provider} was {rule} on {day}, it counts once that is on record",
 }
 
