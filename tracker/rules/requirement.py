@@ -558,8 +558,11 @@ class Requirement(StrictModel):
 
 
 def _overlap(one: Cap, other: Cap) -> bool:
-    """Whether two caps limit some of the same hours, and neither lies within the other."""
-    if one.topic or other.topic:
+    """Whether two caps limit some of the same hours, and neither lies within the other.
+
+    Caps of one requirement have either topics or formats.
+    """
+    if one.topic:
         return one.topic == other.topic
     formats, others = {*one.formats}, {*other.formats}
     is_nested = formats < others or others < formats
