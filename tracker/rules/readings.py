@@ -39,7 +39,8 @@ def take_reading(
     data = _to_lists(rulebook.model_dump(by_alias=True, exclude_unset=True))
     try:
         for path, value in alternative.changes.items():
-            _put(data, path, value)
+            # A copy, as later paths may lead into it.
+            _put(data, path, _to_lists(value))
         # The last first: what is removed from a list moves all that follows it.
         for path in sorted(alternative.remove, key=_sort_key, reverse=True):
             _remove(data, path)
@@ -56,9 +57,8 @@ def list_reading_problems(rulebook: Rulebook, file: str) -> Iterator[RulebookPro
             for problem in problems:
                 key = f"interpretations[{number}].alternatives[{place}]"
                 reason = f"reading {alternative.reading} of {interpretation.id!r} gives no valid "
-                yield RulebookProblem(
-                    file, key, f"{reason}rulebook: {problem.key}: {problem.reason}"
-                )
+                reason += f"rulebook: {problem.key}: {problem.reason}"
+                yield RulebookProblem(problem.file, key, reason)
 
 
 def _to_lists(value: Any) -> Any:  # noqa: ANN401 - what TOML can hold
@@ -77,8 +77,9 @@ def _parse_path(path: str) -> list[str | int]:
     return steps
 
 
-def _sort_key(path: str) -> list[tuple[int, str]]:
-    return [(step, "") if isinstance(step, int) else (0, step) for step in _parse_path(path)]
+def _sort_key(path: str) -> list[str]:
+    """The steps of a path as texts, in which a list's second item comes before its tenth."""
+    return [f"{step:>9}" for step in _parse_path(path)]
 
 
 def _find_parent(data: Any, path: str) -> tuple[Any, str | int]:  # noqa: ANN401
