@@ -155,7 +155,7 @@ def _derive_submitted(facts: WayFacts, today: date) -> Stage | None:
     if facts.submission == Stage.SUBMITTED:
         is_accepted_next = facts.status == Status.MET and not facts.failed_audit
         return Stage.SUBMITTED if is_accepted_next else Stage.NEEDS_ATTENTION
-    return _derive_accepted(facts, today) if facts.submission == Stage.ACCEPTED else None
+    return _derive_accepted(facts, today)
 
 
 def _derive_accepted(facts: WayFacts, today: date) -> Stage:
