@@ -80,6 +80,10 @@ LAST_ROW = (
     "the last row of first_cycle_shares has months = 12, but a cycle has 24: write months = 24 "
     "there"
 )
+WINDOW_DAY = (
+    'must be a day of the year, such as "10-01", or days from the due date, at most 366: -90 is 90 '
+    "days before it"
+)
 NO_DAY = (
     "due_on goes with fixed cycles, because anniversary cycles end on all days of the year: write "
     "due_days_before_end"
@@ -181,6 +185,9 @@ def order(later: tuple[int, str], earlier: tuple[int, str]) -> str:
             scheme(submission_opens=-5, submission_closes=-6),
             "submission_closes = -6 is before submission_opens = -5",
         ),
+        (CycleScheme, scheme(submission_opens=-367), WINDOW_DAY),
+        (CycleScheme, scheme(submission_opens=-366, submission_closes=367), WINDOW_DAY),
+        (CycleScheme, scheme(submission_opens=-1.5), WINDOW_DAY),
         (CycleScheme, scheme(lengthens_on=FIRST), LENGTHEN),
         (CycleScheme, scheme(long_cycle="all hours"), LENGTHEN),
         (AcceptedProvider, accept(), ACCEPT),
@@ -225,8 +232,9 @@ HALVES = [{**ROWS[1], "share": "1/2"}, ROWS[-1]]
         (CycleScheme, scheme("grace_days", grace_until="01-31", due_on="11-30")),
         (CycleScheme, scheme(grace_days=0, due_days_after_end=1)),
         (CycleScheme, scheme(submission_opens=0, submission_closes=0)),
-        (CycleScheme, scheme(submission_opens="10-01", submission_closes=-400 + 366)),
+        (CycleScheme, scheme(submission_opens="10-01", submission_closes=-34)),
         (CycleScheme, scheme(submission_opens=-5, submission_closes="01-31")),
+        (CycleScheme, scheme(submission_opens=-366, submission_closes=366)),
         (CycleScheme, scheme(lengthens_on=FIRST, long_cycle="all hours")),
         (AcceptedProvider, accept(categories=["IFS"], degree="master", held_years=1)),
         (AcceptedProvider, accept(vetted=True, **{"from": FIRST}, until=FIRST)),
