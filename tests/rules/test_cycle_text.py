@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tests.rules.test_requirement_errors import LATER
+from tests.rules.tables import LATER
 from tests.rules.test_rulebook_errors import ROWS, anniversary, book, scheme
 from tracker.rules.cycle_text import format_scheme, name_month_day
 from tracker.rules.model import CycleScheme, Rulebook
@@ -30,7 +30,7 @@ def test_a_plain_cycle_is_described_in_three_sentences() -> None:
     assert describe(scheme()) == BEGINS + ALL_HOURS
 
 
-def test_a_due_date_after_the_end_is_counted_from_it() -> None:
+def test_due_date_is_counted_from_the_end() -> None:
     assert (
         describe(scheme(due_days_after_end=1, grace_days=1))
         == (

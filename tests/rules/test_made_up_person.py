@@ -4,7 +4,7 @@ from datetime import date
 
 import pytest
 
-from tests.rules.test_requirement_errors import Table, list_reasons
+from tests.rules.tables import Table, list_reasons
 from tracker.rules.made_up_person import (
     MadeUpMembership,
     MadeUpPerson,

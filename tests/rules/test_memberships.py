@@ -4,7 +4,7 @@ from datetime import date, timedelta
 
 import pytest
 
-from tests.rules.test_requirement_errors import Table, list_reasons
+from tests.rules.tables import Table, list_reasons
 from tracker.rules.membership import MembershipGrace, MembershipRule
 
 ANY: Table = {"says": "any", "any_infant_mental_health_association": True}

@@ -116,14 +116,14 @@ def test_a_reading_changes_only_places_that_exist(path: str) -> None:
         assert [str(problem) for problem in problems] == [f"ex.toml: {path}: is not in this file"]
 
 
-def test_a_key_that_is_missing_can_be_set_but_not_removed() -> None:
+def test_a_missing_key_can_only_be_set() -> None:
     assert take({"cycles[1].due_days_after_end": 10}).cycles[0].due_days_after_end == 10
     alternative = Alternative(reading=2, remove=("cycles[1].due_days_after_end",))
     _, [problem] = take_reading(read(), alternative, "ex.toml")
     assert problem.key == "cycles[1].due_days_after_end"
 
 
-def test_places_of_two_kinds_are_told_apart() -> None:
+def test_names_and_numbers_in_paths_are_compared() -> None:
     alternative = Alternative(reading=2, remove=("cycles[1]", "cycles.years"))
     _, [problem] = take_reading(read(), alternative, "ex.toml")
     assert str(problem) == "ex.toml: cycles.years: is not in this file"

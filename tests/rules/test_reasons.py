@@ -314,7 +314,7 @@ def test_format_of_another_year_is_not_named() -> None:
     assert reason_of(verdict_in(later, RAE, format="peer")) == "no RSC hours are required"
 
 
-def test_topic_that_does_not_count_is_meant_for_its_rule() -> None:
+def test_uncounted_topic_is_meant_for_its_rule() -> None:
     _, why = judged(training(60, DEIA=60)._replace(exclusions={"NCIMHA": "too late"}))
     assert [rule.says for rule in why.rules] == [
         "Meant for “Training” (15 hours required)",

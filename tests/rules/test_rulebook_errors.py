@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tests.rules.test_requirement_errors import (
+from tests.rules.tables import (
     FIRST,
     LATER,
     MEMBERSHIP,
@@ -244,7 +244,7 @@ def test_tables_that_fit_are_accepted(form: type[StrictModel], table: Table) -> 
     assert list_reasons(form, table) == []
 
 
-def test_questions_are_asked_from_their_first_through_their_last_day() -> None:
+def test_questions_are_asked_through_their_last_day() -> None:
     question = RatingQuestion.model_validate(rate(until=LATER))
     days = (date(2019, 12, 31), FIRST, LATER, date(2026, 1, 2))
     assert [question.is_asked("IFS", day) for day in days] == [False, True, True, False]
@@ -252,7 +252,7 @@ def test_questions_are_asked_from_their_first_through_their_last_day() -> None:
     assert RatingQuestion.model_validate(rate()).is_asked("IFS", date(2026, 1, 2))
 
 
-def test_providers_are_accepted_from_their_first_through_their_last_day() -> None:
+def test_providers_are_accepted_through_their_last_day() -> None:
     accepted = AcceptedProvider.model_validate(accept(vetted=True, **{"from": FIRST}, until=LATER))
     days = (date(2019, 12, 31), FIRST, LATER, date(2026, 1, 2))
     assert [accepted.is_open(day) for day in days] == [False, True, True, False]
@@ -271,7 +271,7 @@ def test_categories_can_end_by_rule(terms: Table, *, expected: bool) -> None:
     ("terms", "expected"),
     [({}, False), ({"held_counts": ["other category"]}, True), ({"held_break_days": 1}, True)],
 )
-def test_a_cycle_counts_years_if_the_file_says_how(terms: Table, *, expected: bool) -> None:
+def test_a_cycle_can_count_years_held(terms: Table, *, expected: bool) -> None:
     assert CycleScheme.model_validate(scheme(**terms)).counts_years == expected
 
 
@@ -429,7 +429,7 @@ def test_requirements_and_fees_are_those_of_a_purpose() -> None:
     assert [each.id for each in rulebook.fees_of("IFS", "reinstatement")] == ["back"]
 
 
-def test_renewals_have_an_id_for_each_year_of_hours() -> None:
+def test_hours_of_each_year_have_an_id() -> None:
     requirements = [
         require(id="first"),
         require(each_year=True),

@@ -125,7 +125,7 @@ def test_a_failed_audit_ends_with_the_lapse() -> None:
         ("emeritus", Stage.EMERITUS),
     ],
 )
-def test_days_away_are_shown_unless_it_is_past_due(absence: str, stage: Stage) -> None:
+def test_days_away_are_shown_unless_past_due(absence: str, stage: Stage) -> None:
     away: dict[str, Any] = {"absence": absence, "window": None}
     for status in (Status.OPEN, Status.EXCUSED):
         assert stage_of(status, **away) is stage
@@ -171,7 +171,7 @@ def cycle_of(association: str) -> Cycle:
     return cycle
 
 
-def test_without_days_the_window_is_the_cycle_and_its_grace() -> None:
+def test_window_is_the_cycle_and_its_grace() -> None:
     cycle = cycle_of("FORMATS")
     assert find_window(cycle, cycle.due_on) == (cycle.starts_on, cycle.grace_ends_on(cycle.due_on))
     later = date(2025, 3, 31)

@@ -164,14 +164,14 @@ def test_sources_follow_what_the_association_knows() -> None:
     assert [source.section for source in sources_on(PROVIDING, rule, None, day)] == sections[1]
 
 
-def test_years_are_asked_after_a_part_that_asks_none() -> None:
+def test_years_follow_a_part_without_years() -> None:
     mentors, *others = RULE.accepts
     rule = RULE.model_copy(update={"accepts": (others[-1], mentors)})
     reason = reason_for("JUNE IFRS 2024-01-01", "2024-06-01", rule)
     assert "counts only after 3 years without a break" in reason
 
 
-def test_years_are_asked_after_a_part_that_is_not_open() -> None:
+def test_years_follow_a_part_that_is_closed() -> None:
     mentors, advisors, _ = RULE.accepts
     rule = RULE.model_copy(update={"accepts": (advisors, mentors)})
     reason = reason_for("JUNE IFRS 2023-01-01", "2024-02-01", rule)
