@@ -178,7 +178,7 @@ def order(later: tuple[int, str], earlier: tuple[int, str]) -> str:
         (
             CycleScheme,
             scheme(submission_opens=1),
-            "submission_opens = 1 is after the due date: write -1 for 1 days before it",
+            "submission_opens = 1 is after the due date: write -1 for 1 day before it",
         ),
         (
             CycleScheme,

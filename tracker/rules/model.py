@@ -12,7 +12,7 @@ from babel.core import UnknownLocaleError
 from babel.numbers import get_territory_currencies, list_currencies
 from pydantic import Field, StrictBool, ValidationInfo, field_validator
 
-from tracker.formatting import DEFAULT_LOCALE
+from tracker.formatting import DEFAULT_LOCALE, format_count
 from tracker.rules.absence_rules import AbsenceKind, AbsenceRule
 from tracker.rules.certificates import CertificateRule
 from tracker.rules.fees import Fee
@@ -333,8 +333,8 @@ class CycleScheme(StrictModel):
             raise ValueError(message)
         if isinstance(opens, int) and opens > 0:
             message = (
-                f"submission_opens = {opens} is after the due date: write -{opens} for {opens} "
-                "days before it"
+                f"submission_opens = {opens} is after the due date: write -{opens} for "
+                f"{format_count(opens, 'day')} before it"
             )
             raise ValueError(message)
         if isinstance(opens, int) and isinstance(closes, int) and closes < opens:
