@@ -7,7 +7,7 @@ import pytest
 from tracker.rules.parse import parse_rulebook
 
 IMAGINED = Path(__file__).parents[1] / "rulebooks" / "rulebooks"
-REMOVING, PAYING = IMAGINED / "removing.toml", IMAGINED / "paying.toml"
+REMOVING = IMAGINED / "removing.toml"
 SUBMITTING = IMAGINED / "attesting.toml"
 
 
@@ -100,13 +100,3 @@ def test_a_wrong_submission_is_one_error() -> None:
     text = SUBMITTING.read_text("utf-8")
     wrong = text.replace('counts = "submitted"', 'counts = "submited"', 1)
     assert len(parse_rulebook(wrong, "a.toml")[1]) == 1
-
-
-def test_a_late_amount_after_the_grace_period_is_refused() -> None:
-    text = PAYING.read_text("utf-8")
-    reasons = []
-    for days in (31, 32):
-        late = text.replace("late_after_days = 15", f"late_after_days = {days}")
-        reasons.append([each.reason for each in parse_rulebook(late, "p.toml")[1]])
-    reason = "the grace period ends 31 days after the due date, so that the late amount is never"
-    assert reasons == [[], [f"{reason} due: write less than 31"]]

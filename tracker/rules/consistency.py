@@ -19,6 +19,7 @@ from tracker.rules.cycles import (
 )
 from tracker.rules.fee_checks import list_fee_problems, list_late_problems, list_repetitions
 from tracker.rules.fees import Fee, FeeValue
+from tracker.rules.key_checks import lacks_items, number_items
 from tracker.rules.model import CycleScheme, Interpretation, Rulebook
 from tracker.rules.plan import cap_in_force, value_in_force
 from tracker.rules.removal_checks import list_removal_problems
@@ -98,15 +99,12 @@ class ConsistencyCheck:
             self._add("interpretations", reason)
         self._check_own_values()
         self._check_all_names()
-        # They have errors of their own, from which others would only follow.
-        in_file = Counter(_list_ids(self.data.get("fees")))
-        wrong_fees = (in_file - Counter(fee.id for fee in self.rulebook.fees)).keys()
         for category in self.rulebook.categories:
             for purpose in PURPOSES:
                 self._check_category(category, purpose)
             if self.rulebook.requirements_of(category) and "cycles" not in self.data:
                 self._add("cycles", f"{category} has renewal requirements, so it needs cycles")
-            self.problems += list_fee_problems(self.rulebook, category, wrong_fees)
+            self.problems += list_fee_problems(self.rulebook, self.data, category)
         self.problems += list_late_problems(self.rulebook, self.numbers)
         self._check_ends()
         self._check_cycles()
@@ -205,10 +203,11 @@ class ConsistencyCheck:
 
     def _lacks(self, field: str) -> bool:
         """Whether the rulebook lacks items of a list that the file has."""
-        in_file, items = self.data.get(field, ()), getattr(self.rulebook, field)
-        return isinstance(in_file, list) and len(in_file) > len(items)
+        return lacks_items(self.data, field, getattr(self.rulebook, field))
 
     def _check_alternatives(self, key: str, requirements: Sequence[Requirement]) -> None:
+        if self._lacks("requirements"):
+            return
         groups = Counter(r.either for r in requirements)
         whole_rsc = [r.id for r in requirements if r.counts == "rsc" and r.inside is None]
         for requirement in requirements:
@@ -283,11 +282,11 @@ class ConsistencyCheck:
         for number, scheme in numbered:
             if scheme.kind == "fixed" and scheme.short_cycle is None:
                 self._check_end(f"cycles[{number}].ends_on", scheme)
+            if number == 1 and scheme.lengthens_on:
+                reason = "lengthens the cycles of the block before, and there is none: remove it"
+                self._add("cycles[1].lengthens_on", reason)
             self._check_first_cycle(f"cycles[{number}].first_cycle_exempts", scheme)
             self._check_dates(f"cycles[{number}]", scheme)
-        if numbered and numbered[0][1].lengthens_on:
-            reason = "lengthens the cycles of the block before, and there is none: remove it"
-            self._add(f"cycles[{numbered[0][0]}].lengthens_on", reason)
         for (_, earlier), (number, later) in pairwise(numbered):
             if later.lengthens_on:
                 key = f"cycles[{number}].lengthens_on"
@@ -302,9 +301,8 @@ class ConsistencyCheck:
         categories = self.rulebook.categories
         if any(self.rulebook.years_that_matter(category) for category in categories):
             return
-        in_file = self.data.get("requirements")
-        if isinstance(in_file, list) and len(self.rulebook.requirements) < len(in_file):
-            return  # Requirements with errors of their own, from which this would only follow.
+        if self._lacks("requirements"):
+            return
         for number, scheme in self._number("cycles", self.rulebook.cycles):
             if scheme.counts_years:
                 reason = "no value of a renewal has held_years, which this goes with: remove it"
@@ -312,11 +310,11 @@ class ConsistencyCheck:
 
     def _check_first_cycle(self, key: str, scheme: CycleScheme) -> None:
         """What a first cycle exempts by name must be there, and not be exempt anyway."""
-        renewals = [r for r in self.rulebook.requirements if r.of == "renewal"]
+        counted = {r.id: r.counts for r in self.rulebook.requirements if r.of == "renewal"}
         for name in scheme.first_cycle_exempts:
-            self._require(key, name, {requirement.id for requirement in renewals})
-            is_hours = any(r.id == name and r.counts in {"training", "rsc"} for r in renewals)
-            if is_hours and scheme.first_cycle == "no hours":
+            if not self._lacks("requirements"):
+                self._require(key, name, counted)
+            if counted.get(name) in HOURS and scheme.first_cycle == "no hours":
                 self._add(key, f'first_cycle = "no hours" exempts {name!r} already: remove it')
         for reason in list_repetitions(scheme.first_cycle_exempts):
             self._add(key, reason)
@@ -495,7 +493,8 @@ class ConsistencyCheck:
     def _check_return(self, key: str, requirement: Requirement) -> None:
         """Somebody must be able to return from inactive status."""
         is_inactive = any(r.kind == "inactive" and r.allowed for r in self.rulebook.absences)
-        if requirement.asked_of == "those who return from inactive status" and not is_inactive:
+        is_asked = is_inactive or self._lacks("absences")
+        if requirement.asked_of == "those who return from inactive status" and not is_asked:
             reason = "nobody is asked: there is no inactive status without absences of that kind"
             self._add(key, reason)
 
@@ -504,7 +503,8 @@ class ConsistencyCheck:
         for number, value in enumerate(requirement.values, 1):
             schemes = [s for s in self.rulebook.cycles if s.starts_from <= value.starts_from]
             years = 1 if requirement.each_year or not schemes else schemes[-1].years
-            if value.months and value.months > years * MONTHS_IN_YEAR:
+            is_long = value.months and value.months > years * MONTHS_IN_YEAR
+            if is_long and not self._lacks("cycles"):
                 reason = f"{value.months} months do not fit into {years * MONTHS_IN_YEAR}"
                 self._add(f"{key}.values[{number}].months", reason)
 
@@ -543,7 +543,7 @@ class ConsistencyCheck:
 
     def _number(self, field: str, items: Sequence[Any]) -> list[tuple[int, Any]]:
         """The items of a list with their places in the file."""
-        return list(zip(self.numbers.get(field, range(1, len(items) + 1)), items, strict=True))
+        return number_items(self.numbers, field, items)
 
     def _add(self, key: str, reason: str) -> None:
         self.problems.append((key, reason))

@@ -1,15 +1,17 @@
 """Whether the fees of a rulebook fit its requirements."""
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import timedelta
+from typing import Any
 
 from tracker.rules.cycles import Cycle, common_cycle, cycle_containing
 from tracker.rules.fees import Fee, FeeValue
+from tracker.rules.key_checks import lacks_items, number_items
 from tracker.rules.model import Rulebook
 from tracker.rules.month_days import last_month_day_until
 from tracker.rules.plan import value_in_force
-from tracker.rules.requirement import PURPOSES, Requirement, Value
+from tracker.rules.requirement import PURPOSES, Purpose, Requirement, Value
 
 _HALF_A_YEAR = timedelta(days=183)
 
@@ -21,45 +23,59 @@ def list_repetitions(names: Iterable[str]) -> list[str]:
 
 
 def list_fee_problems(
-    rulebook: Rulebook, category: str, wrong_fees: Collection[str] = ()
+    rulebook: Rulebook, data: Mapping[str, Any], category: str
 ) -> list[tuple[str, str]]:
     """What is wrong with the fees of one category, each with its key.
 
     An id names one fee of a category, a fee is due with a renewal or a reinstatement, and a payment
-    is required only while there is a fee to pay. ``wrong_fees`` are the ids of fees in the file
-    that have errors of their own, so that the rulebook lacks them.
+    is required only while there is a fee to pay. ``data`` is the whole file, of which ``rulebook``
+    may lack what has errors of its own.
     """
-    key = f"fees of {category}"
     ids = [fee.id for purpose in PURPOSES for fee in rulebook.fees_of(category, purpose)]
-    problems = [(key, reason) for reason in list_repetitions(ids)]
+    problems = [(f"fees of {category}", reason) for reason in list_repetitions(ids)]
     for purpose in PURPOSES:
-        fees = rulebook.fees_of(category, purpose)
-        requirements = rulebook.requirements_of(category, purpose)
-        if fees and not requirements:
-            reason = f"{category} has no {purpose} requirements, so that no fee is ever due"
-            problems.append((key, reason))
-        known = [each for each in requirements if each.fee not in wrong_fees]
-        for name, reason in _check_paid(known, fees, category):
-            problems.append((f"{purpose} requirements of {category}{name}", reason))
+        problems += _check_purpose(rulebook, data, category, purpose)
     return problems
+
+
+def _check_purpose(
+    rulebook: Rulebook, data: Mapping[str, Any], category: str, purpose: Purpose
+) -> Iterator[tuple[str, str]]:
+    """What is wrong with the fees of one category's renewals or reinstatements."""
+    fees = rulebook.fees_of(category, purpose)
+    requirements = rulebook.requirements_of(category, purpose)
+    is_due = requirements or lacks_items(data, "requirements", rulebook.requirements)
+    if fees and not is_due:
+        reason = f"{category} has no {purpose} requirements, so that no fee is ever due"
+        yield f"fees of {category}", reason
+    wrong_fees = _list_wrong_fees(rulebook, data)
+    known = [each for each in requirements if each.fee not in wrong_fees]
+    for name, reason in _check_paid(known, fees, category):
+        yield f"{purpose} requirements of {category}{name}", reason
+
+
+def _list_wrong_fees(rulebook: Rulebook, data: Mapping[str, Any]) -> set[str]:
+    """The ids of fees with errors of their own, from which others would only follow."""
+    in_file = data.get("fees")
+    tables = in_file if isinstance(in_file, list) else []
+    ids = Counter(str(each.get("id")) for each in tables if isinstance(each, dict))
+    return {*(ids - Counter(fee.id for fee in rulebook.fees))}
 
 
 def list_late_problems(
     rulebook: Rulebook, numbers: Mapping[str, Sequence[int]]
 ) -> Iterator[tuple[str, str]]:
     """Late amounts that nobody ever owes, as the renewal has lapsed by then, or that all owe."""
-    places = numbers.get("fees", range(1, len(rulebook.fees) + 1))
-    for place, fee in zip(places, rulebook.fees, strict=True):
+    for place, fee in number_items(numbers, "fees", rulebook.fees):
         for number, value in enumerate(fee.values, 1):
             day = value.starts_from
-            cycle = common_cycle(rulebook.cycles, day) or cycle_containing(
-                rulebook.cycles, day, day
-            )
+            common = common_cycle(rulebook.cycles, day)
+            cycle = common or cycle_containing(rulebook.cycles, day, day)
             key = f"fees[{place}].values[{number}]"
-            if cycle is not None and value.late_after_days is not None:
+            if cycle and value.late_after_days is not None:
                 yield from _check_late_days(f"{key}.late_after_days", value.late_after_days, cycle)
-            elif common_cycle(rulebook.cycles, day) and cycle and value.late_after is not None:
-                yield from _check_late_day(f"{key}.late_after", value.late_after, cycle)
+            if common and value.late_after is not None:
+                yield from _check_late_day(f"{key}.late_after", value.late_after, common)
 
 
 def _check_late_days(key: str, days: int, cycle: Cycle) -> Iterator[tuple[str, str]]:
@@ -67,7 +83,7 @@ def _check_late_days(key: str, days: int, cycle: Cycle) -> Iterator[tuple[str, s
     if days > longest:
         reason = (
             f"the grace period ends {longest} days after the due date, so that the late "
-            f"amount is never due: write less than {longest}"
+            f"amount is never due: write at most {longest}"
         )
         yield key, reason
 
@@ -89,21 +105,22 @@ def _check_paid(
     requirements: Iterable[Requirement], fees: Iterable[Fee], category: str
 ) -> Iterator[tuple[str, str]]:
     """What is wrong with requirements that a fee is paid, after the rest of each key."""
-    paid = [requirement for requirement in requirements if requirement.fee is not None]
-    for reason in list_repetitions(str(requirement.fee) for requirement in paid):
+    paid = [(each, each.fee) for each in requirements if each.fee is not None]
+    for reason in list_repetitions(name for _, name in paid):
         yield "", f"the fee {reason}"
     by_id = {fee.id: fee for fee in fees}
-    for requirement in paid:
-        for reason in _list_unpayable(requirement, by_id, category):
+    for requirement, name in paid:
+        if name not in by_id:
+            listed = ", ".join(sorted(by_id)) or "none"
+            reason = f"{name!r} is no fee of this category; it has {listed}"
+            yield f": {requirement.id}.fee", reason
+            continue
+        for reason in _list_unpayable(requirement, by_id[name], category):
             yield f": {requirement.id}.fee", reason
 
 
-def _list_unpayable(requirement: Requirement, fees: dict[str, Fee], category: str) -> list[str]:
+def _list_unpayable(requirement: Requirement, fee: Fee, category: str) -> list[str]:
     """The days on which a payment is required of a category, and its fee is not asked."""
-    fee = fees.get(requirement.fee or "")
-    if fee is None:
-        listed = ", ".join(sorted(fees)) or "none"
-        return [f"{requirement.fee!r} is no fee of this category; it has {listed}"]
     values: tuple[Value | FeeValue, ...] = (*requirement.values, *fee.values)
     return [
         f"the fee {fee.id!r} is not asked on {day}, when its payment is required"

@@ -1,8 +1,30 @@
 """What several kinds of rules check about their keys."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date
 from itertools import pairwise
+from typing import Any, TypeVar
+
+Item = TypeVar("Item")
+
+
+def lacks_items(data: Mapping[str, Any], field: str, items: Sequence[object]) -> bool:
+    """Whether a file has more in a list than the ``items`` that have no errors of their own.
+
+    Other errors may only follow from those that are left out.
+    """
+    in_file = data.get(field, [])
+    return not isinstance(in_file, list) or len(in_file) > len(items)
+
+
+def number_items(
+    numbers: Mapping[str, Sequence[int]], field: str, items: Sequence[Item]
+) -> list[tuple[int, Item]]:
+    """The items of a list with their places in the file, from one.
+
+    ``numbers`` has the places of the lists of which some items were left out.
+    """
+    return list(zip(numbers.get(field, range(1, len(items) + 1)), items, strict=True))
 
 
 def require_each_once(what: str, names: Sequence[str]) -> None:

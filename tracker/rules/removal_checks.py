@@ -4,7 +4,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
+from tracker.formatting import MINUTES_IN_HOUR
 from tracker.rules.cycles import common_cycle
+from tracker.rules.key_checks import lacks_items, number_items
 from tracker.rules.model import Rulebook
 from tracker.rules.month_days import last_month_day_until
 from tracker.rules.plan import value_in_force
@@ -14,7 +16,7 @@ from tracker.rules.requirement import HOURS, Requirement
 
 _DAY = timedelta(days=1)
 # Minutes of sessions in one day that nobody exceeds day after day.
-_LONGEST_DAY = 8 * 60
+_LONGEST_DAY = 8 * MINUTES_IN_HOUR
 # What a reinstatement can require.
 _REQUIRABLE = (*HOURS, "membership", "references", "signed", "paid")
 
@@ -26,42 +28,48 @@ def list_removal_problems(
 
     ``data`` and ``numbers`` are as in `list_silent_errors`.
     """
-    removals = _number(numbers, "removals", rulebook.removals)
-    reinstatements = _number(numbers, "reinstatements", rulebook.reinstatements)
-    if removals and not any(map(rulebook.requirements_of, rulebook.categories)):
+    yield from _check_removals(rulebook, data, numbers)
+    yield from _check_requirements(rulebook, data, numbers)
+    yield from _check_reinstatements(rulebook, data, numbers)
+
+
+def _check_removals(
+    rulebook: Rulebook, data: Mapping[str, Any], numbers: Mapping[str, Sequence[int]]
+) -> Iterator[tuple[str, str]]:
+    """Removals need something that lapses, and a day after it; the first can't end them."""
+    has_renewals = any(map(rulebook.requirements_of, rulebook.categories))
+    is_known = has_renewals or lacks_items(data, "requirements", rulebook.requirements)
+    if rulebook.removals and not is_known:
         yield "removals", "no category has renewal requirements, so that nothing ever lapses"
-    for key, rule in removals:
+    for key, rule in _number(numbers, "removals", rulebook.removals):
         if rule.removed and rule.after is not None:
             yield from _check_calendar_day(rulebook, key, rule, rule.after)
-    yield from _check_requirements(rulebook, data, numbers)
-    yield from _check_order(removals)
-    if reinstatements and _removes_nobody(rulebook, data):
-        reason = "nobody is ever removed: add [[removals]], which say when a lapsed endorsement is"
-        yield "reinstatements", reason
-    for key, reinstatement in reinstatements:
-        yield from _check_reinstatement(rulebook, key, reinstatement)
-
-
-def _check_order(removals: Sequence[tuple[str, RemovalRule]]) -> Iterator[tuple[str, str]]:
-    """The first block can't end what has not begun."""
-    for key, rule in removals[:1]:
-        if not rule.removed:
+        if key == "removals[1]" and not rule.removed:
             reason = "it ends removals, and none began before: remove it, or write when they begin"
             yield f"{key}.removed", reason
 
 
-def _removes_nobody(rulebook: Rulebook, data: Mapping[str, Any]) -> bool:
-    """Whether no block removes anybody; one that has errors of its own may."""
-    is_whole = len(data.get("removals", ())) == len(rulebook.removals)
-    return is_whole and not any(rule.removed for rule in rulebook.removals)
+def _check_reinstatements(
+    rulebook: Rulebook, data: Mapping[str, Any], numbers: Mapping[str, Sequence[int]]
+) -> Iterator[tuple[str, str]]:
+    """Reinstatements need somebody who was removed, and something that they require."""
+    removes = any(rule.removed for rule in rulebook.removals)
+    is_known = removes or lacks_items(data, "removals", rulebook.removals)
+    if rulebook.reinstatements and not is_known:
+        reason = "nobody is ever removed: add [[removals]], which say when a lapsed endorsement is"
+        yield "reinstatements", reason
+    for key, rule in _number(numbers, "reinstatements", rulebook.reinstatements):
+        if rule.allowed:
+            yield from _check_fit(rulebook, key, rule)
+            if not lacks_items(data, "requirements", rulebook.requirements):
+                yield from _check_required(rulebook, key, rule)
 
 
 def _number(
     numbers: Mapping[str, Sequence[int]], field: str, items: Sequence[Any]
 ) -> list[tuple[str, Any]]:
     """The items of a list with their keys in the file."""
-    places = numbers.get(field, range(1, len(items) + 1))
-    return [(f"{field}[{place}]", item) for place, item in zip(places, items, strict=True)]
+    return [(f"{field}[{place}]", item) for place, item in number_items(numbers, field, items)]
 
 
 def _check_calendar_day(
@@ -73,7 +81,7 @@ def _check_calendar_day(
         return
     grace_ends_on = cycle.grace_ends_on(cycle.due_on)
     before = last_month_day_until(month_day, grace_ends_on - _DAY)
-    if cycle.due_on <= before < grace_ends_on:
+    if before >= cycle.due_on:
         reason = (
             f"{before} is before the end of the grace period on {grace_ends_on}, so that the "
             f"removal would be due only after {rule.kept_through(grace_ends_on)}: write a day from "
@@ -120,46 +128,57 @@ def _check_reinstated(key: str, rule: Requirement) -> Iterator[tuple[str, str]]:
             yield f"{key}.{name}", "a reinstatement ignores it: remove it"
 
 
-def _check_reinstatement(
+def _check_required(
     rulebook: Rulebook, key: str, rule: ReinstatementRule
 ) -> Iterator[tuple[str, str]]:
     """A reinstatement must require something on its first day, of each category that has one."""
-    if not rule.allowed:
-        return
-    # Of categories with errors of their own, this would only follow.
-    if "reinstatement" not in {each.of for each in rulebook.requirements}:
+    returning = list_returning(rulebook)
+    if not returning:
         yield (
             key,
             'no requirement is of = "reinstatement", so that nobody can be reinstated: add one',
         )
-    for category in list_returning(rulebook):
+    for category in returning:
         requirements = rulebook.requirements_of(category, "reinstatement")
         if any(value_in_force(each, rule.starts_from, category) for each in requirements):
-            yield from _check_time(rulebook, key, rule, category)
             continue
-        first = min(value.starts_from for each in requirements for value in each.values)
+        later = [
+            value.starts_from
+            for each in requirements
+            for value in each.values_for(category)
+            if value.asked and value.starts_from > rule.starts_from
+        ]
+        advice = "require something, or write allowed = false"
+        if later:
+            advice = f"write from = {min(later)}, or an earlier value"
         reason = (
             f"nothing is required of {category} on {rule.starts_from}, so that anybody would be "
-            f"reinstated: write from = {max(first, rule.starts_from)}, or an earlier value"
+            f"reinstated: {advice}"
         )
         yield f"{key}.from", reason
 
 
-def _check_time(
-    rulebook: Rulebook, key: str, rule: ReinstatementRule, category: str
-) -> Iterator[tuple[str, str]]:
-    """Hours since the removal must fit into the days until the latest day."""
+def _check_fit(rulebook: Rulebook, key: str, rule: ReinstatementRule) -> Iterator[tuple[str, str]]:
+    """Hours since the removal must fit into the days until the latest day.
+
+    They always fit into a year, as nothing requires more than 1,000 hours.
+    """
     latest = rule.latest_on(rule.starts_from)
     if latest is None:
         return
-    for requirement in rulebook.requirements_of(category, "reinstatement"):
-        value = value_in_force(requirement, rule.starts_from, category)
-        if value is None or requirement.window is None or not requirement.window.since:
+    days = (latest - rule.starts_from).days + 1
+    for requirement in rulebook.requirements:
+        if requirement.window is None or not requirement.window.since:
             continue
-        days = (latest - rule.starts_from).days + 1
-        if value.minutes > days * _LONGEST_DAY:
+        in_force = [
+            value_in_force(requirement, rule.starts_from, category)
+            for category in requirement.categories
+        ]
+        minutes = [each.minutes for each in in_force if each and each.minutes > days * _LONGEST_DAY]
+        if minutes:
+            hours = f"{max(minutes) / MINUTES_IN_HOUR:g} hours of {requirement.id!r}"
             reason = (
-                f"{value.hours:g} hours of {requirement.id!r} since the removal do not fit into "
-                f"{days} days: write a later day, or months in its window"
+                f"{hours} since the removal do not fit into {days} days: write a later day, or "
+                "months in its window"
             )
-            yield f"{key}.{'latest_months' if rule.latest_months else 'latest_years'}", reason
+            yield f"{key}.latest_months", reason

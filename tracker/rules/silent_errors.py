@@ -10,6 +10,7 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 
 from tracker.formatting import format_hours, format_list
+from tracker.rules.key_checks import lacks_items, number_items
 from tracker.rules.model import CycleScheme, Rulebook
 from tracker.rules.plan import value_in_force
 from tracker.rules.requirement import PURPOSES, Day, Requirement
@@ -42,12 +43,13 @@ def list_silent_errors(
     ``data`` is the whole file, of which ``rulebook`` may lack what has errors of its own;
     ``numbers`` are the places in the file of the items that are left of a list, from one.
     """
-    yield from _list_unused(data, numbers)
+    # They have errors of their own, from which these would only follow.
+    if not lacks_items(data, "requirements", rulebook.requirements):
+        yield from _list_unused(data)
+        yield from _list_idle_certificates(rulebook, numbers)
     yield from _list_distant_days(data)
     yield from _list_keys_without_continues(data)
-    yield from _list_idle_certificates(rulebook, numbers)
-    places = numbers.get("requirements", range(1, len(rulebook.requirements) + 1))
-    numbered = list(zip(places, rulebook.requirements, strict=True))
+    numbered = number_items(numbers, "requirements", rulebook.requirements)
     seen = set()
     for category in rulebook.categories:
         years = rulebook.years_that_matter(category)
@@ -68,17 +70,11 @@ def list_silent_errors(
                     yield problem
 
 
-def _list_unused(
-    data: Mapping[str, Any], numbers: Mapping[str, Sequence[int]]
-) -> Iterator[tuple[str, str]]:
+def _list_unused(data: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     """What the file defines and nothing in it uses.
 
-    A misspelled name, or a requirement with errors, has an error of its own, from which this would
-    only follow.
+    A misspelled name has an error of its own, from which this would only follow.
     """
-    requirements = data.get("requirements", ())
-    if len(numbers.get("requirements", requirements)) < len(requirements):
-        return
     for table, (keys, advice) in _USES.items():
         defined = data.get(table)
         if not isinstance(defined, dict):
@@ -155,8 +151,7 @@ def _list_idle_certificates(
     rulebook: Rulebook, numbers: Mapping[str, Sequence[int]]
 ) -> Iterator[tuple[str, str]]:
     """The rules about certificates by which nobody ever gets one."""
-    places = numbers.get("certificates", range(1, len(rulebook.certificates) + 1))
-    for place, rule in zip(places, rulebook.certificates, strict=True):
+    for place, rule in number_items(numbers, "certificates", rulebook.certificates):
         # An unknown name is another error.
         named = [
             each for each in rule.categories or rulebook.categories if each in rulebook.categories
