@@ -200,7 +200,8 @@ def _changes_of_values(
         says = f"{requirement.label}{' ' if whom else ''}{whom}: "
         says += format_amount(requirement, value)
         if before is not None and value.asked:
-            says += f" (until then {format_amount(requirement, before)})"
+            former = format_amount(requirement, before) if before.asked else "not required"
+            says += f" (until then {former})"
         yield RuleChange(
             find_first_cycle(rulebook, requirement, value) or value.starts_from,
             Topic.REQUIREMENT,
@@ -264,7 +265,8 @@ def _changes_of_absences(rulebook: Rulebook) -> Iterator[RuleChange]:
 
 
 def _changes_of_certificates(rulebook: Rulebook) -> Iterator[RuleChange]:
-    for rule in rulebook.certificates:
+    rules: Sequence[CertificateRule] = rulebook.certificates
+    for rule, following in zip_longest(rules, rules[1:]):
         change = RuleChange(
             rule.starts_from,
             Topic.CERTIFICATE,
@@ -275,9 +277,9 @@ def _changes_of_certificates(rulebook: Rulebook) -> Iterator[RuleChange]:
             _named(rule.interpretation),
         )
         yield change
-        if rule.until:
-            says = "No more certificates are issued"
-            yield replace(change, day=rule.until + _DAY, says=says)
+        ended = rule.until + _DAY if rule.until else None
+        if ended and not (following and following.starts_from <= ended):
+            yield replace(change, day=ended, says="No more certificates are issued")
 
 
 def _changes_of_removals(rulebook: Rulebook) -> Iterator[RuleChange]:
@@ -398,11 +400,10 @@ class CertificateSpan(NamedTuple):
 def list_certificate_spans(rulebook: Rulebook, today: date) -> list[CertificateSpan]:
     """Which certificates were, are, and will be issued, in the rulebook's order."""
     spans = []
-    for number, rule in enumerate(rulebook.certificates, 1):
-        ends_on = rule.until
-        for following in rulebook.certificates[number : number + 1]:
-            last = following.starts_from - _DAY
-            ends_on = min(ends_on or last, last)
+    rules: Sequence[CertificateRule] = rulebook.certificates
+    for rule, following in zip_longest(rules, rules[1:]):
+        last = following.starts_from - _DAY if following else None
+        ends_on = min((day for day in (rule.until, last) if day), default=None)
         period = period_of(rule.starts_from, ends_on, today)
         says = f"{format_certificate_rule(rule)}."
         spans.append(CertificateSpan(says, rule.starts_from, ends_on, period, rule))
@@ -481,8 +482,10 @@ def list_renewal_days(cycle: Cycle, config: NoticeConfig) -> list[RenewalDay]:
         RenewalDay(grace_ends_on + _DAY, "What is missing has lapsed, and the cycle is settled"),
     ]
     for step in config.renewal.steps:
-        when = f"{format_count(abs(step), 'day')} {'before' if step < 0 else 'after'}"
-        says = f"Reminder to those who are missing something, {when}"
+        says = "Reminder to those who are missing something"
+        if step:
+            when = "before" if step < 0 else "after"
+            says += f", {format_count(abs(step), 'day')} {when}"
         days.append(RenewalDay(due_on + step * _DAY, says))
     merged: dict[date, list[str]] = {}
     for each in sorted(days, key=lambda each: each.day):
@@ -501,34 +504,39 @@ def _list_window_days(cycle: Cycle) -> list[RenewalDay]:
 
 def describe_renewal_steps(config: NoticeConfig) -> str:
     """When renewals that are short get reminders, for cycles that differ from person to person."""
-    steps = [
-        _describe_steps(config.renewal.before, "before the due date"),
-        _describe_steps(config.renewal.after, "after it"),
-    ]
-    said = format_list([step for step in steps if step])
-    return f"Reminders go out {said}." if said else "No reminders go out."
+    steps = _describe_steps(config.renewal.before, "before", "the due date")
+    steps += _describe_steps(config.renewal.after, "after", "it" if steps else "the due date")
+    return f"Reminders go out {format_list(steps)}." if steps else "No reminders go out."
 
 
 def describe_other_steps(config: NoticeConfig) -> str:
     """When notices about memberships, and about providers who stop counting, go out."""
-    steps = [_describe_steps(config.membership.before, "before the last day")]
+    says = []
+    steps = _describe_steps(config.membership.before, "before", "the last day")
     if config.membership.on_lapse:
-        steps.append("on the day after it" if steps[0] else "on the day after the last day")
-    membership = format_list([step for step in steps if step])
-    says = f"About memberships: {membership}." if membership else ""
-    cutoff = _describe_steps(config.provider_cutoff.before, "before")
-    if cutoff:
+        steps.append(f"on the day after {'it' if steps else 'the last day'}")
+    if steps:
+        says.append(f"About memberships: {format_list(steps)}.")
+    steps = _describe_steps(config.provider_cutoff.before, "before", "the last day")
+    if steps:
         months = format_count(config.provider_cutoff.used_within_months, "month")
-        says += f" About providers who stop counting: {cutoff}, to everyone with a session "
-        says += f"in the last {months}."
-    return says.strip()
+        says.append(
+            f"About providers who stop counting: {format_list(steps)}, to everyone with a session "
+            f"in the last {months}."
+        )
+    return " ".join(says)
 
 
-def _describe_steps(days: Sequence[int], what: str) -> str:
-    """``90, 60, and 30 days before the due date``; empty without steps."""
-    if not days:
-        return ""
-    return f"{format_list([str(day) for day in days])} {'day' if days == (1,) else 'days'} {what}"
+def _describe_steps(days: Sequence[int], when: str, day: str) -> list[str]:
+    """``90, 60, and 30 days before the due date``, and ``on the due date`` for 0 days."""
+    steps = []
+    others = [str(number) for number in days if number]
+    if others:
+        unit = "day" if others == ["1"] else "days"
+        steps.append(f"{format_list(others)} {unit} {when} {day}")
+    if 0 in days:
+        steps.append(f"on {day}")
+    return steps
 
 
 class RuledCategories(NamedTuple):
