@@ -183,10 +183,14 @@ references = { slots = [["colleague"]], endorsed = 1, vetted = true, vetted_unti
 
   [[requirements.values]]
   from = 2024-01-01
-  source = { document = "guide", section = "Old" }
+  source = { document = "guide", section = "Oldest" }
 
   [[requirements.values]]
   from = 2025-01-01
+  source = { document = "guide", section = "Old" }
+
+  [[requirements.values]]
+  from = 2026-01-01
   SOURCE
 """
 

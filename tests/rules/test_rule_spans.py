@@ -81,6 +81,29 @@ def test_values_for_the_same_people_stay_together() -> None:
     ]
 
 
+FAMILIES = """
+[services]
+prevention = "Prevention services"
+
+[[requirements]]
+of = "application"
+id = "families"
+label = "Families"
+about = "Served in the last years"
+categories = ["IFS"]
+counts = "work"
+unit = "families"
+work = { services = ["prevention"] }
+values = [{ from = 2024-01-01, many = 10, SOURCE }]
+"""
+
+
+def test_a_number_of_things_has_their_name() -> None:
+    rulebook = read(FAMILIES)
+    (span,) = list_value_spans(rulebook, rulebook.requirements[1], FIRST)
+    assert span.amount == "at least 10 families"
+
+
 def test_fees_last_until_the_next_amount() -> None:
     rulebook = BOOKS["PAYING"]
     source = Source(document="guide", section="Fees")

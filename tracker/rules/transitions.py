@@ -1,12 +1,14 @@
 """Who may move a renewal from which stage to which, within which limit: all of it, as data. Pure.
 
-Services ask `may` before they act, so `TRANSITIONS` is the only list of what can be done when.
+Services ask `may` before they act, so `list_all_transitions` is the only list of what can be done
+when.
 docs/stages.md has the same table.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from datetime import date
 from enum import StrEnum
+from functools import cache
 from typing import NamedTuple
 
 from tracker.rules.stages import Stage
@@ -223,34 +225,31 @@ def _describe_absences() -> Iterator[Transition]:
     yield _by_system(Act.END_BY_RULE, may_end, Stage.ENDED, Limit.CATEGORY)
 
 
-TRANSITIONS: tuple[Transition, ...] = (
-    *_describe_way(),
-    *_describe_audit(),
-    *_describe_end(),
-    *_describe_absences(),
-)
+@cache
+def list_all_transitions() -> tuple[Transition, ...]:
+    """Everything that can be done, in the order of docs/stages.md."""
+    return (*_describe_way(), *_describe_audit(), *_describe_end(), *_describe_absences())
 
 
 def list_transitions(act: Act) -> list[Transition]:
     """Where an act leads, and from where."""
-    return [each for each in TRANSITIONS if each.act is act]
+    return [each for each in list_all_transitions() if each.act is act]
 
 
 # Services ask for each row of a list.
-_SOURCES: Mapping[Act, frozenset[str]] = {
-    act: frozenset(source for each in list_transitions(act) for source in each.sources)
-    for act in Act
-}
+@cache
+def _find_sources(act: Act) -> frozenset[str]:
+    return frozenset(source for each in list_transitions(act) for source in each.sources)
 
 
 def may(act: Act, stage: str) -> bool:
     """Whether an act is possible in a stage, within its limit."""
-    return stage in _SOURCES[act]
+    return stage in _find_sources(act)
 
 
 def list_sources(act: Act) -> list[Stage]:
     """The stages in which an act is possible, in their order."""
-    return [stage for stage in Stage if stage in _SOURCES[act]]
+    return [stage for stage in Stage if may(act, stage)]
 
 
 def may_decide(state: str, due_on: date | None, today: date) -> bool:
