@@ -123,6 +123,28 @@ def test_requirement_that_ends_and_comes_back_is_named_so() -> None:
     ]
 
 
+FAMILIES = """
+[services]
+prevention = "Prevention services"
+
+[[requirements]]
+of = "application"
+id = "families"
+label = "Families"
+about = "Served in the last years"
+categories = ["IFS"]
+counts = "work"
+unit = "families"
+work = { services = ["prevention"] }
+values = [{ from = 2024-01-01, many = 10, SOURCE }, { from = 2027-01-01, many = 20, SOURCE }]
+"""
+
+
+def test_numbers_that_change_have_their_unit() -> None:
+    (found,) = list_changes_ahead(read(FAMILIES), TODAY)
+    assert found.says == "Families: at least 20 families (until then at least 10 families)"
+
+
 SAME = """
 [[requirements]]
 id = "training"

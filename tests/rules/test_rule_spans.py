@@ -6,7 +6,15 @@ from typing import Any
 import pytest
 
 from tests.rules.case_data import IMAGINED
-from tests.rules.test_rule_changes import CERTIFICATE, CYCLES, REMOVALS, VALUES, read
+from tests.rules.test_rule_changes import (
+    CERTIFICATE,
+    CYCLES,
+    FAMILIES,
+    PROVIDERS,
+    REMOVALS,
+    VALUES,
+    read,
+)
 from tracker.rules.cycles import Cycle, common_cycle
 from tracker.rules.notice_config import NoticeConfig
 from tracker.rules.requirement import Source
@@ -81,27 +89,10 @@ def test_values_for_the_same_people_stay_together() -> None:
     ]
 
 
-FAMILIES = """
-[services]
-prevention = "Prevention services"
-
-[[requirements]]
-of = "application"
-id = "families"
-label = "Families"
-about = "Served in the last years"
-categories = ["IFS"]
-counts = "work"
-unit = "families"
-work = { services = ["prevention"] }
-values = [{ from = 2024-01-01, many = 10, SOURCE }]
-"""
-
-
 def test_a_number_of_things_has_their_name() -> None:
     rulebook = read(FAMILIES)
-    (span,) = list_value_spans(rulebook, rulebook.requirements[1], FIRST)
-    assert span.amount == "at least 10 families"
+    spans = list_value_spans(rulebook, rulebook.requirements[1], FIRST)
+    assert [span.amount for span in spans] == ["at least 10 families", "at least 20 families"]
 
 
 def test_fees_last_until_the_next_amount() -> None:
@@ -127,6 +118,13 @@ def test_providers_count_from_day_to_day() -> None:
     assert (second.starts_on, second.ends_on) == (date(2024, 3, 1), date(2026, 2, 28))
     vetted = "vetted by TRIENNIAL or JUNE"
     assert third == AcceptedSpan(vetted, starts_on, ends_on, Period.PAST, source, None)
+    periods = [span.period for span in list_accepted_spans(rule, date(2024, 12, 31))]
+    assert periods == [Period.NOW, Period.NOW, Period.AHEAD]
+
+
+def test_providers_name_the_reading_that_accepts_them() -> None:
+    (span,) = list_accepted_spans(read(PROVIDERS).providers["rsc"], FIRST)
+    assert span.interpretation == "reading"
 
 
 def test_leave_lasts_until_other_leave_follows() -> None:
@@ -142,6 +140,14 @@ def test_leave_lasts_until_other_leave_follows() -> None:
     assert [span.rule for span in spans] == list(BOOKS["RESTING"].absences)
     first = list_absence_spans(BOOKS["RESTING"], change)[0]
     assert first.period == Period.PAST
+
+
+def test_leave_does_not_end_with_other_absences() -> None:
+    leave = '\n[[absences]]\nkind = "leave"\nfrom = 2024-01-01\nexcuses = "nothing"\nSOURCE\n'
+    inactive = leave.replace("leave", "inactive").replace("2024", "2025")
+    rulebook = read(f"{leave}{inactive}{leave.replace('2024', '2027')}")
+    spans = list_absence_spans(rulebook, FIRST)
+    assert [span.ends_on for span in spans] == [date(2026, 12, 31), None, None]
 
 
 @pytest.mark.parametrize(
@@ -166,6 +172,8 @@ def test_certificates_end_by_themselves_or_with_the_next(
         (issued, date(2027, 1, 1), last, Period.NOW, one),
         (issued, starts_on, None, Period.AHEAD, other),
     ]
+    periods = [span.period for span in list_certificate_spans(rulebook, date(2029, 1, 1))]
+    assert periods == [Period.PAST, Period.NOW]
 
 
 def test_removals_and_reinstatements_follow_their_own_kind() -> None:

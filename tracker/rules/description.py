@@ -53,28 +53,30 @@ _RETURNS = {
 Lines = Iterator[str]
 
 
-def describe_accepted(accepted: AcceptedProvider, *, with_days: bool = True) -> str:
-    """Whose sessions are accepted, and on which days."""
+def describe_providers(accepted: AcceptedProvider) -> str:
+    """Whose sessions are accepted, as in ``IFRS, held for at least 3 years without a break``."""
     by = format_alternatives(accepted.associations)
     if accepted.vetted:
-        providers = f"vetted by {by or 'the association'}"
-    else:
-        providers = ", ".join(accepted.categories)
-        if accepted.degree:
-            providers += f" with at least {LEVEL_NAMES[accepted.degree]}"
-        if by:
-            providers += f" endorsed by {by}"
-        if accepted.held_years:
-            years = format_count(accepted.held_years, "year")
-            providers += f", held for at least {years} without a break"
-    if not with_days:
-        return providers
+        return f"vetted by {by or 'the association'}"
+    providers = ", ".join(accepted.categories)
+    if accepted.degree:
+        providers += f" with at least {LEVEL_NAMES[accepted.degree]}"
+    if by:
+        providers += f" endorsed by {by}"
+    if accepted.held_years:
+        years = format_count(accepted.held_years, "year")
+        providers += f", held for at least {years} without a break"
+    return providers
+
+
+def describe_accepted(accepted: AcceptedProvider) -> str:
+    """Whose sessions are accepted, and on which days."""
     days = []
     if accepted.starts_from:
         days.append(f"from {format_date(accepted.starts_from)}")
     if accepted.until:
         days.append(f"through {format_date(accepted.until)}")
-    return f"{providers}, {' '.join(days) or 'on any day'}"
+    return f"{describe_providers(accepted)}, {' '.join(days) or 'on any day'}"
 
 
 def format_amount(requirement: Requirement, value: Value) -> str:

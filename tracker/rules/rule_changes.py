@@ -17,7 +17,7 @@ from tracker.rules.certificates import CertificateRule, format_certificate_rule
 from tracker.rules.cycle_text import format_scheme
 from tracker.rules.cycles import Cycle, common_cycle
 from tracker.rules.description import (
-    describe_accepted,
+    describe_providers,
     find_first_cycle,
     format_amount,
     format_for_whom,
@@ -306,7 +306,7 @@ def _changes_of_providers(rulebook: Rulebook) -> Iterator[RuleChange]:
         for accepted in rule.accepts:
             named = _named(accepted.interpretation)
             about = (categories, purposes, (accepted.source,), named, name)
-            whom = describe_accepted(accepted, with_days=False)
+            whom = describe_providers(accepted)
             if accepted.starts_from:
                 says = f"RSC with providers {whom} starts to count"
                 yield RuleChange(accepted.starts_from, Topic.PROVIDERS, says, *about)
@@ -353,7 +353,7 @@ def list_accepted_spans(rule: ProviderRule, today: date) -> list[AcceptedSpan]:
     """The parts of a provider rule, in its order."""
     return [
         AcceptedSpan(
-            describe_accepted(accepted, with_days=False),
+            describe_providers(accepted),
             accepted.starts_from,
             accepted.until,
             period_of(accepted.starts_from, accepted.until, today),
