@@ -1,7 +1,6 @@
 """The dates of cycles in rulebooks: what is refused, how it is read, and how it is worded."""
 
 from datetime import date, timedelta
-from typing import Any
 
 import pytest
 
@@ -11,10 +10,8 @@ from tracker.rules.cycle_text import format_scheme
 from tracker.rules.cycles import common_cycle, cycle_containing, find_grace_end, list_year_ends
 from tracker.rules.description import describe_membership
 from tracker.rules.month_days import first_month_day_after, last_month_day_until, month_day_in
-from tracker.rules.notice_config import NoticeConfig
 from tracker.rules.parse import parse_rulebook
 from tracker.rules.renewal import falls_behind_on
-from tracker.rules.rule_changes import list_renewal_days
 from tracker.rules.settlement import settle
 from tracker.rules.stages import Stage, find_stage, find_window
 
@@ -329,30 +326,6 @@ grace_days = 30
 grace_until = "01-31"
 """
     assert "memberships.own: give only one of grace_days and grace_until" in problems(membership)
-
-
-def test_renewal_days_list_the_submission() -> None:
-    cycle = common_cycle(EARLY, date(2024, 6, 1))
-    assert cycle
-    days = list_renewal_days(cycle, NoticeConfig.model_validate(NOTICES))
-    assert [f"{day}: {says}" for day, says in days] == [
-        "2024-01-01: The cycle begins",
-        "2024-10-01: The submission opens",
-        "2024-11-30: Renewals are due",
-        "2024-12-31: The last day on which hours count",
-        "2025-01-31: The last day of the submission",
-        "2025-03-31: The grace period ends",
-        "2025-04-01: What is missing has lapsed, and the cycle is settled",
-    ]
-
-
-NOTICES: dict[str, Any] = {
-    "renewal": {"before": [], "after": []},
-    "membership": {"before": []},
-    "provider_cutoff": {"before": []},
-    "rsc_window": {"before": []},
-    "references": {"remind_after_days": [], "tell_applicant_after_days": []},
-}
 
 
 def test_an_even_pace_leads_to_a_due_date_within_the_cycle() -> None:

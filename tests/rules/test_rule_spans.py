@@ -206,9 +206,14 @@ def test_cycles_run_until_others_begin() -> None:
     starts_on, ends_on = date(2024, 1, 1), date(2026, 12, 31)
     assert first == SchemeSpan(length, starts_on, ends_on, Period.NOW, rulebook.cycles[0])
     assert (second.starts_on, second.ends_on) == (date(2027, 1, 1), None)
-    assert second.scheme == rulebook.cycles[1]
+    assert (second.period, second.scheme) == (Period.AHEAD, rulebook.cycles[1])
     periods = [span.period for span in list_scheme_spans(rulebook, date(2027, 1, 1))]
     assert periods == [Period.PAST, Period.NOW]
+
+
+def test_cycles_name_what_their_first_one_exempts() -> None:
+    (span,) = list_scheme_spans(BOOKS["FIRST"], FIRST)
+    assert "Not required in the first cycle: DEIA training and Membership." in span.says
 
 
 def test_cycle_of_everyone_depends_on_no_endorsement() -> None:
@@ -244,10 +249,23 @@ def configure(**given: dict[str, Any]) -> NoticeConfig:
     return NoticeConfig.model_validate(given)
 
 
-def cycle_of(association: str) -> Cycle:
-    cycle = common_cycle(BOOKS[association].cycles, date(2026, 6, 1))
+def cycle_of(association: str, day: date = date(2026, 6, 1)) -> Cycle:
+    cycle = common_cycle(BOOKS[association].cycles, day)
     assert cycle
     return cycle
+
+
+def test_renewal_days_list_the_submission() -> None:
+    days = list_renewal_days(cycle_of("EARLY", date(2024, 6, 1)), configure())
+    assert [f"{day}: {says}" for day, says in days] == [
+        "2024-01-01: The cycle begins",
+        "2024-10-01: The submission opens",
+        "2024-11-30: Renewals are due",
+        "2024-12-31: The last day on which hours count",
+        "2025-01-31: The last day of the submission",
+        "2025-03-31: The grace period ends",
+        "2025-04-01: What is missing has lapsed, and the cycle is settled",
+    ]
 
 
 def test_days_of_a_cycle_are_in_order_with_reminders() -> None:

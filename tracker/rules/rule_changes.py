@@ -483,9 +483,10 @@ def list_renewal_days(cycle: Cycle, config: NoticeConfig) -> list[RenewalDay]:
     ]
     for step in config.renewal.steps:
         says = "Reminder to those who are missing something"
-        if step:
-            when = "before" if step < 0 else "after"
-            says += f", {format_count(abs(step), 'day')} {when}"
+        if step < 0:
+            says += f", {format_count(-step, 'day')} before"
+        elif step > 0:
+            says += f", {format_count(step, 'day')} after"
         days.append(RenewalDay(due_on + step * _DAY, says))
     merged: dict[date, list[str]] = {}
     for each in sorted(days, key=lambda each: each.day):
