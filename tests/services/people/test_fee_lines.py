@@ -6,8 +6,10 @@ from typing import Any
 import pytest
 
 from tests.rules.case_data import IMAGINED
+from tests.rules.planned import change_rulebook
 from tests.rules.test_notices import alice
 from tracker.db.payments import PaymentShare
+from tracker.rulebooks import with_rulebook
 from tracker.rules.fees import FeeAccount, PaidShare
 from tracker.services.fees import (
     FeeLine,
@@ -29,16 +31,15 @@ def list_lines(
     *paid: PaidShare,
     category: str = "IFS",
     association: str = "PAYING",
-    **facts: Any,  # noqa: ANN401 - fields of Facts
+    **facts: Any,  # noqa: ANN401 - fields of Facts, and other rulebooks
 ) -> list[FeeLine]:
     """The fees of Alice's renewal of 2026, with what was paid of them."""
     standing = alice(
         today,
         cycle=SUMMER,
         category=category,
-        rulebooks=IMAGINED,
         association=association,
-        **{"memberships": (), "payments": paid, **facts},
+        **{"rulebooks": IMAGINED, "memberships": (), "payments": paid, **facts},
     )
     return list(view_fees(standing, {(1, CYCLE): paid}, today))
 
@@ -122,6 +123,25 @@ def test_ended_endorsement_owes_nothing_of_what_lapsed(
 def test_part_that_was_paid_of_an_ended_endorsement_stays() -> None:
     line = view_line(LAPSED, pay(1), ends_on=date(2027, 1, 31))
     assert (line.account.paid, line.state) == (1, FeeState.LAPSED)
+
+
+def test_each_fee_of_an_ended_endorsement_is_on_its_own() -> None:
+    dues = """[[fees]]
+id = "dues"
+label = "Dues"
+categories = ["IFS"]
+how_to_pay = "Mail a check"
+values = [{ from = 2024-01-01, amount = 10, source = { document = "guide", section = "Fees" } }]
+
+[[requirements]]
+id = "training"
+"""
+    rulebook = change_rulebook("paying", ('[[requirements]]\nid = "training"\n', dues))
+    rulebooks = with_rulebook(IMAGINED, rulebook)
+    last_day = date(2027, 1, 31)
+    assert [line.fee.id for line in list_lines(SUMMER, rulebooks=rulebooks)] == ["dues", "renewal"]
+    lines = list_lines(LAPSED, pay(7500), ends_on=last_day, rulebooks=rulebooks)
+    assert [line.fee.id for line in lines] == ["renewal"]
 
 
 @pytest.mark.parametrize(
