@@ -259,6 +259,12 @@ def test_fee_that_a_renewal_does_not_have_is_not_found(
         record_payment(lee(session), wrong)
 
 
+def test_fee_of_another_association_is_not_found(cast: Cast, session: Session) -> None:
+    foreign = replace(pay_for_vic(session, cast), association=PAYING)
+    with pytest.raises(NotFound):
+        record_payment(lee(session), foreign)
+
+
 def test_fee_of_a_reinstatement_is_paid_after_the_removal(cast: Cast, session: Session) -> None:
     payment_id = record_payment(rex(session), pay_for_vic(session, cast))
     (paid,) = list_paid_for(session, payment_id)
@@ -307,7 +313,8 @@ def test_shares_are_listed_by_name(cast: Cast, session: Session) -> None:
 
 def test_payments_are_listed_with_the_last_day_first(cast: Cast, session: Session) -> None:
     first = pay_for_both(session, cast)
-    second = record_payment(lee(session), payment_for(cast, 100, IVY, amount=300))
+    later = replace(payment_for(cast, 100, IVY, amount=300), form_key="z" * 32)
+    second = record_payment(lee(session), later)
     early = replace(payment_for(cast, 200, IVY), paid_on=date(2026, 11, 1))
     third = record_payment(lee(session), early)
     record_payment(rex(session), pay_for_vic(session, cast))
