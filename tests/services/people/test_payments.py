@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from sqlmodel import Session, col, select
 
-from tests.support.cast import BOOKS, LEE, NOW, PAYING, REMOVING, Cast
+from tests.support.cast import BOOKS, CAROL, LEE, NOW, PAYING, REMOVING, Cast
 from tests.support.paying import (
     CYCLE,
     IVY,
@@ -257,6 +257,19 @@ def test_fee_that_a_renewal_does_not_have_is_not_found(
     wrong = replace(new, shares=(new.shares[0], replace(new.shares[1], **changes)))
     with pytest.raises(NotFound):
         record_payment(lee(session), wrong)
+
+
+def test_category_without_renewals_has_no_fee(cast: Cast, session: Session) -> None:
+    held = Endorsement(
+        person_id=cast.people[IVY], association="NCIMHA", category="IMHS", starts_on=CYCLE
+    )
+    session.add(held)
+    session.flush()
+    carol = ServiceContext(session, BOOKS, Actor(CAROL, None, ("NCIMHA",)), NOW)
+    new = payment_for(cast, 7500, IVY)
+    share = replace(new.shares[0], endorsement_id=held.id)
+    with pytest.raises(NotFound):
+        record_payment(carol, replace(new, association="NCIMHA", shares=(share,)))
 
 
 def test_fee_of_another_association_is_not_found(cast: Cast, session: Session) -> None:
