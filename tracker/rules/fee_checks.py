@@ -112,10 +112,10 @@ def _check_paid(
     for requirement, name in paid:
         if name not in by_id:
             listed = ", ".join(sorted(by_id)) or "none"
-            reason = f"{name!r} is no fee of this category; it has {listed}"
-            yield f": {requirement.id}.fee", reason
-            continue
-        for reason in _list_unpayable(requirement, by_id[name], category):
+            reasons = [f"{name!r} is no fee of this category; it has {listed}"]
+        else:
+            reasons = _list_unpayable(requirement, by_id[name], category)
+        for reason in reasons:
             yield f": {requirement.id}.fee", reason
 
 
