@@ -32,12 +32,14 @@ kind = "fixed"
 years = 1
 ends_on = 2000-12-31
 grace_days = 0
+first_cycle_exempts = ["training"]
 interpretation = "calendar-year"
 
 [[absences]]
 kind = "leave"
 from = 2000-01-01
-excuses = "nothing"
+excuses = "hours in proportion"
+requirements = ["training"]
 source = { document = "policy", section = "Leave" }
 
 [[absences]]
@@ -117,13 +119,19 @@ interpretation = "calendar-year"
 
 [[requirements]]
 of = "application"
-id = "ethics"
-label = "Ethics"
-about = "Signed"
+id = "work"
+label = "Work"
+about = "With families"
 categories = ["IFS"]
-counts = "signed"
-signed = ["ethics"]
-values = [{ from = 2000-01-01, source = { document = "policy", section = "Ethics" } }]
+counts = "work"
+work = { services = ["prevention"] }
+unit = "families"
+
+  [[requirements.values]]
+  from = 2000-01-01
+  categories = ["IFS"]
+  many = 10
+  source = { document = "policy", section = "Work" }
 
 [[fees]]
 id = "renewal"
@@ -199,6 +207,7 @@ taken = "In ink."
 since = 2026-11-22
 """
 RULEBOOK = Rulebook.model_validate(tomllib.loads(BOOK))
+PROPORTION = "For each whole month of leave in the cycle, fewer hours are required (Training)."
 LIMIT = "at most 5 hours about SELF-STUDY"
 CERTIFICATES = "Certificates of accepted renewals, issued by Example, Inc. and signed by"
 KEPT = (
@@ -246,14 +255,14 @@ def test_a_rulebook_in_words_begins_with_its_names() -> None:
                 (
                     "from January 1, 2000: A cycle lasts one year and ends on December 31. It is "
                     "due on its last day. All hours are required starting with the first cycle. "
-                    "(interpretation: calendar-year)"
+                    "Not required in the first cycle: Training. (interpretation: calendar-year)"
                 )
             ],
         ),
         (
             "Leave and inactive status",
             [
-                "from January 1, 2000: Leave excuses nothing. [The policies, Leave]",
+                f"from January 1, 2000: {PROPORTION} [The policies, Leave]",
                 "from January 1, 2010: Leave excuses nothing. (interpretation: no-leave)",
             ],
         ),
@@ -342,12 +351,13 @@ def test_a_document_without_a_list_shows_every_section_that_is_cited() -> None:
         "Limit",
         "  IFS, IFRS",
         f"    limit of training from January 1, 2000: {LIMIT} (interpretation: no-leave)",
-        "Ethics",
+        "Work",
         "  IFS",
-        "    ethics (application): Ethics",
-        "      from January 1, 2000: required",
-        "      Signed",
-        "      signed: ethics",
+        "    work (application): Work",
+        "      from January 1, 2000, for IFS: at least 10 families",
+        "      With families",
+        "      work that offers one of: prevention",
+        "      paid",
         "Providers",
         "  provider rule rsc: IFRS, on any day",
         "Fees",
@@ -356,7 +366,7 @@ def test_a_document_without_a_list_shows_every_section_that_is_cited() -> None:
         "      from January 1, 2000: $50.00",
         "      how to pay: Mail a check",
         "Leave",
-        "  absences leave from January 1, 2000: Leave excuses nothing.",
+        f"  absences leave from January 1, 2000: {PROPORTION}",
         "Certificates",
         f"  certificates from January 1, 2020: {CERTIFICATES} Kai, Coordinator",
         "Removal",
@@ -395,11 +405,11 @@ def test_the_last_section_is_the_registry() -> None:
 
 
 def test_only_renewals_wait_for_the_next_cycle() -> None:
-    training, ethics = RULEBOOK.requirements
+    training, work = RULEBOOK.requirements
     within, started = training.values[1], training.values[0]
     assert find_first_cycle(RULEBOOK, training, within) == date(2011, 1, 1)
     assert find_first_cycle(RULEBOOK, training, started) is None
-    assert find_first_cycle(RULEBOOK, ethics, within) is None
+    assert find_first_cycle(RULEBOOK, work, within) is None
     ended = within.model_copy(update={"asked": False})
     assert find_first_cycle(RULEBOOK, training, ended) is None
     without_cycles = RULEBOOK.model_copy(update={"cycles": ()})

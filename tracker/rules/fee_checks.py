@@ -21,12 +21,12 @@ def list_repetitions(names: Iterable[str]) -> list[str]:
 
 
 def list_fee_problems(
-    rulebook: Rulebook, category: str, wrong_fees: Collection[str] = ()
+    rulebook: Rulebook, category: str, wrong_fees: Collection[str | None] = ()
 ) -> list[tuple[str, str]]:
     """What is wrong with the fees of one category, each with its key.
 
-    An id names one fee of a category, a fee is due with a renewal or a reinstatement, and a payment
-    is required only while there is a fee to pay. ``wrong_fees`` are the ids of fees in the file
+    An id names one fee of a category, and a payment is required only while there is a fee to pay.
+    ``wrong_fees`` are the ids of fees in the file
     that have errors of their own, so that the rulebook lacks them.
     """
     key = f"fees of {category}"
@@ -35,13 +35,19 @@ def list_fee_problems(
     for purpose in PURPOSES:
         fees = rulebook.fees_of(category, purpose)
         requirements = rulebook.requirements_of(category, purpose)
-        if fees and not requirements:
-            reason = f"{category} has no {purpose} requirements, so that no fee is ever due"
-            problems.append((key, reason))
         known = [each for each in requirements if each.fee not in wrong_fees]
         for name, reason in _check_paid(known, fees, category):
             problems.append((f"{purpose} requirements of {category}{name}", reason))
     return problems
+
+
+def list_idle_fees(rulebook: Rulebook, category: str) -> Iterator[tuple[str, str]]:
+    """What a category has fees of without any requirement: those of it are never due."""
+    for purpose in PURPOSES:
+        is_required = bool(rulebook.requirements_of(category, purpose))
+        if rulebook.fees_of(category, purpose) and not is_required:
+            reason = f"{category} has no {purpose} requirements, so that no fee is ever due"
+            yield f"fees of {category}", reason
 
 
 def list_late_problems(

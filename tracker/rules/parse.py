@@ -68,11 +68,12 @@ def check_rulebook(
         right, numbers = _leave_out(data, errors)
         rest, _ = _validate(Rulebook, right)
     if rest is not None:
-        check = ConsistencyCheck(rest, data, numbers)
+        in_file = {**dict.fromkeys(_PLACEHOLDERS), **data}
+        check = ConsistencyCheck(rest, in_file, numbers)
         check.run()
         found += check.problems
         if text:
-            found += list_silent_errors(rest, data, numbers)
+            found += list_silent_errors(rest, in_file, numbers)
     problems = _locate(found, data, text, file)
     return (None, problems) if problems else (rulebook, [])
 

@@ -5,6 +5,7 @@ from datetime import timedelta
 from typing import Any
 
 from tracker.rules.cycles import common_cycle
+from tracker.rules.lacking import lacks_items, lacks_requirements
 from tracker.rules.model import Rulebook
 from tracker.rules.month_days import last_month_day_until
 from tracker.rules.plan import value_in_force
@@ -28,8 +29,8 @@ def list_removal_problems(
     """
     removals = _number(numbers, "removals", rulebook.removals)
     reinstatements = _number(numbers, "reinstatements", rulebook.reinstatements)
-    if removals and not any(map(rulebook.requirements_of, rulebook.categories)):
-        yield "removals", "no category has renewal requirements, so that nothing ever lapses"
+    if not lacks_requirements(rulebook, data):
+        yield from _check_what_is_required(rulebook, removals, reinstatements)
     for key, rule in removals:
         if rule.removed and rule.after is not None:
             yield from _check_calendar_day(rulebook, key, rule, rule.after)
@@ -38,6 +39,15 @@ def list_removal_problems(
     if reinstatements and _removes_nobody(rulebook, data):
         reason = "nobody is ever removed: add [[removals]], which say when a lapsed endorsement is"
         yield "reinstatements", reason
+
+
+def _check_what_is_required(
+    rulebook: Rulebook,
+    removals: Sequence[tuple[str, RemovalRule]],
+    reinstatements: Sequence[tuple[str, ReinstatementRule]],
+) -> Iterator[tuple[str, str]]:
+    if removals and not any(map(rulebook.requirements_of, rulebook.categories)):
+        yield "removals", "no category has renewal requirements, so that nothing ever lapses"
     for key, reinstatement in reinstatements:
         yield from _check_reinstatement(rulebook, key, reinstatement)
 
@@ -52,7 +62,7 @@ def _check_order(removals: Sequence[tuple[str, RemovalRule]]) -> Iterator[tuple[
 
 def _removes_nobody(rulebook: Rulebook, data: Mapping[str, Any]) -> bool:
     """Whether no block removes anybody; one that has errors of its own may."""
-    is_whole = len(data.get("removals", ())) == len(rulebook.removals)
+    is_whole = not lacks_items(rulebook, data, "removals")
     return is_whole and not any(rule.removed for rule in rulebook.removals)
 
 

@@ -10,6 +10,7 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 
 from tracker.formatting import format_hours, format_list
+from tracker.rules.lacking import lacks_items, lacks_requirements
 from tracker.rules.model import CycleScheme, Rulebook
 from tracker.rules.plan import value_in_force
 from tracker.rules.requirement import PURPOSES, Day, Requirement
@@ -42,12 +43,14 @@ def list_silent_errors(
     ``data`` is the whole file, of which ``rulebook`` may lack what has errors of its own;
     ``numbers`` are the places in the file of the items that are left of a list, from one.
     """
-    yield from _list_unused(data, numbers)
+    yield from _list_unused(rulebook, data)
     yield from _list_distant_days(data)
     yield from _list_keys_without_continues(data)
-    yield from _list_idle_certificates(rulebook, numbers)
+    if not lacks_requirements(rulebook, data):
+        yield from _list_idle_certificates(rulebook, numbers)
     places = numbers.get("requirements", range(1, len(rulebook.requirements) + 1))
     numbered = list(zip(places, rulebook.requirements, strict=True))
+    schemes = () if lacks_items(rulebook, data, "cycles") else rulebook.cycles
     seen = set()
     for category in rulebook.categories:
         years = rulebook.years_that_matter(category)
@@ -59,7 +62,7 @@ def list_silent_errors(
             ]
             found = [
                 *_list_large_parts(together, category, years),
-                *_list_large_years(together, category, years, rulebook.cycles),
+                *_list_large_years(together, category, years, schemes),
             ]
             for problem in found:
                 # Several categories may share both requirements.
@@ -68,16 +71,13 @@ def list_silent_errors(
                     yield problem
 
 
-def _list_unused(
-    data: Mapping[str, Any], numbers: Mapping[str, Sequence[int]]
-) -> Iterator[tuple[str, str]]:
+def _list_unused(rulebook: Rulebook, data: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     """What the file defines and nothing in it uses.
 
     A misspelled name, or a requirement with errors, has an error of its own, from which this would
     only follow.
     """
-    requirements = data.get("requirements", ())
-    if len(numbers.get("requirements", requirements)) < len(requirements):
+    if lacks_items(rulebook, data, "requirements"):
         return
     for table, (keys, advice) in _USES.items():
         defined = data.get(table)
