@@ -407,3 +407,36 @@ source = { document = "ifs", section = "Ratings" }
     assert application_problems(last, last + question + other) == []
     tomorrow = again.replace("2026-12-31", "2027-01-01")
     assert application_problems(last, last + question + tomorrow) == []
+
+
+def test_a_rating_can_be_asked_on_a_single_day() -> None:
+    day = "from = 2020-01-01\nuntil = 2020-01-01"
+    last = "since = 2026-11-22\n"
+    question = f"""
+[[ratings]]
+id = "insight"
+asks = "How much?"
+categories = ["IFS"]
+scale = ["Little", "Much"]
+{day}
+source = {{ document = "ifs", section = "Ratings" }}
+"""
+    assert application_problems(last, last + question) == []
+    before = question.replace("until = 2020-01-01", "until = 2019-12-31")
+    assert application_problems(last, last + before) == [
+        "ratings[1]: until (2019-12-31) is before from (2020-01-01)"
+    ]
+
+
+def test_a_format_of_sessions_is_listed_once() -> None:
+    counts = 'counts = "rsc"\n'
+    assert problems((counts, f'{counts}formats = ["group", "peer"]\n')) == []
+    assert only((counts, f'{counts}formats = ["group", "group"]\n')) == (
+        "requirements[2]: formats lists something more than once"
+    )
+
+
+def test_a_name_of_an_empty_table_is_not_in_the_file() -> None:
+    services = '\n[services]\nprevention = "Prevention services"\n'
+    found = application_problems(services, "\n")
+    assert found == ["requirements[2].work.services: 'prevention' is not in this file; it has none"]
