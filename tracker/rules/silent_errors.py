@@ -9,7 +9,7 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
-from tracker.formatting import format_hours, format_list
+from tracker.formatting import format_count, format_hours, format_list
 from tracker.rules.lacking import lacks_items, lacks_requirements
 from tracker.rules.model import CycleScheme, Rulebook
 from tracker.rules.plan import value_in_force
@@ -186,7 +186,7 @@ def _list_large_parts(
 
 def _is_part(part: Requirement, whole: Requirement) -> bool:
     """Whether the hours of one requirement always count for the other too, in the same time."""
-    if whole.each_year and not part.each_year:
+    if whole.each_year != part.each_year:
         return False
     if part.counts == "rsc":
         return whole.counts == "rsc" and part.inside == whole.id
@@ -235,9 +235,9 @@ def _compare_years(
             yearly, total = format_hours(small.minutes), format_hours(small.minutes * count)
             whole_hours, most = format_hours(large.minutes), format_hours(large.minutes // count)
             reason = (
-                f"from {day} on {yearly} hours in each of {count} years would be {total} of the "
-                f"{whole_hours} hours of {whole.id!r}, which they are a part of: write at most "
-                f"{most}, or more hours there"
+                f"from {day} on {yearly} hours in each year of a cycle of "
+                f"{format_count(count, 'year')} would be {total} of the {whole_hours} hours of "
+                f"{whole.id!r}, which they are a part of: write at most {most}, or more hours there"
             )
             yield f"{key}.values[{place}].hours", reason
             return

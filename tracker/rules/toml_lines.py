@@ -38,14 +38,13 @@ class TomlLines:
 def _find_table(header: str, tables: Counter[str], *, is_list: bool) -> str:
     """The path of a header: a table within a list is in the list's last item."""
     names = _list_names(header)
-    path = ""
+    parts: list[str] = []
     for place, name in enumerate(names, 1):
-        path = f"{path}.{name}" if path else name
+        path = ".".join([*parts, name])
         if is_list and place == len(names):
             tables[path] += 1
-        if tables[path]:
-            path += f"[{tables[path]}]"
-    return path
+        parts.append(f"{name}[{tables[path]}]" if tables[path] else name)
+    return ".".join(parts)
 
 
 def _list_names(key: str) -> list[str]:
