@@ -249,7 +249,7 @@ def _name_requirement(key: str, data: Mapping[str, Any]) -> list[str]:
 
 _REQUIREMENT = re.compile(r"requirements\[(\d+)\]")
 # Problems of several requirements of one category together.
-_TOGETHER = re.compile(r"(renewal|application) requirements of [^:]+(?:: (\S+))?")
+_TOGETHER = re.compile(r"(renewal|application|reinstatement) requirements of [^:]+(?:: (\S+))?")
 
 
 def _list_together(key: str, reason: str, data: Mapping[str, Any]) -> Iterable[tuple[str, int]]:
