@@ -244,6 +244,23 @@ def test_months_with_sessions_fit_into_the_cycle_of_their_day() -> None:
     )
 
 
+def test_months_fit_into_the_shortest_cycles_of_their_time() -> None:
+    months = "from = 2000-01-01\n  hours = 12", "from = 2000-01-01\n  months = 18"
+    three = CYCLES.replace("years = 1", "years = 3").replace("2000-12-31", "2002-12-31")
+    later = three.replace("2000-01-01", "2009-01-01").replace("2002-12-31", "2011-12-31")
+    yearly = CYCLES.replace("2000-01-01", "2009-01-01")
+    # The first cycles begin later.
+    assert problems(months, (CYCLES, later)) == []
+    assert problems(months, (CYCLES, three)) == []
+    too_many = "requirements[2].values[1].months: 18 months do not fit into 12"
+    assert only(months, (CYCLES, three + yearly)) == too_many
+    assert only(months, (CYCLES, CYCLES + later)) == too_many
+    source = 'source = { document = "ifs", section = "RSC" }'
+    until = f"\n  {source}\n  [[requirements.values]]\n  from = 2009-01-01\n  months = 12"
+    ended = months[0], f"{months[1]}{until}"
+    assert problems(ended, (CYCLES, three + yearly)) == []
+
+
 CAP = """
   [[requirements.caps]]
   topic = "SELF-STUDY"
@@ -275,6 +292,9 @@ def test_a_cap_is_less_than_what_is_required(
 def test_a_cap_can_limit_only_those_who_owe_most() -> None:
     more = TRAINING[TRAINING.index("  [[") :].replace("hours = 15", "hours = 30\n  held_years = 3")
     training = TRAINING + more + CAP.replace("HOURS", "20")
+    assert problems((TRAINING, training)) == []
+    fewer = TRAINING[TRAINING.index("  [[") :].replace("hours = 15", "hours = 10\n  held_years = 1")
+    training = TRAINING + fewer + CAP.replace("HOURS", "12").replace("2000-01-01", "1999-01-01")
     assert problems((TRAINING, training)) == []
 
 
@@ -440,3 +460,55 @@ def test_a_name_of_an_empty_table_is_not_in_the_file() -> None:
     services = '\n[services]\nprevention = "Prevention services"\n'
     found = application_problems(services, "\n")
     assert found == ["requirements[2].work.services: 'prevention' is not in this file; it has none"]
+
+
+def test_a_fee_is_due_with_something_that_is_required() -> None:
+    of_supervisors = FEE.replace('["IFS"]', '["IFRS"]')
+    assert only(rulebook=RULEBOOK + of_supervisors) == (
+        "fees of IFRS: IFRS has no renewal requirements, so that no fee is ever due"
+    )
+
+
+def test_an_id_is_none_of_the_years_of_another() -> None:
+    each_year = 'providers = "rsc"', 'providers = "rsc"\neach_year = true'
+    named = 'id = "training"', 'id = "rsc.1"'
+    assert problems(named) == []
+    assert only(each_year, named) == (
+        "renewal requirements of IFS: 'rsc.1' is given more than once"
+    )
+
+
+IFS = '"IFS" = { name = "Infant Family Specialist" }'
+IFRS = '"IFRS" = { name = "Infant Family Reflective Supervisor" }'
+
+
+def test_a_renewed_category_beside_others_ends_with_them() -> None:
+    anniversary = FIXED, ANNIVERSARY
+    beside = IFS, IFS.replace(" }", ', beside = ["IFRS"] }')
+    assert problems(beside) == []
+    assert only(anniversary, beside) == (
+        "categories.IFS.beside: with anniversary cycles, a renewal of IFS would not end with that "
+        "of the endorsement beside it: use fixed cycles, or require nothing of it"
+    )
+    # Nothing is required of supervisors.
+    supervisors = IFRS, IFRS.replace(" }", ', beside = ["IFS"] }')
+    assert problems(anniversary, supervisors) == []
+
+
+def test_categories_do_not_last_as_long_as_each_other() -> None:
+    mentor = '"MENTOR" = { name = "Mentor", beside = ["IFRS"] }'
+    chain = IFRS, IFRS.replace(" }", f', beside = ["IFS"] }}\n{mentor}')
+    assert problems(chain) == []
+    circle = IFS, IFS.replace(" }", ', beside = ["MENTOR"] }')
+    assert problems(chain, circle) == [
+        f"ex.toml: categories.{name}.beside: it lasts as long as others that last as long as it "
+        "does: break the circle"
+        for name in ("IFS", "IFRS", "MENTOR")
+    ]
+
+
+def test_a_category_does_not_become_itself() -> None:
+    itself = IFS, IFS.replace(" }", ', term_years = 2, becomes = ["IFS"] }')
+    assert only(itself) == "categories.IFS.becomes: IFS is the category itself"
+    other = IFS, IFS.replace(" }", ', term_years = 2, becomes = ["IFRS"] }')
+    assert problems(other) == []

@@ -1,7 +1,7 @@
 """Whether everything that a rulebook names is in it, and nothing contradicts."""
 
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import date, timedelta
 from typing import Any
 
@@ -193,8 +193,8 @@ class ConsistencyCheck:
                 self._require(f"{key}.{name}", value, self.known[_TABLES[name]])
             else:
                 self._check_names(f"{key}.{name}", value)
-        if isinstance(model, Source | Interpretation):
-            document = self.rulebook.documents.get(model.document or "")
+        if isinstance(model, Source | Interpretation) and model.document:
+            document = self.rulebook.documents.get(model.document)
             # If the document lists its sections, a citation must name one of them.
             if document and document.sections and model.section not in document.sections:
                 listed = "; ".join(document.sections)
@@ -367,11 +367,7 @@ class ConsistencyCheck:
 
     def _check_length(self, key: str, rule: AbsenceRule, until: date) -> None:
         """A month across the due date must not excuse several years."""
-        following = [*(s.starts_from for s in self.rulebook.cycles[1:]), date.max]
-        years = 1
-        for scheme, next_from in zip(self.rulebook.cycles, following, strict=False):
-            if scheme.starts_from < until and next_from > rule.starts_from:
-                years = max(years, scheme.years)
+        years = max(self._list_cycle_years(rule.starts_from, until), default=1)
         shortest = rule.shortest_end(rule.starts_from)
         is_long = shortest and shortest >= end_of_years(rule.starts_from, 1)
         if years > 1 and not is_long:
@@ -394,13 +390,23 @@ class ConsistencyCheck:
             self._add(key, reason)
 
     def _check_months(self, key: str, requirement: Requirement) -> None:
-        """A session can't fall in more months than a cycle, or its year, has."""
+        """Sessions can't fall in more months than the shortest cycle, or its year, has."""
         for number, value in enumerate(requirement.values, 1):
-            schemes = [s for s in self.rulebook.cycles if s.starts_from <= value.starts_from]
-            years = 1 if requirement.each_year or not schemes else schemes[-1].years
+            group = requirement.grouped_values[value.group]
+            later = [v.starts_from for v in group if v.starts_from > value.starts_from]
+            cycles = self._list_cycle_years(value.starts_from, min(later, default=date.max))
+            years = 1 if requirement.each_year else min(cycles, default=1)
             if value.months and value.months > years * MONTHS_IN_YEAR:
                 reason = f"{value.months} months do not fit into {years * MONTHS_IN_YEAR}"
                 self._add(f"{key}.values[{number}].months", reason)
+
+    def _list_cycle_years(self, day: date, until: date) -> Iterator[int]:
+        """The years of a cycle in each block that has days from ``day`` until before ``until``."""
+        schemes = self.rulebook.cycles
+        for place, scheme in enumerate(schemes, 1):
+            has_later_days = all(following.starts_from > day for following in schemes[place:])
+            if has_later_days and scheme.starts_from < until:
+                yield scheme.years
 
     def _check_cap(self, key: str, cap: Cap, requirement: Requirement) -> None:
         """A cap limits nothing unless it is less than what is required at the same time."""
