@@ -41,14 +41,6 @@ class Stay(Room):
             raise ValueError("there are too few beds")
 
 
-class Broken(Room):
-    """A table whose check is wrong itself."""
-
-    @check
-    def _asks_for_what_is_not_there(self) -> None:
-        assert self.windows  # type: ignore[attr-defined]
-
-
 def list_errors(data: object) -> list[tuple[str, str]]:
     """The place and kind of each error, or what the check says."""
     with pytest.raises(ValidationError) as raised:
@@ -101,6 +93,9 @@ def test_the_table_is_the_input_of_its_error() -> None:
         Stay.model_validate(data)
     (error,) = raised.value.errors()
     assert (error["type"], error["loc"], error["input"]) == ("value_error", (), data)
+    with pytest.raises(ValidationError) as raised:
+        Stay.model_validate({**data, "guests": "two"})
+    assert [each["input"] for each in raised.value.errors()] == ["two", {**data, "guests": "two"}]
 
 
 def test_nothing_is_checked_beside_an_unknown_key() -> None:
@@ -122,6 +117,11 @@ def test_what_is_no_table_is_one_error() -> None:
 
 
 def test_a_mistake_in_a_check_is_not_hidden() -> None:
+    class Broken(Room):
+        @check
+        def _asks_for_what_is_not_there(self) -> None:
+            assert self.windows  # type: ignore[attr-defined]
+
     with pytest.raises(AttributeError):
         Broken.model_validate({})
     with pytest.raises(ValidationError):

@@ -16,7 +16,7 @@ class TomlLines:
 
     def __init__(self, text: str) -> None:
         self._lines: dict[str, int] = {}
-        tables: Counter[str] = Counter()
+        tables: Counter[tuple[str, ...]] = Counter()
         within = ""
         for number, line in enumerate(text.split("\n"), 1):
             if header := _HEADER.match(line):
@@ -35,12 +35,12 @@ class TomlLines:
         return None
 
 
-def _find_table(header: str, tables: Counter[str], *, is_list: bool) -> str:
+def _find_table(header: str, tables: Counter[tuple[str, ...]], *, is_list: bool) -> str:
     """The path of a header: a table within a list is in the list's last item."""
     names = _list_names(header)
     parts: list[str] = []
     for place, name in enumerate(names, 1):
-        path = ".".join([*parts, name])
+        path = (*parts, name)
         if is_list and place == len(names):
             tables[path] += 1
         parts.append(f"{name}[{tables[path]}]" if tables[path] else name)
