@@ -3,9 +3,10 @@
 import tomllib
 
 import pytest
+from pydantic import BaseModel, Field
 
 from tests.rules.test_parse import RULEBOOK, problems
-from tracker.rules.parse import parse_rulebook
+from tracker.rules.parse import parse, parse_rulebook
 
 SOURCE = 'source = { document = "ifs", section = "Training" }'
 
@@ -152,6 +153,26 @@ def test_a_wrong_value_says_what_to_write(old: str, new: str, expected: str) -> 
     assert problems((old, new)) == [f"ex.toml: {expected}"]
 
 
+def test_a_dated_block_names_what_it_rests_on() -> None:
+    block = "\n[[removals]]\nfrom = 2000-01-01\nafter_days = 30\n"
+    assert problems(rulebook=RULEBOOK + block) == [
+        (
+            "ex.toml: removals[1]: name a source, or the interpretation of a source that says "
+            "nothing about it"
+        )
+    ]
+    assert problems(rulebook=f'{RULEBOOK}{block}interpretation = "calendar-year"\n') == []
+
+
+def test_values_of_any_form_say_what_to_write() -> None:
+    class Size(BaseModel):
+        people: int = Field(strict=True)
+
+    assert [str(each) for each in parse(Size, 'people = "2"', "size.toml")[1]] == [
+        "size.toml: people: write a whole number, without quotes (found '2') (line 1)"
+    ]
+
+
 @pytest.mark.parametrize(
     ("line", "advice"),
     [
@@ -174,6 +195,7 @@ def test_a_wrong_value_says_what_to_write(old: str, new: str, expected: str) -> 
             ),
         ),
         ("name", None),
+        ('name = "Example" again', None),
         (f"name {'x' * 200}", None),
     ],
 )

@@ -5,12 +5,15 @@ import tomllib
 import pytest
 
 from tests.rules.planned import FOLDER
-from tests.rules.test_contradictions import FEE, PAID, STATEMENTS
-from tests.rules.test_parse import INTERPRETATION, RULEBOOK, TRAINING, lines, problems
+from tests.rules.test_contradictions import FEE, PAID, SIGNED, STATEMENTS
+from tests.rules.test_parse import CYCLES, INTERPRETATION, RULEBOOK, TRAINING, lines, problems
 from tests.rules.test_silent_errors import TOPIC
 from tracker.rules.parse import check_rulebook, parse_organizations, parse_rulebook
 
 ORGANIZATION = '[[organizations]]\nid = "X"\nname = "One"\n'
+PAYMENT = SIGNED.replace('signed = ["ethics"]', 'fee = "renewal"').replace('"signed"', '"paid"')
+PAYMENT_KEY = "ex.toml: renewal requirements of IFS: ethics.fee"
+NO_FEE = f"{PAYMENT_KEY}: 'renewal' is no fee of this category; it has"
 
 
 def list_lines(text: str) -> list[str]:
@@ -69,6 +72,30 @@ def test_an_interpretation_must_be_in_the_file() -> None:
     assert problems((INTERPRETATION, "")) == [
         "ex.toml: cycles[1].interpretation: 'calendar-year' is not in this file; it has none"
     ]
+
+
+def test_cycles_are_numbered_as_in_the_file() -> None:
+    later = CYCLES.replace("2000-01-01", "2026-01-01").replace("2000-12-31", "2026-06-30")
+    found = problems((CYCLES, CYCLES.replace("grace_days", "grase_days") + later))
+    assert [each.split(": ")[1] for each in found] == ["cycles[1].grase_days", "cycles[2].ends_on"]
+
+
+def test_a_payment_is_of_a_fee_that_is_asked() -> None:
+    assert problems(rulebook=RULEBOOK + PAYMENT) == [f"{NO_FEE} none"]
+    assert problems(rulebook=PAID + PAYMENT) == []
+    other = PAID.replace('"renewal"', '"dues"')
+    assert problems(rulebook=other + PAYMENT) == [f"{NO_FEE} dues"]
+    late = "from = 2000-01-01\n  amount", "from = 2010-01-01\n  amount"
+    not_asked = f"{PAYMENT_KEY}: the fee 'renewal' is not asked on 2000-01-01, when its payment is"
+    assert problems(late, rulebook=PAID + PAYMENT) == [f"{not_asked} required"]
+
+
+def test_only_payments_of_a_fee_follow_from_its_error() -> None:
+    wrong = FEE.replace("amount", "amuont")
+    (found,) = problems(rulebook=RULEBOOK + wrong + PAYMENT)
+    assert found.startswith("ex.toml: fees[1].values[1].amuont: ")
+    other = wrong.replace('"renewal"', '"dues"')
+    assert problems(rulebook=RULEBOOK + other + PAYMENT)[1:] == [f"{NO_FEE} none"]
 
 
 def test_a_fee_of_a_category_is_given_once() -> None:

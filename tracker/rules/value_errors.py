@@ -90,7 +90,7 @@ def _describe_table(details: ErrorDetails) -> str:
 
 
 def _describe_choice(details: ErrorDetails) -> str:
-    expected = str(details.get("ctx", {}).get("expected", ""))
+    expected = str(details["ctx"]["expected"])
     suggestion = suggest(str(details["input"]), _NAME.findall(expected))
     return f"write {expected}" + (f" ({suggestion})" if suggestion else "")
 
