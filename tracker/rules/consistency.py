@@ -114,7 +114,7 @@ class ConsistencyCheck:
                 self.problems += list_idle_fees(self.rulebook, category)
         self._check_ends()
         is_whole = not lacks_items(self.rulebook, self.data, "cycles")
-        cycles = self._number("cycles", self.rulebook.cycles)
+        cycles = self._number("cycles")
         self.problems += list_cycle_problems(cycles, is_whole=is_whole)
         for number, scheme in cycles:
             self._check_first_cycle(f"cycles[{number}].first_cycle_exempts", scheme)
@@ -148,7 +148,7 @@ class ConsistencyCheck:
             self._add("id", reason)
 
     def _check_renewals(self) -> None:
-        for number, requirement in self._number("requirements", self.rulebook.requirements):
+        for number, requirement in self._number("requirements"):
             if requirement.of == "renewal":
                 key = f"requirements[{number}]"
                 for place, cap in enumerate(requirement.caps, 1):
@@ -156,14 +156,14 @@ class ConsistencyCheck:
                 self._check_return(f"{key}.asked_of", requirement)
 
     def _check_values_in_cycles(self) -> None:
-        for number, requirement in self._number("requirements", self.rulebook.requirements):
+        for number, requirement in self._number("requirements"):
             if requirement.of == "renewal":
                 key = f"requirements[{number}]"
                 self._check_days(key, requirement)
                 self._check_months(key, requirement)
                 for place, cap in enumerate(requirement.caps, 1):
                     self._check_days(f"{key}.caps[{place}]", cap)
-        for number, fee in self._number("fees", self.rulebook.fees):
+        for number, fee in self._number("fees"):
             if fee.of == "renewal":
                 self._check_days(f"fees[{number}]", fee)
 
@@ -171,7 +171,7 @@ class ConsistencyCheck:
         for field in _NAMING:
             value = getattr(self.rulebook, field)
             if isinstance(value, tuple):
-                for number, item in self._number(field, value):
+                for number, item in self._number(field):
                     self._check_names(f"{field}[{number}]", item)
             else:
                 self._check_names(field, value)
@@ -289,7 +289,7 @@ class ConsistencyCheck:
 
     def _check_ratings(self) -> None:
         """No category has two questions with one id on the same day."""
-        numbered = self._number("ratings", self.rulebook.ratings)
+        numbered = self._number("ratings")
         for place, (number, question) in enumerate(numbered):
             for other_number, other in numbered[:place]:
                 shared = sorted({*question.categories}.intersection(other.categories))
@@ -311,7 +311,7 @@ class ConsistencyCheck:
             return
         if lacks_requirements(self.rulebook, self.data):
             return
-        for number, scheme in self._number("cycles", self.rulebook.cycles):
+        for number, scheme in self._number("cycles"):
             if scheme.counts_years:
                 reason = "no value of a renewal has held_years, which this goes with: remove it"
                 self._add(f"cycles[{number}].held_counts", reason)
@@ -329,7 +329,7 @@ class ConsistencyCheck:
 
     def _check_absences(self) -> None:
         """What leave and inactive status excuse must be there, and not too much for a moment."""
-        numbered = self._number("absences", self.rulebook.absences)
+        numbered = self._number("absences")
         for number, rule in numbered:
             key = f"absences[{number}]"
             self._check_excused(f"{key}.requirements", rule)
@@ -452,9 +452,11 @@ class ConsistencyCheck:
             ]
         return _list_ids(in_file)
 
-    def _number(self, field: str, items: Sequence[Any]) -> list[tuple[int, Any]]:
+    def _number(self, field: str) -> list[tuple[int, Any]]:
         """The items of a list with their places in the file."""
-        return list(zip(self.numbers.get(field, range(1, len(items) + 1)), items, strict=True))
+        places = self.numbers.get(field)
+        items = enumerate(getattr(self.rulebook, field))
+        return [(places[index] if places else index + 1, item) for index, item in items]
 
     def _add(self, key: str, reason: str) -> None:
         self.problems.append((key, reason))
