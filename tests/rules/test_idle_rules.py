@@ -4,6 +4,8 @@ from datetime import date, timedelta
 
 import pytest
 
+from tests.rules.test_cycle_dates import FIXED
+from tests.rules.test_cycle_dates import problems as cycle_problems
 from tests.rules.test_parse import CYCLES, RULEBOOK, TRAINING, problems
 from tests.rules.test_silent_errors import TOPIC, YEARLY
 
@@ -295,3 +297,41 @@ def test_years_are_those_of_the_cycles_of_the_day() -> None:
     assert found.startswith(
         "requirements[4].values[2].hours: from 2003-01-01 on 4 hours in each year of "
     )
+
+
+def test_topics_without_words_hide_no_words_without_a_topic() -> None:
+    topic = TOPIC.replace("hours = 16", "hours = 5")
+    words = '\n[topic_names]\nOTHER = "Others"\n'
+    unused = f"topic_names.OTHER: {IDLE} name it as the topic of a requirement, or remove it"
+    assert find(RULEBOOK + topic + words) == [unused]
+    assert cycle_problems(FIXED + "grace_days = 31", words) == [unused]
+
+
+def test_a_misspelled_topic_of_rsc_is_reported_once() -> None:
+    giving = of_application("rsc.giving", 5, 'topic = "GIVN"\ninside = "rsc"')
+    names = '\n[topic_names]\nGIVEN = "RSC given"\n'
+    assert find(RULEBOOK + of_application("rsc", 50) + giving + names) == [
+        "requirements[5].topic: 'GIVN' is not in this file: did you mean GIVEN?"
+    ]
+
+
+def test_days_are_compared_with_the_middle_of_all() -> None:
+    old = RULEBOOK.replace("  from = 2000-01-01", "  from = 1890-01-01")
+    far = "1890-01-01 is more than a century from 2000-01-01: write the year that is meant"
+    assert find(old) == [f"requirements[{n}].values[1].from: {far}" for n in (1, 2, 3)]
+
+
+def test_values_for_one_category_are_compared() -> None:
+    for_one = "hours = 16", 'hours = 16\n  categories = ["IFS"]'
+    (found,) = find(RULEBOOK + TOPIC.replace(*for_one))
+    assert found.startswith("requirements[4].values[2].hours: from 2026-01-01 on it would be 16 of")
+    yearly = YEARLY.replace("hours = HOURS", 'hours = 5\n  categories = ["IFS"]')
+    (found,) = find(THREE + yearly)
+    assert found.startswith("requirements[4].values[1].hours: from 2000-01-01 on 5 hours in each")
+
+
+def test_years_of_cycles_with_an_error_are_not_compared() -> None:
+    later = CYCLES.replace("2000-01-01", "2003-01-01").replace("grace_days", "grase_days")
+    text = THREE.replace("[providers.rsc]", f"{later}[providers.rsc]", 1)
+    (found,) = find(text + YEARLY.replace("HOURS", "5"))
+    assert found.startswith("cycles[2].grase_days: ")

@@ -48,8 +48,7 @@ def list_silent_errors(
     yield from _list_keys_without_continues(data)
     if not lacks_requirements(rulebook, data):
         yield from _list_idle_certificates(rulebook, numbers)
-    places = numbers.get("requirements", range(1, len(rulebook.requirements) + 1))
-    numbered = list(zip(places, rulebook.requirements, strict=True))
+    numbered = _number(rulebook, numbers, "requirements")
     schemes = () if lacks_items(rulebook, data, "cycles") else rulebook.cycles
     seen = set()
     for category in rulebook.categories:
@@ -69,6 +68,15 @@ def list_silent_errors(
                 if problem not in seen:
                     seen.add(problem)
                     yield problem
+
+
+def _number(
+    rulebook: Rulebook, numbers: Mapping[str, Sequence[int]], field: str
+) -> list[tuple[int, Any]]:
+    """The items of a list with their places in the file."""
+    places = numbers.get(field)
+    items = enumerate(getattr(rulebook, field))
+    return [(places[index] if places else index + 1, item) for index, item in items]
 
 
 def _list_unused(rulebook: Rulebook, data: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
@@ -155,8 +163,7 @@ def _list_idle_certificates(
     rulebook: Rulebook, numbers: Mapping[str, Sequence[int]]
 ) -> Iterator[tuple[str, str]]:
     """The rules about certificates by which nobody ever gets one."""
-    places = numbers.get("certificates", range(1, len(rulebook.certificates) + 1))
-    for place, rule in zip(places, rulebook.certificates, strict=True):
+    for place, rule in _number(rulebook, numbers, "certificates"):
         # An unknown name is another error.
         named = [
             each for each in rule.categories or rulebook.categories if each in rulebook.categories
