@@ -323,8 +323,10 @@ MOST = (
 LONG = "a day of it on the due date would excuse 3 years"
 
 
-def list_absence_problems(before: str, after: str) -> list[str]:
-    text = RULEBOOK + ABSENCES
+def list_absence_problems(
+    before: str, after: str, text: str = ABSENCES, more: str = ""
+) -> list[str]:
+    text = RULEBOOK + text + more
     assert before in text
     _, problems = parse_rulebook(text.replace(before, after), "ex.toml")
     return [f"{problem.key}: {problem.reason}" for problem in problems]

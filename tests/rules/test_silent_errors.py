@@ -82,49 +82,11 @@ def only(text: str) -> str:
     return found
 
 
-@pytest.mark.parametrize(
-    ("table", "advice"),
-    [
-        ('documents]\nother = { file = "1", title = "Other" }', "cite it as the document of"),
-        (
-            'providers.other]\nsays = "vetted"\naccepts = [{ vetted = true, source = SOURCE }]',
-            'name it as the providers of a requirement that counts "rsc"',
-        ),
-        (
-            'memberships.other]\nsays = "X"\nany_infant_mental_health_association = true',
-            'name it as the membership of a requirement that counts "membership"',
-        ),
-        ('attestations]\nother = "I agree"', 'name it in signed, in a requirement that counts "si'),
-        ('topic_names]\nother = "About others"', "name it as the topic of a requirement"),
-    ],
-)
-def test_what_no_rule_uses_is_refused(table: str, advice: str) -> None:
-    text = RULEBOOK.replace("[documents]\n", "", 1) if table.startswith("documents") else RULEBOOK
-    if table.startswith("documents"):
-        text = text.replace("ifs = {", f"[{table}\nifs = {{", 1)
-    else:
-        source = '{ document = "ifs", section = "RSC" }'
-        text += f"\n[{table}\n".replace("SOURCE", source)
-    name = table.partition("]")[0].removesuffix(".other")
-    found = only(text)
-    assert found.startswith(f"{name}.other: nothing in this file uses it: {advice}")
-    assert " or remove it (line " in found
-
-
 def test_a_misspelled_name_is_reported_once() -> None:
     found = only(RULEBOOK.replace('providers = "rsc"', 'providers = "rcs"'))
     assert found == (
         "requirements[2].providers: 'rcs' is not in this file: did you mean rsc? "
         "(requirement 'rsc', line 51)"
-    )
-
-
-def test_years_that_come_to_more_than_the_whole_are_refused() -> None:
-    text = RULEBOOK.replace("years = 1\nends_on = 2000-12-31", "years = 3\nends_on = 2002-12-31")
-    assert check(text + YEARLY.replace("HOURS", "4")) == []
-    assert only(text + YEARLY.replace("HOURS", "5")).startswith(
-        "requirements[4].values[1].hours: from 2000-01-01 on 5 hours in each of 3 years would be "
-        "15 of the 12 hours of 'rsc', which they are a part of: write at most 4, or more hours "
     )
 
 

@@ -3,23 +3,22 @@
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import date, timedelta
-from itertools import pairwise
 from typing import Any
 
 from pydantic import BaseModel
 
 from tracker.formatting import format_list
 from tracker.rules.absence_rules import AbsenceRule
+from tracker.rules.cycle_checks import list_cycle_problems
 from tracker.rules.cycles import (
-    Cycle,
     common_cycle,
-    cycle_containing,
     end_of_years,
     whole_cycle,
 )
 from tracker.rules.fee_checks import list_fee_problems, list_late_problems, list_repetitions
 from tracker.rules.fees import Fee, FeeValue
-from tracker.rules.key_checks import lacks_items, number_items
+from tracker.rules.key_checks import number_items
+from tracker.rules.lacking import lacks_items, lacks_requirements
 from tracker.rules.model import CycleScheme, Interpretation, Rulebook
 from tracker.rules.plan import cap_in_force, value_in_force
 from tracker.rules.removal_checks import list_removal_problems
@@ -87,15 +86,16 @@ class ConsistencyCheck:
         self.data = data
         self.numbers = numbers
         self.problems: list[tuple[str, str]] = []
-        self.known: dict[str, Collection[str]] = {}
-        for table in set(_TABLES.values()):
-            in_file = data.get(table)
-            self.known[table] = in_file if isinstance(in_file, dict) else getattr(rulebook, table)
-        self.known["interpretations"] = _list_ids(data.get("interpretations"))
+        # None: what has the names is missing or no table, which is an error of its own.
+        self.known: dict[str, Collection[str] | None] = {}
+        for table in {*_TABLES.values(), "topic_names"}:
+            in_file = data.get(table, {})
+            self.known[table] = in_file if isinstance(in_file, dict) else None
+        self.known["interpretations"] = _list_ids(data.get("interpretations", []))
 
     def run(self) -> None:
         """Collect all problems, each with its key."""
-        for reason in list_repetitions(self.known["interpretations"]):
+        for reason in list_repetitions(self.known["interpretations"] or ()):
             self._add("interpretations", reason)
         self._check_own_values()
         self._check_all_names()
@@ -105,18 +105,25 @@ class ConsistencyCheck:
             if self.rulebook.requirements_of(category) and "cycles" not in self.data:
                 self._add("cycles", f"{category} has renewal requirements, so it needs cycles")
             self.problems += list_fee_problems(self.rulebook, self.data, category)
-        self.problems += list_late_problems(self.rulebook, self.numbers)
         self._check_ends()
-        self._check_cycles()
+        is_whole = not lacks_items(self.rulebook, self.data, "cycles")
+        cycles = self._number("cycles")
+        self.problems += list_cycle_problems(cycles, is_whole=is_whole)
+        for number, scheme in cycles:
+            self._check_first_cycle(f"cycles[{number}].first_cycle_exempts", scheme)
         self._check_years_held()
         self._check_absences()
         self._check_ratings()
         self.problems += list_removal_problems(self.rulebook, self.data, self.numbers)
         self._check_renewals()
+        if is_whole:
+            self._check_values_in_cycles()
+            self.problems += list_late_problems(self.rulebook, self.numbers)
 
     def _check_own_values(self) -> None:
         rulebook = self.rulebook
-        if rulebook.fees and not rulebook.currency_code and "currency" not in self.data:
+        # A currency with an error of its own is there.
+        if rulebook.fees and not rulebook.currency_code and not self.data.get("currency"):
             reason = f"locale {rulebook.locale!r} has no country: write currency, such as USD"
             self._add("currency", reason)
         if rulebook.registry and ("/" in rulebook.id or rulebook.id.endswith(".json")):
@@ -127,16 +134,22 @@ class ConsistencyCheck:
             self._add("id", reason)
 
     def _check_renewals(self) -> None:
-        for number, requirement in self._number("requirements", self.rulebook.requirements):
+        for number, requirement in self._number("requirements"):
+            if requirement.of == "renewal":
+                key = f"requirements[{number}]"
+                for place, cap in enumerate(requirement.caps, 1):
+                    self._check_cap(f"{key}.caps[{place}]", cap, requirement)
+                self._check_return(f"{key}.asked_of", requirement)
+
+    def _check_values_in_cycles(self) -> None:
+        for number, requirement in self._number("requirements"):
             if requirement.of == "renewal":
                 key = f"requirements[{number}]"
                 self._check_days(key, requirement)
                 self._check_months(key, requirement)
                 for place, cap in enumerate(requirement.caps, 1):
                     self._check_days(f"{key}.caps[{place}]", cap)
-                    self._check_cap(f"{key}.caps[{place}]", cap, requirement)
-                self._check_return(f"{key}.asked_of", requirement)
-        for number, fee in self._number("fees", self.rulebook.fees):
+        for number, fee in self._number("fees"):
             if fee.of == "renewal":
                 self._check_days(f"fees[{number}]", fee)
 
@@ -144,7 +157,7 @@ class ConsistencyCheck:
         for field in _NAMING:
             value = getattr(self.rulebook, field)
             if isinstance(value, tuple):
-                for number, item in self._number(field, value):
+                for number, item in self._number(field):
                     self._check_names(f"{field}[{number}]", item)
             else:
                 self._check_names(field, value)
@@ -166,18 +179,23 @@ class ConsistencyCheck:
                 self._require(f"{key}.{name}", value, self.known[_TABLES[name]])
             else:
                 self._check_names(f"{key}.{name}", value)
-        if isinstance(model, Source | Interpretation):
-            document = self.rulebook.documents.get(model.document or "")
+        if isinstance(model, Source | Interpretation) and model.document:
+            document = self.rulebook.documents.get(model.document)
             # If the document lists its sections, a citation must name one of them.
             if document and document.sections and model.section not in document.sections:
                 listed = "; ".join(document.sections)
                 reason = f"{model.section!r} is not a section of {model.document!r}, which lists: "
                 self._add(f"{key}.section", f"{reason}{listed}")
         if isinstance(model, Requirement) and model.counts == "rsc":
-            self._require(f"{key}.topic", model.topic, self.rulebook.topic_names)
+            self._require(f"{key}.topic", model.topic, self.known["topic_names"])
 
-    def _require(self, key: str, names: object, known: Collection[str]) -> None:
-        """``names`` must be in ``known``: a name, a tuple of them, or of such tuples; or None."""
+    def _require(self, key: str, names: object, known: Collection[str] | None) -> None:
+        """``names`` must be in ``known``: a name, a tuple of them, or of such tuples; or None.
+
+        All are accepted if ``known`` is None.
+        """
+        if known is None:
+            return
         if isinstance(names, tuple):
             for number, name in enumerate(names, 1):
                 is_group = isinstance(name, tuple)
@@ -201,12 +219,8 @@ class ConsistencyCheck:
         self._check_alternatives(key, requirements)
         self._check_submission(key, requirements)
 
-    def _lacks(self, field: str) -> bool:
-        """Whether the rulebook lacks items of a list that the file has."""
-        return lacks_items(self.data, field, getattr(self.rulebook, field))
-
     def _check_alternatives(self, key: str, requirements: Sequence[Requirement]) -> None:
-        if self._lacks("requirements"):
+        if lacks_items(self.rulebook, self.data, "requirements"):
             return
         groups = Counter(r.either for r in requirements)
         whole_rsc = [r.id for r in requirements if r.counts == "rsc" and r.inside is None]
@@ -222,7 +236,7 @@ class ConsistencyCheck:
         if len(submitted) > 1:
             self._add(key, f"{format_list(submitted)} all count submitted: leave one")
         # The one that is missing may be one that has errors of its own.
-        if not submitted and not self._lacks("requirements"):
+        if not submitted and not lacks_items(self.rulebook, self.data, "requirements"):
             for requirement in requirements:
                 if requirement.of == "renewal" and (requirement.signed or requirement.attested_by):
                     self._add(
@@ -261,7 +275,7 @@ class ConsistencyCheck:
 
     def _check_ratings(self) -> None:
         """No category has two questions with one id on the same day."""
-        numbered = self._number("ratings", self.rulebook.ratings)
+        numbered = self._number("ratings")
         for place, (number, question) in enumerate(numbered):
             for other_number, other in numbered[:place]:
                 shared = sorted({*question.categories}.intersection(other.categories))
@@ -276,34 +290,14 @@ class ConsistencyCheck:
                     )
                     self._add(f"ratings[{number}].id", reason)
 
-    def _check_cycles(self) -> None:
-        """Each block's cycles must be whole, unless it says what shortened ones require."""
-        numbered = self._number("cycles", self.rulebook.cycles)
-        for number, scheme in numbered:
-            if scheme.kind == "fixed" and scheme.short_cycle is None:
-                self._check_end(f"cycles[{number}].ends_on", scheme)
-            if number == 1 and scheme.lengthens_on:
-                reason = "lengthens the cycles of the block before, and there is none: remove it"
-                self._add("cycles[1].lengthens_on", reason)
-            self._check_first_cycle(f"cycles[{number}].first_cycle_exempts", scheme)
-            self._check_dates(f"cycles[{number}]", scheme)
-        for (_, earlier), (number, later) in pairwise(numbered):
-            if later.lengthens_on:
-                key = f"cycles[{number}].lengthens_on"
-                self._check_lengthened(key, earlier, later, later.lengthens_on)
-                if earlier.kind == "fixed":
-                    continue
-            if earlier.short_cycle is None:
-                self._check_change(f"cycles[{number}].from", earlier, later)
-
     def _check_years_held(self) -> None:
         """How years are counted changes nothing unless some value depends on them."""
         categories = self.rulebook.categories
         if any(self.rulebook.years_that_matter(category) for category in categories):
             return
-        if self._lacks("requirements"):
+        if lacks_requirements(self.rulebook, self.data):
             return
-        for number, scheme in self._number("cycles", self.rulebook.cycles):
+        for number, scheme in self._number("cycles"):
             if scheme.counts_years:
                 reason = "no value of a renewal has held_years, which this goes with: remove it"
                 self._add(f"cycles[{number}].held_counts", reason)
@@ -312,131 +306,15 @@ class ConsistencyCheck:
         """What a first cycle exempts by name must be there, and not be exempt anyway."""
         counted = {r.id: r.counts for r in self.rulebook.requirements if r.of == "renewal"}
         for name in scheme.first_cycle_exempts:
-            if not self._lacks("requirements"):
-                self._require(key, name, counted)
+            self._require(key, name, self._list_renewal_ids())
             if counted.get(name) in HOURS and scheme.first_cycle == "no hours":
                 self._add(key, f'first_cycle = "no hours" exempts {name!r} already: remove it')
         for reason in list_repetitions(scheme.first_cycle_exempts):
             self._add(key, reason)
 
-    def _check_lengthened(
-        self, key: str, earlier: CycleScheme, later: CycleScheme, day: date
-    ) -> None:
-        """A block may lengthen cycles of the block before that end early enough."""
-        if not earlier.starts_from <= day < later.starts_from:
-            reason = (
-                f"{day} must be a day of the block before, whose cycles it lengthens: from "
-                f"{earlier.starts_from} through {later.starts_from - _DAY}"
-            )
-            self._add(key, reason)
-        elif earlier.kind == "fixed":
-            ends_on = whole_cycle(earlier, day)[1]
-            if ends_on + _DAY >= later.starts_from:
-                reason = (
-                    f"the cycle that runs on {day} lasts through {ends_on} anyway, which is no "
-                    f"earlier than {later.starts_from - _DAY}: remove lengthens_on and long_cycle, "
-                    "or write a day of the cycle that is lengthened"
-                )
-                self._add(key, reason)
-
-    def _check_dates(self, key: str, scheme: CycleScheme) -> None:
-        """No cycle may lapse while hours still count, or close its submission out of order."""
-        self._check_grace(f"{key}.grace_until", scheme)
-        is_early = bool(scheme.due_on or scheme.due_days_before_end)
-        if not is_early and scheme.submission_opens is None:
-            return
-        for cycle in self._list_cycles(scheme):
-            grace_ends_on = cycle.grace_ends_on(cycle.due_on)
-            closes_on = cycle.closes_on
-            if is_early and grace_ends_on < cycle.ends_on:
-                days = (cycle.ends_on - cycle.due_on).days
-                reason = (
-                    f"hours held through {cycle.ends_on} count, but renewals would lapse after "
-                    f"{grace_ends_on}: write grace_days = {days} or more, or cycles that end on "
-                    "their due date, so that later hours count in the next one"
-                )
-                self._add(f"{key}.{_grace_key(scheme)}", reason)
-                return
-            if closes_on and cycle.opens_on and not cycle.opens_on <= closes_on <= grace_ends_on:
-                reason = (
-                    f"the submission of the cycle through {cycle.ends_on} would close on "
-                    f"{closes_on}, which is not between its opening on {cycle.opens_on} and the "
-                    f"end of the grace period on {grace_ends_on}"
-                )
-                self._add(f"{key}.submission_closes", reason)
-                return
-
-    def _check_grace(self, key: str, scheme: CycleScheme) -> None:
-        """The first day of a name after the due date can be nearly a year away."""
-        if scheme.kind != "fixed" or scheme.grace_until is None:
-            return
-        for cycle in self._list_cycles(scheme):
-            ends_on = cycle.grace_ends_on(cycle.due_on)
-            days = (ends_on - cycle.due_on).days
-            if days > _LONG_GRACE:
-                reason = (
-                    f"the grace period of the renewal that is due on {cycle.due_on} would end on "
-                    f"{ends_on}, {days} days later: write grace_days = 0 for no grace period, or "
-                    f"grace_days = {days} if so long a one is meant"
-                )
-                self._add(key, reason)
-                return
-
-    def _list_cycles(self, scheme: CycleScheme) -> Iterator[Cycle]:
-        """Cycles of a block with all the last days that they can have."""
-        schemes = self.rulebook.cycles
-        day, following = scheme.starts_from, schemes[schemes.index(scheme) + 1 :]
-        until = following[0].starts_from if following else date.max
-        if scheme.kind == "anniversary":
-            for _ in range(_FOUR_YEARS):
-                if cycle := cycle_containing((scheme,), day, day):
-                    yield cycle
-                day += _DAY
-            return
-        for _ in range(_ENOUGH_CYCLES):
-            cycle = common_cycle(schemes, day)
-            if cycle is None or day >= until:
-                return
-            yield cycle
-            day = cycle.ends_on + _DAY
-        if following and (last := common_cycle(schemes, until - _DAY)):
-            yield last
-
-    def _check_end(self, key: str, scheme: CycleScheme) -> None:
-        """A fixed block must begin with a whole cycle."""
-        starts_on, ends_on = whole_cycle(scheme, scheme.starts_from)
-        if starts_on != scheme.starts_from:
-            last = whole_cycle(scheme, scheme.starts_from, scheme.starts_from)[1]
-            reason = (
-                f"{scheme.ends_on} does not fit years = {scheme.years} and from = "
-                f"{scheme.starts_from}: write {last}, or from = {starts_on} or "
-                f"{ends_on + _DAY}, or add short_cycle, which says what the shortened "
-                f"cycle through {ends_on} requires"
-            )
-            self._add(key, reason)
-
-    def _check_change(self, key: str, earlier: CycleScheme, later: CycleScheme) -> None:
-        """A change within a cycle would require all its hours of the part before the change."""
-        if earlier.kind == "fixed":
-            starts_on, ends_on = whole_cycle(earlier, later.starts_from)
-            if starts_on == later.starts_from:
-                return
-            reason = (
-                f"{later.starts_from} is within the cycle from {starts_on} to {ends_on}, so its "
-                f"hours would be required twice: write {ends_on + _DAY}, or add short_cycle to the "
-                "block before, which says what the shortened cycle requires"
-            )
-        else:
-            reason = (
-                f"anniversary cycles would be cut short on {later.starts_from}, and hours would be "
-                "required twice: add short_cycle to the block before, which says what shortened "
-                "cycles require"
-            )
-        self._add(key, reason)
-
     def _check_absences(self) -> None:
         """What leave and inactive status excuse must be there, and not too much for a moment."""
-        numbered = self._number("absences", self.rulebook.absences)
+        numbered = self._number("absences")
         for number, rule in numbered:
             key = f"absences[{number}]"
             self._check_excused(f"{key}.requirements", rule)
@@ -448,12 +326,10 @@ class ConsistencyCheck:
 
     def _check_excused(self, key: str, rule: AbsenceRule) -> None:
         counts = {r.id: r.counts for r in self.rulebook.requirements if r.of == "renewal"}
-        in_file = self.data.get("requirements")
-        known = {*counts, *(_list_ids(in_file) if isinstance(in_file, list) else ())}
         for requirement_id in rule.requirements:
             what = counts.get(requirement_id)
             if what is None:
-                self._require(key, requirement_id, known)
+                self._require(key, requirement_id, self._list_renewal_ids())
             elif what == "membership":
                 reason = f'{requirement_id!r} is a membership: write membership = "excused" instead'
                 self._add(key, reason)
@@ -476,11 +352,7 @@ class ConsistencyCheck:
 
     def _check_length(self, key: str, rule: AbsenceRule, until: date) -> None:
         """A month across the due date must not excuse several years."""
-        following = [*(s.starts_from for s in self.rulebook.cycles[1:]), date.max]
-        years = 1
-        for scheme, next_from in zip(self.rulebook.cycles, following, strict=False):
-            if scheme.starts_from < until and next_from > rule.starts_from:
-                years = max(years, scheme.years)
+        years = max(self._list_cycle_years(rule.starts_from, until), default=1)
         shortest = rule.shortest_end(rule.starts_from)
         is_long = shortest and shortest >= end_of_years(rule.starts_from, 1)
         if years > 1 and not is_long:
@@ -492,21 +364,34 @@ class ConsistencyCheck:
 
     def _check_return(self, key: str, requirement: Requirement) -> None:
         """Somebody must be able to return from inactive status."""
+        is_returning = requirement.asked_of == "those who return from inactive status"
         is_inactive = any(r.kind == "inactive" and r.allowed for r in self.rulebook.absences)
-        is_asked = is_inactive or self._lacks("absences")
-        if requirement.asked_of == "those who return from inactive status" and not is_asked:
+        if (
+            is_returning
+            and not is_inactive
+            and not lacks_items(self.rulebook, self.data, "absences")
+        ):
             reason = "nobody is asked: there is no inactive status without absences of that kind"
             self._add(key, reason)
 
     def _check_months(self, key: str, requirement: Requirement) -> None:
-        """A session can't fall in more months than a cycle, or its year, has."""
+        """Sessions can't fall in more months than the shortest cycle, or its year, has."""
         for number, value in enumerate(requirement.values, 1):
-            schemes = [s for s in self.rulebook.cycles if s.starts_from <= value.starts_from]
-            years = 1 if requirement.each_year or not schemes else schemes[-1].years
-            is_long = value.months and value.months > years * MONTHS_IN_YEAR
-            if is_long and not self._lacks("cycles"):
+            group = requirement.grouped_values[value.group]
+            later = [v.starts_from for v in group if v.starts_from > value.starts_from]
+            cycles = self._list_cycle_years(value.starts_from, min(later, default=date.max))
+            years = 1 if requirement.each_year else min(cycles, default=1)
+            if value.months and value.months > years * MONTHS_IN_YEAR:
                 reason = f"{value.months} months do not fit into {years * MONTHS_IN_YEAR}"
                 self._add(f"{key}.values[{number}].months", reason)
+
+    def _list_cycle_years(self, day: date, until: date) -> Iterator[int]:
+        """The years of a cycle in each block that has days from ``day`` until before ``until``."""
+        schemes = self.rulebook.cycles
+        for place, scheme in enumerate(schemes, 1):
+            has_later_days = all(following.starts_from > day for following in schemes[place:])
+            if has_later_days and scheme.starts_from < until:
+                yield scheme.years
 
     def _check_cap(self, key: str, cap: Cap, requirement: Requirement) -> None:
         """A cap limits nothing unless it is less than what is required at the same time."""
@@ -541,9 +426,20 @@ class ConsistencyCheck:
         reason = f"{day} is the {missed} day of the cycle from {starts_on}, which therefore would "
         self._add(key, f"{reason}not require it: write {right}")
 
-    def _number(self, field: str, items: Sequence[Any]) -> list[tuple[int, Any]]:
+    def _list_renewal_ids(self) -> list[str] | None:
+        """The ids of renewal requirements, also of those with errors; None if not all are known."""
+        in_file = self.data.get("requirements", [])
+        if isinstance(in_file, list):
+            in_file = [
+                each
+                for each in in_file
+                if not isinstance(each, dict) or each.get("of", "renewal") == "renewal"
+            ]
+        return _list_ids(in_file)
+
+    def _number(self, field: str) -> list[tuple[int, Any]]:
         """The items of a list with their places in the file."""
-        return number_items(self.numbers, field, items)
+        return number_items(self.numbers, field, getattr(self.rulebook, field))
 
     def _add(self, key: str, reason: str) -> None:
         self.problems.append((key, reason))
@@ -554,13 +450,12 @@ def _is_name(model: BaseModel, field: str) -> bool:
     return field in _TABLES and (type(model), field) not in _WORDS
 
 
-def _grace_key(scheme: CycleScheme) -> str:
-    return "grace_days" if scheme.grace_until is None else "grace_until"
-
-
-def _list_ids(items: object) -> list[str]:
-    tables = items if isinstance(items, list) else []
-    return [str(item["id"]) for item in tables if isinstance(item, dict) and "id" in item]
+def _list_ids(items: object) -> list[str] | None:
+    """The ids in a list of tables; None if one has none, or it is no such list."""
+    tables: list[Any] = items if isinstance(items, list) else [items]
+    if not all(isinstance(table, dict) and "id" in table for table in tables):
+        return None
+    return [str(table["id"]) for table in tables]
 
 
 def _find_most_hours(requirement: Requirement, day: date) -> Value | None:

@@ -287,7 +287,8 @@ def _shared_rules(rulebook: Rulebook, here: Source) -> Lines:
     yield from list_removal_lines(rulebook, here)
     for absence in rulebook.absences:
         if absence.source == here:
-            yield f"absences {absence.kind}: {format_absence_rule(rulebook, absence)}"
+            says = format_absence_rule(rulebook, absence)
+            yield f"absences {absence.kind} from {format_date(absence.starts_from)}: {says}"
     for certificate in rulebook.certificates:
         if certificate.source == here:
             says = format_certificate_rule(certificate)

@@ -7,7 +7,8 @@ from typing import Any
 
 from tracker.rules.cycles import Cycle, common_cycle, cycle_containing
 from tracker.rules.fees import Fee, FeeValue
-from tracker.rules.key_checks import lacks_items, number_items
+from tracker.rules.key_checks import number_items
+from tracker.rules.lacking import lacks_requirements
 from tracker.rules.model import Rulebook
 from tracker.rules.month_days import last_month_day_until
 from tracker.rules.plan import value_in_force
@@ -44,7 +45,7 @@ def _check_purpose(
     """What is wrong with the fees of one category's renewals or reinstatements."""
     fees = rulebook.fees_of(category, purpose)
     requirements = rulebook.requirements_of(category, purpose)
-    is_due = requirements or lacks_items(data, "requirements", rulebook.requirements)
+    is_due = requirements or lacks_requirements(rulebook, data)
     if fees and not is_due:
         reason = f"{category} has no {purpose} requirements, so that no fee is ever due"
         yield f"fees of {category}", reason
@@ -56,9 +57,10 @@ def _check_purpose(
 
 def _list_wrong_fees(rulebook: Rulebook, data: Mapping[str, Any]) -> set[str]:
     """The ids of fees with errors of their own, from which others would only follow."""
-    in_file = data.get("fees")
-    tables = in_file if isinstance(in_file, list) else []
-    ids = Counter(str(each.get("id")) for each in tables if isinstance(each, dict))
+    tables = data.get("fees", [])
+    if not isinstance(tables, list) or not all(isinstance(each, dict) for each in tables):
+        return {each.fee for each in rulebook.requirements if each.fee}
+    ids = Counter(str(each.get("id")) for each in tables)
     return {*(ids - Counter(fee.id for fee in rulebook.fees))}
 
 

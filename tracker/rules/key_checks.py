@@ -3,18 +3,9 @@
 from collections.abc import Mapping, Sequence
 from datetime import date
 from itertools import pairwise
-from typing import Any, TypeVar
+from typing import TypeVar
 
 Item = TypeVar("Item")
-
-
-def lacks_items(data: Mapping[str, Any], field: str, items: Sequence[object]) -> bool:
-    """Whether a file has more in a list than the ``items`` that have no errors of their own.
-
-    Other errors may only follow from those that are left out.
-    """
-    in_file = data.get(field, [])
-    return not isinstance(in_file, list) or len(in_file) > len(items)
 
 
 def number_items(

@@ -68,11 +68,12 @@ def check_rulebook(
         right, numbers = _leave_out(data, errors)
         rest, _ = _validate(Rulebook, right)
     if rest is not None:
-        check = ConsistencyCheck(rest, data, numbers)
+        in_file = {**dict.fromkeys(_PLACEHOLDERS), **data}
+        check = ConsistencyCheck(rest, in_file, numbers)
         check.run()
         found += check.problems
         if text:
-            found += list_silent_errors(rest, data, numbers)
+            found += list_silent_errors(rest, in_file, numbers)
     problems = _locate(found, data, text, file)
     return (None, problems) if problems else (rulebook, [])
 
@@ -248,7 +249,7 @@ def _name_requirement(key: str, data: Mapping[str, Any]) -> list[str]:
 
 _REQUIREMENT = re.compile(r"requirements\[(\d+)\]")
 # Problems of several requirements of one category together.
-_TOGETHER = re.compile(r"(renewal|application) requirements of [^:]+(?:: (\S+))?")
+_TOGETHER = re.compile(r"(renewal|application|reinstatement) requirements of [^:]+(?:: (\S+))?")
 
 
 def _list_together(key: str, reason: str, data: Mapping[str, Any]) -> Iterable[tuple[str, int]]:

@@ -6,7 +6,8 @@ from typing import Any
 
 from tracker.formatting import MINUTES_IN_HOUR
 from tracker.rules.cycles import common_cycle
-from tracker.rules.key_checks import lacks_items, number_items
+from tracker.rules.key_checks import number_items
+from tracker.rules.lacking import lacks_items, lacks_requirements
 from tracker.rules.model import Rulebook
 from tracker.rules.month_days import last_month_day_until
 from tracker.rules.plan import value_in_force
@@ -38,7 +39,7 @@ def _check_removals(
 ) -> Iterator[tuple[str, str]]:
     """Removals need something that lapses, and a day after it; the first can't end them."""
     has_renewals = any(map(rulebook.requirements_of, rulebook.categories))
-    is_known = has_renewals or lacks_items(data, "requirements", rulebook.requirements)
+    is_known = has_renewals or lacks_requirements(rulebook, data)
     if rulebook.removals and not is_known:
         yield "removals", "no category has renewal requirements, so that nothing ever lapses"
     for key, rule in _number(numbers, "removals", rulebook.removals):
@@ -54,14 +55,14 @@ def _check_reinstatements(
 ) -> Iterator[tuple[str, str]]:
     """Reinstatements need somebody who was removed, and something that they require."""
     removes = any(rule.removed for rule in rulebook.removals)
-    is_known = removes or lacks_items(data, "removals", rulebook.removals)
+    is_known = removes or lacks_items(rulebook, data, "removals")
     if rulebook.reinstatements and not is_known:
         reason = "nobody is ever removed: add [[removals]], which say when a lapsed endorsement is"
         yield "reinstatements", reason
     for key, rule in _number(numbers, "reinstatements", rulebook.reinstatements):
         if rule.allowed:
             yield from _check_fit(rulebook, key, rule)
-            if not lacks_items(data, "requirements", rulebook.requirements):
+            if not lacks_requirements(rulebook, data):
                 yield from _check_required(rulebook, key, rule)
 
 

@@ -9,8 +9,9 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
-from tracker.formatting import format_hours, format_list
-from tracker.rules.key_checks import lacks_items, number_items
+from tracker.formatting import format_count, format_hours, format_list
+from tracker.rules.key_checks import number_items
+from tracker.rules.lacking import lacks_items, lacks_requirements
 from tracker.rules.model import CycleScheme, Rulebook
 from tracker.rules.plan import value_in_force
 from tracker.rules.requirement import PURPOSES, Day, Requirement
@@ -43,13 +44,13 @@ def list_silent_errors(
     ``data`` is the whole file, of which ``rulebook`` may lack what has errors of its own;
     ``numbers`` are the places in the file of the items that are left of a list, from one.
     """
-    # They have errors of their own, from which these would only follow.
-    if not lacks_items(data, "requirements", rulebook.requirements):
-        yield from _list_unused(data)
-        yield from _list_idle_certificates(rulebook, numbers)
+    yield from _list_unused(rulebook, data)
     yield from _list_distant_days(data)
     yield from _list_keys_without_continues(data)
+    if not lacks_requirements(rulebook, data):
+        yield from _list_idle_certificates(rulebook, numbers)
     numbered = number_items(numbers, "requirements", rulebook.requirements)
+    schemes = () if lacks_items(rulebook, data, "cycles") else rulebook.cycles
     seen = set()
     for category in rulebook.categories:
         years = rulebook.years_that_matter(category)
@@ -61,7 +62,7 @@ def list_silent_errors(
             ]
             found = [
                 *_list_large_parts(together, category, years),
-                *_list_large_years(together, category, years, rulebook.cycles),
+                *_list_large_years(together, category, years, schemes),
             ]
             for problem in found:
                 # Several categories may share both requirements.
@@ -70,11 +71,13 @@ def list_silent_errors(
                     yield problem
 
 
-def _list_unused(data: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+def _list_unused(rulebook: Rulebook, data: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     """What the file defines and nothing in it uses.
 
     A misspelled name has an error of its own, from which this would only follow.
     """
+    if lacks_items(rulebook, data, "requirements"):
+        return
     for table, (keys, advice) in _USES.items():
         defined = data.get(table)
         if not isinstance(defined, dict):
@@ -181,7 +184,7 @@ def _list_large_parts(
 
 def _is_part(part: Requirement, whole: Requirement) -> bool:
     """Whether the hours of one requirement always count for the other too, in the same time."""
-    if whole.each_year and not part.each_year:
+    if whole.each_year != part.each_year:
         return False
     if part.counts == "rsc":
         return whole.counts == "rsc" and part.inside == whole.id
@@ -230,9 +233,9 @@ def _compare_years(
             yearly, total = format_hours(small.minutes), format_hours(small.minutes * count)
             whole_hours, most = format_hours(large.minutes), format_hours(large.minutes // count)
             reason = (
-                f"from {day} on {yearly} hours in each of {count} years would be {total} of the "
-                f"{whole_hours} hours of {whole.id!r}, which they are a part of: write at most "
-                f"{most}, or more hours there"
+                f"from {day} on {yearly} hours in each year of a cycle of "
+                f"{format_count(count, 'year')} would be {total} of the {whole_hours} hours of "
+                f"{whole.id!r}, which they are a part of: write at most {most}, or more hours there"
             )
             yield f"{key}.values[{place}].hours", reason
             return

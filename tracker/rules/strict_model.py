@@ -35,7 +35,7 @@ class StrictModel(BaseModel):
     @model_validator(mode="wrap")
     @classmethod
     def _report_all(cls, data: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:  # noqa: ANN401
-        errors: list[InitErrorDetails] = []
+        errors: list[InitErrorDetails]
         try:
             table = handler(data)
         except ValidationError as error:
@@ -79,7 +79,7 @@ def _list_faults(table: BaseModel, data: object) -> Iterator[InitErrorDetails]:
         try:
             method(table)
         except ValueError as fault:
-            yield InitErrorDetails(type="value_error", loc=(), input=data, ctx={"error": fault})
+            yield InitErrorDetails(type="value_error", input=data, ctx={"error": fault})
         except AttributeError:
             if type(table).model_fields.keys() <= table.__dict__.keys():
                 raise

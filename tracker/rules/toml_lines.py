@@ -4,7 +4,7 @@ import re
 from collections import Counter
 
 _HEADER = re.compile(r"\s*(\[\[?)\s*(.+?)\s*\]")
-_KEY = re.compile(r"""\s*("[^"]*"|'[^']*'|[\w-]+)\s*=""")
+_KEY = re.compile(r"""\s*((?:"[^"]*"|'[^']*'|[\w.-])+)\s*=""")
 _NAME = re.compile(r"""\"([^"]*)\"|'([^']*)'|([^.\s"']+)""")
 
 
@@ -16,15 +16,15 @@ class TomlLines:
 
     def __init__(self, text: str) -> None:
         self._lines: dict[str, int] = {}
-        tables: Counter[str] = Counter()
-        here = ""
-        for number, line in enumerate(text.splitlines(), 1):
+        tables: Counter[tuple[str, ...]] = Counter()
+        within = ""
+        for number, line in enumerate(text.split("\n"), 1):
             if header := _HEADER.match(line):
-                here = _find_table(header[2], tables, is_list=header[1] == "[[")
-                self._lines.setdefault(here, number)
+                table = _find_table(header[2], tables, is_list=header[1] == "[[")
+                self._lines.setdefault(table, number)
+                within = f"{table}."
             elif key := _KEY.match(line):
-                name = key[1].strip("\"'")
-                self._lines.setdefault(f"{here}.{name}" if here else name, number)
+                self._lines.setdefault(within + ".".join(_list_names(key[1])), number)
 
     def find(self, key: str) -> int | None:
         """The line of ``requirements[2].values[1].hours``, or of the nearest table around it."""
@@ -35,14 +35,18 @@ class TomlLines:
         return None
 
 
-def _find_table(header: str, tables: Counter[str], *, is_list: bool) -> str:
+def _find_table(header: str, tables: Counter[tuple[str, ...]], *, is_list: bool) -> str:
     """The path of a header: a table within a list is in the list's last item."""
-    names = ["".join(parts) for parts in _NAME.findall(header)]
-    path = ""
+    names = _list_names(header)
+    parts: list[str] = []
     for place, name in enumerate(names, 1):
-        path = f"{path}.{name}" if path else name
+        path = (*parts, name)
         if is_list and place == len(names):
             tables[path] += 1
-        if tables[path]:
-            path += f"[{tables[path]}]"
-    return path
+        parts.append(f"{name}[{tables[path]}]" if tables[path] else name)
+    return ".".join(parts)
+
+
+def _list_names(key: str) -> list[str]:
+    """The names in a key with periods between them, of which each may be in quotes."""
+    return ["".join(parts) for parts in _NAME.findall(key)]

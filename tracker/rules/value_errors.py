@@ -90,7 +90,7 @@ def _describe_table(details: ErrorDetails) -> str:
 
 
 def _describe_choice(details: ErrorDetails) -> str:
-    expected = str(details.get("ctx", {}).get("expected", ""))
+    expected = str(details["ctx"]["expected"])
     suggestion = suggest(str(details["input"]), _NAME.findall(expected))
     return f"write {expected}" + (f" ({suggestion})" if suggestion else "")
 
@@ -117,10 +117,9 @@ def _describe_repetition(line: str) -> str:
 def describe_toml_error(error: ValueError, text: str) -> str:
     """Why a text is not TOML, with the line that is wrong, and what to write if that is known."""
     found: Any = _PLACE.search(str(error))
-    lines = text.splitlines()
-    if found is None or int(found[1]) > len(lines):
+    if found is None:
         return f"is not TOML: {error}"
-    line = lines[int(found[1]) - 1].strip()
+    line = text.split("\n")[int(found[1]) - 1].strip()
     reason = f"is not TOML: {error}, in {line[:100]!r}"
     for habit, advice in _HABITS:
         if habit.search(line):
