@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
+from tracker.formatting import format_count
 from tracker.rules.cycles import Cycle, common_cycle, cycle_containing
 from tracker.rules.fees import Fee, FeeValue
 from tracker.rules.key_checks import number_items
@@ -84,8 +85,8 @@ def _check_late_days(key: str, days: int, cycle: Cycle) -> Iterator[tuple[str, s
     longest = (cycle.grace_ends_on(cycle.due_on) - cycle.due_on).days
     if days > longest:
         reason = (
-            f"the grace period ends {longest} days after the due date, so that the late "
-            f"amount is never due: write at most {longest}"
+            f"the grace period ends {format_count(longest, 'day')} after the due date, so that the "
+            f"late amount is never due: write at most {longest}"
         )
         yield key, reason
 

@@ -11,6 +11,7 @@ from datetime import date, timedelta
 from enum import StrEnum
 from typing import Generic, NamedTuple, TypeVar
 
+from tracker.formatting import format_count
 from tracker.rules.absence_rules import ABSENCE_WORDS
 from tracker.rules.absences import find_absence, find_effect, list_counted
 from tracker.rules.counting import is_covered
@@ -149,7 +150,7 @@ class NoticeBasis(Generic[StandingT]):
             elif key.step <= 0 and as_of > due_on:
                 yield key, "the day that it is about has passed"
             elif key.step > 0 and late > self.config.too_late_after_days:
-                yield key, f"it fell due {late} days ago"
+                yield key, f"it fell due {format_count(late, 'day')} ago"
             else:
                 yield key, None
 

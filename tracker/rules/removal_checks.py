@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
-from tracker.formatting import MINUTES_IN_HOUR
+from tracker.formatting import MINUTES_IN_HOUR, format_count
 from tracker.rules.cycles import common_cycle
 from tracker.rules.key_checks import number_items
 from tracker.rules.lacking import lacks_items, lacks_requirements
@@ -179,7 +179,7 @@ def _check_fit(rulebook: Rulebook, key: str, rule: ReinstatementRule) -> Iterato
         if minutes:
             hours = f"{max(minutes) / MINUTES_IN_HOUR:g} hours of {requirement.id!r}"
             reason = (
-                f"{hours} since the removal do not fit into {days} days: write a later day, or "
-                "months in its window"
+                f"{hours} since the removal do not fit into {format_count(days, 'day')}: write a "
+                "later day, or months in its window"
             )
             yield f"{key}.latest_months", reason
