@@ -69,10 +69,20 @@ class ImapServer(ServerThread):
         answer = ProxyProtocolReader(config.proxy_protocol).get_callback(
             IMAPServer(backend.login, config)
         )
-        self._server = await asyncio.start_server(answer, "127.0.0.1", 0, ssl=context)
+        self._writers: list[asyncio.StreamWriter] = []
+
+        async def note(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            self._writers.append(writer)
+            await answer(reader, writer)
+
+        self._server = await asyncio.start_server(note, "127.0.0.1", 0, ssl=context)
         self.port = self._server.sockets[0].getsockname()[1]
 
     async def _close(self) -> None:
         self._server.close()
+        # TLS says goodbye after the client has left, which may take longer than the test.
+        for writer in self._writers:
+            writer.transport.abort()
         await super()._close()
+        await asyncio.sleep(0)
         await self._stack.aclose()

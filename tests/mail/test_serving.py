@@ -3,6 +3,7 @@
 import gc
 import socket
 
+from tests.mail.imap_server import ImapServer
 from tests.mail.sink import Sink
 
 
@@ -13,4 +14,11 @@ def test_a_test_server_closes_its_open_connections() -> None:
     assert client.recv(100) == b""
     client.close()
     # What is left open warns here, which is an error.
+    gc.collect()
+
+
+def test_an_imap_server_closes_its_open_connections() -> None:
+    with ImapServer() as server:
+        client = server.connect()
+    client.shutdown()
     gc.collect()
