@@ -2,8 +2,13 @@
 
 import pytest
 from psycopg import Error, OperationalError, errors
+from sqlalchemy import Engine
+from sqlalchemy.exc import OperationalError as SqlError
 
+from tracker.db.engine import open_engine, writing
 from tracker.db.errors import is_passing, is_unavailable
+from tracker.db.statements import insert_rows
+from tracker.db.tables import METADATA
 
 
 @pytest.mark.parametrize(
@@ -31,3 +36,22 @@ def test_what_anybody_would_meet_is_the_databases_trouble(error: Error) -> None:
 def test_what_one_row_causes_is_not_the_databases_trouble(error: Error) -> None:
     assert not is_unavailable(error)
     assert not is_passing(error)
+
+
+def fill_disk(engine: Engine) -> None:
+    """Write more within a savepoint than there is room for."""
+    people = [{"email": f"{n}@example.org", "name": "n" * 200} for n in range(2_000)]
+    with writing(engine) as session:
+        # No page more than the file has, and few of them in memory.
+        session.connection().exec_driver_sql("PRAGMA max_page_count = 1")
+        session.connection().exec_driver_sql("PRAGMA cache_size = 5")
+        with session.begin_nested():
+            insert_rows(session, METADATA.tables["person"], people)
+
+
+def test_a_disk_that_fills_within_a_savepoint_is_the_databases_trouble(sqlite_url: str) -> None:
+    engine = open_engine(sqlite_url)
+    with pytest.raises(SqlError) as raised:
+        fill_disk(engine)
+    engine.dispose()
+    assert is_unavailable(raised.value)

@@ -3,7 +3,7 @@
 from typing import Any
 
 from psycopg import Error, OperationalError, errors
-from sqlalchemy.exc import InvalidRequestError
+from sqlalchemy.exc import DBAPIError, InvalidRequestError
 from sqlalchemy.orm.exc import StaleDataError
 
 # A canceled query counts: waiting for a lock is part of every statement timeout.
@@ -45,6 +45,10 @@ def is_unavailable(error: BaseException) -> bool:
 
     A write that ends so may have been saved all the same, if the connection broke at its very end.
     """
+    # SQLite ends the transaction, and then there is no savepoint to roll back to: another error.
+    first = error.__context__
+    if isinstance(error, DBAPIError) and isinstance(first, DBAPIError) and is_unavailable(first):
+        return True
     cause: Any = getattr(error, "orig", None) or error
     if not isinstance(cause, Error):
         return getattr(cause, "sqlite_errorname", "").startswith(_UNAVAILABLE)
