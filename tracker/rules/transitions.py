@@ -1,8 +1,7 @@
 """Who may move a renewal from which stage to which, within which limit: all of it, as data. Pure.
 
 Services ask `may` before they act, so `list_all_transitions` is the only list of what can be done
-when.
-docs/stages.md has the same table.
+when. docs/stages.md has the same table.
 """
 
 from collections.abc import Iterator

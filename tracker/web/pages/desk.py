@@ -203,7 +203,9 @@ def _apply(context: ServiceContext, plan: ChangePlan, state: str = "") -> str:
 
 def answer_again(page: PageRequest, association: str, form: str, *, back: str) -> Response | None:
     """The answer to a form that has been saved already; None if it comes for the first time."""
-    saved = page.write(lambda context: find_saved(context, association, form))
+    with page.reading() as session:
+        context = ServiceContext(session, page.rulebooks, page.viewer.actor, page.now)
+        saved = find_saved(context, association, form)
     return None if saved is None else page.redirect(back, f"{_SAVED}{saved.id}")
 
 
