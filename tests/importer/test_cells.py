@@ -255,11 +255,28 @@ def test_a_membership_needs_end_and_organization(sqlite_importer: Importer) -> N
             "alice@example.org,A,phd,",
             'highest_degree "phd": must be none, associate, bachelor, master, or doctorate',
         ),
+        (
+            "alice@example.org,Visit evil.example now,,",
+            'name "Visit evil.example now": looks like a link or an address: enter only the name',
+        ),
     ],
 )
 def test_a_wrong_person_is_refused(sqlite_importer: Importer, cells: str, expected: str) -> None:
     people = f"email,name,highest_degree,provides_rsc\n{cells}\n"
     assert sqlite_importer.problem_texts(people=people) == [f"people.csv:2: {expected}"]
+
+
+@pytest.mark.parametrize(
+    ("name", "stored"),
+    [("Dr.Yara Ito", "Dr. Yara Ito"), ("Jo St.John, M.Ed.", "Jo St. John, M.Ed.")],
+)
+def test_a_title_before_a_name_gets_its_space(
+    sqlite_importer: Importer, name: str, stored: str
+) -> None:
+    people = f'email,name\nyara@example.org,"{name}"\n'
+    for _ in range(2):
+        sqlite_importer.run(people=people)
+    assert ("yara@example.org", stored) in sqlite_importer.rows("person", "email", "name")
 
 
 def test_a_person_with_a_wrong_row_is_known(

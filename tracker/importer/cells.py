@@ -15,7 +15,7 @@ from tracker.db.audit import Change
 from tracker.formatting import MINUTES_IN_DAY, format_alternatives, parse_hours
 from tracker.importer.problems import Progress
 from tracker.importer.vocabulary import Vocabulary, suggest
-from tracker.plain_text import normalize_text
+from tracker.plain_text import looks_like_link, normalize_text, space_initials
 from tracker.rules.application.work import PLAUSIBLE_YEARS
 from tracker.rules.cycles import Cycle
 from tracker.rules.model import RatingQuestion
@@ -273,10 +273,19 @@ def known_name(
     return AfterValidator(check)
 
 
+def _check_name(name: str) -> str:
+    """A person's name as the pages store it."""
+    spaced = space_initials(name)
+    if looks_like_link(spaced):
+        raise ValueError("looks like a link or an address: enter only the name")
+    return spaced
+
+
 Text40 = Annotated[str, Field(max_length=40)]
 Text200 = Annotated[str, Field(max_length=200)]
 Text300 = Annotated[str, Field(max_length=300)]
 Text500 = Annotated[str, Field(max_length=500)]
+PersonName = Annotated[Text200, AfterValidator(_check_name)]
 Association = Annotated[str, known_name("is unknown", lambda names, _: names.categories)]
 Organization = Annotated[str, known_name("is unknown", lambda names, _: names.organizations)]
 

@@ -58,7 +58,7 @@ class PersonRow(CsvRow):
     table = Person
     table_key = ("email",)
 
-    name: cells.Text200
+    name: cells.PersonName
     second_email: cells.Email | None = None
     highest_degree: Annotated[str, cells.one_of(*DEGREES)] = "none"
     provides_rsc: cells.YesNo = False
@@ -262,7 +262,7 @@ class ReferenceRow(OfApplication):
     day = "received_on"
 
     referee_email: cells.OtherEmail
-    referee_name: cells.Text200
+    referee_name: cells.PersonName
     role: cells.Role
     received_on: cells.PastDay | None = None
     relationship: cells.Text500 | None = None

@@ -6,6 +6,7 @@ from typing import NamedTuple
 from tracker.db.corrections import FormerEmail
 from tracker.db.engine import lock_names
 from tracker.db.people import EMAILS, Endorsement, Person
+from tracker.plain_text import space_initials
 from tracker.rules.requirement import INDIVIDUAL
 from tracker.services.context import (
     NotFound,
@@ -93,13 +94,14 @@ def _find_person(context: ServiceContext, new: NewEndorsee) -> Person | None:
 
 
 def _create_person(context: ServiceContext, new: NewEndorsee) -> Person:
-    if refusals := check_name(new.name, "person-name-missing"):
+    name = space_initials(new.name)
+    if refusals := check_name(name, "person-name-missing"):
         raise Refused(*refusals)
     lock_names(context.session, [EMAILS])
     check_email_is_free(context, new.email)
     former = context.session.get(FormerEmail, new.email)
     if former is not None:
         raise Refused(Refusal("email", "email-was-another", {"email": new.email}))
-    person = Person(name=new.name, email=new.email)
+    person = Person(name=name, email=new.email)
     context.create_row(person, {"name", "email"})
     return person

@@ -11,6 +11,7 @@ from sqlmodel import Session
 from tracker.addresses import is_address
 from tracker.db.engine import lock_names
 from tracker.db.people import DEGREES, EMAILS, Person
+from tracker.plain_text import space_initials
 from tracker.services.certificates import reissue_certificates
 from tracker.services.context import (
     Actor,
@@ -62,6 +63,7 @@ def check_sole_person(context: ServiceContext, person_id: int) -> None:
 def rename_person(context: ServiceContext, person_id: int, name: str) -> None:
     """Correct a person's name, and issue their certificates again under it."""
     person = lock_sole_person(context, person_id)
+    name = space_initials(name)
     if refusals := check_name(name, "person-name-missing"):
         raise Refused(*refusals)
     context.update_row(person, {"name"}, name=name)

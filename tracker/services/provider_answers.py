@@ -12,7 +12,7 @@ from sqlmodel import Session
 from tracker.addresses import is_address
 from tracker.db.engine import lock_names
 from tracker.db.people import DEGREES, EMAILS, Person
-from tracker.plain_text import contains_link
+from tracker.plain_text import contains_link, space_initials
 from tracker.services.context import (
     NotFound,
     Refusal,
@@ -146,7 +146,7 @@ def _check_answer(context: ServiceContext, answer: ProviderAnswer) -> list[Refus
 
 
 def _check_person(session: Session, new: NewPerson) -> list[Refusal]:
-    refusals = check_name(new.name, "provider-name-missing")
+    refusals = check_name(space_initials(new.name), "provider-name-missing")
     if not is_address(new.email):
         refusals.append(Refusal("email", "email-invalid"))
     elif (holder := find_holder(session, new.email)) and not is_similar_name(holder.name, new.name):
@@ -175,7 +175,7 @@ def _find_or_create(context: ServiceContext, provider: int | NewPerson) -> tuple
         return _lock_provider(session, holder.id), False
     person = Person(
         email=provider.email,
-        name=provider.name,
+        name=space_initials(provider.name),
         highest_degree=provider.degree,
         provides_rsc=True,
     )

@@ -5,7 +5,7 @@ the team is in the database, and what the settings say about that association no
 """
 
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from enum import StrEnum
 from typing import NamedTuple, Protocol
@@ -18,6 +18,7 @@ from tracker import clock
 from tracker.addresses import is_address
 from tracker.db.desk import TeamRole, TeamSetting
 from tracker.db.engine import lock_names, reading
+from tracker.plain_text import space_initials
 from tracker.rulebooks import Rulebooks
 from tracker.services.context import (
     NotFound,
@@ -260,6 +261,7 @@ def add_member(context: ServiceContext, settings: Settings, new: NewMember) -> i
     """Add a role and return its id. Raises Refused, or NotFound for another association."""
     check_association(context.actor, new.association)
     session = context.session
+    new = replace(new, name=space_initials(new.name))
     refusals = check_name(new.name, "name-missing")
     if not is_address(new.email):
         refusals.append(Refusal("email", "email-invalid"))

@@ -49,6 +49,10 @@ def test_an_endorsee_is_added_with_a_membership(carol: ServiceContext) -> None:
     assert carol.session.exec(standings).all()
 
 
+def test_a_title_before_a_new_name_gets_its_space(carol: ServiceContext) -> None:
+    assert add_endorsee(carol, new("Dr.Nina Park")).person.name == "Dr. Nina Park"
+
+
 def test_a_known_person_gets_no_second_record(carol: ServiceContext, cast: Cast) -> None:
     added = add_endorsee(
         carol, new("Alice M.", ALICE, category="IFA", person_id=cast.people[ALICE])

@@ -62,6 +62,11 @@ def test_a_name_is_checked(carol: ServiceContext, alice: int, name: str, code: s
         rename_person(carol, alice, name)
 
 
+def test_a_title_before_a_name_gets_its_space(carol: ServiceContext, alice: int) -> None:
+    rename_person(carol, alice, "Dr.Alice Moreno")
+    assert stored(carol, alice).name == "Dr. Alice Moreno"
+
+
 def test_hours_and_sign_in_follow_a_new_address(carol: ServiceContext, alice: int) -> None:
     token = create_browser_session(carol.session, OLD, NOW)
     assert change_first_email(carol, alice, NEW) == OLD
