@@ -27,7 +27,7 @@ from sqlalchemy.pool import Pool
 import tracker.db.engine
 from tests.support.databases import DatabasePool, copy_sqlite, postgres_database, sqlalchemy_url
 from tests.support.postgres import client_programs, running_server
-from tracker.db.engine import migrate
+from tracker.db.migrate import migrate
 
 POSTGRES_VARIABLE = "TRACKER_TEST_POSTGRES_URL"
 # Nobody may write to it: mutation testing sets it, so that not each mutant makes one.

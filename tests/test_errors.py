@@ -7,7 +7,10 @@ from pathlib import Path
 import pytest
 from sqlalchemy.exc import IntegrityError, OperationalError, ProgrammingError
 
-from tracker.db.engine import SchemaError, ensure_schema, open_engine, schema_version
+from tracker.cli.context import ensure_schema
+from tracker.db.engine import open_engine
+from tracker.db.errors import SchemaError
+from tracker.db.schema import schema_version
 from tracker.errors import UserError, explain_error
 from tracker.mail.smtp_connection import parse_server
 from tracker.rulebooks import load_rulebooks

@@ -13,7 +13,8 @@ from tests.bench.population import ASSOCIATION, PROVIDERS, Rows, fill
 from tests.bench.work import CONFIG, NIGHT
 from tests.importer.uploads import ACTOR, Desk
 from tests.support.cast import Cast
-from tracker.db.engine import migrate, open_engine, writing
+from tracker.db.engine import open_engine, writing
+from tracker.db.migrate import migrate
 from tracker.db.tables import METADATA
 from tracker.rulebooks import Rulebooks, load_rulebooks
 from tracker.services.context import ServiceContext

@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from tests.bench.measuring import Hold, heading, measure, report, say
 from tests.importer.uploads import ASSOCIATION, Desk
 from tests.support.cast import BOOKS, NOW, Cast
-from tracker.db.engine import migrate, open_engine
+from tracker.db.engine import open_engine
+from tracker.db.migrate import migrate
 from tracker.importer.cells import ImportContext
 from tracker.importer.mapping import map_sheets
 from tracker.importer.proposals import Memory, propose_mapping

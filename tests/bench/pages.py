@@ -16,7 +16,7 @@ from tests.bench.visits import (
     served,
     year_requests,
 )
-from tracker.db.engine import migrate
+from tracker.db.migrate import migrate
 
 _PEOPLE = 400
 _WORKERS = (1, 2)

@@ -15,7 +15,7 @@ from statistics import quantiles
 
 from tests.support.cast import ALICE, fill
 from tests.web.client import Visitor, WebClient
-from tracker.db.engine import migrate
+from tracker.db.migrate import migrate
 
 ROUNDS = 1000
 UNKNOWN = "nobody@example.org"

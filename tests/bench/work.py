@@ -10,7 +10,8 @@ from sqlalchemy import Engine, text
 from tests.bench.applicants import fill_applicants
 from tests.bench.measuring import report
 from tests.bench.population import AS_OF, ASSOCIATION, fill
-from tracker.db.engine import migrate, open_engine, reading, writing
+from tracker.db.engine import open_engine, reading, writing
+from tracker.db.migrate import migrate
 from tracker.rulebooks import Rulebooks, load_rulebooks
 from tracker.services.application_facts import judge_applications
 from tracker.services.evaluation import evaluate_due, judge_all

@@ -22,7 +22,8 @@ from tests.bench.population import ASSOCIATION, PROVIDERS, fill
 from tests.rules.case_data import TESTS
 from tests.support.databases import sqlalchemy_url
 from tests.support.postgres import running_server
-from tracker.db.engine import libpq_url, migrate, open_engine
+from tracker.db.engine import libpq_url, open_engine
+from tracker.db.migrate import migrate
 from tracker.jobs.schedule import Job
 
 CONFIG = TESTS.parent / "config"

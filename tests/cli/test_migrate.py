@@ -6,7 +6,9 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from tracker.cli.main import app
-from tracker.db.engine import SchemaError, open_engine, schema_version
+from tracker.db.engine import open_engine
+from tracker.db.errors import SchemaError
+from tracker.db.schema import schema_version
 from tracker.db.schema_versions import newest_version
 
 

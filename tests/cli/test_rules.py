@@ -9,7 +9,7 @@ from typer.testing import CliRunner, Result
 
 from tests.support.cast import fill
 from tracker.cli.main import app
-from tracker.db.engine import migrate
+from tracker.db.migrate import migrate
 from tracker.rulebooks import load_rulebooks
 
 CONFIG = Path(__file__).parents[2] / "config"

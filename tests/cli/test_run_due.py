@@ -13,7 +13,8 @@ from tests.jobs.harness import CONFIG, JobHarness, at
 from tests.rules.case_data import REAL
 from tracker.cli import run_due as command
 from tracker.cli.main import app
-from tracker.db.engine import SchemaError, reading, writing
+from tracker.db.engine import reading, writing
+from tracker.db.errors import SchemaError
 from tracker.db.run_state import RunState
 from tracker.errors import UserError
 from tracker.rulebooks import RulebookError

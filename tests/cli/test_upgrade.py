@@ -15,8 +15,9 @@ from tests.support.databases import postgres_database, sqlalchemy_url
 from tests.support.old_schema import FILLED_VERSION, fill_older, read_rows
 from tracker.cli.context import open_database
 from tracker.cli.main import app
-from tracker.db.engine import open_engine, schema_version, writing
+from tracker.db.engine import open_engine, writing
 from tracker.db.in_use import InUse, using, using_alone
+from tracker.db.schema import schema_version
 from tracker.db.schema_versions import newest_version
 from tracker.services.backup_files import BackupError
 from tracker.services.upgrade import UpgradeError

@@ -9,18 +9,12 @@ import pytest
 from sqlalchemy import Engine, create_engine, inspect, text
 from sqlalchemy.exc import IntegrityError, OperationalError
 
+from tracker.cli.context import ensure_schema
 from tracker.db import engine as database_engine
-from tracker.db.engine import (
-    SchemaError,
-    ensure_schema,
-    migrate,
-    open_engine,
-    reading,
-    schema_version,
-    wal_is_safe,
-    writing,
-)
-from tracker.db.errors import is_busy
+from tracker.db.engine import open_engine, reading, wal_is_safe, writing
+from tracker.db.errors import SchemaError, is_busy
+from tracker.db.migrate import migrate
+from tracker.db.schema import schema_version
 from tracker.db.schema_versions import newest_version
 
 ALICE = text(

@@ -31,8 +31,10 @@ from tests.support.cast import BOOKS, NOW, Cast, fill
 from tests.support.databases import TASK_TABLES
 from tests.support.old_schema import WHEN_FILLED, fill_older, load_filled, migrate_to, read_rows
 from tracker.checks.copies import list_problems
-from tracker.db.engine import migrate, open_engine, schema_version, writing
+from tracker.db.engine import open_engine, writing
 from tracker.db.log import Entry
+from tracker.db.migrate import migrate
+from tracker.db.schema import schema_version
 from tracker.db.schema_versions import newest_version
 from tracker.db.tables import METADATA
 from tracker.master_key import MasterKey

@@ -9,7 +9,7 @@ from sqlalchemy import create_engine, inspect
 
 import tracker
 from tests.support.databases import TASK_TABLES, postgres_database, sqlalchemy_url
-from tracker.db.engine import migrate
+from tracker.db.migrate import migrate
 
 COPY = Path(tracker.__file__).parent / "db" / "migrations" / "sql" / "procrastinate_3_10_0.sql"
 

@@ -37,7 +37,7 @@ from tests.faults.kill_server import Requests
 from tests.faults.long_form import Fault, run_long
 from tests.support.databases import new_name, sqlalchemy_url
 from tests.support.postgres import Server, restartable_server
-from tracker.db.engine import migrate
+from tracker.db.migrate import migrate
 
 _CLIENTS = 4
 _PEOPLE_A_TROUBLE = 10  # each of whom may log 60 sessions a day

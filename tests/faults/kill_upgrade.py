@@ -18,7 +18,8 @@ from tests.faults.long_form import Fault, run_long
 from tests.support.cast import NOW
 from tests.support.old_schema import FILLED_VERSION, fill_older, read_rows
 from tracker.clock import stopwatch
-from tracker.db.engine import open_engine, schema_version
+from tracker.db.engine import open_engine
+from tracker.db.schema import schema_version
 from tracker.db.schema_versions import newest_version
 from tracker.master_key import MasterKey
 from tracker.services.upgrade import Installation, upgrade_database

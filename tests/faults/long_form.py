@@ -13,7 +13,7 @@ from unittest.mock import patch
 
 from tests.support.databases import postgres_database, sqlalchemy_url
 from tests.support.postgres import client_programs, running_server
-from tracker.db.engine import migrate
+from tracker.db.migrate import migrate
 
 
 @dataclass(frozen=True)

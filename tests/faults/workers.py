@@ -35,7 +35,8 @@ from tests.jobs.workers import build_worker
 from tests.mail.sink import Sink
 from tests.support.databases import sqlalchemy_url
 from tests.support.postgres import Server, restartable_server
-from tracker.db.engine import migrate, reading, writing
+from tracker.db.engine import reading, writing
+from tracker.db.migrate import migrate
 from tracker.db.tables import METADATA
 from tracker.jobs.distributed import run_worker
 

@@ -21,7 +21,7 @@ from tests.mail.sink import Sink
 from tests.support.cast import BOOKS, NOW, fill
 from tests.support.desk_work import LongWork, fill_desk
 from tracker.db.engine import reading, writing
-from tracker.importer.plan_records import forget_progress, read_percent
+from tracker.importer.plan_states import forget_progress, read_percent
 from tracker.importer.plans import plan_again
 from tracker.jobs import distributed, work_list
 from tracker.jobs.distributed import WorkerContext, reap_stalled, run_worker

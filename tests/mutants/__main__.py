@@ -23,7 +23,7 @@ from typing import Any, NamedTuple
 from tests.faults.long_form import Fault
 from tests.mutants.generation import Mutant, make_mutants
 from tests.mutants.trial import FOLDER_VARIABLE
-from tracker.db.engine import migrate
+from tracker.db.migrate import migrate
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]

@@ -9,7 +9,8 @@ from pathlib import Path
 from sqlalchemy import Engine
 
 from tests.support.live_server import free_port, serving
-from tracker.db.engine import migrate, open_engine
+from tracker.db.engine import open_engine
+from tracker.db.migrate import migrate
 from tracker.demo.people import create_cast
 from tracker.demo.stage import Address, demo_settings, fill, list_logins
 from tracker.demo.stories import add_made_up_rulebooks, load_stories

@@ -16,7 +16,8 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from tests.support.cast import BOOKS, NOW, fill
 from tests.web.applicants import WithApplicants, fill_with_applicants
-from tracker.db.engine import migrate, open_engine, writing
+from tracker.db.engine import open_engine, writing
+from tracker.db.migrate import migrate
 from tracker.services.browser_sessions import create_browser_session
 from tracker.web.app import build_app
 

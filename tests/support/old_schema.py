@@ -9,7 +9,8 @@ from typing import Any
 
 from sqlalchemy import MetaData, create_engine, func, select
 
-from tracker.db.engine import open_engine, upgrading
+from tracker.db.engine import open_engine
+from tracker.db.migrate import upgrading
 from tracker.db.tables import METADATA
 
 # A database with rows in every table, filled by the program when its schema was this one.

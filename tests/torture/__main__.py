@@ -31,7 +31,7 @@ from tests.torture.trials import (
     read_promises,
     run_trials,
 )
-from tracker.db.engine import migrate
+from tracker.db.migrate import migrate
 
 
 def report(promises: Sequence[Promise], outcomes: Sequence[Outcome]) -> Iterator[str]:

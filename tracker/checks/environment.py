@@ -15,13 +15,8 @@ from sqlalchemy import Engine, text
 from sqlalchemy.engine import URL, make_url
 from sqlmodel import Session
 
-from tracker.db.engine import (
-    is_postgresql,
-    is_sqlite_url,
-    open_engine,
-    schema_version,
-    wal_is_safe,
-)
+from tracker.db.engine import is_postgresql, is_sqlite_url, open_engine, wal_is_safe
+from tracker.db.schema import schema_version
 from tracker.db.schema_versions import knows_version, newest_version
 from tracker.db.signing_keys import check_master_key
 from tracker.errors import explain_error

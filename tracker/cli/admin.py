@@ -19,13 +19,9 @@ from tracker import clock
 from tracker.cli.context import UnknownName, open_app, open_database
 from tracker.database_urls import find_sqlite_file
 from tracker.db.badge_keys import delete_badge_keys
-from tracker.db.engine import (
-    migrate,
-    reading,
-    refuse_newer_schema,
-    schema_version,
-    writing,
-)
+from tracker.db.engine import reading, writing
+from tracker.db.migrate import migrate
+from tracker.db.schema import refuse_newer_schema, schema_version
 from tracker.db.schema_versions import newest_version
 from tracker.db.signing_keys import prepare_keys
 from tracker.errors import HIDDEN, format_url

@@ -12,8 +12,10 @@ from typing import Any, NamedTuple
 from sqlalchemy import Engine
 
 from tracker import clock
-from tracker.db.engine import ensure_schema, open_engine, require_schema
+from tracker.database_urls import find_sqlite_file
+from tracker.db.engine import open_engine
 from tracker.db.in_use import using
+from tracker.db.schema import require_schema, schema_version
 from tracker.errors import UserError
 from tracker.rulebooks import Rulebooks, check_own_settings, load_rulebooks
 from tracker.services.evaluation import days_at
@@ -53,6 +55,22 @@ def is_terminal() -> bool:
     """Whether a person can answer a question."""
     # A process can be started without a standard input.
     return sys.stdin is not None and sys.stdin.isatty()
+
+
+def ensure_schema(url: str) -> None:
+    """Create the schema in an empty database; refuse one that is older or another program's.
+
+    Raises SchemaError, saying what to do.
+    """
+    if file := find_sqlite_file(url):
+        file.parent.mkdir(parents=True, exist_ok=True)
+    if schema_version(url) is None:
+        # Alembic would cost every other command its time and memory.
+        from tracker.db.migrate import migrate
+
+        migrate(url)
+    else:
+        require_schema(url)
 
 
 @contextmanager

@@ -15,14 +15,9 @@ from sqlalchemy.engine import make_url
 from tracker import clock
 from tracker.checks.copies import list_problems
 from tracker.cli.context import open_database
-from tracker.db.engine import (
-    SchemaError,
-    is_sqlite_url,
-    open_engine,
-    reading,
-    schema_version,
-    writing,
-)
+from tracker.db.engine import is_sqlite_url, open_engine, reading, writing
+from tracker.db.errors import SchemaError
+from tracker.db.schema import schema_version
 from tracker.db.schema_versions import newest_version
 from tracker.errors import UserError, explain_error
 from tracker.jobs.health import Health, read_health

@@ -1,4 +1,4 @@
-"""The engine, transactions, locks between those who write, and the schema's migrations."""
+"""The engine, transactions, and locks between those who write."""
 
 import fcntl
 import os
@@ -9,18 +9,12 @@ from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import Any
 
-from alembic import command
-from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
-from sqlalchemy import URL, Connection, Engine, create_engine, event, func, inspect
+from sqlalchemy import URL, Connection, Engine, create_engine, event, func
 from sqlalchemy.engine import make_url
 from sqlmodel import Session, select
 
 from tracker.clock import stopwatch
-from tracker.database_urls import find_sqlite_file
-from tracker.db.errors import Busy
-from tracker.db.schema_versions import MIGRATIONS, knows_version, newest_version
-from tracker.errors import UserError
+from tracker.db.errors import Busy, SchemaError
 from tracker.master_key import MasterKey
 
 # The first releases of SQLite in which a WAL reset cannot corrupt the database
@@ -41,12 +35,6 @@ _PAGE_LIMITS = {"statement_timeout": "30s", "idle_in_transaction_session_timeout
 _POOLER = "pooler"
 _NOT_A_FILE = (None, "", ":memory:")
 _RETRY_SECONDS = 0.0005
-
-
-class SchemaError(UserError):
-    """The database's schema is not the one that this program works with."""
-
-    heading = "The database can't be used:"
 
 
 def is_postgresql(database: Session | Connection | Engine) -> bool:
@@ -271,106 +259,6 @@ def _emptied_journal(connection: Connection) -> Iterator[None]:
         driver.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     finally:
         driver.execute(f"PRAGMA journal_size_limit = {_JOURNAL_BYTES}")
-
-
-def migrate(url: str) -> None:
-    """Bring the database at ``url`` to this program's schema, from empty or any older one.
-
-    All or nothing. Of several at once, one migrates, and the others find nothing to do.
-    """
-    engine = open_engine(url)
-    try:
-        with engine.connect() as connection, upgrading(connection):
-            pass
-    finally:
-        engine.dispose()
-
-
-@contextmanager
-def upgrading(connection: Connection, version: str = "head") -> Iterator[None]:
-    """Run the migrations up to ``version``, and the block after them, in one transaction.
-
-    ``connection`` has none yet. If anything fails, or the process or the machine stops, the
-    database is exactly as before: both engines undo changes of tables like those of rows.
-    """
-    is_sqlite = not is_postgresql(connection)
-    if is_sqlite:
-        # SQLite changes a table by making it anew; to drop the old one must not delete the rows
-        # that refer to it (sqlite.org/lang_altertable.html). A transaction cannot set this.
-        connection.connection.cursor().execute("PRAGMA foreign_keys = OFF")
-    try:
-        with connection.execution_options(writes=True).begin():
-            if not is_sqlite:
-                number = func.hashtextextended("tracker schema", 0)
-                connection.execute(select(func.pg_advisory_xact_lock(number)))
-            configuration = Config()
-            configuration.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
-            # Alembic begins no transaction of its own in ours.
-            configuration.attributes["connection"] = connection
-            command.upgrade(configuration, version)
-            yield
-    finally:
-        if is_sqlite:
-            connection.connection.cursor().execute("PRAGMA foreign_keys = ON")
-
-
-def ensure_schema(url: str) -> None:
-    """Create the schema in an empty database; refuse one that is older or another program's.
-
-    Raises SchemaError, saying what to do.
-    """
-    if file := find_sqlite_file(url):
-        file.parent.mkdir(parents=True, exist_ok=True)
-    if schema_version(url) is None:
-        migrate(url)
-    else:
-        require_schema(url)
-
-
-def require_schema(url: str) -> None:
-    """Refuse a database that is not there, or empty, older, or another program's.
-
-    Raises SchemaError, saying what to do. Nothing is created.
-    """
-    file = find_sqlite_file(url)
-    version = None if file and not file.is_file() else schema_version(url)
-    if version is None:
-        missing = f"there is no database at {file}" if file else "the database is empty"
-        raise SchemaError(
-            f"{missing}. If TRACKER_DATABASE_URL names the right one, `tracker migrate` makes its "
-            "tables, as do `tracker serve` and `tracker import`"
-        )
-    refuse_newer_schema(version)
-    if version != newest_version():
-        raise SchemaError(
-            f"the database has schema {version}, this program works with {newest_version()}: "
-            "run `tracker upgrade`, which makes a backup first"
-        )
-
-
-def refuse_newer_schema(version: str) -> None:
-    """Raise SchemaError for a schema that only a later version of this program knows."""
-    if not knows_version(version):
-        raise SchemaError(
-            f"the database has schema {version}, which only a newer version of this program knows. "
-            "Install that version"
-        )
-
-
-def schema_version(url: str) -> str | None:
-    """Return the schema version of the database at ``url``; None if it is empty.
-
-    Raises SchemaError if it holds another program's tables.
-    """
-    engine = open_engine(url)
-    try:
-        with engine.connect() as connection:
-            version = MigrationContext.configure(connection).get_current_revision()
-            if version is None and inspect(connection).get_table_names():
-                raise SchemaError("the database holds tables of another program: name an empty one")
-            return version
-    finally:
-        engine.dispose()
 
 
 @contextmanager

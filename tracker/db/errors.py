@@ -1,22 +1,32 @@
-"""What an error of the database means to those who read and write it."""
+"""What an error of the database means to those who read and write it.
+
+On SQLite psycopg is not imported for it.
+"""
 
 from typing import Any
 
-from psycopg import Error, OperationalError, errors
 from sqlalchemy.exc import DBAPIError, InvalidRequestError
 from sqlalchemy.orm.exc import StaleDataError
 
-# A canceled query counts: waiting for a lock is part of every statement timeout.
-_LOCK_ERRORS = (errors.LockNotAvailable, errors.DeadlockDetected, errors.QueryCanceled)
-# The last one covers a row that can't be read again.
-_CONFLICTS = (
-    *(errors.UniqueViolation, errors.ForeignKeyViolation),
-    *(StaleDataError, InvalidRequestError),
-)
+from tracker.errors import UserError
+
+# PostgreSQL's codes (appendix A of its manual). A lock that is not available, a deadlock, and a
+# canceled query, as waiting for a lock is part of every statement timeout.
+_LOCK_STATES = {"55P03", "40P01", "57014"}
+# A key that is taken, and a row that is referred to or not there. The last class covers a row that
+# can't be read again.
+_CONFLICT_STATES = {"23505", "23503"}
+_CONFLICTS = (StaleDataError, InvalidRequestError)
 _UNAVAILABLE = ("SQLITE_FULL", "SQLITE_IOERR", "SQLITE_READONLY", "SQLITE_CANTOPEN")
 # PostgreSQL's classes of errors: connections, resources, its operator, the system; then read-only,
 # and a transaction that was left idle, as by a process that was frozen or cut off.
 _UNAVAILABLE_STATES = ("08", "53", "57", "58", "25006", "25P03")
+
+
+class SchemaError(UserError):
+    """The database's schema is not the one that this program works with."""
+
+    heading = "The database can't be used:"
 
 
 class Busy(Exception):  # noqa: N818 - reads as the sentence it prints
@@ -27,8 +37,8 @@ def is_busy(error: BaseException) -> bool:
     """Whether an error means that somebody else holds what a statement needs."""
     # SQLAlchemy keeps the driver's error in `orig`.
     cause: Any = getattr(error, "orig", None) or error
-    locked = isinstance(cause, _LOCK_ERRORS)
-    return locked or getattr(cause, "sqlite_errorname", "").startswith("SQLITE_BUSY")
+    is_locked = getattr(cause, "sqlstate", None) in _LOCK_STATES
+    return is_locked or getattr(cause, "sqlite_errorname", "").startswith("SQLITE_BUSY")
 
 
 def is_conflict(error: BaseException) -> bool:
@@ -37,7 +47,7 @@ def is_conflict(error: BaseException) -> bool:
     A key was taken, or a row that it had read, or refers to, is gone.
     """
     cause: Any = getattr(error, "orig", None) or error
-    return isinstance(cause, _CONFLICTS)
+    return isinstance(cause, _CONFLICTS) or getattr(cause, "sqlstate", None) in _CONFLICT_STATES
 
 
 def is_unavailable(error: BaseException) -> bool:
@@ -50,12 +60,13 @@ def is_unavailable(error: BaseException) -> bool:
     if isinstance(error, DBAPIError) and isinstance(first, DBAPIError) and is_unavailable(first):
         return True
     cause: Any = getattr(error, "orig", None) or error
-    if not isinstance(cause, Error):
+    if not hasattr(cause, "sqlstate"):
         return getattr(cause, "sqlite_errorname", "").startswith(_UNAVAILABLE)
-    if cause.sqlstate is None:
+    state: str | None = cause.sqlstate
+    if state is None:
         # Without an error number it is not the server that speaks.
-        return isinstance(cause, OperationalError)
-    return cause.sqlstate.startswith(_UNAVAILABLE_STATES)
+        return any(each.__name__ == "OperationalError" for each in type(cause).__mro__)
+    return state.startswith(_UNAVAILABLE_STATES)
 
 
 def is_passing(error: BaseException) -> bool:

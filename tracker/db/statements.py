@@ -7,10 +7,7 @@ from functools import cache
 from itertools import islice
 from typing import Any, TypeVar
 
-from psycopg import Connection as PsycopgConnection
-from psycopg import sql
-from psycopg.adapt import PyFormat, Transformer
-from sqlalchemy import ColumnElement, Table, func, insert, select, text
+from sqlalchemy import ColumnElement, Connection, Table, func, insert, select, text
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlmodel import Session, SQLModel
 
@@ -42,12 +39,11 @@ def insert_rows(
         table = METADATA.tables[str(table.__tablename__)]
     session.flush()  # rows that these refer to may be pending
     count, connection = 0, session.connection()
-    driver = connection.connection.driver_connection
     for batch in in_chunks(rows, _BATCH):
-        if isinstance(driver, PsycopgConnection):
+        if is_postgresql(connection):
             columns = list(batch[0])
             values = ([row[column] for column in columns] for row in batch)
-            _copy(driver, table.name, columns, values)
+            _copy(connection, table.name, columns, values)
         else:
             connection.execute(_insert_into(table), batch)
         count += len(batch)
@@ -59,14 +55,11 @@ _insert_into = cache(insert)
 
 
 def _copy(
-    driver: "PsycopgConnection[Any]",
-    table: str,
-    columns: Iterable[str],
-    rows: Iterable[Sequence[Any]],
+    connection: Connection, table: str, columns: Iterable[str], rows: Iterable[Sequence[Any]]
 ) -> None:
-    statement = sql.SQL("COPY {} ({}) FROM STDIN").format(
-        sql.Identifier(table), sql.SQL(", ").join(map(sql.Identifier, columns))
-    )
+    quote = connection.dialect.identifier_preparer.quote
+    statement = f"COPY {quote(table)} ({', '.join(map(quote, columns))}) FROM STDIN"
+    driver: Any = connection.connection.driver_connection
     with driver.cursor() as cursor, cursor.copy(statement) as copy:
         for row in rows:
             copy.write_row(row)
@@ -220,11 +213,11 @@ def _make_temporary_table(
     types[0] += " PRIMARY KEY"
     connection.exec_driver_sql(f"CREATE TEMPORARY TABLE {name} ({', '.join(types)})")
     connection.exec_driver_sql(f"CREATE INDEX {name}_index ON {name} ({', '.join(index)})")
-    driver: Any = connection.connection.driver_connection
-    if isinstance(driver, PsycopgConnection):
-        _copy(driver, name, columns, rows)
+    if is_postgresql(connection):
+        _copy(connection, name, columns, rows)
         connection.exec_driver_sql(f"ANALYZE {name}")
     else:
+        driver: Any = connection.connection.driver_connection
         marks = ", ".join("?" * len(columns))
         driver.executemany(f"INSERT INTO {name} VALUES ({marks})", rows)
 
@@ -236,7 +229,7 @@ def stream_rows(session: Session, sql: str, parameters: Sequence[Any]) -> Iterat
     and goes on finding rows while the first ones are used.
     """
     driver: Any = session.connection().connection.driver_connection
-    if not isinstance(driver, PsycopgConnection):
+    if not is_postgresql(session):
         with closing(driver.execute(sql, parameters)) as cursor:
             while batch := cursor.fetchmany(_FETCH):
                 yield from batch
@@ -260,13 +253,15 @@ def read_together(
     them spares it the planning, but is only for queries that always find a few rows.
     """
     driver: Any = session.connection().connection.driver_connection
-    if not isinstance(driver, PsycopgConnection):
+    if not is_postgresql(session):
         return [driver.execute(query, parameters).fetchall() for query in queries]
+    # SQLAlchemy has imported psycopg, which costs time and memory on SQLite, where nobody needs it.
+    adapt: Any = session.connection().dialect.dbapi.adapt  # type: ignore[union-attr]
     # Written once for all queries: it takes the driver longer than to send them.
-    transformer = Transformer(driver)
+    transformer = adapt.Transformer(driver)
     written = []
     for value in parameters:
-        literal = transformer.get_dumper(value, PyFormat.TEXT).dump(value)
+        literal = transformer.get_dumper(value, adapt.PyFormat.TEXT).dump(value)
         written.append(bytes(literal or b"").decode())
     with driver.pipeline():
         cursors = [

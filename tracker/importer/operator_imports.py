@@ -16,7 +16,8 @@ from tracker.db.imports import ImportPlanRecord
 from tracker.db.statements import lock_for_import
 from tracker.importer.apply import plan_import
 from tracker.importer.cells import ImportContext
-from tracker.importer.plan_records import APPLIED, title_of
+from tracker.importer.plan_records import title_of
+from tracker.importer.plan_states import APPLIED
 from tracker.importer.plan_undo import Remembered, compare_taken_rows, list_stored, read_taken_rows
 from tracker.importer.plan_work import CHANGED_TABLES, LONGEST_TITLE
 from tracker.importer.problems import ImportRefused

@@ -5,27 +5,21 @@ import json
 import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import ColumnElement
 from sqlmodel import Session, col, delete, func, select
 
-from tracker.db.imports import ImportMemory, ImportPlanRecord, ImportPlanRow, ImportProgress
+from tracker.db.imports import ImportMemory, ImportPlanRecord, ImportPlanRow
 from tracker.db.statements import insert_rows, upsert
 from tracker.importer.mapping import ImportMapping, mapped_headings, signature_of
+from tracker.importer.plan_states import APPLIED, DISCARDED
 from tracker.importer.proposals import Memory
 from tracker.importer.row_plan import OUTCOMES, PlannedRow
 from tracker.importer.workbooks import Sheet
 from tracker.plain_text import plain_name
 from tracker.services.context import Actor, NotFound, ServiceContext
 
-MAPPING, PLANNING, PLANNED, APPLYING = "mapping", "planning", "planned", "applying"
-APPLIED, UNDOING, UNDONE, DISCARDED = "applied", "undoing", "undone", "discarded"
-# What a process does in the background, and another one continues if it ends.
-WORKING = (PLANNING, APPLYING, UNDOING)
-# What was never applied is forgotten after the first time, and everything after the second one.
-_KEPT_UNAPPLIED, KEPT_APPLIED = timedelta(days=7), timedelta(days=90)
 _LONGEST_SOURCE = 200
 
 
@@ -140,29 +134,6 @@ def list_imports(session: Session, association: str, most: int) -> list[ImportPl
     return list(session.exec(query.order_by(col(ImportPlanRecord.id).desc()).limit(most)))
 
 
-def list_working(session: Session) -> list[int]:
-    """The imports whose work has begun, or waits to begin."""
-    query = select(ImportPlanRecord.id).where(col(ImportPlanRecord.state).in_(WORKING))
-    return list(session.exec(query.order_by(col(ImportPlanRecord.id))))
-
-
-def note_progress(session: Session, plan_id: int, done: int, total: int) -> None:
-    """Store how far the work on an import has come, for pages that other processes answer."""
-    row = {"plan_id": plan_id, "done": done, "total": total}
-    upsert(session, ImportProgress, [row], key=["plan_id"], update=["done", "total"])
-
-
-def forget_progress(session: Session, plan_id: int) -> None:
-    """Forget how far it has come: the work on it has ended."""
-    session.exec(delete(ImportProgress).where(col(ImportProgress.plan_id) == plan_id))
-
-
-def read_percent(session: Session, plan_id: int) -> int | None:
-    """How much of the work on an import is done; None if it is not known."""
-    stored = session.get(ImportProgress, plan_id)
-    return min(99, 100 * stored.done // stored.total) if stored and stored.total else None
-
-
 def _chosen(plan_id: int, outcome: str, kind: str) -> list[ColumnElement[bool]]:
     chosen: list[ColumnElement[bool]] = [col(ImportPlanRow.plan_id) == plan_id]
     if outcome:
@@ -245,22 +216,3 @@ def remember(
             stored.append({**values_of, "meaning": meaning, "changed_at": context.now})
     key = ["association", "topic", "source"]
     upsert(context.session, ImportMemory, stored, key=key, update=["meaning", "changed_at"])
-
-
-def forget_old_imports(session: Session, now: datetime) -> int:
-    """Delete imports that were not applied for a week, and all of them after three months.
-
-    Return how many.
-    """
-    deleted = 0
-    unapplied = col(ImportPlanRecord.state).in_((MAPPING, PLANNED, DISCARDED))
-    for is_old in (
-        unapplied & (col(ImportPlanRecord.changed_at) < now - _KEPT_UNAPPLIED),
-        col(ImportPlanRecord.changed_at) < now - KEPT_APPLIED,
-    ):
-        # Locked, so that none of them is taken up again meanwhile without its rows.
-        old = session.exec(select(ImportPlanRecord.id).where(is_old).with_for_update()).all()
-        session.exec(delete(ImportPlanRow).where(col(ImportPlanRow.plan_id).in_(old)))
-        is_gone = col(ImportPlanRecord.id).in_(old)
-        deleted += session.exec(delete(ImportPlanRecord).where(is_gone)).rowcount
-    return deleted

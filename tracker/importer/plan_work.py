@@ -15,12 +15,6 @@ from tracker.db.imports import ImportPlanRecord
 from tracker.db.statements import lock_for_import
 from tracker.formatting import use_locale
 from tracker.importer.plan_records import (
-    APPLIED,
-    APPLYING,
-    PLANNED,
-    PLANNING,
-    UNDOING,
-    UNDONE,
     format_changes,
     list_rows,
     pack_summary,
@@ -30,6 +24,7 @@ from tracker.importer.plan_records import (
     title_of,
 )
 from tracker.importer.plan_run import PlannedRun
+from tracker.importer.plan_states import APPLIED, APPLYING, PLANNED, PLANNING, UNDOING, UNDONE
 from tracker.importer.plan_undo import (
     Remembered,
     compare_taken_rows,

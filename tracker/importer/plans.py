@@ -15,6 +15,15 @@ from tracker.db.people import Person
 from tracker.importer.file_text import UnreadableFile
 from tracker.importer.mapping import ImportMapping, list_questions
 from tracker.importer.plan_records import (
+    describe_files,
+    get_import,
+    load_memory,
+    mapping_of,
+    pack_sheets,
+    summary_of,
+    unpack_sheets,
+)
+from tracker.importer.plan_states import (
     APPLIED,
     APPLYING,
     DISCARDED,
@@ -23,14 +32,7 @@ from tracker.importer.plan_records import (
     PLANNING,
     UNDOING,
     WORKING,
-    describe_files,
-    get_import,
     list_working,
-    load_memory,
-    mapping_of,
-    pack_sheets,
-    summary_of,
-    unpack_sheets,
 )
 from tracker.importer.plan_work import ImportWork
 from tracker.importer.problems import ImportRefused, Progress

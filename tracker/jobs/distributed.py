@@ -33,7 +33,7 @@ from procrastinate.manager import JobManager, NotificationCallback
 from sqlalchemy import Engine
 
 from tracker.db.engine import is_pooled, libpq_url, notice_lost_server
-from tracker.importer.plan_records import forget_progress, note_progress
+from tracker.importer.plan_states import forget_progress, note_progress
 from tracker.importer.plans import ImportRunner
 from tracker.importer.problems import Progress
 from tracker.jobs import work_list

@@ -5,7 +5,7 @@ from datetime import datetime
 
 from sqlmodel import Session
 
-from tracker.importer.plan_records import forget_old_imports
+from tracker.importer.plan_states import forget_old_imports
 from tracker.services.api_tokens import forget_answers
 from tracker.services.browser_sessions import forget_ended_sessions
 from tracker.services.desk_changes import forget_old_rows

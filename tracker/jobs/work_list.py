@@ -21,7 +21,7 @@ from procrastinate.sync_psycopg_connector import SyncPsycopgConnector
 from sqlalchemy import text
 from sqlmodel import Session
 
-from tracker.importer.plan_records import list_working
+from tracker.importer.plan_states import list_working
 from tracker.jobs.runner import list_owed
 from tracker.jobs.schedule import Job
 from tracker.mail.delivery import CLAIM

@@ -19,13 +19,13 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import IO, NamedTuple
 
-from alembic.runtime.migration import MigrationContext
 from sqlalchemy import URL, Connection, func, inspect, table
 from sqlalchemy.engine import make_url
 from sqlmodel import Session, select
 
 from tracker.db.engine import is_pooled, is_sqlite_url, open_engine, reading, write_lock
 from tracker.db.log import Evidence
+from tracker.db.schema import read_version
 from tracker.errors import UserError
 
 DATABASE, EVIDENCE, NOTE = "database", "evidence", "backup.json"
@@ -181,7 +181,7 @@ def contents_of(url: str) -> Contents:
 
 def _read_contents(session: Session) -> Contents:
     connection: Connection = session.connection()
-    schema = MigrationContext.configure(connection).get_current_revision()
+    schema = read_version(connection)
     if schema is None:
         raise BackupError("the database is empty, or another program's")
     files: dict[str, str] = {}

@@ -20,15 +20,10 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DatabaseError
 
 from tracker.database_urls import find_sqlite_file
-from tracker.db.engine import (
-    SchemaError,
-    is_sqlite_url,
-    migrate,
-    open_engine,
-    schema_version,
-    writing,
-)
-from tracker.db.errors import is_unavailable
+from tracker.db.engine import is_sqlite_url, open_engine, writing
+from tracker.db.errors import SchemaError, is_unavailable
+from tracker.db.migrate import migrate
+from tracker.db.schema import schema_version
 from tracker.db.schema_versions import knows_version, newest_version
 from tracker.db.signing_keys import prepare_keys
 from tracker.errors import format_url

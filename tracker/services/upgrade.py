@@ -13,17 +13,11 @@ from sqlalchemy import Connection, func, select, table
 from sqlalchemy.exc import SQLAlchemyError
 from sqlmodel import Session
 
-from tracker.db.engine import (
-    SchemaError,
-    is_postgresql,
-    open_engine,
-    refuse_newer_schema,
-    schema_version,
-    upgrading,
-    write_lock,
-    writing,
-)
+from tracker.db.engine import is_postgresql, open_engine, write_lock, writing
+from tracker.db.errors import SchemaError
 from tracker.db.in_use import using_alone
+from tracker.db.migrate import upgrading
+from tracker.db.schema import refuse_newer_schema, schema_version
 from tracker.db.schema_versions import newest_version
 from tracker.db.signing_keys import prepare_keys
 from tracker.db.tables import METADATA

@@ -12,8 +12,10 @@ from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
 from tracker.clock import stopwatch
-from tracker.db.engine import SchemaError, reading, schema_version
+from tracker.db.engine import reading
+from tracker.db.errors import SchemaError
 from tracker.db.operations import Maintenance
+from tracker.db.schema import schema_version
 from tracker.db.schema_versions import newest_version
 from tracker.services.maintenance import find_maintenance
 

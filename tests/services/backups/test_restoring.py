@@ -17,7 +17,8 @@ from sqlalchemy.engine import make_url
 from tests.support.backups import Kept, empty_beside, rows_of
 from tests.support.cast import ALICE, NOW
 from tests.support.old_schema import migrate_to
-from tracker.db.engine import open_engine, schema_version, writing
+from tracker.db.engine import open_engine, writing
+from tracker.db.schema import schema_version
 from tracker.db.schema_versions import newest_version
 from tracker.db.tables import METADATA
 from tracker.services import restore

@@ -10,7 +10,7 @@ from tests.support.cast import BOOKS, CAROL, NOW, Cast
 from tests.support.overlap import overlap
 from tracker.db.engine import writing
 from tracker.db.imports import ImportPlanRecord, ImportPlanRow
-from tracker.importer.plan_records import forget_old_imports
+from tracker.importer.plan_states import forget_old_imports
 from tracker.importer.plans import plan_again, start_applying
 from tracker.services.context import Actor, ServiceContext
 

@@ -16,7 +16,8 @@ from tests.support.files import PDF
 from tests.web.client import RSC, TRAINING, WebClient
 from tests.web.hours.test_editing import form_of
 from tracker.clock import local_day
-from tracker.db.engine import migrate, open_engine, reading, writing
+from tracker.db.engine import open_engine, reading, writing
+from tracker.db.migrate import migrate
 from tracker.db.tables import METADATA
 from tracker.exports.my_data import write_my_data
 from tracker.importer.apply import import_paths

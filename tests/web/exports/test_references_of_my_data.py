@@ -13,7 +13,8 @@ from sqlmodel import Session
 from tests.support.cast import ALICE
 from tests.web.client import TRAINING, WebClient
 from tests.web.exports.test_my_data import archive_of, import_all
-from tracker.db.engine import migrate, open_engine, reading, writing
+from tracker.db.engine import open_engine, reading, writing
+from tracker.db.migrate import migrate
 from tracker.db.tables import METADATA
 
 ENTRY, IMPORTED = METADATA.tables["entry"], METADATA.tables["imported_row"]

@@ -17,7 +17,7 @@ from tests.faults import slow_forms
 from tests.faults.slow_forms import is_open, open_form
 from tests.support.cast import ALICE
 from tests.support.live_server import LiveServer, ServerPort, free_port, open_server
-from tracker.db.engine import migrate
+from tracker.db.migrate import migrate
 from tracker.web import connections, middleware
 from tracker.web.connections import ConnectionLimits, LimitedConnection
 

@@ -1,4 +1,4 @@
-"""Runs the migrations on the connection that `tracker.db.engine.migrate` opened."""
+"""Runs the migrations on the connection that `tracker.db.migrate.upgrading` opened."""
 
 from alembic import context
 

@@ -15,21 +15,17 @@ from tracker.db.imports import ImportPlanRecord, ImportPlanRow
 from tracker.formatting import format_short_date
 from tracker.importer.mapping import list_questions
 from tracker.importer.plan_records import (
-    APPLIED,
-    MAPPING,
-    PLANNED,
-    WORKING,
     files_of,
     get_import,
     list_imports,
     list_page_of_rows,
     list_rows,
     mapping_of,
-    read_percent,
     summary_of,
     title_of,
     unpack_sheets,
 )
+from tracker.importer.plan_states import APPLIED, MAPPING, PLANNED, WORKING, read_percent
 from tracker.importer.plans import (
     create_import,
     decide_addresses,
