@@ -1,9 +1,12 @@
 """What errors of the database mean: who is to blame, and whether they pass."""
 
+import sqlite3
+
 import pytest
 from psycopg import Error, OperationalError, errors
 from sqlalchemy import Engine
 from sqlalchemy.exc import OperationalError as SqlError
+from sqlalchemy.exc import PendingRollbackError
 
 from tracker.db.engine import open_engine, writing
 from tracker.db.errors import is_passing, is_unavailable
@@ -36,6 +39,28 @@ def test_what_anybody_would_meet_is_the_databases_trouble(error: Error) -> None:
 def test_what_one_row_causes_is_not_the_databases_trouble(error: Error) -> None:
     assert not is_unavailable(error)
     assert not is_passing(error)
+
+
+@pytest.mark.parametrize(
+    "later",
+    [
+        sqlite3.OperationalError("cannot rollback - no transaction is active"),
+        PendingRollbackError("this session's transaction has been rolled back"),
+    ],
+)
+def test_what_follows_from_a_full_disk_is_the_databases_trouble(later: Exception) -> None:
+    full = sqlite3.OperationalError("database or disk is full")
+    full.sqlite_errorname = "SQLITE_FULL"
+    later.__context__ = full
+    assert is_unavailable(later)
+
+
+def test_a_bug_after_a_full_disk_stays_a_bug() -> None:
+    full = sqlite3.OperationalError("database or disk is full")
+    full.sqlite_errorname = "SQLITE_FULL"
+    bug = KeyError("name")
+    bug.__context__ = full
+    assert not is_unavailable(bug)
 
 
 def fill_disk(engine: Engine) -> None:

@@ -3,9 +3,10 @@
 On SQLite psycopg is not imported for it.
 """
 
+import sqlite3
 from typing import Any
 
-from sqlalchemy.exc import DBAPIError, InvalidRequestError
+from sqlalchemy.exc import InvalidRequestError, SQLAlchemyError
 from sqlalchemy.orm.exc import StaleDataError
 
 from tracker.errors import UserError
@@ -17,7 +18,13 @@ _LOCK_STATES = {"55P03", "40P01", "57014"}
 # can't be read again.
 _CONFLICT_STATES = {"23505", "23503"}
 _CONFLICTS = (StaleDataError, InvalidRequestError)
-_UNAVAILABLE = ("SQLITE_FULL", "SQLITE_IOERR", "SQLITE_READONLY", "SQLITE_CANTOPEN")
+# The last one: the transaction was ended while a statement read.
+_UNAVAILABLE = (
+    *("SQLITE_FULL", "SQLITE_IOERR", "SQLITE_READONLY", "SQLITE_CANTOPEN"),
+    "SQLITE_ABORT_ROLLBACK",
+)
+# Of SQLAlchemy, and of the driver where we use it directly.
+_DATABASE_ERRORS = (SQLAlchemyError, sqlite3.Error)
 # PostgreSQL's classes of errors: connections, resources, its operator, the system; then read-only,
 # and a transaction that was left idle, as by a process that was frozen or cut off.
 _UNAVAILABLE_STATES = ("08", "53", "57", "58", "25006", "25P03")
@@ -35,6 +42,8 @@ class Busy(Exception):  # noqa: N818 - reads as the sentence it prints
 
 def is_busy(error: BaseException) -> bool:
     """Whether an error means that somebody else holds what a statement needs."""
+    if isinstance(error, Busy):
+        return True
     # SQLAlchemy keeps the driver's error in `orig`.
     cause: Any = getattr(error, "orig", None) or error
     is_locked = getattr(cause, "sqlstate", None) in _LOCK_STATES
@@ -55,11 +64,12 @@ def is_unavailable(error: BaseException) -> bool:
 
     A write that ends so may have been saved all the same, if the connection broke at its very end.
     """
-    # SQLite ends the transaction, and then there is no savepoint to roll back to: another error.
-    first = error.__context__
-    if isinstance(error, DBAPIError) and isinstance(first, DBAPIError) and is_unavailable(first):
-        return True
     cause: Any = getattr(error, "orig", None) or error
+    # SQLite ends the transaction, and then there is none to roll back, which is another error.
+    first = error.__context__
+    is_of_database = isinstance(error, _DATABASE_ERRORS) or hasattr(cause, "sqlstate")
+    if is_of_database and first is not None and is_unavailable(first):
+        return True
     if not hasattr(cause, "sqlstate"):
         return getattr(cause, "sqlite_errorname", "").startswith(_UNAVAILABLE)
     state: str | None = cause.sqlstate
@@ -71,7 +81,7 @@ def is_unavailable(error: BaseException) -> bool:
 
 def is_passing(error: BaseException) -> bool:
     """Whether an error is nobody's failure: others are writing, or the database can't be used."""
-    return isinstance(error, Busy) or is_busy(error) or is_unavailable(error)
+    return is_busy(error) or is_unavailable(error)
 
 
 def name_error(error: BaseException) -> str:

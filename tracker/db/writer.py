@@ -121,7 +121,7 @@ class Writer:
 
     def _retry(self, batch: Sequence[_Save[Any]], error: BaseException) -> None:
         """After a rollback: one save at a time shows which one failed; busy ones may try again."""
-        busy = isinstance(error, Busy) or is_busy(error)
+        busy = is_busy(error)
         for save in batch:
             if busy and save.deadline <= stopwatch():
                 save.result.set_exception(Busy())

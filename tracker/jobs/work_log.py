@@ -6,7 +6,7 @@ from datetime import datetime
 
 import structlog
 
-from tracker.db.errors import Busy, is_busy, is_unavailable, name_error
+from tracker.db.errors import is_busy, is_unavailable, name_error
 from tracker.jobs.returned_mail import describe_totals, read_returned_mail
 from tracker.jobs.runner import JobRun
 from tracker.mail.delivery import DeliveryReport
@@ -25,7 +25,7 @@ def logged_failure(name: str) -> Iterator[None]:
     try:
         yield
     except Exception as error:  # noqa: BLE001 - logged with its traceback
-        if isinstance(error, Busy) or is_busy(error):
+        if is_busy(error):
             _log.warning("others are writing, the next tick tries again", work=name)
         elif is_unavailable(error):
             _log.warning(

@@ -1,24 +1,22 @@
 """The page for every error: what happened, and what to do now."""
 
-import sqlite3
 from collections.abc import Mapping
 from http import HTTPStatus
 from urllib.parse import urlencode, urlsplit
 
-import psycopg
 import structlog
 from fastapi import FastAPI, Request
 from fastapi.concurrency import run_in_threadpool
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import RedirectResponse, Response
-from sqlalchemy.exc import InternalError, OperationalError, SQLAlchemyError
+from sqlalchemy.exc import SQLAlchemyError
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
-from tracker.db.errors import Busy, is_busy, is_unavailable
+from tracker.db.errors import is_busy, is_unavailable
 from tracker.formatting import format_count
 from tracker.services.context import NotFound
-from tracker.web.api.problems import BUSY_SECONDS, answer_problem
+from tracker.web.api.problems import BUSY_SECONDS, DATABASE_ERRORS, answer_problem
 from tracker.web.dependencies import SignInNeeded, Viewer, safe_path, site_of, viewer_of_request
 from tracker.web.flash import redirect_with_flash
 from tracker.web.forms.body import TOO_MANY, typed_again
@@ -49,9 +47,8 @@ def add_error_pages(app: FastAPI) -> None:
     app.add_exception_handler(SecondFactorNeeded, _enter_factor_first)
     for refused in (HTTPException, NotFound, RequestValidationError):
         app.add_exception_handler(refused, _show_refusal)
-    drivers = (psycopg.OperationalError, psycopg.InternalError, sqlite3.OperationalError)
-    for busy in (Busy, OperationalError, InternalError, *drivers):
-        app.add_exception_handler(busy, _show_busy)
+    for of_database in DATABASE_ERRORS:
+        app.add_exception_handler(of_database, _show_busy)
     app.add_exception_handler(ClientDisconnect, lambda _request, _error: Response(status_code=400))
     app.add_exception_handler(Exception, _show_failure)
 
@@ -131,7 +128,7 @@ async def _show_busy(request: Request, error: Exception) -> Response:
     can't be used.
     """
     kind = ""
-    if not isinstance(error, Busy) and not is_busy(error):
+    if not is_busy(error):
         if not is_unavailable(error):
             raise error
         kind = UNAVAILABLE

@@ -17,7 +17,7 @@ from tests.web.client import TRAINING, WebClient, text_of
 from tests.web.frame.test_signed_out_forms import kept
 from tests.web.frame.test_small_pages import token_for
 from tracker.db import writer
-from tracker.db.engine import writing
+from tracker.db.engine import open_engine, writing
 from tracker.master_key import MasterKey
 from tracker.services.context import lock_person
 
@@ -115,21 +115,41 @@ def test_every_busy_form_keeps_its_text(sqlite_web: WebClient) -> None:
     assert kept(page) == {"kinds": "early"}
 
 
-def test_a_statement_timeout_counts_as_busy(
-    postgres_database_url: str,
-) -> None:
+@pytest.fixture
+def hasty_web(postgres_database_url: str) -> Iterator[WebClient]:
+    """The site with a server that ends each statement after a fifth of a second."""
     cast = fill(postgres_database_url)
-    token = token_for(cast.engine)
     pages = create_engine(
         postgres_database_url,
         connect_args={"options": "-c timezone=UTC -c statement_timeout=200"},
         execution_options={"master_key": MasterKey.beside(postgres_database_url)},
     )
-    web = WebClient(replace(cast, engine=pages))
-    with writing(cast.engine) as session:
-        session.connection().exec_driver_sql("LOCK TABLE unsubscribed")
-        page = web.visit().post(f"/unsubscribe/{token}")
-    assert page.status_code == 503
-    assert "Nothing was saved. Everything you typed is kept" in text_of(page)
+    yield WebClient(replace(cast, engine=pages))
     for engine in (pages, cast.engine):
         engine.dispose()
+
+
+@contextmanager
+def locked(url: str, table: str) -> Iterator[None]:
+    """Let nobody else use a table."""
+    engine = open_engine(url)
+    with writing(engine) as session:
+        session.connection().exec_driver_sql(f"LOCK TABLE {table}")
+        yield
+    engine.dispose()
+
+
+def test_a_statement_timeout_counts_as_busy(hasty_web: WebClient) -> None:
+    token = token_for(hasty_web.cast.engine)
+    with locked(hasty_web.cast.url, "unsubscribed"):
+        page = hasty_web.visit().post(f"/unsubscribe/{token}")
+    assert page.status_code == 503
+    assert "Nothing was saved. Everything you typed is kept" in text_of(page)
+
+
+def test_a_statement_timeout_tells_programs_to_wait(hasty_web: WebClient) -> None:
+    program = Program(hasty_web, make(hasty_web))
+    with locked(hasty_web.cast.url, "entry"):
+        answer = program.get("/standings")
+    assert (answer.status_code, answer.headers.get("retry-after")) == (503, "10")
+    assert answer.json()["detail"].startswith("The database is busy. Nothing was saved.")

@@ -1,22 +1,24 @@
 """Every refusal as a problem document (RFC 9457): what is wrong, where, and what to do."""
 
+import sqlite3
 from collections.abc import Callable, Mapping, Sequence
 from http import HTTPStatus
 from typing import Annotated, Any
 
+import psycopg
 import structlog
 from fastapi import Depends, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from pydantic import BaseModel, Field
-from sqlalchemy.exc import InternalError, OperationalError
+from sqlalchemy.exc import SQLAlchemyError
 from sqlmodel import Session
 from starlette.exceptions import HTTPException
 
 from tracker.db.access import ApiToken
 from tracker.db.engine import reading
-from tracker.db.errors import Busy, is_unavailable
+from tracker.db.errors import Busy, is_busy, is_unavailable
 from tracker.refusal_text import format_refusal
 from tracker.services.api_tokens import find_caller, forget_answers, note_use
 from tracker.services.context import Refused
@@ -30,6 +32,8 @@ _STATUSES = {"form-already-saved": 409, "daily-limit-reached": 429}
 # Where a refusal belongs whose field has another name in requests.
 _POINTERS = {"form_key": "header/Idempotency-Key", "provider": "#/provider_email"}
 _LOG = structlog.get_logger()
+# What the database, or its driver where we use it directly, raises.
+DATABASE_ERRORS = (Busy, SQLAlchemyError, psycopg.Error, sqlite3.Error)
 # When a client may try again after the database was busy.
 BUSY_SECONDS = "10"
 _WHAT_NOW = {
@@ -107,8 +111,7 @@ def add_problems(api: FastAPI) -> None:
     api.add_exception_handler(Refused, _answer_refusal)
     api.add_exception_handler(RequestValidationError, _answer_invalid)
     api.add_exception_handler(HTTPException, _answer_http_error)
-    api.add_exception_handler(Busy, _answer_http_error)
-    for failed in (OperationalError, InternalError):
+    for failed in DATABASE_ERRORS:
         api.add_exception_handler(failed, _answer_unavailable)
     api.add_exception_handler(Exception, _answer_failure)
 
@@ -151,8 +154,6 @@ def _answer_invalid(_request: Request, error: Exception) -> Response:
 
 
 def _answer_http_error(request: Request, error: Exception) -> Response:
-    if isinstance(error, Busy):
-        return answer_problem(503, _WHAT_NOW[503], headers={"Retry-After": BUSY_SECONDS})
     assert isinstance(error, HTTPException)  # noqa: S101 - what it is registered for
     detail = _WHAT_NOW.get(error.status_code, str(error.detail))
     headers = dict(error.headers or {})
@@ -162,10 +163,13 @@ def _answer_http_error(request: Request, error: Exception) -> Response:
 
 
 def _answer_unavailable(_request: Request, error: Exception) -> Response:
-    if not is_unavailable(error):
-        raise error
-    _LOG.error("the database can't be used", error=type(error).__name__)
-    return answer_problem(503, _UNAVAILABLE, headers={"Retry-After": BUSY_SECONDS})
+    detail = _WHAT_NOW[503]
+    if not is_busy(error):
+        if not is_unavailable(error):
+            raise error
+        detail = _UNAVAILABLE
+        _LOG.error("the database can't be used", error=type(error).__name__)
+    return answer_problem(503, detail, headers={"Retry-After": BUSY_SECONDS})
 
 
 def _answer_failure(request: Request, error: Exception) -> Response:
