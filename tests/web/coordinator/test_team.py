@@ -95,6 +95,8 @@ def test_a_viewer_looks_and_changes_nothing(sqlite_web: WebClient) -> None:
     page = ruth.get("/coordinator")
     assert page.status_code == 200
     assert "Ask a coordinator to change something" in text_of(page)
+    assert "Bob Osei" in text_of(page)
+    assert not re.search("Next action|Keys in this list", text_of(page))
     refused = ruth.post(NEW, {"name": "Eve", "email": "eve2@example.org", "role": "viewer"})
     assert refused.status_code == 403
     assert "Your role can look, not change" in text_of(refused)
