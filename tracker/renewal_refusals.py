@@ -32,7 +32,7 @@ RENEWAL_REFUSALS = {
     "payment-removed-already": "This payment was removed already",
     "audit-nobody": "No accepted renewal can be drawn: choose other days, or wait",
     "audit-days": "The last day can't be before the first one",
-    "audit-amount": "Enter a whole number, at least 1",
+    "audit-amount": "Enter a whole number from 1 to 10,000",
     "audit-share": "Enter a percentage from 1 to 100",
     "audit-drawn": "This draw was made already",
     "audit-discarded": "This draw was discarded",

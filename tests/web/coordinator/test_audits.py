@@ -167,7 +167,7 @@ def test_wrong_numbers_and_days_are_explained(kai: Visitor, case_id: int) -> Non
     answer = kai.post("/coordinator/audits", DRAW | {"amount": "all"})
     assert problems(answer)[0] == ("amount", "Enter a percentage from 1 to 100")
     answer = kai.post("/coordinator/audits", DRAW | {"quota": "number", "amount": "10%"})
-    assert problems(answer)[0] == ("amount", "Enter a whole number, at least 1")
+    assert problems(answer)[0] == ("amount", "Enter a whole number from 1 to 10,000")
     answer = kai.post("/coordinator/audits", DRAW | {"ends_from": "soon"})
     assert answer.status_code == 422
     path = f"/coordinator/audits/cases/{case_id}"
