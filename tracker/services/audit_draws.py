@@ -193,7 +193,8 @@ def discard_draw(context: ServiceContext, draw_id: int, reason: str) -> None:
     the second time.
     """
     fixed = get_draw(context.session, draw_id, context.associations)
-    context.session.refresh(fixed, with_for_update=True)
+    _lock_draws(context, fixed.association)
+    context.session.refresh(fixed)
     refusals = check_text("reason", reason)
     if fixed.discarded_at is not None:
         refusals.append(Refusal("reason", "audit-discarded"))
@@ -208,8 +209,7 @@ def draw_renewals(context: ServiceContext, draw_id: int) -> Sequence[AuditCase]:
     session = context.session
     fixed = get_draw(session, draw_id, context.associations)
     _lock_draws(context, fixed.association)
-    # One transaction draws, also if two of them come at the same moment.
-    session.refresh(fixed, with_for_update=True)
+    session.refresh(fixed)
     if fixed.drawn_at is not None:
         raise Refused(Refusal("draw", "audit-drawn"))
     if fixed.discarded_at is not None:
@@ -239,7 +239,7 @@ def draw_renewals(context: ServiceContext, draw_id: int) -> Sequence[AuditCase]:
 
 
 def _lock_draws(context: ServiceContext, association: str) -> None:
-    """Let one transaction at a time fix or draw: two draws could have the same renewals."""
+    """Let one transaction at a time fix, draw, or discard a draw of an association."""
     lock_names(context.session, [f"audit draws {association}"])
 
 
