@@ -139,7 +139,8 @@ def _check_hours(attested: Iterable[AttestedHours], hours: Mapping[str, int]) ->
     """Why amounts can't be stored: none is more than what is required."""
     for each in attested:
         requirement = each.requirement
-        if not 0 <= hours.get(requirement.id, 0) <= each.required:
+        supported = hours.get(requirement.id)
+        if supported is not None and not 0 <= supported <= each.required:
             most = format_measure(each.required, requirement.unit)
             facts = {"label": requirement.label, "most": most}
             yield Refusal(f"hours-{requirement.id}", "audit-hours-too-many", facts)
@@ -152,7 +153,7 @@ def decide_audit(
 
     Entries without support stop counting, and no statement stands any more for a requirement that
     the sessions alone do not meet: what documents support counts instead. A renewal that did not
-    pass is returned; one that passes is judged anew, also after an appeal, and what it lacks is
+    pass is returned, and comes back if it passes after an appeal; what one that passes lacks is
     waived for the reason if the decision ``waives`` that. Raises Refused with every reason, also
     if a renewal that passes would lack something.
     """
@@ -163,7 +164,6 @@ def decide_audit(
     if refusals:
         raise Refused(*refusals)
     because = reason or "Every session is supported."
-    was_appealed = audited.case.state == Stage.APPEALED
     values = {
         "state": (Stage.PASSED if passed else Stage.NOT_PASSED).value,
         "decided_at": context.now,
@@ -176,7 +176,6 @@ def decide_audit(
         moved = _apply_verdicts(context, audited, entries)
         moved = _settle_hours(context, audited, decides_all=waives or not passed) or moved
         if passed:
-            moved = moved or was_appealed
             _confirm_renewal(context, audited, because, moved=moved, waives=waives)
         else:
             _return(context, audited, because)
@@ -222,8 +221,7 @@ def _check_decision(
             for entry, item in entries
             if item is None
         ]
-    # What the audit itself returned comes back if an appeal succeeds; what a coordinator returned
-    # for another reason does not.
+    # Nothing can be submitted while an appeal waits, so one that succeeds brings the renewal back.
     is_returned = audited.submission.returned_at is not None
     if passed and is_returned and audited.case.state != Stage.APPEALED:
         refusals.append(Refusal("reason", "audit-returned"))
