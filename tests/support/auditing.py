@@ -1,14 +1,17 @@
 """Audits of accepted renewals, for tests: who submitted, and draws of them."""
 
+from collections.abc import Iterator
 from datetime import date, datetime, timedelta
 
-from sqlmodel import Session
+from sqlmodel import Session, func, select
 
 from tests.support.cast import ATTESTING, BOOKS, KAI, Cast
-from tests.support.submitting import ALL_SIGNED, CYCLE, add_endorsee
+from tests.support.submitting import ALL_SIGNED, CYCLE, FAY, GIL, SUBMITTED_AT, add_endorsee
 from tracker.db.audits import AuditDraw
-from tracker.db.people import Person
-from tracker.rules.audit_sampling import Quota
+from tracker.db.engine import writing
+from tracker.db.people import Endorsement, Person
+from tracker.db.submissions import Submission
+from tracker.rules.audit_sampling import FrameLine, Quota
 from tracker.services.audit_decisions import ask_for_documents
 from tracker.services.audit_draws import DrawInput, draw_renewals, freeze_frame
 from tracker.services.audits import get_case, list_cases
@@ -27,6 +30,19 @@ def acts(session: Session, cast: Cast, email: str, now: datetime) -> ServiceCont
     return ServiceContext(
         session, BOOKS, Actor(email, person_id, () if person_id else (ATTESTING,)), now
     )
+
+
+def open_accepted(cast: Cast) -> Iterator[Session]:
+    """Yield a session in which Fay and Gil have submitted, and were accepted by themselves.
+
+    `cast` is that of `fill_with_fay`.
+    """
+    with writing(cast.engine) as session:
+        add_endorsee(session, cast, GIL, "Gil Mahoe")
+        for email in (FAY, GIL):
+            evaluate_people(session, BOOKS, {cast.people[email]}, SUBMITTED_AT)
+            submit(session, cast, email, SUBMITTED_AT)
+        yield session
 
 
 def submit(session: Session, cast: Cast, email: str, now: datetime) -> int:
@@ -69,3 +85,52 @@ def accept(session: Session, cast: Cast, email: str, name: str, now: datetime) -
     add_endorsee(session, cast, email, name)
     evaluate_people(session, BOOKS, {cast.people[email]}, now)
     submit(session, cast, email, now)
+
+
+def store_submitted(
+    session: Session,
+    name: str,
+    *,
+    association: str = ATTESTING,
+    category: str = "IFS",
+    starts_on: date = CYCLE,
+    ends_on: date = CYCLE_ENDS,
+    state: str = "accepted",
+) -> FrameLine:
+    """Store an endorsee and a submitted renewal, without evaluating it."""
+    person = Person(
+        email=f"{name.lower()}@example.org", name=name, highest_degree="none", provides_rsc=False
+    )
+    session.add(person)
+    session.flush()
+    held = Endorsement(
+        person_id=person.id, association=association, category=category, starts_on=CYCLE
+    )
+    session.add(held)
+    session.flush()
+    line = FrameLine(category, held.id, starts_on)
+    store_submission(session, line, ends_on=ends_on, state=state)
+    return line
+
+
+def store_submission(
+    session: Session, line: FrameLine, *, ends_on: date = CYCLE_ENDS, state: str = "accepted"
+) -> Submission:
+    """Store a submission of a renewal; a later one has a key that is sorted before."""
+    number = session.exec(select(func.count()).select_from(Submission)).one()
+    submission = Submission(
+        endorsement_id=line.endorsement_id,
+        cycle_starts_on=line.cycle_starts_on,
+        cycle_ends_on=ends_on,
+        form_key=f"form {1000 - number:04}",
+        state=state,
+        submitted_at=SUBMITTED_AT,
+        signed_name="A name",
+        statements="{}",
+        content="{}",
+        accepted_at=SUBMITTED_AT,
+        returned_at=SUBMITTED_AT if state == "returned" else None,
+    )
+    session.add(submission)
+    session.flush()
+    return submission

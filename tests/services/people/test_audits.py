@@ -10,7 +10,7 @@ from sqlalchemy import delete, update
 from sqlalchemy.exc import IntegrityError
 from sqlmodel import Session, col, select
 
-from tests.support.auditing import HAL, SEED, accept, acts, ask_everyone, freeze, submit
+from tests.support.auditing import HAL, SEED, accept, acts, ask_everyone, freeze, open_accepted
 from tests.support.cast import ATTESTING, BOOKS, KAI, Cast
 from tests.support.submitting import (
     ALL_SIGNED,
@@ -18,18 +18,16 @@ from tests.support.submitting import (
     FAY,
     GIL,
     SUBMITTED_AT,
-    add_endorsee,
     fill_with_fay,
 )
 from tracker.db.audits import AuditDraw
 from tracker.db.corrections import Removal
-from tracker.db.engine import writing
 from tracker.db.entry_reviews import EntryDecision
 from tracker.db.ledgers import SettledCycle, StandingRow
 from tracker.db.log import AuditEvent, Entry, Evidence
 from tracker.db.people import Waiver
 from tracker.db.submissions import Submission
-from tracker.rules.audit_sampling import Quota, hash_frame, parse_frame
+from tracker.rules.audit_sampling import hash_frame, parse_frame
 from tracker.rules.stages import AuditVerdict
 from tracker.rules.standing import Outcome
 from tracker.services.audit_decisions import (
@@ -40,10 +38,8 @@ from tracker.services.audit_decisions import (
     record_verdicts,
 )
 from tracker.services.audit_draws import (
-    DrawInput,
     discard_draw,
     draw_renewals,
-    freeze_frame,
     list_drawn,
     list_drawn_elsewhere,
     list_draws,
@@ -107,13 +103,7 @@ def cast(database_url: str) -> Iterator[Cast]:
 @pytest.fixture
 def session(cast: Cast) -> Iterator[Session]:
     """Fay and Gil have submitted, and were accepted by themselves."""
-    with writing(cast.engine) as session:
-        add_endorsee(session, cast, GIL, "Gil Mahoe")
-        for email in (FAY, GIL):
-            context = acts(session, cast, email, SUBMITTED_AT)
-            evaluate_people(session, context.rulebooks, {cast.people[email]}, SUBMITTED_AT)
-            submit(session, cast, email, SUBMITTED_AT)
-        yield session
+    yield from open_accepted(cast)
 
 
 @pytest.fixture
@@ -202,36 +192,6 @@ def test_a_draw_is_made_once_and_as_anyone_can_redo_it(
     others = list_frame(session, ATTESTING, ENDS, ENDS)
     assert [line.endorsement_id for line in others] != [drawn.endorsement.id]
     assert len(others) == 1
-
-
-def test_a_seed_is_generated_if_there_is_none(act: Act) -> None:
-    wanted = DrawInput(ATTESTING, ENDS, ENDS, Quota.NUMBER, 1, "")
-    first = freeze_frame(act(KAI), wanted)
-    discard_draw(act(KAI), first.id, "For the test")
-    second = freeze_frame(act(KAI), wanted)
-    assert len(first.seed) == 32
-    assert first.seed != second.seed
-
-
-@pytest.mark.parametrize(
-    ("changes", "code"),
-    [
-        ({"amount": 101}, "audit-share"),
-        ({"amount": 0, "quota": Quota.NUMBER}, "audit-amount"),
-        ({"ends_through": date(2027, 12, 30)}, "audit-days"),
-        ({"category": "IFRS"}, "audit-nobody"),
-        ({"seed": "9" * 201}, "text-too-long"),
-        ({"seed": '$(touch /tmp/x) "q"'}, "audit-seed"),
-        ({"seed": "é"}, "audit-seed"),
-    ],
-)
-def test_a_draw_that_makes_no_sense_is_refused(
-    act: Act, changes: dict[str, object], code: str
-) -> None:
-    wanted = DrawInput(ATTESTING, ENDS, ENDS, Quota.SHARE, 10, "")
-    with pytest.raises(Refused) as refused:
-        freeze_frame(act(KAI), replace(wanted, **changes))  # type: ignore[arg-type]
-    assert codes(refused) == [code]
 
 
 def test_a_renewal_is_in_one_draw_until_that_is_discarded(
