@@ -9,8 +9,6 @@ from datetime import date
 from types import MappingProxyType
 from typing import NamedTuple
 
-from sqlmodel import Session
-
 from tracker.db.audits import AuditHours, AuditItem
 from tracker.formatting import format_list, format_measure, format_measure_number
 from tracker.rules.explain import LoggedEntry
@@ -37,9 +35,8 @@ from tracker.services.context import (
     lock_records,
     require_other_person,
 )
-from tracker.services.endorsements import standing_in
 from tracker.services.entry_reviews import count_entry_again, exclude_entry
-from tracker.services.evaluation import days_at, evaluate_people, immediate_evaluation
+from tracker.services.evaluation import days_at, evaluate_people, immediate_evaluation, judge_all
 from tracker.services.grants import grant_waiver
 from tracker.services.reopening import find_settled_cycle, reopen_cycle
 from tracker.services.submissions import restore_renewal, return_renewal
@@ -245,15 +242,14 @@ def _apply_verdicts(
     """Let entries without support not count, and those with it count again; whether any moved."""
     association, moved = audited.endorsement.association, False
     for entry, item in entries:
-        if item is None:
-            continue
         is_excluded = association in entry.exclusions
-        if item.verdict == AuditVerdict.NOT_SUPPORTED and not is_excluded:
-            exclude_entry(context, entry.id, association, item.reason)
-            moved = True
-        elif item.verdict == AuditVerdict.SUPPORTED and is_excluded:
+        if item is None or is_excluded == (item.verdict == AuditVerdict.NOT_SUPPORTED):
+            continue
+        if is_excluded:
             count_entry_again(context, entry.id, association)
-            moved = True
+        else:
+            exclude_entry(context, entry.id, association, item.reason)
+        moved = True
     return moved
 
 
@@ -274,17 +270,9 @@ def _confirm_renewal(
     if waives:
         for result in _list_short(context, audited):
             grant_waiver(context, *key, result.requirement.id, reason)
-    if not _is_settled(session, key):
-        missing = format_list([*map(_format_short, _list_short(context, audited))])
+    if short := _list_short(context, audited):
+        missing = format_list([*map(_format_short, short)])
         raise Refused(Refusal("outcome", "audit-short", {"missing": missing}))
-
-
-def _is_settled(session: Session, key: tuple[int, date]) -> bool:
-    """Whether the cycle of a renewal is closed by now."""
-    settled = find_settled_cycle(session, *key)
-    if settled is not None:
-        session.refresh(settled)
-    return settled is not None and settled.reopened_at is None
 
 
 def _check_hours_decided(context: ServiceContext, audited: AuditedRenewal) -> None:
@@ -304,15 +292,15 @@ def _check_hours_decided(context: ServiceContext, audited: AuditedRenewal) -> No
 
 
 def _list_short(context: ServiceContext, audited: AuditedRenewal) -> list[Result]:
-    """What an audited renewal lacks by now."""
-    held = audited.endorsement
-    triple = (held.association, held.category, held.starts_on)
-    plan = context.rulebooks.plan(*triple, audited.submission.cycle_starts_on)
-    if plan is None or plan.cycle is None:
-        return []
-    day_of = days_at(context.rulebooks, context.now)
-    standing = standing_in(context.session, context.rulebooks, day_of, held.id, plan.cycle)
-    return [result for result in (standing.results if standing else ()) if result.short]
+    """What an audited renewal lacks by now; nothing if the endorsement has ended."""
+    judged = judge_all(
+        context.session,
+        context.rulebooks,
+        days_at(context.rulebooks, context.now),
+        cycle_day=audited.submission.cycle_starts_on,
+        endorsement_ids=[audited.endorsement.id],
+    )
+    return [result for standing in judged for result in standing.results if result.short]
 
 
 def _format_short(result: Result) -> str:
