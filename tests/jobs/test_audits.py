@@ -10,8 +10,14 @@ from tests.jobs.harness import JobHarness
 from tests.support.cast import ATTESTING, BOOKS
 from tracker.db.engine import writing
 from tracker.rules.audit_sampling import Quota
-from tracker.services.audit_decisions import ask_for_documents, extend_audit
+from tracker.services.audit_decisions import (
+    ask_for_documents,
+    decide_audit,
+    extend_audit,
+    record_verdicts,
+)
 from tracker.services.audit_draws import DrawInput, draw_renewals, freeze_frame
+from tracker.services.audits import list_waiting
 from tracker.services.context import Actor, ServiceContext
 from tracker.services.submissions import SubmissionInput, submit_renewal
 from tracker.settings import Coordinator
@@ -53,6 +59,20 @@ def as_kai(session: object, now: datetime) -> ServiceContext:
 
 def reminders(jobs: JobHarness) -> list[str]:
     return [mail.subject for mail in jobs.mails("request") if mail.subject.startswith(REMINDER)]
+
+
+def test_hours_that_an_audit_refuted_are_reminded_of_as_short(jobs: JobHarness) -> None:
+    with writing(jobs.engine) as session:
+        [case] = list_waiting(session, ATTESTING, DUE + DAY)
+        kai = as_kai(session, BEFORE + 9 * DAY)
+        record_verdicts(kai, case.case.id, {}, {"training": 0, "rsc": 36 * 60})
+        decide_audit(kai, case.case.id, passed=False, reason="Nothing came")
+    jobs.run(BEFORE + 12 * DAY)
+    [mail] = jobs.mails()
+    assert mail.subject == "7 days left: 45 training hours and more due Dec 31"
+    assert "0 of 45 hours, 45 short" in mail.text
+    assert "log or attest" not in mail.text
+    assert "Log your hours." in mail.text
 
 
 def test_a_reminder_leaves_a_week_before_and_once(jobs: JobHarness) -> None:

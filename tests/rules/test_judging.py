@@ -177,6 +177,7 @@ def test_audit_takes_the_place_of_the_statement() -> None:
     standing = stand(DUE, minutes={"training": 60}, submitted=signed, audit=audit)
     assert outcomes(standing)["training"] == (2700, 660, "short")
     assert outcomes(standing)["rsc"] == (2160, 0, "attested")
+    assert [each.requirement.id for each in standing.results if each.can_attest] == ["rsc"]
     passed = stand(DUE, submitted=signed, audit=audit._replace(supported={}))
     assert passed.status is Status.MET
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from tests.rules.case_data import IMAGINED, REAL
 from tracker.rulebooks import Rulebooks
 from tracker.rules.renewal import Forecast, Pace, falls_behind_on, forecast, judge_renewal
-from tracker.rules.standing import Absence, Facts, Span, Standing
+from tracker.rules.standing import Absence, AuditFinding, Facts, Span, Standing
 
 MEMBER = (Span(date(2000, 1, 1), date(2099, 12, 31)),)
 
@@ -48,6 +48,14 @@ def stand(
 def test_empty_log_is_behind_after_two_months() -> None:
     # 365 days, a sixth of them is 60.
     assert falls_behind_on(stand(0, 0)) == date(2025, 3, 2)
+
+
+def test_attested_hours_have_a_pace_only_after_an_audit() -> None:
+    attesting: dict[str, Any] = {"rulebooks": IMAGINED, "whose": ("ATTESTING", "IFS")}
+    assert falls_behind_on(stand(0, 0, **attesting)) is None
+    audit = AuditFinding(has_failed=True, supported={"training": 0})
+    # 1095 days, a sixth of them is 182.
+    assert falls_behind_on(stand(0, 0, **attesting, audit=audit)) == date(2025, 7, 2)
 
 
 def test_half_of_the_hours_last_until_august() -> None:

@@ -14,6 +14,7 @@ from tracker.rules.renewal import judge_renewal
 from tracker.rules.settlement import record_outcome
 from tracker.rules.standing import (
     Absence,
+    AuditFinding,
     DaySum,
     Facts,
     Removed,
@@ -88,6 +89,10 @@ def test_hours_that_can_be_attested_are_never_too_late() -> None:
     }
     late = {each.requirement.id for each in yearly if is_too_late(each)}
     assert late == {"rsc.yearly.1", "rsc.yearly.2"}
+    audit = AuditFinding(has_failed=True, supported={"training.deia.1": 0})
+    audited = stand(plan_of("WHOLE", date(2027, 6, 1)), date(2028, 6, 1), audit=audit)
+    late = {each.requirement.id for each in audited.results if is_too_late(each)}
+    assert late == {"training.deia.1", "rsc.yearly.1", "rsc.yearly.2"}
 
 
 def test_submitted_renewal_lacks_only_fee_and_membership() -> None:

@@ -399,7 +399,7 @@ def format_row(result: Result) -> Row:
         return Row(requirement.label, _MISSING[requirement.counts])
     counted = format_measure_number(result.counted, requirement.unit)
     progress = f"{counted} of {format_measure(result.required, requirement.unit)}"
-    if requirement.rule.attested_by:
+    if result.can_attest:
         return Row(requirement.label, f"{progress} logged", "log or attest to it")
     label = requirement.label
     if requirement.counts == "rsc" and not requirement.topic and "RSC" not in label:
@@ -411,7 +411,7 @@ def _list_missing_for_subject(facts: NoticeFacts) -> list[str]:
     """What is missing, the fullest form first."""
     results = list_short(facts.standing)
     # As on My year: what can be attested to is not missing.
-    missing = [result for result in results if not result.requirement.rule.attested_by]
+    missing = [result for result in results if not result.can_attest]
     short = [ShortRequirement.of_result(result) for result in missing or results]
     number = format_count(len(short), "requirement")
     return [*list_missing_briefly(short), f"{format_short(short[0])} and more", number]
@@ -447,14 +447,14 @@ def list_forms(facts: NoticeFacts) -> tuple[Action, ...]:
     a renewal only opens in its window. Without any form, as for a fee, the overview, which says
     how to pay it.
     """
-    short = [result.requirement for result in list_short(facts.standing)]
-    counted = {requirement.counts for requirement in short}
-    hours = [requirement for requirement in short if requirement.is_of_sessions]
-    log = tuple(_link_to_log(facts, requirement) for requirement in hours[:1])
+    short = list_short(facts.standing)
+    counted = {result.requirement.counts for result in short}
+    hours = [result for result in short if result.requirement.is_of_sessions]
+    log = tuple(_link_to_log(facts, result.requirement) for result in hours[:1])
     submit = _link_to_submission(facts, counted)
     if "membership" in counted:
         return (*log, facts.membership_form, *submit)
-    can_attest = all(requirement.rule.attested_by for requirement in hours)
+    can_attest = all(result.can_attest for result in hours)
     return ((*submit, *log) if can_attest else (*log, *submit)) or (facts.overview,)
 
 

@@ -144,9 +144,7 @@ def _format_closing(lead: Decision, button: Action) -> str:
     if button.url.endswith(MEMBERSHIP_FORM):
         return _MEMBERSHIP_CLOSING
     missing = {
-        result.requirement.counts
-        for result in list_short(lead.standing)
-        if not result.requirement.rule.attested_by
+        result.requirement.counts for result in list_short(lead.standing) if not result.can_attest
     }
     if missing == {"paid"}:
         return f"Already paid? It counts once your coordinator has recorded it. {_ASK_FOR_HELP}"

@@ -3,7 +3,6 @@
 The caches halve the time that judging takes: most renewals have the same dates and sums.
 """
 
-from collections.abc import Container
 from datetime import date, timedelta
 from enum import StrEnum
 from functools import lru_cache
@@ -148,16 +147,17 @@ def _judge_requirements(
         else:
             counted = _count_other(plan, requirement, facts)
         is_waived = requirement.id in facts.waived
-        is_attested = _is_attested(requirement, signed, facts)
+        is_audited = _is_audited(requirement, facts)
+        is_attested = not is_audited and requirement.rule.attested_by in signed
         result = _compare(requirement, required, counted, is_waived, is_attested)
+        result = result._replace(is_audited=is_audited)
         results.append(_apply_absence(result, effect))
     return results
 
 
-def _is_attested(requirement: PlannedRequirement, signed: Container[str], facts: Facts) -> bool:
-    """Whether a signed statement stands for it: not any more once an audit decided about it."""
-    is_audited = facts.audit is not None and requirement.id in facts.audit.supported
-    return requirement.rule.attested_by in signed and not is_audited
+def _is_audited(requirement: PlannedRequirement, facts: Facts) -> bool:
+    """Whether an audit decided about it, so that no signed statement stands for it any more."""
+    return facts.audit is not None and requirement.id in facts.audit.supported
 
 
 def _count_sessions(requirement: PlannedRequirement, facts: Facts) -> int:
@@ -279,7 +279,7 @@ def _reduce(result: Result, away: MonthsAway) -> Result:
     outcome = Outcome.MET if result.counted >= required else result.outcome
     short = required - result.counted if outcome is Outcome.SHORT else 0
     notes = (because_away(requirement, away, required),)
-    return Result(requirement, required, result.counted, short, outcome, notes)
+    return result._replace(required=required, short=short, outcome=outcome, notes=notes)
 
 
 @lru_cache(maxsize=4_096)
@@ -396,7 +396,7 @@ def _behind_on(standing: Standing, result: Result, span: Span) -> date | None:
     # Hours about a topic come with the right training, not with the months. What can be attested
     # need not be logged.
     requirement = result.requirement
-    has_pace = requirement.is_of_sessions and requirement.rule.attested_by is None
+    has_pace = requirement.is_of_sessions and not result.can_attest
     if not has_pace or requirement.topic or result.outcome is not Outcome.SHORT:
         return None
     starts_on, ends_on = span

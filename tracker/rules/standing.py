@@ -232,6 +232,7 @@ class Result(NamedTuple):
     it, ``remarks`` on what did not count, and in ``closes_on`` the last day of a window that is
     still open. A result about one year of a cycle has that year's last day in ``closes_on``,
     unless the year is over while the cycle is not: then nothing can complete it any more.
+    ``is_audited``: an audit decided about what was attested, so no statement stands for it.
     """
 
     requirement: PlannedRequirement
@@ -243,6 +244,12 @@ class Result(NamedTuple):
     closes_on: date | None = None
     remarks: tuple[Remark, ...] = ()
     counted_items: tuple[CountedItem, ...] = ()
+    is_audited: bool = False
+
+    @property
+    def can_attest(self) -> bool:
+        """Whether a signed statement can stand for what is not on record."""
+        return self.requirement.rule.attested_by is not None and not self.is_audited
 
 
 def is_too_late(result: Result) -> bool:
@@ -252,8 +259,7 @@ def is_too_late(result: Result) -> bool:
     """
     requirement = result.requirement
     has_closed = requirement.year is not None and result.closes_on is None
-    can_attest = requirement.rule.attested_by is not None
-    return has_closed and not can_attest and result.outcome is Outcome.SHORT
+    return has_closed and not result.can_attest and result.outcome is Outcome.SHORT
 
 
 # What an endorsee can still complete of a renewal that is submitted, whose sessions are locked.

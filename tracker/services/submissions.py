@@ -418,7 +418,7 @@ def _list_missing(standing: Standing, signed: Collection[str]) -> list[Result]:
         for result in standing.results
         if result.outcome is Outcome.SHORT
         and result.requirement.counts not in ("submitted", "signed")
-        and result.requirement.rule.attested_by not in signed
+        and not (result.can_attest and result.requirement.rule.attested_by in signed)
     ]
 
 

@@ -74,6 +74,7 @@ from tracker.services.evidence import (
 from tracker.services.facts import parse_settlement
 from tracker.services.submissions import (
     SubmissionInput,
+    SubmissionNeedsConfirmation,
     accept_renewal,
     list_unaccepted,
     return_renewal,
@@ -426,6 +427,14 @@ def test_a_statement_does_not_cover_what_an_audit_refuted(
     assert (short["training"], short["rsc"]) == (45 * 60, 36 * 60)
 
 
+def test_what_an_audit_refuted_is_missing_though_signed_again(
+    session: Session, cast: Cast, act: Act, asked: int
+) -> None:
+    fail(cast, act, asked)
+    with pytest.raises(SubmissionNeedsConfirmation, match=r"^training rsc$"):
+        submit_again(session, cast, is_confirmed=False)
+
+
 def test_no_more_is_supported_than_required(act: Act, cast: Cast, asked: int) -> None:
     send(act(FAY), asked, cast.entries["fay"])
     for minutes in (-1, 45 * 60 + 1):
@@ -517,9 +526,10 @@ def test_a_returned_renewal_is_not_drawn(session: Session, act: Act) -> None:
     assert len(list_frame(session, ATTESTING, ENDS, ENDS)) == 1
 
 
-def submit_again(session: Session, cast: Cast, now: datetime = SUBMITTED_AT) -> Submission:
-    signed = SubmissionInput(cast.endorsements[FAY], CYCLE, "Fay Lani", ALL_SIGNED, "b" * 32)
-    return submit_renewal(acts(session, cast, FAY, now), signed)
+def submit_again(session: Session, cast: Cast, *, is_confirmed: bool = True) -> Submission:
+    held = cast.endorsements[FAY]
+    signed = SubmissionInput(held, CYCLE, "Fay Lani", ALL_SIGNED, "b" * 32, is_confirmed)
+    return submit_renewal(acts(session, cast, FAY, SUBMITTED_AT), signed)
 
 
 def fail(cast: Cast, act: Act, case_id: int) -> None:

@@ -405,7 +405,12 @@ def test_a_renewal_signed_again_waits_after_a_failed_audit(
     save(kai, path, action="decide", outcome="not passed", reason="Nothing to show")
     own = f"/my-year/{web.cast.endorsements[FAY]}/2025-01-01"
     form = {"signed_name": "Fay Lani", "signed": ["ethics", "hours"], "form_key": "b" * 32}
-    assert fay.post(f"{own}/submit", form).status_code == 303
+    page = text_of(fay.get(f"{own}/submit"))
+    assert "Training 0 of 45 hours Not complete" in page
+    assert "Stands for" not in page
+    assert "Training 0 of 45 hours Not complete" in text_of(fay.post(f"{own}/submit", form))
+    assert "or attest to" not in text_of(fay.get("/my-year"))
+    assert fay.post(f"{own}/submit", {**form, "anyway": "yes"}).status_code == 303
     assert "We received your renewal." in web.mails()[-1]
     said = "submitted the renewal for 2025 to 2027: the audit did not pass"
     assert said in text_of(kai.get("/coordinator"))

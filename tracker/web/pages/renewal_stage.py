@@ -75,7 +75,7 @@ def _lacks_records(standing: Standing) -> bool:
     return any(
         result.outcome is Outcome.SHORT
         and result.requirement.counts not in _COMPLETED_LAST
-        and not result.requirement.rule.attested_by
+        and not result.can_attest
         for result in standing.results
     )
 

@@ -331,7 +331,7 @@ def _list_short(standing: Standing) -> list[ShortRequirement]:
     """What is missing, without what the endorsee can attest to when they submit."""
     short = []
     for result in standing.results:
-        if result.outcome is Outcome.SHORT and not result.requirement.rule.attested_by:
+        if result.outcome is Outcome.SHORT and not result.can_attest:
             short.append(ShortRequirement.of_result(result))
     return short
 

@@ -241,7 +241,7 @@ def _format_short_state(standing: Standing, result: Result, today: date) -> tupl
         return MISSING_STATES[requirement.counts], "warm"
     short = format_measure(result.short, requirement.unit)
     is_final = standing.facts.submitted is not None or standing.status is Status.LAPSED
-    if requirement.rule.attested_by and not is_final:
+    if result.can_attest and not is_final:
         return f"{short} to log or attest to", "plain"
     if is_final or _cannot_pace(standing, result):
         return f"{short} short", "warm"

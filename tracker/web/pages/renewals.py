@@ -228,7 +228,9 @@ def _list_statements(standing: Standing) -> list[StatementView]:
         stands_for = [
             result.requirement.label
             for result in standing.results
-            if result.requirement.rule.attested_by == key and result.outcome is Outcome.SHORT
+            if result.requirement.rule.attested_by == key
+            and result.can_attest
+            and result.outcome is Outcome.SHORT
         ]
         words = plan.rulebook.attestations[key]
         views.append(StatementView(key, words, key in required, stands_for))
