@@ -13,6 +13,7 @@ from tracker.services.context import (
     Refusal,
     Refused,
     ServiceContext,
+    check_text,
     lock_person,
     require_other_person,
 )
@@ -21,7 +22,6 @@ from tracker.services.evaluation import days_at, evaluate_people, judge_all
 from tracker.services.facts import format_settlement
 
 _AUDITED = {"cycle_starts_on", "settled_on", "reopened_at", "reopened_by", "reopening_reason"}
-_LONGEST_REASON = 500
 
 
 def find_settled_cycle(
@@ -39,22 +39,26 @@ def reopen_cycle(
 ) -> None:
     """Let today's records count for a settled cycle, until it is settled again.
 
-    Raises NotFound for anybody but a coordinator of its association, and Refused without a reason.
+    Raises NotFound for anybody but a coordinator of its association, and Refused for a
+    reason that is missing or too long.
     """
     row = _lock_settled(context, endorsement_id, cycle_starts_on)
-    if not reason:
-        raise Refused(Refusal("reason", "reason-missing"))
-    if len(reason) > _LONGEST_REASON:
-        raise Refused(Refusal("reason", "text-too-long", {"limit": _LONGEST_REASON}))
+    if refusals := check_text("reason", reason):
+        raise Refused(*refusals)
     if row.reopened_at is None:
-        _update(
-            context,
-            row,
-            reopened_at=context.now,
-            reopened_by=context.actor.label,
-            reopening_reason=reason,
-            differs_since=None,
-        )
+        reopen_settled(context, row, reason)
+
+
+def reopen_settled(context: ServiceContext, row: SettledCycle, reason: str) -> None:
+    """Reopen a settled cycle, whose person is locked, and evaluate it by today's records."""
+    _update(
+        context,
+        row,
+        reopened_at=context.now,
+        reopened_by=context.actor.label,
+        reopening_reason=reason,
+        differs_since=None,
+    )
 
 
 def settle_again(context: ServiceContext, endorsement_id: int, cycle_starts_on: date) -> None:

@@ -16,7 +16,7 @@ from sqlalchemy.orm import aliased
 from sqlmodel import Session, col, select
 
 from tracker.db.audits import AuditCase
-from tracker.db.ledgers import SettledCycle, StandingRow
+from tracker.db.ledgers import StandingRow
 from tracker.db.people import Endorsement, Person
 from tracker.db.submissions import Submission
 from tracker.rulebooks import Rulebooks
@@ -47,6 +47,7 @@ from tracker.services.evaluation import (
 )
 from tracker.services.facts import Triple, format_settlement
 from tracker.services.grants import grant_waiver
+from tracker.services.reopening import find_settled_cycle, reopen_settled
 from tracker.services.submission_facts import is_signed_by_another, parse_statements
 
 _AUDITED = {
@@ -285,21 +286,21 @@ def return_renewal(context: ServiceContext, submission_id: int, reason: str) -> 
         refusals.append(Refusal("reason", "renewal-returned-already"))
     if refusals:
         raise Refused(*refusals)
-    label, now = context.actor.label, context.now
-    returned = {"returned_at": now, "returned_by": label, "returned_because": reason}
     context.update_row(
-        submission, _AUDITED, state=Stage.RETURNED.value, **returned, announced_at=None
+        submission,
+        _AUDITED,
+        state=Stage.RETURNED.value,
+        returned_at=context.now,
+        returned_by=context.actor.label,
+        returned_because=reason,
+        announced_at=None,
     )
     key = (submission.endorsement_id, submission.cycle_starts_on)
-    settled = session.get(SettledCycle, key)
+    settled = find_settled_cycle(session, *key)
     if settled is not None and settled.reopened_at is None:
-        reopened = {"reopened_at": now, "reopened_by": label, "reopening_reason": reason}
-        before = settled.model_dump(include={*reopened})
-        settled.sqlmodel_update({**reopened, "differs_since": None})
-        session.add(settled)
-        session.flush()
-        context.record_change("settled_cycle", key[0], before=before, after=reopened)
-    evaluate_people(session, context.rulebooks, {submitted.person.id}, now)
+        reopen_settled(context, settled, reason)
+    else:
+        evaluate_people(session, context.rulebooks, {submitted.person.id}, context.now)
 
 
 def restore_renewal(context: ServiceContext, submission_id: int) -> None:
