@@ -1,9 +1,10 @@
 """Renewals that endorsees submit: accepted by themselves, by a coordinator, or returned."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from datetime import date, datetime, timedelta
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -24,19 +25,27 @@ from tests.support.submitting import (
 from tracker.db.engine import writing
 from tracker.db.ledgers import SettledCycle, StandingRow
 from tracker.db.log import AuditEvent, Entry
-from tracker.db.people import Endorsement, Membership, Waiver
+from tracker.db.people import Endorsement, Membership, Renewal, Waiver
 from tracker.db.submissions import Submission
+from tracker.rulebooks import with_rulebook
 from tracker.rules.standing import Status
 from tracker.services.context import Actor, NotFound, Refused, ServiceContext
 from tracker.services.entries import EntrySource, create_entry, delete_entry
 from tracker.services.entry_rules import EntryInput
-from tracker.services.evaluation import evaluate_due, evaluate_people
+from tracker.services.evaluation import evaluate_due, evaluate_people, parse_results
 from tracker.services.facts import parse_settlement
 from tracker.services.memberships import MembershipTerm, create_membership
 from tracker.services.submissions import (
     SubmissionInput,
+    SubmissionNeedsConfirmation,
     accept_renewal,
+    claim_decision_mail,
+    find_renewed_through,
+    get_submission,
+    list_last_submissions,
     list_unaccepted,
+    list_unannounced,
+    restore_renewal,
     return_renewal,
     submit_renewal,
 )
@@ -86,6 +95,10 @@ def codes(refused: pytest.ExceptionInfo[Refused]) -> list[str]:
     return [refusal.code for refusal in refused.value.refusals]
 
 
+def reasons(refused: pytest.ExceptionInfo[Refused]) -> list[tuple[str, str, Mapping[str, Any]]]:
+    return [(each.field, each.code, each.facts) for each in refused.value.refusals]
+
+
 def at(context: ServiceContext, now: datetime) -> ServiceContext:
     return replace(context, now=now)
 
@@ -110,6 +123,15 @@ def test_a_complete_renewal_is_accepted_by_itself(act: Act, cast: Cast) -> None:
     events = fay.session.exec(select(AuditEvent).filter_by(table_name="submission")).all()
     assert [event.who for event in events] == [FAY, "evaluation"]
     about = {"endorsement_id": cast.endorsements[FAY]}
+    nobody = dict.fromkeys(("accepted_by", "accepted_because", "returned_by", "returned_because"))
+    days = {"cycle_starts_on": "2025-01-01", "cycle_ends_on": "2027-12-31"}
+    assert json.loads(events[0].after or "") == {
+        **about,
+        **days,
+        **nobody,
+        "signed_name": "Fay Lani",
+        "state": "submitted",
+    }
     assert json.loads(events[1].before or "") == {
         **about,
         "state": "submitted",
@@ -125,9 +147,10 @@ def test_a_complete_renewal_is_accepted_by_itself(act: Act, cast: Cast) -> None:
 def test_acceptance_names_the_rules_of_the_association(act: Act, cast: Cast) -> None:
     fay = act(FAY)
     books = replace(BOOKS, digests={ATTESTING: "rules of 2027"})
-    submit(replace(fay, rulebooks=books), cast)
+    submission = submit(replace(fay, rulebooks=books), cast)
     settled = fay.session.exec(select(SettledCycle)).one()
-    assert parse_settlement(settled.content).rules_digest == "rules of 2027"
+    for content in (settled.content, submission.content):
+        assert parse_settlement(content).rules_digest == "rules of 2027"
 
 
 def test_the_words_that_were_signed_are_kept(act: Act, cast: Cast) -> None:
@@ -135,7 +158,9 @@ def test_the_words_that_were_signed_are_kept(act: Act, cast: Cast) -> None:
     words = BOOKS.associations[ATTESTING].attestations
     assert json.loads(submission.statements) == words
     assert submission.signed_name == "Fay Lani"
-    results = parse_settlement(submission.content).results
+    snapshot = parse_settlement(submission.content)
+    assert snapshot.settled_on == date(2027, 11, 15)
+    results = snapshot.results
     assert [result.label for result in results if result.short] == [
         "Training",
         "Reflective supervision",
@@ -151,12 +176,43 @@ def test_a_renewal_that_lacks_something_waits(act: Act, cast: Cast) -> None:
     assert status(fay.session, cast) == "open"
     [waiting] = list_unaccepted(fay.session, ATTESTING)
     assert (waiting.person.name, waiting.submission.id) == ("Fay Lani", submission.id)
+    assert (waiting.endorsement.id, waiting.failed_case_id) == (cast.endorsements[FAY], None)
+    assert waiting.statements == {"ethics": BOOKS.associations[ATTESTING].attestations["ethics"]}
+    short = {each.id for each in parse_results(waiting.requirements) if each.outcome == "short"}
+    assert short == {"training", "rsc"}
     assert list_unaccepted(fay.session, "NCIMHA") == []
+    submit_for_gil(fay.session, cast)
+    assert [each.person.email for each in list_unaccepted(fay.session, ATTESTING)] == [FAY, GIL]
+
+
+@pytest.mark.parametrize(
+    ("signed", "missing"),
+    [
+        (frozenset({"ethics"}), "training rsc membership"),
+        (ALL_SIGNED, "membership"),
+    ],
+)
+def test_what_will_be_missing_is_confirmed_first(
+    act: Act, cast: Cast, signed: frozenset[str], missing: str
+) -> None:
+    fay = act(FAY)
+    fay.session.exec(delete(Membership).where(col(Membership.person_id) == cast.people[FAY]))
+    with pytest.raises(SubmissionNeedsConfirmation) as needed:
+        submit(fay, cast, signed=signed, is_confirmed=False)
+    assert str(needed.value) == missing
+    assert [each.requirement.id for each in needed.value.missing] == missing.split()
+    assert fay.session.exec(select(Submission)).all() == []
+
+
+def test_nothing_is_confirmed_if_nothing_is_missing(act: Act, cast: Cast) -> None:
+    assert submit(act(FAY), cast, is_confirmed=False).state == "accepted"
 
 
 def test_renewal_signed_by_another_waits_and_holds_up_nobody(act: Act, cast: Cast) -> None:
     fay = act(FAY)
     by_another = submit(fay, cast, signed_name="Kai Lani")
+    [waiting] = list_unaccepted(fay.session, ATTESTING)
+    assert (waiting.other_name, waiting.lacks_only_fee) == ("Kai Lani", False)
     by_gil = fay.session.get(Submission, submit_for_gil(fay.session, cast))
     assert by_gil is not None
     gil = cast.endorsements[GIL]
@@ -193,10 +249,28 @@ def test_a_coordinator_accepts_what_is_missing(act: Act, cast: Cast) -> None:
         KAI,
         "The log was lost in a fire",
     )
-    assert sorted(kai.session.exec(select(Waiver.requirement))) == ["rsc", "training"]
+    assert submission.accepted_at == SUBMITTED_AT
+    waivers = kai.session.exec(select(Waiver.requirement, Waiver.reason)).all()
+    reason = "The log was lost in a fire"
+    assert sorted(waivers) == [("rsc", reason), ("training", reason)]
     with pytest.raises(Refused) as refused:
-        accept_renewal(kai, submission.id, "Again")
-    assert codes(refused) == ["renewal-accepted-already"]
+        accept_renewal(kai, submission.id, "")
+    assert reasons(refused) == [
+        ("reason", "reason-missing", {}),
+        ("reason", "renewal-accepted-already", {}),
+    ]
+
+
+@pytest.mark.parametrize("decide", [accept_renewal, return_renewal])
+def test_nobody_decides_about_their_own_renewal(
+    act: Act, cast: Cast, decide: Callable[[ServiceContext, int, str], None]
+) -> None:
+    submission = submit(act(FAY), cast, signed=frozenset({"ethics"}))
+    own = replace(act(FAY), actor=Actor(FAY, cast.people[FAY], (ATTESTING,)))
+    with pytest.raises(Refused) as refused:
+        decide(own, submission.id, "Mine")
+    assert codes(refused) == ["own-decision"]
+    assert submission.state == "submitted"
 
 
 def test_what_was_submitted_is_accepted_after_the_endorsement(act: Act, cast: Cast) -> None:
@@ -216,9 +290,23 @@ def test_a_returned_renewal_is_open_again(act: Act, cast: Cast) -> None:
     return_renewal(kai, submission.id, "A date is wrong")
     assert status(fay.session, cast) == "open"
     settled = fay.session.exec(select(SettledCycle)).one()
-    assert settled.reopening_reason == "A date is wrong"
+    reopened = (settled.reopened_at, settled.reopened_by, settled.reopening_reason)
+    assert reopened == (SUBMITTED_AT, KAI, "A date is wrong")
+    returned = (submission.returned_at, submission.returned_by, submission.returned_because)
+    assert returned == reopened
+    events = kai.session.exec(select(AuditEvent).where(AuditEvent.who == KAI)).all()
+    assert [event.table_name for event in events] == ["submission", "settled_cycle"]
+    after = [json.loads(event.after or "") for event in events]
+    assert (after[0]["state"], after[0]["returned_because"]) == ("returned", "A date is wrong")
+    assert after[1]["cycle_starts_on"] == "2025-01-01"
     with pytest.raises(Refused) as refused:
-        return_renewal(kai, submission.id, "Again")
+        return_renewal(kai, submission.id, "x" * 501)
+    assert reasons(refused) == [
+        ("reason", "text-too-long", {"limit": 500}),
+        ("reason", "renewal-returned-already", {}),
+    ]
+    with pytest.raises(Refused) as refused:
+        accept_renewal(kai, submission.id, "As it is")
     assert codes(refused) == ["renewal-returned-already"]
     again = submit(fay, cast, form_key="b" * 32)
     assert again.accepted_at is not None
@@ -231,13 +319,60 @@ def test_a_form_that_is_sent_twice_is_saved_once(act: Act, cast: Cast) -> None:
     assert first.id == second.id
     with pytest.raises(Refused) as refused:
         submit(act(FAY), cast, form_key="b" * 32)
-    assert codes(refused) == ["renewal-submitted-already"]
+    already = ("", "renewal-submitted-already", {"day": date(2027, 11, 15)})
+    assert reasons(refused) == [already]
 
 
 def test_what_must_be_signed_is_signed_with_a_name(act: Act, cast: Cast) -> None:
     with pytest.raises(Refused) as refused:
         submit(act(FAY), cast, signed=frozenset({"hours"}), signed_name="")
-    assert codes(refused) == ["statement-not-signed", "signature-missing"]
+    ethics = {"statement": BOOKS.associations[ATTESTING].attestations["ethics"]}
+    assert reasons(refused) == [
+        ("signed", "statement-not-signed", ethics),
+        ("signed_name", "signature-missing", {}),
+    ]
+
+
+def test_a_signature_has_at_most_200_characters(act: Act, cast: Cast) -> None:
+    with pytest.raises(Refused) as refused:
+        submit(act(FAY), cast, signed_name="x" * 201)
+    assert reasons(refused) == [("signed_name", "text-too-long", {"limit": 200})]
+    assert submit(act(FAY), cast, signed_name="x" * 200).id
+
+
+def test_a_settled_renewal_is_not_submitted(act: Act, cast: Cast) -> None:
+    february = at(act(FAY), datetime.fromisoformat("2028-02-01T02:00:00-10:00"))
+    evaluate_due(february.session, BOOKS, ATTESTING, february.now, since=date(2028, 1, 31))
+    with pytest.raises(Refused) as refused:
+        submit(february, cast)
+    assert reasons(refused) == [("", "renewal-settled", {"settled_on": date(2028, 2, 1)})]
+
+
+@pytest.mark.parametrize("day", [15, 16])
+def test_the_window_opens_on_its_first_day(act: Act, cast: Cast, day: int) -> None:
+    rulebook = BOOKS.associations[ATTESTING]
+    [scheme] = rulebook.cycles
+    late = scheme.model_copy(update={"submission_opens": f"11-{day}"})
+    books = with_rulebook(BOOKS, rulebook.model_copy(update={"cycles": (late,)}))
+    fay = replace(act(FAY), rulebooks=books)
+    if day == 15:
+        assert submit(fay, cast).id
+        return
+    with pytest.raises(Refused) as refused:
+        submit(fay, cast)
+    assert reasons(refused) == [("", "renewal-not-open", {"day": date(2027, 11, 16)})]
+
+
+def test_an_extension_keeps_the_window_open(act: Act, cast: Cast) -> None:
+    march = at(act(FAY), datetime.fromisoformat("2028-03-31T12:00:00-10:00"))
+    extension = Renewal(
+        endorsement_id=cast.endorsements[FAY],
+        cycle_starts_on=CYCLE,
+        extended_due_on=date(2028, 3, 31),
+        reason="A flood",
+    )
+    march.session.add(extension)
+    assert submit(march, cast).id
 
 
 @pytest.mark.parametrize(
@@ -259,7 +394,7 @@ def test_the_window_closes_at_midnight_in_local_time(
         return
     with pytest.raises(Refused) as refused:
         submit(fay, cast)
-    assert codes(refused) == [code]
+    assert reasons(refused) == [("", code, {"day": date(2028, 1, 31)})]
 
 
 @pytest.mark.parametrize("zone", ["Pacific/Honolulu", "Pacific/Guam"])
@@ -364,3 +499,72 @@ def test_an_accepted_renewal_stays_so_when_its_cycle_closes(act: Act, cast: Cast
     evaluate_due(fay.session, BOOKS, ATTESTING, february)
     assert status(fay.session, cast) == Status.MET.value
     assert fay.session.exec(select(col(SettledCycle.settled_on))).all() == [date(2027, 11, 15)]
+
+
+def test_each_decision_is_mailed_once(act: Act, cast: Cast) -> None:
+    fay = act(FAY)
+    submission = submit(fay, cast)
+    submit_for_gil(fay.session, cast)
+    [decided] = list_unannounced(fay.session, ATTESTING)
+    assert (decided.submission.id, decided.person.email) == (submission.id, FAY)
+    assert list_unannounced(fay.session, "NCIMHA") == []
+    claims = [claim_decision_mail(fay.session, submission, SUBMITTED_AT) for _ in range(2)]
+    assert claims == [True, False]
+    fay.session.refresh(submission)
+    assert submission.announced_at == SUBMITTED_AT
+    assert list_unannounced(fay.session, ATTESTING) == []
+    return_renewal(act(KAI), submission.id, "A date is wrong")
+    assert [each.submission.id for each in list_unannounced(fay.session, ATTESTING)] == [
+        submission.id
+    ]
+
+
+def test_a_decision_that_is_changed_meanwhile_is_not_mailed(act: Act, cast: Cast) -> None:
+    session = act(FAY).session
+    submission = submit(act(FAY), cast)
+    session.expunge(submission)
+    return_renewal(act(KAI), submission.id, "A date is wrong")
+    assert not claim_decision_mail(session, submission, SUBMITTED_AT)
+
+
+def test_the_last_submission_of_each_renewal_is_listed(act: Act, cast: Cast) -> None:
+    fay = act(FAY)
+    first = submit(fay, cast)
+    submit_for_gil(fay.session, cast)
+    return_renewal(act(KAI), first.id, "A date is wrong")
+    held = cast.endorsements[FAY]
+    assert list_last_submissions(fay.session, [held]) == {(held, CYCLE): first}
+    again = submit(fay, cast, form_key="b" * 32)
+    assert list_last_submissions(fay.session, [held]) == {(held, CYCLE): again}
+    assert list_last_submissions(fay.session, []) == {}
+
+
+def test_a_submission_is_found_in_its_association(act: Act, cast: Cast) -> None:
+    session = act(FAY).session
+    submission = submit(act(FAY), cast)
+    submit_for_gil(session, cast)
+    found = get_submission(session, submission.id, {ATTESTING})
+    assert (found.submission.id, found.person.email) == (submission.id, FAY)
+    for number, association in ((submission.id, "NCIMHA"), (99, ATTESTING)):
+        with pytest.raises(NotFound):
+            get_submission(session, number, {association})
+
+
+def test_a_restored_renewal_is_accepted_as_before(act: Act, cast: Cast) -> None:
+    kai = act(KAI)
+    submission = submit(act(FAY), cast)
+    return_renewal(kai, submission.id, "A date is wrong")
+    restore_renewal(kai, submission.id)
+    returned = (submission.returned_at, submission.returned_by, submission.returned_because)
+    assert (submission.state, *returned) == ("accepted", None, None, None)
+    assert status(kai.session, cast) == "met"
+    events = kai.session.exec(select(AuditEvent).filter_by(table_name="submission")).all()
+    before = json.loads(events[-1].before or "")
+    assert (before["state"], before["returned_because"]) == ("returned", "A date is wrong")
+    assert json.loads(events[-1].after or "")["state"] == "accepted"
+
+
+def test_a_renewal_lasts_through_the_next_cycle(act: Act, cast: Cast) -> None:
+    held = act(FAY).session.get_one(Endorsement, cast.endorsements[FAY])
+    assert find_renewed_through(BOOKS, held, CYCLE) == date(2030, 12, 31)
+    assert find_renewed_through(replace(BOOKS, associations={}), held, CYCLE) is None
