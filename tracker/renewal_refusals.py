@@ -58,6 +58,7 @@ RENEWAL_REFUSALS = {
         "What is supported does not meet every requirement: {missing}. Choose “Not passed,” or "
         "pass it with an exception."
     ),
+    "audit-not-accepted": "Accept the renewal first: it waits for a decision of its own",
     "audit-nothing-sent": "Add a document, or write a note",
     "audit-about-nothing": "Choose what the documents are about",
     "audit-no-file": "Choose at least one file",

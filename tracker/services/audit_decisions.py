@@ -262,7 +262,7 @@ def _confirm_renewal(
     submission = audited.submission
     key = (submission.endorsement_id, submission.cycle_starts_on)
     if submission.returned_at is not None:
-        restore_renewal(context, submission.id)
+        restore_renewal(context, submission.id, reason)
     elif moved and find_settled_cycle(session, *key) is not None:
         reopen_cycle(context, *key, reason)
     else:
@@ -273,6 +273,9 @@ def _confirm_renewal(
     if short := _list_short(context, audited):
         missing = format_list([*map(_format_short, short)])
         raise Refused(Refusal("outcome", "audit-short", {"missing": missing}))
+    if submission.state == Stage.SUBMITTED:
+        # It was submitted anew, under another name: accepting it is another decision.
+        raise Refused(Refusal("outcome", "audit-not-accepted"))
 
 
 def _check_hours_decided(context: ServiceContext, audited: AuditedRenewal) -> None:

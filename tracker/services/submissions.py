@@ -9,7 +9,7 @@ import json
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from sqlalchemy import func, update
 from sqlalchemy.orm import aliased
@@ -157,7 +157,7 @@ def list_last_submissions(
 
 
 def list_unannounced(session: Session, association: str) -> Sequence[SubmittedRenewal]:
-    """The decided renewals about which no email was queued, the oldest decision first."""
+    """The decided renewals about which no email was queued, the oldest submission first."""
     query = _SUBMITTED.where(
         Endorsement.association == association,
         Submission.state != Stage.SUBMITTED.value,
@@ -254,14 +254,8 @@ def accept_renewal(context: ServiceContext, submission_id: int, reason: str) -> 
     submission = submitted.submission
     standing = _judge(context, submitted)
     # Before the waivers: with nothing short any more, the evaluation would accept it by itself.
-    context.update_row(
-        submission,
-        _AUDITED,
-        state=Stage.ACCEPTED.value,
-        accepted_at=context.now,
-        accepted_by=context.actor.label,
-        accepted_because=reason,
-    )
+    acceptance = _describe_acceptance(context, reason)
+    context.update_row(submission, _AUDITED, state=Stage.ACCEPTED.value, **acceptance)
     with immediate_evaluation(context.session):
         for result in standing.results:
             if result.short:
@@ -303,17 +297,24 @@ def return_renewal(context: ServiceContext, submission_id: int, reason: str) -> 
         evaluate_people(session, context.rulebooks, {submitted.person.id}, context.now)
 
 
-def restore_renewal(context: ServiceContext, submission_id: int) -> None:
-    """Put a returned renewal in force again, as accepted.
+def restore_renewal(context: ServiceContext, submission_id: int, reason: str) -> None:
+    """Put a returned renewal in force again, as accepted: for the reason, if it never was before.
 
     Its cycle settles again if it meets every requirement. Raises NotFound.
     """
-    session = context.session
     submitted = _lock(context, submission_id)
     submission = submitted.submission
-    restored = {"returned_at": None, "returned_by": None, "returned_because": None}
-    context.update_row(submission, _AUDITED, state=Stage.ACCEPTED.value, **restored)
-    evaluate_people(session, context.rulebooks, {submitted.person.id}, context.now)
+    values: dict[str, Any] = {"returned_at": None, "returned_by": None, "returned_because": None}
+    if submission.accepted_at is None:
+        values |= _describe_acceptance(context, reason)
+    context.update_row(submission, _AUDITED, state=Stage.ACCEPTED.value, **values)
+    evaluate_people(context.session, context.rulebooks, {submitted.person.id}, context.now)
+
+
+def _describe_acceptance(context: ServiceContext, reason: str) -> dict[str, Any]:
+    """The columns of a renewal that the actor accepts."""
+    label = context.actor.label
+    return {"accepted_at": context.now, "accepted_by": label, "accepted_because": reason}
 
 
 def find_renewed_through(

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import date, datetime, timedelta
 from itertools import count
+from typing import Any
 
 import pytest
 from sqlalchemy import delete, update
@@ -507,6 +508,38 @@ def test_an_appeal_can_restore_the_renewal(
     assert get_case(session, asked, [ATTESTING]).submission.state == "accepted"
 
 
+def test_an_appeal_accepts_what_waited_when_its_audit_failed(
+    session: Session, cast: Cast, act: Act, asked: int
+) -> None:
+    return_renewal(act(KAI), get_case(session, asked, [ATTESTING]).submission.id, "A wrong date")
+    again = submit_again(session, cast, signed=frozenset({"ethics"}))
+    assert again.state == "submitted"
+    fail(cast, act, asked)
+    appeal(act(FAY), asked, "I found the log")
+    record_verdicts(act(KAI), asked, {cast.entries["fay"]: YES})
+    decide_audit(act(KAI), asked, passed=True, waives=True, reason="The log is there")
+    session.refresh(again)
+    assert (again.state, status(session, cast)) == ("accepted", "met")
+    accepted = (again.accepted_at, again.accepted_by, again.accepted_because)
+    assert accepted == (SUBMITTED_AT, KAI, "The log is there")
+
+
+def test_what_is_signed_anew_by_another_is_accepted_before_its_audit(
+    session: Session, cast: Cast, act: Act, asked: int
+) -> None:
+    return_renewal(act(KAI), get_case(session, asked, [ATTESTING]).submission.id, "A wrong date")
+    again = submit_again(session, cast, signed_name="Kai Lani")
+    send(act(FAY), asked, cast.entries["fay"])
+    record_verdicts(act(KAI), asked, {cast.entries["fay"]: YES}, UNLOGGED)
+    with pytest.raises(Refused) as refused, session.begin_nested():
+        decide_audit(act(KAI), asked, passed=True, reason="")
+    assert codes(refused) == ["audit-not-accepted"]
+    session.expire_all()
+    accept_renewal(act(KAI), again.id, "Married name")
+    decide_audit(act(KAI), asked, passed=True, reason="")
+    assert (state(session, asked), status(session, cast)) == ("passed", "met")
+
+
 def test_a_decision_is_appealed_once(cast: Cast, act: Act, asked: int) -> None:
     send(act(FAY), asked, cast.entries["fay"])
     record_verdicts(act(KAI), asked, {cast.entries["fay"]: NO})
@@ -526,10 +559,9 @@ def test_a_returned_renewal_is_not_drawn(session: Session, act: Act) -> None:
     assert len(list_frame(session, ATTESTING, ENDS, ENDS)) == 1
 
 
-def submit_again(session: Session, cast: Cast, *, is_confirmed: bool = True) -> Submission:
-    held = cast.endorsements[FAY]
-    signed = SubmissionInput(held, CYCLE, "Fay Lani", ALL_SIGNED, "b" * 32, is_confirmed)
-    return submit_renewal(acts(session, cast, FAY, SUBMITTED_AT), signed)
+def submit_again(session: Session, cast: Cast, **changes: Any) -> Submission:  # noqa: ANN401
+    renewal = SubmissionInput(cast.endorsements[FAY], CYCLE, "Fay Lani", ALL_SIGNED, "b" * 32)
+    return submit_renewal(acts(session, cast, FAY, SUBMITTED_AT), replace(renewal, **changes))
 
 
 def fail(cast: Cast, act: Act, case_id: int) -> None:

@@ -127,7 +127,7 @@ def test_undoing_a_return_makes_it_valid_again(session: Session, cast: Cast) -> 
     submission_id = submit(session, cast)
     kai = act(session, cast, KAI)
     return_renewal(kai, submission_id, "Two sessions are missing.")
-    restore_renewal(kai, submission_id)
+    restore_renewal(kai, submission_id, "The appeal was right")
     [certificate] = issued(session)
     assert verify(session, certificate.number).state is CertificateState.VALID
 

@@ -12,6 +12,7 @@ from sqlalchemy import delete, insert, update
 from sqlalchemy.exc import IntegrityError
 from sqlmodel import Session, col, select
 
+from tests.support.auditing import HAL, accept
 from tests.support.cast import ALICE, ATTESTING, BOOKS, KAI, Cast
 from tests.support.submitting import (
     ALL_SIGNED,
@@ -89,6 +90,14 @@ def status(session: Session, cast: Cast) -> str:
         endorsement_id=cast.endorsements[FAY], cycle_starts_on=CYCLE
     )
     return session.exec(query).one()
+
+
+def list_short(session: Session, cast: Cast) -> set[str]:
+    query = select(StandingRow.requirements).filter_by(
+        endorsement_id=cast.endorsements[FAY], cycle_starts_on=CYCLE
+    )
+    results = parse_results(session.exec(query).one())
+    return {each.id for each in results if each.outcome == "short"}
 
 
 def codes(refused: pytest.ExceptionInfo[Refused]) -> list[str]:
@@ -314,6 +323,15 @@ def test_a_returned_renewal_is_open_again(act: Act, cast: Cast) -> None:
     assert settled.reopened_at is None
 
 
+def test_a_returned_renewal_is_signed_anew(act: Act, cast: Cast) -> None:
+    fay = act(FAY)
+    submission = submit(fay, cast, signed=frozenset({"ethics"}))
+    assert "ethics" not in list_short(fay.session, cast)
+    return_renewal(act(KAI), submission.id, "Log the hours first")
+    assert "ethics" in list_short(fay.session, cast)
+    assert fay.session.exec(select(SettledCycle)).all() == []
+
+
 def test_a_form_that_is_sent_twice_is_saved_once(act: Act, cast: Cast) -> None:
     first, second = submit(act(FAY), cast), submit(act(FAY), cast)
     assert first.id == second.id
@@ -505,18 +523,17 @@ def test_each_decision_is_mailed_once(act: Act, cast: Cast) -> None:
     fay = act(FAY)
     submission = submit(fay, cast)
     submit_for_gil(fay.session, cast)
-    [decided] = list_unannounced(fay.session, ATTESTING)
-    assert (decided.submission.id, decided.person.email) == (submission.id, FAY)
+    accept(fay.session, cast, HAL, "Hal Keawe", SUBMITTED_AT)
+    decided = [each.person.email for each in list_unannounced(fay.session, ATTESTING)]
+    assert decided == [FAY, HAL]
     assert list_unannounced(fay.session, "NCIMHA") == []
     claims = [claim_decision_mail(fay.session, submission, SUBMITTED_AT) for _ in range(2)]
     assert claims == [True, False]
     fay.session.refresh(submission)
     assert submission.announced_at == SUBMITTED_AT
-    assert list_unannounced(fay.session, ATTESTING) == []
+    assert [each.person.email for each in list_unannounced(fay.session, ATTESTING)] == [HAL]
     return_renewal(act(KAI), submission.id, "A date is wrong")
-    assert [each.submission.id for each in list_unannounced(fay.session, ATTESTING)] == [
-        submission.id
-    ]
+    assert len(list_unannounced(fay.session, ATTESTING)) == 2
 
 
 def test_a_decision_that_is_changed_meanwhile_is_not_mailed(act: Act, cast: Cast) -> None:
@@ -534,7 +551,7 @@ def test_the_last_submission_of_each_renewal_is_listed(act: Act, cast: Cast) -> 
     return_renewal(act(KAI), first.id, "A date is wrong")
     held = cast.endorsements[FAY]
     assert list_last_submissions(fay.session, [held]) == {(held, CYCLE): first}
-    again = submit(fay, cast, form_key="b" * 32)
+    again = submit(fay, cast, form_key="0" * 32)
     assert list_last_submissions(fay.session, [held]) == {(held, CYCLE): again}
     assert list_last_submissions(fay.session, []) == {}
 
@@ -554,9 +571,11 @@ def test_a_restored_renewal_is_accepted_as_before(act: Act, cast: Cast) -> None:
     kai = act(KAI)
     submission = submit(act(FAY), cast)
     return_renewal(kai, submission.id, "A date is wrong")
-    restore_renewal(kai, submission.id)
+    restore_renewal(kai, submission.id, "The appeal was right")
     returned = (submission.returned_at, submission.returned_by, submission.returned_because)
     assert (submission.state, *returned) == ("accepted", None, None, None)
+    accepted = (submission.accepted_at, submission.accepted_by, submission.accepted_because)
+    assert accepted == (SUBMITTED_AT, None, "It meets every requirement.")
     assert status(kai.session, cast) == "met"
     events = kai.session.exec(select(AuditEvent).filter_by(table_name="submission")).all()
     before = json.loads(events[-1].before or "")
