@@ -378,7 +378,7 @@ def _find_open_case(
     """The audit of a renewal that is not decided, whichever submission of it was drawn."""
     query = (
         select(AuditCase)
-        .join(Submission, col(Submission.id) == AuditCase.submission_id)
+        .join(Submission)
         .where(
             Submission.endorsement_id == endorsement_id,
             Submission.cycle_starts_on == cycle_starts_on,
@@ -397,10 +397,9 @@ def _keep_audit(context: ServiceContext, submission: Submission) -> None:
 
 
 def _check_signatures(plan: RenewalPlan, renewal: SubmissionInput) -> list[Refusal]:
-    refusals = []
     required = {key for each in plan.requirements for key in each.rule.signed}
     words = plan.rulebook.attestations
-    refusals += [
+    refusals = [
         Refusal("signed", "statement-not-signed", {"statement": words[key]})
         for key in plan.statements
         if key in required - renewal.signed

@@ -1,5 +1,6 @@
 """Audits: a draw that is fixed before it is made, documents, verdicts, decisions, and appeals."""
 
+import json
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import date, datetime, timedelta
@@ -559,9 +560,14 @@ def test_a_returned_renewal_is_not_drawn(session: Session, act: Act) -> None:
     assert len(list_frame(session, ATTESTING, ENDS, ENDS)) == 1
 
 
-def submit_again(session: Session, cast: Cast, **changes: Any) -> Submission:  # noqa: ANN401
+def submit_again(
+    session: Session,
+    cast: Cast,
+    now: datetime = SUBMITTED_AT,
+    **changes: Any,  # noqa: ANN401 - values of fields
+) -> Submission:
     renewal = SubmissionInput(cast.endorsements[FAY], CYCLE, "Fay Lani", ALL_SIGNED, "b" * 32)
-    return submit_renewal(acts(session, cast, FAY, SUBMITTED_AT), replace(renewal, **changes))
+    return submit_renewal(acts(session, cast, FAY, now), replace(renewal, **changes))
 
 
 def fail(cast: Cast, act: Act, case_id: int) -> None:
@@ -596,22 +602,37 @@ def test_nothing_is_submitted_while_an_appeal_waits(
     appeal(act(FAY), asked, "I found the certificate")
     with pytest.raises(Refused) as refused:
         submit_again(session, cast)
-    assert codes(refused) == ["renewal-appealed"]
+    [refusal] = refused.value.refusals
+    assert (refusal.field, refusal.code) == ("", "renewal-appealed")
 
 
 def test_an_audit_goes_on_with_what_is_submitted_again(
     session: Session, cast: Cast, act: Act, asked: int
 ) -> None:
-    return_renewal(act(KAI), get_case(session, asked, [ATTESTING]).submission.id, "A wrong date")
+    first = get_case(session, asked, [ATTESTING]).submission.id
+    return_renewal(act(KAI), first, "A wrong date")
     with pytest.raises(Refused) as refused:
         decide_audit(later(act(KAI), 31), asked, passed=True, reason="Fine")
     assert "audit-returned" in codes(refused)
     again = submit_again(session, cast)
     assert get_case(session, asked, [ATTESTING]).submission.id == again.id
+    event = session.exec(select(AuditEvent).filter_by(table_name="audit_case")).all()[-1]
+    held = {"endorsement_id": cast.endorsements[FAY]}
+    assert json.loads(event.before or "") == {**held, "submission_id": first}
+    assert json.loads(event.after or "") == {**held, "submission_id": again.id}
     assert list_frame(session, ATTESTING, ENDS, ENDS) == []
     fail(cast, act, asked)
     session.refresh(again)
     assert (again.state, status(session, cast)) == ("returned", "open")
+
+
+def test_an_audit_stays_with_the_renewal_of_its_cycle(
+    session: Session, cast: Cast, act: Act, asked: int
+) -> None:
+    audited = get_case(session, asked, [ATTESTING]).submission.id
+    next_cycle = date(2028, 1, 1)
+    submit_again(session, cast, later(act(FAY), 365).now, cycle_starts_on=next_cycle)
+    assert get_case(session, asked, [ATTESTING]).submission.id == audited
 
 
 def test_returning_a_renewal_does_not_escape_a_fixed_draw(
