@@ -438,6 +438,8 @@ def test_nobody_submits_the_renewal_of_another(act: Act, cast: Cast) -> None:
         (act(ALICE), {}),
         (act(KAI), {}),
         (act(FAY), {"cycle_starts_on": date(2025, 1, 2)}),
+        # A cycle before the endorsement began.
+        (act(FAY), {"cycle_starts_on": date(2016, 1, 1)}),
         (act(ALICE), {"endorsement_id": cast.endorsements[ALICE], "cycle_starts_on": CYCLE}),
     ):
         with pytest.raises(NotFound):
