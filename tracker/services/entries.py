@@ -3,7 +3,7 @@
 import dataclasses
 import hashlib
 import json
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date, timedelta
 from itertools import groupby
@@ -101,7 +101,6 @@ class NeedsConfirmation(Exception):  # noqa: N818 - reads as the sentence it is
     """Nothing was saved yet: the person is asked whether these warnings are mistakes."""
 
     def __init__(self, warnings: EntryWarnings) -> None:
-        super().__init__(" ".join(warnings.keys))
         self.warnings = warnings
 
 
@@ -132,7 +131,7 @@ def create_entry(
     others = list_entries(session, person_id, entry.held_on, entry.held_on)
     refusals, uncounted = list_refusals(entry, rules, others), None
     if not source.is_from_provider:
-        refused_provider, uncounted = _check_provider(context, entry, rules)
+        refused_provider, uncounted = _check_provider(context, person_id, entry, rules)
         refusals += refused_provider
     if logged >= DAILY_LIMIT:
         refusals.append(Refusal("minutes", "daily-limit-reached", {"limit": DAILY_LIMIT}))
@@ -143,9 +142,7 @@ def create_entry(
         if warnings is not None:
             raise NeedsConfirmation(warnings)
     saved = store_entry(context, person_id, entry, source.form_key)
-    providers = set() if entry.provider_id is None else {entry.provider_id}
-    now, rulebooks = context.now, context.rulebooks
-    evaluate_people(session, rulebooks, {person_id}, now, named_providers=providers)
+    _evaluate(context, person_id, entry.provider_id)
     return saved
 
 
@@ -188,7 +185,7 @@ def update_entry(
     entry = dataclasses.replace(entry, title=title)
     same_day = list_entries(session, person_id, entry.held_on, entry.held_on)
     others = [other for other in same_day if other.id != entry_id]
-    refusals, uncounted = _check_provider(context, entry, rules)
+    refusals, uncounted = _check_provider(context, person_id, entry, rules)
     refusals = list_refusals(entry, rules.for_editing(stored), others) + refusals
     if entry_version(stored) != version:
         refusals.append(Refusal("version", "entry-changed-meanwhile", describe_entry(stored)))
@@ -203,7 +200,7 @@ def update_entry(
     del values["topics"]
     session.exec(update(Entry).where(col(Entry.id) == entry_id).values(values))
     _record(context, person_id, entry_id, before=entry_input_of(stored), after=entry)
-    _evaluate(context, person_id, stored.provider_id, entry.provider_id)
+    _evaluate(context, person_id)
     return logged_entry_of(entry_id, person_id, entry)
 
 
@@ -221,7 +218,7 @@ def delete_entry(context: ServiceContext, entry_id: int) -> None:
     delete_rows(context, kept.rows[1:])
     session.exec(delete(Entry).where(col(Entry.id) == entry_id))
     _record(context, stored.person_id, entry_id, before=entry_input_of(stored))
-    _evaluate(context, stored.person_id, stored.provider_id)
+    _evaluate(context, stored.person_id)
 
 
 def list_entries(session: Session, person_id: int, first: date, last: date) -> list[LoggedEntry]:
@@ -247,7 +244,7 @@ def _read_entries(rows: Iterable[Row[Any]]) -> Iterator[LoggedEntry]:
     for _, of_entry in groupby(rows, key=attrgetter("id")):
         topics: dict[str, int] = {}
         exclusions: dict[str, str] = {}
-        columns: Sequence[Any] = ()
+        columns: list[Any]
         for row in of_entry:
             *columns, topic, minutes, association, reason = tuple(row)
             if topic is not None:
@@ -298,16 +295,16 @@ def _lock_own_entry(context: ServiceContext, entry_id: int) -> tuple[LoggedEntry
 
 
 def _check_provider(
-    context: ServiceContext, entry: EntryInput, rules: EntryRules
+    context: ServiceContext, person_id: int, entry: EntryInput, rules: EntryRules
 ) -> tuple[list[Refusal], Reason | None]:
     """Why the person may not name a known provider; or else why no session with them counts."""
     provider_id = entry.provider_id
     if provider_id is None or entry.activity != "rsc":
         return [], None
-    session, person_id = context.session, rules.person_id or 0
-    use = check_provider(session, person_id, rules.provider_rules, provider_id, entry.held_on)
     if provider_id == person_id:
         return [Refusal("provider", "provider-is-self")], None
+    session = context.session
+    use = check_provider(session, person_id, rules.provider_rules, provider_id, entry.held_on)
     if not use.may_be_named:
         return [Refusal("provider", "provider-not-offered")], None
     if use.counts or not rules.provider_rules:
@@ -344,20 +341,23 @@ def _record(
     if after is not None:
         same = {"entry_id": entry_id, "person_id": person_id, "held_on": after.held_on}
         topics = [{**same, "topic": name, "minutes": m} for name, m in after.topics.items()]
-        if topics:
-            insert_rows(context.session, EntryTopic, topics)
-    states: list[dict[str, Any] | None] = []
-    for entry in (before, after):
-        states.append({"person_id": person_id, **entry.values()} if entry else None)
-    context.record_change("entry", entry_id, before=states[0], after=states[1])
+        insert_rows(context.session, EntryTopic, topics)
+    old, new = (
+        {"person_id": person_id, **each.values()} if each else None for each in (before, after)
+    )
+    context.record_change("entry", entry_id, before=old, after=new)
 
 
-def _evaluate(context: ServiceContext, person_id: int, *provider_ids: int | None) -> None:
-    """Evaluate the person before the transaction ends; the providers are those that changed."""
+def _evaluate(context: ServiceContext, person_id: int, provider_id: int | None = None) -> None:
+    """Evaluate the person before the transaction ends.
+
+    An update can only name providers whose spans are stored. A new entry can be the first to name
+    a provider (``provider_id``), whose spans may not be stored yet.
+    """
     evaluate_people(
         context.session,
         context.rulebooks,
         {person_id},
         context.now,
-        named_providers={each for each in provider_ids if each is not None},
+        named_providers=() if provider_id is None else (provider_id,),
     )

@@ -73,7 +73,7 @@ INPUT_FIELDS = tuple(one.name for one in dataclasses.fields(EntryInput))
 
 @dataclass(frozen=True, slots=True)
 class EntryRules:
-    """What applies to one person's entries at one instant; an import's have no person.
+    """What applies to one person's entries, or to those of an import, at one instant.
 
     ``today`` is the last day on which a session may have been held. ``topics`` are those that can
     be entered, with their labels, by activity. ``provider_rules`` and ``associations`` decide
@@ -88,7 +88,6 @@ class EntryRules:
     locks: CycleLocks | None = None
     locale: str = DEFAULT_LOCALE
     requires_provider: bool = True
-    person_id: int | None = None
 
     def lock_on(self, day: date) -> CycleLock | None:
         """The lock that keeps entries of a day from being changed; None if there is none."""
@@ -153,7 +152,6 @@ def load_entry_rules(
         associations=frozenset(associations),
         locale=locale,
         locks=locks_of(rulebooks, now, own, applies=bool(applications)),
-        person_id=person_id,
     )
 
 
@@ -243,9 +241,9 @@ def _validate_provider(entry: EntryInput, rules: EntryRules) -> list[Refusal]:
 
 def _validate_topics(entry: EntryInput, rules: EntryRules) -> list[Refusal]:
     refusals = []
-    allowed = rules.topics.get(entry.activity, {})
+    allowed = rules.topics.get(entry.activity)  # None for an unknown activity
     for topic, minutes in entry.topics.items():
-        if entry.activity in ACTIVITIES and topic not in allowed:
+        if allowed is not None and topic not in allowed:
             facts = {"topic": topic, "allowed": tuple(allowed)}
             refusals.append(Refusal(f"topics.{topic}", "topic-unknown", facts))
         elif minutes < 1:
