@@ -501,13 +501,14 @@ def test_sessions_for_another_endorsement_can_still_be_logged(act: Act, cast: Ca
             starts_on=date(2027, 1, 1),
         )
     )
+    session = EntryInput(activity="training", held_on=date(2027, 11, 1), minutes=60, title="Late")
+    submitted = create_entry(fay, cast.people[FAY], session, EntrySource("b" * 32))
     submit(fay, cast)
     later = at(fay, SUBMITTED_AT + timedelta(hours=1))
-    session = EntryInput(activity="training", held_on=date(2027, 11, 1), minutes=60, title="Late")
     saved = create_entry(later, cast.people[FAY], session, EntrySource("c" * 32))
     delete_entry(later, saved.id)
     with pytest.raises(Refused) as refused:
-        delete_entry(later, cast.entries["fay"])
+        delete_entry(later, submitted.id)
     assert codes(refused) == ["cycle-submitted"]
 
 

@@ -12,6 +12,7 @@ from tracker.db.engine import writing
 from tracker.db.tables import METADATA
 from tracker.jobs.runner import run_due
 from tracker.notifications.context import open_context
+from tracker.services.evidence import remove_old_drafts
 
 
 def delete(web: WebClient, entry: str = "training") -> Visitor:
@@ -39,7 +40,12 @@ def test_a_deleted_entry_comes_back_as_it_was(web: WebClient) -> None:
 def test_its_files_come_back_too(sqlite_web: WebClient) -> None:
     with writing(sqlite_web.cast.engine) as session:
         prove(session, sqlite_web.cast, ALICE, f"{ALICE} training")
-    delete(sqlite_web).post("/entries/undo-deletion")
+    sqlite_web.pass_time(hours=25)
+    alice = delete(sqlite_web)
+    sqlite_web.pass_time(hours=23)
+    with writing(sqlite_web.cast.engine) as session:
+        assert remove_old_drafts(session, sqlite_web.now) == []
+    alice.post("/entries/undo-deletion")
     [file] = sqlite_web.cast.rows("evidence")
     assert file["entry_id"] == sqlite_web.cast.entries["training"]
 
