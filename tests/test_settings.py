@@ -1,5 +1,6 @@
 """Settings are refused when they load, with the key that is wrong."""
 
+import re
 from datetime import time
 from pathlib import Path
 
@@ -155,6 +156,35 @@ def test_the_environment_wins_over_the_file_value_by_value(
     monkeypatch.setenv("TRACKER_SCHEDULE__DIGEST_AT", "06:00:00")
     own = load_settings().schedule_of("NCIMHA")
     assert (own.digest_on, own.digest_at) == ("thursday", time(9))
+
+
+@pytest.mark.parametrize("time_of_day", ["8", "8.5", '"8"', '"8 am"', '"08:00Z"', "true"])
+@pytest.mark.parametrize("table", ["schedule", "associations.NCIMHA.schedule"])
+def test_a_time_of_day_is_written_as_one(folder: Path, table: str, time_of_day: str) -> None:
+    (folder / "tracker.toml").write_text(f"[{table}]\ndigest_at = {time_of_day}\n")
+    words = rf"{re.escape(table)}\.digest_at: write the time of day as 07:30:00"
+    with pytest.raises(SettingsError, match=words):
+        load_settings()
+
+
+@pytest.mark.usefixtures("folder")
+@pytest.mark.parametrize("time_of_day", ["09:30", "09:30:00"])
+def test_a_variable_can_have_a_time_of_day(
+    monkeypatch: pytest.MonkeyPatch, time_of_day: str
+) -> None:
+    monkeypatch.setenv("TRACKER_SCHEDULE__DIGEST_AT", time_of_day)
+    assert load_settings().schedule.digest_at == time(9, 30)
+
+
+@pytest.mark.usefixtures("folder")
+def test_an_error_within_a_variable_has_its_place(monkeypatch: pytest.MonkeyPatch) -> None:
+    people = '[{"name": "Dana", "email": "d@nc.example", "association": "NCIMHA"}, {"nme": "Eve"}]'
+    monkeypatch.setenv("TRACKER_COORDINATORS", people)
+    with pytest.raises(SettingsError) as refused:
+        load_settings()
+    lines = str(refused.value).splitlines()
+    assert "TRACKER_COORDINATORS [2].email: Field required" in lines
+    assert "TRACKER_COORDINATORS [2].nme: Extra inputs are not permitted" in lines
 
 
 @pytest.mark.parametrize(

@@ -38,6 +38,7 @@ from tracker.errors import UserError
 from tracker.master_key import FORMAT, MasterKey, file_beside, is_master_key
 from tracker.overrides import override
 from tracker.secret_files import SUFFIX, list_doubles, list_file_variables, read_secret_files
+from tracker.time_of_day import TimeOfDay
 
 ENVIRONMENT_PREFIX = "TRACKER_"
 # RFC 4291: an IPv4 address is the end of an IPv6 address that begins with so many bits.
@@ -85,9 +86,9 @@ class Coordinator(_Strict):
 class JobTimes(_Strict):
     """When jobs are due, in each association's own time zone."""
 
-    evaluate_at: time = time(2)
-    notices_at: time = time(7)
-    digest_at: time = time(8)
+    evaluate_at: TimeOfDay = time(2)
+    notices_at: TimeOfDay = time(7)
+    digest_at: TimeOfDay = time(8)
     digest_on: Weekday = "monday"
 
 
@@ -574,8 +575,12 @@ def find_variable(path: Sequence[str]) -> str | None:
 
 
 def _format_place(path: Sequence[str]) -> str:
-    """Where a setting was written: its variable, or else its key in tracker.toml."""
-    return find_variable(path) or f"tracker.toml: {_format_key(path)}"
+    """Where a setting was written: its variable and the key within, or its key in tracker.toml."""
+    variable = find_variable(path)
+    if variable is None:
+        return f"tracker.toml: {_format_key(path)}"
+    within = [] if variable.endswith(SUFFIX) else path[variable.count("__") + 1 :]
+    return " ".join([variable, *filter(None, [_format_key(within)])])
 
 
 def _format_key(path: Sequence[str]) -> str:
