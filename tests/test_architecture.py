@@ -54,6 +54,7 @@ LAYERS = {
     "master_key": {"database_urls", "errors"},
     "overrides": set[str](),
     "secret_files": {"errors"},
+    "time_of_day": set[str](),
     "settings": {
         "addresses",
         "branding",
@@ -62,6 +63,7 @@ LAYERS = {
         "master_key",
         "overrides",
         "secret_files",
+        "time_of_day",
     },
     "spreadsheet_csv": set[str](),
     "errors": {"database_urls"},

@@ -483,6 +483,7 @@ _SENTENCES: dict[str, str | Callable[[Facts], str]] = {
     "proposal-outdated": (
         "The session has changed since this correction was proposed. Write an answer instead."
     ),
+    "desk-undo-ended": "A person in this list was erased since, so it can't be undone anymore",
     "desk-undo-too-late": "A change can be undone for {days} days. This one is older.",
     "person-shared": (
         "This person also belongs to {associations}. Only the operator of this site can change "

@@ -11,7 +11,8 @@ from tracker.db.types import IDS_NEVER_REUSED, Instant
 class DeskChange(SQLModel, table=True):
     """What a coordinator changed at once, for one person or many; it can be undone as a whole.
 
-    ``form`` is a digest of the form that saved it; None if it came otherwise.
+    ``form`` is a digest of the form that saved it; None if it came otherwise. ``undo_ended_at`` is
+    when something that undoing it needs was deleted.
     """
 
     __tablename__ = "desk_change"
@@ -29,6 +30,7 @@ class DeskChange(SQLModel, table=True):
     undone_at: datetime | None = Field(default=None, sa_type=Instant)
     undone_by: str | None = Field(default=None, max_length=254)
     form: str | None = Field(default=None, max_length=64)
+    undo_ended_at: datetime | None = Field(default=None, sa_type=Instant)
 
 
 class ChangedRow(SQLModel, table=True):

@@ -216,15 +216,22 @@ def list_people_of(session: Session, change_id: int) -> list[UndoneRecord]:
 
 
 def may_undo(change: DeskChange, now: datetime) -> bool:
-    """Whether a change is not undone yet, and recent enough."""
-    return change.undone_at is None and change.made_at > now - MAY_UNDO_FOR
+    """Whether a change is not undone yet, recent enough, and has all that undoing it needs."""
+    is_open = change.undone_at is None and change.undo_ended_at is None
+    return is_open and change.made_at > now - MAY_UNDO_FOR
+
+
+def end_undo(session: Session, change_ids: Collection[int], now: datetime) -> None:
+    """Let nobody undo these changes: something that this needs is deleted."""
+    ended = update(DeskChange).where(col(DeskChange.id).in_(change_ids))
+    session.exec(ended.values(undo_ended_at=now))
 
 
 def undo_change(context: ServiceContext, change_id: int) -> list[UndoneRecord]:
     """Undo a change, person by person; doing it twice is like once.
 
     The rows of a person are kept if one of them changed since. Raises NotFound for a change on
-    another association's desk, and Refused if it is too late.
+    another association's desk, and Refused if it can't be undone anymore.
     """
     session = context.session
     # Of two who undo it at once, the second one finds it undone.
@@ -233,6 +240,8 @@ def undo_change(context: ServiceContext, change_id: int) -> list[UndoneRecord]:
         raise NotFound
     check_association(context.actor, change.association)
     if change.undone_at is None:
+        if change.undo_ended_at is not None:
+            raise Refused(Refusal("undo", "desk-undo-ended"))
         if not may_undo(change, context.now):
             raise Refused(Refusal("undo", "desk-undo-too-late", {"days": MAY_UNDO_FOR.days}))
         _undo_rows(context, change_id)

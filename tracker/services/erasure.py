@@ -29,6 +29,7 @@ from tracker.formatting import format_count
 from tracker.plain_text import plain_name
 from tracker.services.context import ServiceContext, lock_records
 from tracker.services.dead_addresses import MARKS
+from tracker.services.desk_changes import end_undo
 from tracker.services.desk_tasks import forget_all_files
 from tracker.services.erased_identity import find_identity, format_erased_name
 from tracker.services.erased_mail import ErasedMail
@@ -164,7 +165,10 @@ class _Erasure:
         return Erased(self.id, self.deleted, self.changed, files)
 
     def _forget_imports(self) -> None:
-        """Delete the uploaded lists that name the person, with their rows."""
+        """Delete the uploaded lists that name the person, with their rows.
+
+        Their imports can't be undone anymore: a list knows which of its rows were imported.
+        """
         named = set[int]()
         query = select_rows(ImportPlanRow.plan_id).where(
             func.lower(ImportPlanRow.email).in_(self.emails)
@@ -175,6 +179,10 @@ class _Erasure:
             texts = [zlib.decompress(text).decode() for text in packed]
             if any(map(self.naming.is_in, texts)):
                 named.add(plan.id)
+        imported = select_rows(ImportPlanRecord.change_id).where(
+            col(ImportPlanRecord.id).in_(named), col(ImportPlanRecord.change_id).is_not(None)
+        )
+        end_undo(self.session, [*self.session.exec(imported)], self.context.now)
         for table, column in (("import_plan_row", "plan_id"), ("import_plan", "id")):
             found = METADATA.tables[table]
             self._delete(found, found.c[column].in_(named))

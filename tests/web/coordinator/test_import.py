@@ -11,8 +11,11 @@ from openpyxl import Workbook
 from tests.support.cast import ALICE, BOB, CAROL, DAN, ERIN, fill
 from tests.web.client import WebClient, problems, text_of
 from tests.web.lists import ROSTER, act, form_of, plan, upload
+from tracker.db.engine import writing
 from tracker.importer.plan_run import PlannedRun
 from tracker.importer.plans import ImportRunner
+from tracker.services.context import Actor, ServiceContext
+from tracker.services.erasure import erase_person
 
 
 def people(web: WebClient) -> set[str]:
@@ -346,6 +349,25 @@ def test_an_import_is_undone_from_the_list_of_changes(web: WebClient) -> None:
     # The same list brings everyone again.
     again = plan(web, carol, ("roster.csv", ROSTER))
     assert "4 rows of 4 would change something" in text_of(carol.get(again))
+
+
+def test_an_import_with_an_erased_person_is_not_undone(web: WebClient) -> None:
+    carol = web.visit(CAROL)
+    act(web, carol, plan(web, carol, ("roster.csv", ROSTER)), "apply")
+    with writing(web.cast.engine) as session:
+        operator = ServiceContext(session, web.rulebooks, Actor("tracker person"), web.now)
+        erase_person(operator, "zoe@example.org", "Asked for it", ())
+    left = web.cast.rows("endorsement")
+    [change] = web.cast.rows("desk_change")
+    undo = f"/coordinator/changes/{change['id']}/undo"
+    assert undo not in carol.get("/coordinator/changes").text
+    answer = carol.post(undo)
+    assert answer.status_code == 422
+    assert "A person in this list was erased since, so it can't be undone anymore" in text_of(
+        answer
+    )
+    assert web.cast.rows("endorsement") == left
+    assert "yan@example.org" in people(web)
 
 
 def test_pressing_twice_applies_once(web: WebClient) -> None:
