@@ -1,12 +1,15 @@
 """Instants as they are typed on the command line."""
 
+import re
 from datetime import UTC, datetime
 
 import pytest
 import typer
 from hypothesis import given
 from hypothesis import strategies as st
+from typer.testing import CliRunner
 
+from tracker.cli.main import app
 from tracker.cli.options import parse_day, parse_instant
 
 
@@ -51,3 +54,11 @@ def test_any_text_is_an_instant_or_a_refusal(typed: str) -> None:
         assert parse_instant(typed).tzinfo is UTC
     except typer.BadParameter as error:
         assert "is not an instant" in str(error) or "too far" in str(error)  # noqa: PT017 - most texts are none
+
+
+@pytest.mark.parametrize("command", ["token revoke", "remove undo", "import --undo"])
+@pytest.mark.parametrize("number", ["0", "2147483648", "9" * 30])
+def test_a_number_that_no_row_has_is_refused(command: str, number: str) -> None:
+    refused = CliRunner().invoke(app, [*command.split(), number])
+    assert refused.exit_code == 2
+    assert re.search("should be (greater|less) than or equal to (1|2147483647)", refused.stderr)

@@ -58,6 +58,14 @@ def test_a_token_includes_its_last_local_day(sqlite_url: str) -> None:
         assert "expired" in call("list").stdout
 
 
+@freeze_time("2027-01-01 05:00:00")
+def test_a_token_that_has_expired_is_not_made() -> None:
+    refused = make("--expires", "2026-12-31")
+    assert refused.exit_code == 2
+    assert "--expires: 2026-12-31 is over already" in refused.stderr
+    assert call("list").stdout.startswith("There are no tokens.")
+
+
 @freeze_time(NOON)
 def test_a_revoked_token_is_void(sqlite_url: str) -> None:
     secret = make().stdout.strip()

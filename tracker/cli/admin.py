@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
+import typer
 from pydantic import BaseModel, SecretStr
 from rich.console import Console
 from rich.markup import escape
@@ -193,6 +194,8 @@ def create_token(association: str, name: str, scopes: Sequence[str], expires: da
         if expires is not None:
             zone = ZoneInfo(tracker.rulebooks.associations[association].time_zone)
             expires_at = datetime.combine(expires + timedelta(days=1), time(), zone)
+            if expires_at <= clock.now():
+                raise typer.BadParameter(f"--expires: {expires} is over already")
         with writing(tracker.engine) as session:
             token_id, secret = api_tokens.create_token(
                 session,

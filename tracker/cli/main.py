@@ -8,7 +8,16 @@ from typing import Annotated
 
 import typer
 
-from tracker.cli.options import AsOf, Association, Json, create_group, parse_day, parse_instant
+from tracker.cli.options import (
+    AsOf,
+    Association,
+    ImportNumber,
+    Json,
+    RowNumber,
+    create_group,
+    parse_day,
+    parse_instant,
+)
 from tracker.cli.rules_commands import rules_app
 from tracker.cli.upkeep_commands import healthcheck, maintenance_app, purge, upgrade
 
@@ -74,9 +83,7 @@ def import_(
     plan: Annotated[
         bool, typer.Option("--plan", help="Print what would happen to each row; store nothing.")
     ] = False,
-    undo: Annotated[
-        int | None, typer.Option(metavar="N", help="Undo the import with this number.")
-    ] = None,
+    undo: ImportNumber = None,
 ) -> None:
     """Import people, endorsements, hours, and more from CSV files, all or nothing."""
     from tracker.cli import first_days, import_files
@@ -261,7 +268,7 @@ def token_list() -> None:
 
 
 @token_app.command("revoke")
-def token_revoke(token_id: Annotated[int, typer.Argument(metavar="ID")]) -> None:
+def token_revoke(token_id: RowNumber) -> None:
     """Revoke a token immediately."""
     from tracker.cli import admin
 
@@ -410,7 +417,7 @@ def remove_list(json: Json = False) -> None:
 
 
 @remove_app.command("undo")
-def remove_undo(removal_id: Annotated[int, typer.Argument(metavar="ID")]) -> None:
+def remove_undo(removal_id: RowNumber) -> None:
     """Bring back what a removal deleted."""
     from tracker.cli import corrections
 

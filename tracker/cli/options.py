@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from tracker.db.row_ids import LARGEST_ID
 from tracker.far_days import is_far
 
 
@@ -37,6 +38,11 @@ def refuse_far(day: date) -> None:
         raise typer.BadParameter(f"{day} is too far away. Write a day of this time")
 
 
+RowNumber = Annotated[int, typer.Argument(metavar="ID", min=1, max=LARGEST_ID)]
+ImportNumber = Annotated[
+    int | None,
+    typer.Option(metavar="N", min=1, max=LARGEST_ID, help="Undo the import with this number."),
+]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 AsOf = Annotated[
     date | None, typer.Option(parser=parse_day, metavar="DATE", help="Evaluate as of this day.")

@@ -23,8 +23,10 @@ def upgrade(
     """Back up, migrate, and check the database while nothing else runs; or change nothing."""
     from tracker.cli import upkeep
 
-    if (backups is None) != no_backup:
+    if backups is None and not no_backup:
         raise typer.BadParameter("name a folder for the backup, or give --no-backup")
+    if backups is not None and no_backup:
+        raise typer.BadParameter("--no-backup takes no folder")
     upkeep.upgrade(backups)
 
 

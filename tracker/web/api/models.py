@@ -10,13 +10,13 @@ from urllib.parse import urlencode
 from fastapi import Request
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
+from tracker.db.row_ids import LARGEST_ID
 from tracker.formatting import MINUTES_IN_DAY
 from tracker.rules.requirement import SessionFormat
 from tracker.services.entry_rules import TEXT_LIMITS
 from tracker.web.forms.body import clean
 
 _PAGE_SIZE, _MAX_PAGE_SIZE = 50, 200
-LARGEST_ID = 2**31 - 1
 
 
 class PageQuery(BaseModel):

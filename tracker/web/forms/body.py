@@ -16,6 +16,7 @@ from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import ClientDisconnect
 from wtforms import Form
 
+from tracker.db.row_ids import LARGEST_ID
 from tracker.plain_text import normalize_text
 from tracker.refusal_text import format_refusal
 from tracker.services.context import Refusal
@@ -32,7 +33,6 @@ _LONGEST_NAME, _LONGEST_TEXT = 100, 5_000
 # Many addresses, what was prefilled for all days of a course, and the text and people of a mailing.
 _LONG_TEXTS = {"others": 15_000, "prefilled_course": 15_000, "text": 10_000, "to": 30_000}
 _BROKEN, _TOO_LARGE = 400, 413
-LARGEST_ID = 2**31 - 1
 
 
 class _FormParser(MultiPartParser):

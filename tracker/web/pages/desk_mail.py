@@ -17,6 +17,7 @@ from sqlmodel import Session
 from starlette.datastructures import FormData
 
 from tracker.db.mailings import DRAFT
+from tracker.db.row_ids import LARGEST_ID
 from tracker.formatting import capitalize_first, use_locale
 from tracker.notifications.mailing_mail import (
     OpenLetter,
@@ -57,7 +58,7 @@ from tracker.services.mailings import (
     save_draft,
 )
 from tracker.services.selections import get_selection
-from tracker.web.forms.body import LARGEST_ID, Typed, clean, keep_form_key, parse_id, text_of
+from tracker.web.forms.body import Typed, clean, keep_form_key, parse_id, text_of
 from tracker.web.forms.mailing import MailingForm, parse_template
 from tracker.web.middleware import DESK_POLICY
 from tracker.web.page_request import (

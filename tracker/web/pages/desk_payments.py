@@ -10,6 +10,7 @@ from fastapi.responses import HTMLResponse, Response
 from starlette.datastructures import FormData
 
 from tracker.db.payments import Payment
+from tracker.db.row_ids import LARGEST_ID
 from tracker.formatting import format_count, format_money
 from tracker.rules.fees import CENTS
 from tracker.services.context import Refused, ServiceContext
@@ -32,7 +33,7 @@ from tracker.services.fees import (
 from tracker.services.payment_checks import Oddity, list_staying
 from tracker.services.team import Area
 from tracker.web.dependencies import FEES_PATH
-from tracker.web.forms.body import LARGEST_ID, RowId, Typed, clean, text_of
+from tracker.web.forms.body import RowId, Typed, clean, text_of
 from tracker.web.forms.fields import format_date_fields
 from tracker.web.forms.payment import PaymentForm, parse_amount
 from tracker.web.page_request import (
