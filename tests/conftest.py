@@ -24,6 +24,7 @@ from fastapi.testclient import TestClient
 from sqlalchemy import Engine, create_engine, event
 from sqlalchemy.pool import Pool
 
+import tracker.cli.context  # while time is frozen, pydantic could not make its models
 import tracker.db.engine
 from tests.support.databases import DatabasePool, copy_sqlite, postgres_database, sqlalchemy_url
 from tests.support.postgres import client_programs, running_server
