@@ -94,9 +94,9 @@ def change_days(context: ServiceContext, kind: type[Holding], row_id: int, term:
 
     Raises NotFound for what is not the actor's to change, and Refused for days that are wrong.
     """
+    lock_desk_person(context, get_holding(context, kind, row_id).person_id)
+    # Someone else may have changed or removed it while this waited for the lock.
     row = get_holding(context, kind, row_id)
-    lock_desk_person(context, row.person_id)
-    context.session.refresh(row)
     _check_term(term, _list_others(context.session, row), _name(row))
     if isinstance(row, Endorsement) and term.ends_on is None:
         # It was removed by mistake, and goes on.
@@ -107,7 +107,7 @@ def change_days(context: ServiceContext, kind: type[Holding], row_id: int, term:
 
 def get_holding(context: ServiceContext, kind: type[Holding], row_id: int) -> Holding:
     """An endorsement, vetting, or membership that the actor may change. Raises NotFound."""
-    row: Any = context.session.get(kind, row_id)
+    row: Any = context.session.get(kind, row_id, populate_existing=True)
     if row is None:
         raise NotFound
     if isinstance(row, Membership):

@@ -10,7 +10,7 @@ from tests.support.erasing import find_traces
 from tests.support.overlap import overlap
 from tracker.db.engine import writing
 from tracker.db.ledgers import Outbox
-from tracker.db.people import Leave, Person
+from tracker.db.people import Leave, Membership, Person
 from tracker.errors import UserError
 from tracker.services.context import Actor, NotFound, Refused, ServiceContext, lock_person
 from tracker.services.email_changes import change_email
@@ -18,6 +18,7 @@ from tracker.services.entries import EntrySource, create_entry
 from tracker.services.entry_rules import EntryInput
 from tracker.services.erasure import erase_person
 from tracker.services.grants import add_leave, change_leave
+from tracker.services.holdings import Term, change_days
 from tracker.services.merging import find_record, merge_people
 from tracker.services.removals import list_removable, remove_row, undo_removal
 from tracker.services.time_requests import RequestedDays
@@ -136,5 +137,17 @@ def test_a_leave_removed_meanwhile_is_not_changed(cast: Cast) -> None:
 
     _, error = overlap(
         cast.engine, delete, lambda s: change_leave(carol(s), leave_id, days, "Back early")
+    )
+    assert isinstance(error, NotFound)
+
+
+def test_a_membership_removed_meanwhile_is_not_changed(cast: Cast) -> None:
+    with writing(cast.engine) as session:
+        [row, *_] = list_removable(session, "membership", ALICE)
+    year = Term(date(2026, 1, 1), date(2026, 12, 31))
+    _, error = overlap(
+        cast.engine,
+        lambda s: remove_row(operator(s), row, "Wrong"),
+        lambda s: change_days(carol(s), Membership, row.id, year),
     )
     assert isinstance(error, NotFound)
