@@ -10,7 +10,7 @@ from datetime import date
 from typing import Any, NamedTuple
 
 from dateutil.relativedelta import relativedelta
-from sqlmodel import col, func, select
+from sqlmodel import col, select
 
 from tracker.db.ledgers import SettledCycle
 from tracker.db.people import Endorsement, Leave, Renewal, Waiver
@@ -241,22 +241,21 @@ def _check_leave(
     days: RequestedDays,
     kind: AbsenceKind,
     *,
-    other_than: int,
+    other_than: int = 0,
 ) -> list[Refusal]:
     """Why leave on these days can't be recorded beside the others (than the one that changes)."""
     starts_on, ends_on = days
     if refusals := _check_leave_days(endorsed, starts_on, ends_on):
         return refusals
-    others = select(Leave).where(
-        Leave.endorsement_id == endorsed.id,
-        Leave.id != other_than,
-        col(Leave.starts_on) <= (ends_on or date.max),
-        func.coalesce(Leave.ends_on, date.max) >= starts_on,
-    )
-    if (other := context.session.exec(others).first()) is not None:
-        return [Refusal("starts_on", "leave-overlaps", {"starts_on": other.starts_on})]
-    recorded = list_absences(context.session, endorsed.id, other_than)
     absence = Absence(starts_on, ends_on or date.max, kind)
+    recorded = list_absences(context.session, endorsed.id, other_than)
+    overlapping = [
+        each.starts_on
+        for each in recorded
+        if each.starts_on <= absence.ends_on and absence.starts_on <= each.ends_on
+    ]
+    if overlapping:
+        return [Refusal("starts_on", "leave-overlaps", {"starts_on": min(overlapping)})]
     rulebook = context.rulebooks.associations[endorsed.association]
     if refusals := check_limits(rulebook, endorsed, absence, recorded):
         return refusals
