@@ -10,10 +10,10 @@ from datetime import date
 from typing import Any, NamedTuple
 
 from dateutil.relativedelta import relativedelta
-from sqlmodel import col, select
+from sqlmodel import select
 
 from tracker.db.ledgers import SettledCycle
-from tracker.db.people import Endorsement, Leave, Renewal, Waiver
+from tracker.db.people import Leave, Renewal, Waiver
 from tracker.rules.absence_rules import AbsenceKind
 from tracker.rules.application.work import PLAUSIBLE_YEARS
 from tracker.rules.plan import RenewalPlan
@@ -136,7 +136,7 @@ def add_leave(
     """
     endorsed = _get_endorsed(context, endorsement_id)
     refusals = check_text("reason", reason)
-    refusals += _check_leave(context, endorsed, days, kind, other_than=0)
+    refusals += _check_leave(context, endorsed, days, kind)
     if refusals:
         raise Refused(*refusals)
     leave = Leave(
@@ -188,13 +188,8 @@ def _get_endorsed(context: ServiceContext, endorsement_id: int) -> Endorsed:
 
 
 def _get_leave(context: ServiceContext, leave_id: int) -> Leave:
-    """The leave of an endorsement that the actor may change."""
-    query = (
-        select(Leave)
-        .join(Endorsement, col(Endorsement.id) == Leave.endorsement_id)
-        .where(Leave.id == leave_id, col(Endorsement.association).in_(context.associations))
-    )
-    leave = context.session.exec(query.execution_options(populate_existing=True)).first()
+    """A leave as it is stored now, of any endorsement. Raises NotFound."""
+    leave = context.session.get(Leave, leave_id, populate_existing=True)
     if leave is None:
         raise NotFound
     return leave
@@ -222,17 +217,18 @@ def _get_renewal(
         raise Refused(Refusal("cycle_starts_on", "cycle-settled", facts))
     # A lapse that was reopened is corrected also after the endorsement.
     if settled is None and not after_end:
-        _check_end(context, endorsed, "cycle_starts_on")
+        _check_end(context, endorsed)
     extension = context.session.exec(select(Renewal).filter_by(**key)).first()
     due_on = extension.extended_due_on if extension else plan.cycle.due_on
     return HeldRenewal(endorsed, plan, extension, due_on)
 
 
-def _check_end(context: ServiceContext, endorsed: Endorsed, field: str) -> None:
+def _check_end(context: ServiceContext, endorsed: Endorsed) -> None:
     """Raise Refused if an endorsement has ended: nothing of it is renewed."""
     today = days_at(context.rulebooks, context.now)(endorsed.association)
     if endorsed.ends_on is not None and endorsed.ends_on < today:
-        raise Refused(Refusal(field, "endorsement-has-ended", {"ends_on": endorsed.ends_on}))
+        facts = {"ends_on": endorsed.ends_on}
+        raise Refused(Refusal("cycle_starts_on", "endorsement-has-ended", facts))
 
 
 def _check_leave(

@@ -22,6 +22,8 @@ from tracker.services.person_facts import lock_desk_person
 
 Holding = Endorsement | Vetting | Membership
 _DAYS = {"starts_on", "ends_on"}
+# Each table has some of these columns.
+_AUDITED = {"person_id", "association", "category", "organization", "kind", *_DAYS}
 # The columns that say what is held, by table.
 _WHAT = {"endorsement": ("association", "category"), "vetting": ("association",),
          "membership": ("organization",)}  # fmt: skip
@@ -126,9 +128,7 @@ def accepts_membership(context: ServiceContext, organization: str) -> bool:
 
 def list_recorded_organizations(context: ServiceContext) -> list[str]:
     """The organizations whose memberships the actor may record, their own associations first."""
-    own = tuple(context.rulebooks.associations)
-    if not context.actor.is_operator:
-        own = context.actor.coordinates
+    own = context.associations
     accepted: set[str] = set()
     for association in own:
         accepted |= context.rulebooks.accepted_by(association)
@@ -138,8 +138,7 @@ def list_recorded_organizations(context: ServiceContext) -> list[str]:
 def _store(context: ServiceContext, row: Holding) -> int:
     term = Term(row.starts_on, row.ends_on)
     _check_term(term, _list_others(context.session, row), _name(row))
-    kind = {"kind"} if isinstance(row, Membership) else set()
-    context.create_row(row, {"person_id", *_WHAT[str(row.__tablename__)], *kind, *_DAYS})
+    context.create_row(row, _AUDITED)
     evaluate_people(context.session, context.rulebooks, {row.person_id}, context.now)
     return row.id
 
