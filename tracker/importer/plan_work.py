@@ -45,6 +45,10 @@ from tracker.services.context import Refusal, Refused, ServiceContext
 from tracker.services.desk_changes import REVERSED, ChangePlan, apply_change
 from tracker.services.first_days import list_starts
 
+_ALL_KEPT = (
+    "Nothing was undone, because every record has changed since. If you undo the later changes, "
+    "you can undo this import, too."
+)
 # What an import may change, referred tables first.
 CHANGED_TABLES = (
     "person",
@@ -144,7 +148,10 @@ class ImportWork:
         for association in remembered.first_days if not kept_ids else ():
             forget_first_day(self.context, association)
         note_undone_rows(session, record.id, emails)
-        self._set_state(UNDONE, remembered=None)
+        if undone and len(kept_ids) == len(undone):
+            self._set_state(APPLIED, problem=_ALL_KEPT)
+        else:
+            self._set_state(UNDONE, remembered=None)
 
     def _set_state(self, state: str, **values: Any) -> None:  # noqa: ANN401 - of any column
         self.record.sqlmodel_update({"state": state, "problem": "", **values})

@@ -230,7 +230,8 @@ def end_undo(session: Session, change_ids: Collection[int], now: datetime) -> No
 def undo_change(context: ServiceContext, change_id: int) -> list[UndoneRecord]:
     """Undo a change, person by person; doing it twice is like once.
 
-    The rows of a person are kept if one of them changed since. Raises NotFound for a change on
+    The rows of a person are kept if one of them changed since. If all are kept, the change can be
+    undone later, when what came after it is undone. Raises NotFound for a change on
     another association's desk, and Refused if it can't be undone anymore.
     """
     session = context.session
@@ -244,11 +245,12 @@ def undo_change(context: ServiceContext, change_id: int) -> list[UndoneRecord]:
             raise Refused(Refusal("undo", "desk-undo-ended"))
         if not may_undo(change, context.now):
             raise Refused(Refusal("undo", "desk-undo-too-late", {"days": MAY_UNDO_FOR.days}))
-        _undo_rows(context, change_id)
+        is_reversed = _undo_rows(context, change_id)
         change = session.get_one(DeskChange, change_id, populate_existing=True)
-        change.undone_at, change.undone_by = context.now, context.actor.label
-        session.add(change)
-        session.flush()
+        if is_reversed:
+            change.undone_at, change.undone_by = context.now, context.actor.label
+            session.add(change)
+            session.flush()
     return list_people_of(session, change_id)
 
 
@@ -276,7 +278,8 @@ def list_reversed(session: Session, change_id: int) -> list[tuple[str, int]]:
     return [(parts[0], int(parts[1])) for parts in keys if len(parts) == 2]  # noqa: PLR2004
 
 
-def _undo_rows(context: ServiceContext, change_id: int) -> None:
+def _undo_rows(context: ServiceContext, change_id: int) -> bool:
+    """Whether anything was reversed, or there was nothing to reverse."""
     session = context.session
     rows = _list_stored_rows(session, change_id)
     created = [(_table_of(row.row_key), _load(row.after)) for row in rows if row.before is None]
@@ -302,6 +305,7 @@ def _undo_rows(context: ServiceContext, change_id: int) -> None:
     there = set(session.exec(select_rows(Person.id).where(col(Person.id).in_(reversed_people))))
     mark_outdated(session, there)
     evaluate_people(session, context.rulebooks, there, context.now)
+    return bool(reversed_people) or not rows
 
 
 def _list_stored_rows(session: Session, change_id: int) -> list[_StoredRow]:

@@ -9,6 +9,7 @@ from sqlalchemy import select, update
 
 from tests.services.people.test_removals import all_rows
 from tests.support.cast import ALICE, BOB, CAROL, DAN
+from tracker.db.desk import DeskChange
 from tracker.db.people import Endorsement, Person, Waiver
 from tracker.db.tables import METADATA
 from tracker.services.context import Actor, NotFound, Refused, ServiceContext
@@ -21,6 +22,7 @@ from tracker.services.desk_changes import (
 )
 from tracker.services.desk_previews import preview_change
 from tracker.services.evaluation import evaluate_people
+from tracker.services.person_facts import rename_person
 
 Act = Callable[[str], ServiceContext]
 KEPT = {"desk_change", "changed_row"}
@@ -137,6 +139,30 @@ def test_undo_keeps_records_that_changed_since(carol: ServiceContext) -> None:
         ("Bob Osei", "changed", "the waiver changed since"),
     ]
     assert len(rows(carol)["waiver"]) == 1
+
+
+def rename_alice(context: ServiceContext, name: str) -> DeskChange:
+    [alice] = ids(context, ALICE)
+    plan = ChangePlan(
+        "NCIMHA",
+        f"Rename Alice to {name}",
+        frozenset({alice}),
+        ("person",),
+        lambda own: rename_person(own, alice, name),
+    )
+    return apply_change(context, plan)
+
+
+def test_a_change_of_which_nothing_was_undone_can_be_undone_later(carol: ServiceContext) -> None:
+    before = rows(carol)
+    earlier, later = rename_alice(carol, "Alice Diaz"), rename_alice(carol, "Alice Park")
+    [record] = undo_change(carol, earlier.id)
+    assert (record.outcome, record.note) == ("changed", "the person changed since")
+    assert carol.session.get_one(DeskChange, earlier.id).undone_at is None
+    for change in (later, earlier):
+        undo_change(carol, change.id)
+        assert carol.session.get_one(DeskChange, change.id).undone_at == carol.now
+    assert rows(carol) == before
 
 
 def test_a_changed_record_needs_another_preview(carol: ServiceContext) -> None:

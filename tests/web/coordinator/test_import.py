@@ -10,6 +10,7 @@ from openpyxl import Workbook
 
 from tests.support.cast import ALICE, BOB, CAROL, DAN, ERIN, fill
 from tests.web.client import WebClient, problems, text_of
+from tests.web.coordinator.desk_steps import change, undo
 from tests.web.lists import ROSTER, act, form_of, plan, upload
 from tracker.db.engine import writing
 from tracker.importer.plan_run import PlannedRun
@@ -156,6 +157,19 @@ def test_an_applied_import_is_kept_where_something_came_after(web: WebClient) ->
     assert page.count("kept: a row (entry) was added since") == 2
     assert "zoe@example.org" in people(web)
     assert "yan@example.org" not in people(web)
+
+
+def test_an_import_of_which_nothing_was_undone_stays_applied(web: WebClient) -> None:
+    carol = web.visit(CAROL)
+    path = plan(web, carol, ("roster.csv", ROSTER.rpartition("Yan")[0]))
+    act(web, carol, path, "apply")
+    [zoe] = web.cast.rows("person", email="zoe@example.org")
+    renamed = change(carol, f"/coordinator/person/{zoe['id']}/change/name", {"name": "Zoe Hall"})
+    page = act(web, carol, path, "undo")
+    assert "Nothing was undone, because every record has changed since." in text_of(page)
+    undo(carol, renamed)
+    assert "the import was undone" in text_of(act(web, carol, path, "undo"))
+    assert "zoe@example.org" not in people(web)
 
 
 def test_refused_rows_say_why_and_can_be_downloaded(web: WebClient) -> None:

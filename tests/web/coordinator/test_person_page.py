@@ -71,6 +71,18 @@ def test_a_name_is_corrected_and_the_change_undone(web: WebClient, carol: Visito
     assert person(web.cast)["name"] == "Alice Moreno"
 
 
+def test_a_change_is_undone_after_the_one_that_followed(web: WebClient, carol: Visitor) -> None:
+    earlier, later = (
+        change(carol, f"{path_of(web.cast)}/change/name", {"name": name})
+        for name in ("Alice Diaz", "Alice Park")
+    )
+    kept = undo(carol, earlier)
+    assert "Nothing was undone. The table says why." in text_of(kept)
+    undo(carol, later)
+    undo(carol, kept)
+    assert person(web.cast)["name"] == "Alice Moreno"
+
+
 def test_the_former_address_is_told(web: WebClient, carol: Visitor) -> None:
     alice = web.visit(ALICE)
     shown = preview(carol, f"{path_of(web.cast)}/change/email", {"email": NEW})

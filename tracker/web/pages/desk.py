@@ -301,14 +301,16 @@ def find_undo_paths(
 
 
 def _undo(page: PageRequest, change_id: int) -> Response:
-    def work(context: ServiceContext) -> None:
-        undo_change_with_letters(page.site, context, change_id)
+    def work(context: ServiceContext) -> str:
+        records = undo_change_with_letters(page.site, context, change_id)
+        is_kept = records and all(record.outcome != REVERSED for record in records)
+        return "all-kept" if is_kept else "undone"
 
     try:
-        page.write(work)
+        message = page.write(work)
     except Refused as refused:
         return _render_change(page, change_id, format_problems(refused))
-    return page.redirect(f"/coordinator/changes/{change_id}", "undone")
+    return page.redirect(f"/coordinator/changes/{change_id}", message)
 
 
 def _render_change(
