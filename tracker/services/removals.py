@@ -307,26 +307,11 @@ def list_removals(session: Session) -> list[tuple[Removal, str]]:
     return list(session.exec(query.order_by(col(Removal.id).desc())).all())
 
 
-def undo_removal(context: ServiceContext, removal_id: int) -> list[str]:
-    """Bring back what a removal deleted; return what could not be linked to it again, and why.
-
-    Raises NotFound for an unknown removal or anybody but an operator, and Refused as
-    `reverse_removal`.
-    """
-    require_operator(context)
-    return reverse_removal(context, removal_id)
-
-
-def reverse_removal(context: ServiceContext, removal_id: int) -> list[str]:
-    """Undo a removal as `undo_removal` does; the caller has checked who may.
-
-    Raises Refused if it was undone before, or if something has taken the place of what was removed.
-    """
-    return restore(context, lock_removal(context, removal_id))
-
-
 def lock_removal(context: ServiceContext, removal_id: int) -> Removal:
-    """A removal that is not undone; nobody else undoes it meanwhile. Raises as `undo_removal`."""
+    """A removal that is not undone; nobody else undoes it meanwhile.
+
+    Raises NotFound for an unknown one, and Refused if it was undone before.
+    """
     session = context.session
     removal = session.get(Removal, removal_id)
     if removal is None:
@@ -341,7 +326,10 @@ def lock_removal(context: ServiceContext, removal_id: int) -> Removal:
 
 
 def restore(context: ServiceContext, removal: Removal) -> list[str]:
-    """Bring back what a removal deleted, as `undo_removal`; the caller has checked who may."""
+    """Bring back what a removal deleted; return what could not be linked to it again, and why.
+
+    The caller has checked who may. Raises Refused if something has taken its place.
+    """
     session = context.session
     content = json.loads(removal.content)
     rows = [(METADATA.tables[name], values) for name, values in content["rows"]]

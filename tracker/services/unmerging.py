@@ -24,9 +24,11 @@ class UndoneRemoval(NamedTuple):
 
 
 def undo_removal_or_merge(context: ServiceContext, removal_id: int) -> UndoneRemoval:
-    """Undo a removal as `undo_removal` does, and part what two merged records got since.
+    """Bring back what a removal deleted, and part what two merged records got since.
 
-    Also raises Refused for an entry that was stored again since.
+    Raises NotFound for an unknown removal or anybody but an operator. Raises Refused if it was
+    undone before, if something has taken the place of what was removed, or for an entry that was
+    stored again since.
     """
     require_operator(context)
     return reverse_removal_or_merge(context, removal_id)

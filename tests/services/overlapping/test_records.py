@@ -20,8 +20,9 @@ from tracker.services.erasure import erase_person
 from tracker.services.grants import add_leave, change_leave
 from tracker.services.holdings import Term, change_days
 from tracker.services.merging import find_record, merge_people
-from tracker.services.removals import list_removable, remove_row, undo_removal
+from tracker.services.removals import list_removable, remove_row
 from tracker.services.time_requests import RequestedDays
+from tracker.services.unmerging import undo_removal_or_merge
 
 NEW = "new@example.org"
 CLUB = EntryInput("training", date(2026, 6, 1), 60, "Book club")
@@ -119,8 +120,8 @@ def test_a_removal_is_undone_once(cast: Cast) -> None:
         removal_id = remove_row(operator(session), row, "Wrong").id
     _, error = overlap(
         cast.engine,
-        lambda s: undo_removal(operator(s), removal_id),
-        lambda s: undo_removal(operator(s), removal_id),
+        lambda s: undo_removal_or_merge(operator(s), removal_id),
+        lambda s: undo_removal_or_merge(operator(s), removal_id),
     )
     assert codes(error) == ["removal-undone"]
 

@@ -25,7 +25,7 @@ from tracker.services.merging import (
     merge_people,
     summarize_record,
 )
-from tracker.services.removals import undo_removal
+from tracker.services.unmerging import undo_removal_or_merge
 
 Act = Callable[[str], ServiceContext]
 # Bob's endorsement began on the same day as Alice's, at the same association.
@@ -112,7 +112,7 @@ def test_an_undone_merge_leaves_equal_rows(operator: ServiceContext, cast: Cast)
     for similar in decisions:
         result = merge(operator, BOB, ALICE, similar)
         assert all_rows(session) != before
-        assert undo_removal(operator, result.removal_id) == []
+        assert undo_removal_or_merge(operator, result.removal_id).left_alone == []
         assert all_rows(session) == before
 
 
@@ -121,7 +121,7 @@ def test_what_changed_since_stays_when_it_is_undone(operator: ServiceContext, ca
     table, entry = METADATA.tables["entry"], cast.entries["training"]
     gone = table.delete().where(table.c.id == entry)
     operator.session.connection().execute(gone)
-    [left] = undo_removal(operator, result.removal_id)
+    [left] = undo_removal_or_merge(operator, result.removal_id).left_alone
     assert left == "a row (entry) that is gone: it was deleted or changed meanwhile"
     assert len(rows(operator.session, "entry", person_id=cast.people[ALICE])) == 9
 
@@ -134,7 +134,7 @@ def test_a_mark_of_both_records_is_kept_once(operator: ServiceContext, cast: Cas
     merged = merge(operator, BOB, ALICE)
     [kept] = rows(operator.session, "person_mark")
     assert (kept["person_id"], kept["marked_at"]) == (cast.people[BOB], NOW)
-    undo_removal(operator, merged.removal_id)
+    undo_removal_or_merge(operator, merged.removal_id)
     assert rows(operator.session, "person_mark") == before
 
 

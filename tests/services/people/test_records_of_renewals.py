@@ -27,7 +27,8 @@ from tracker.services.context import Actor, Refused, ServiceContext
 from tracker.services.evaluation import evaluate_people
 from tracker.services.fees import record_payment
 from tracker.services.merging import merge_people
-from tracker.services.removals import list_removable, remove_row, undo_removal
+from tracker.services.removals import list_removable, remove_row
+from tracker.services.unmerging import undo_removal_or_merge
 
 DUE = date(2027, 12, 15)
 
@@ -87,7 +88,7 @@ def test_an_audited_renewal_moves_and_comes_back(operator: ServiceContext, cast:
     for table in ("submission", "audit_case", "audit_item", "leave"):
         assert len(after[table]) == 1, table
         assert cast.endorsements[GIL] in after[table][0], table
-    assert undo_removal(operator, removal) == []
+    assert undo_removal_or_merge(operator, removal).left_alone == []
     back = all_rows(operator.session)
     # A certificate that was issued meanwhile stays, so that its number shows as revoked.
     assert back.pop("certificate")[:1] == before.pop("certificate")
@@ -110,7 +111,7 @@ def test_payment_moves_to_the_kept_record(operator: ServiceContext, cast: Cast) 
     removal = merge(operator, cast, IVY, JON)
     [share] = all_rows(operator.session)["payment_share"]
     assert cast.endorsements[IVY] in share
-    assert undo_removal(operator, removal) == []
+    assert undo_removal_or_merge(operator, removal).left_alone == []
     assert all_rows(operator.session) == before
 
 
@@ -128,7 +129,7 @@ def test_removed_endorsement_takes_its_audit_along(operator: ServiceContext, cas
     removal = remove_row(operator, held, "A typing error")
     after = all_rows(operator.session)
     assert after["submission"] == after["audit_case"] == after["audit_item"] == []
-    assert undo_removal(operator, removal.id) == []
+    assert undo_removal_or_merge(operator, removal.id).left_alone == []
     assert all_rows(operator.session) == before
 
 

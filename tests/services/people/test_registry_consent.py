@@ -10,7 +10,7 @@ from tests.support.listing import add_members, list_people, remove_from_registry
 from tests.support.submitting import FAY, GIL
 from tracker.db.people import Endorsement
 from tracker.services.context import Actor, ServiceContext
-from tracker.services.removals import undo_removal
+from tracker.services.unmerging import undo_removal_or_merge
 
 Listings = list[tuple[bool, str | None]]
 LISTED: Listings = [(True, None)]
@@ -43,7 +43,7 @@ def test_one_record_without_consent_ends_the_listing(
     list_people(operator.session, cast, listed)
     result = merge(operator, FAY, GIL, "same")
     assert listings(operator, cast) == [(False, None)]
-    undo_removal(operator, result.removal_id)
+    undo_removal_or_merge(operator, result.removal_id)
     assert listings(operator, cast) == (LISTED if listed == FAY else [])
 
 

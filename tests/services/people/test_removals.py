@@ -20,8 +20,8 @@ from tracker.services.removals import (
     get_removable,
     list_removable,
     remove_row,
-    undo_removal,
 )
+from tracker.services.unmerging import undo_removal_or_merge
 
 Act = Callable[[str], ServiceContext]
 # Those of the history only grow.
@@ -62,7 +62,7 @@ def test_an_undone_removal_leaves_equal_rows(operator: ServiceContext) -> None:
     removal = remove(operator, "endorsement", ALICE)
     after = all_rows(session)
     assert (after["waiver"], len(after["standing"])) == ([], len(before["standing"]) - 2)
-    assert undo_removal(operator, removal) == []
+    assert undo_removal_or_merge(operator, removal).left_alone == []
     assert all_rows(session) == before
 
 
@@ -92,15 +92,15 @@ def test_a_removed_entry_is_linked_again(operator: ServiceContext) -> None:
     before = all_rows(session)
     removal = remove_row(operator, entry, "Wrong person")
     assert all_rows(session)["imported_row"] == [(entry.person_id, "ref:1", "d", None, None)]
-    undo_removal(operator, removal.id)
+    undo_removal_or_merge(operator, removal.id)
     assert all_rows(session) == before
 
 
 def test_nothing_comes_back_twice(operator: ServiceContext) -> None:
     removal = remove(operator, "membership", ALICE, "2026-01-01")
-    undo_removal(operator, removal)
+    undo_removal_or_merge(operator, removal)
     with pytest.raises(Refused, match="removal-undone"):
-        undo_removal(operator, removal)
+        undo_removal_or_merge(operator, removal)
 
 
 def test_nothing_comes_back_beside_its_successor(act: Act, operator: ServiceContext) -> None:
@@ -108,7 +108,7 @@ def test_nothing_comes_back_beside_its_successor(act: Act, operator: ServiceCont
     create_membership(act(ALICE), MembershipTerm("NCIMHA", date(2026, 6, 1), date(2027, 5, 31)))
     before = all_rows(operator.session)
     with pytest.raises(Refused, match="removal-replaced"):
-        undo_removal(operator, removal)
+        undo_removal_or_merge(operator, removal)
     assert all_rows(operator.session) == before
 
 
@@ -119,7 +119,7 @@ def test_what_belongs_to_a_removed_row_stays_away(operator: ServiceContext) -> N
     removal = remove(operator, "leave", ALICE)
     remove(operator, "endorsement", ALICE)
     with pytest.raises(Refused, match="removal-conflicts"):
-        undo_removal(operator, removal)
+        undo_removal_or_merge(operator, removal)
 
 
 @pytest.mark.parametrize(
@@ -138,7 +138,7 @@ def test_endorsees_remove_nothing(act: Act, email: str) -> None:
     with pytest.raises(NotFound):
         remove_row(context, row, "Mine")
     with pytest.raises(NotFound):
-        undo_removal(context, 1)
+        undo_removal_or_merge(context, 1)
 
 
 def test_a_coordinator_removes_what_belongs_to_the_association(act: Act, cast: Cast) -> None:

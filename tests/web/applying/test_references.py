@@ -11,7 +11,7 @@ from tests.web.client import Visitor, WebClient, problems, text_of
 from tracker.db.engine import writing
 from tracker.db.tables import METADATA
 from tracker.services.context import Actor, ServiceContext
-from tracker.services.removals import undo_removal
+from tracker.services.unmerging import undo_removal_or_merge
 
 SECRET = "They once forgot their keys"
 Open = Callable[[str], Visitor]
@@ -531,7 +531,7 @@ def test_an_operator_brings_a_removed_referee_back(page: Applying) -> None:
     number = int(remove(page))
     with writing(page.cast.engine) as session:
         operator = Actor("tracker remove undo")
-        undo_removal(ServiceContext(session, REF_BOOKS, operator, page.web.now), number)
+        undo_removal_or_merge(ServiceContext(session, REF_BOOKS, operator, page.web.now), number)
     assert page.pat.get(link).status_code == 200
     assert page.cast.rows("withdrawn_reference") == []
 
