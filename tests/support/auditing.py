@@ -5,9 +5,9 @@ from datetime import date, datetime, timedelta
 
 from sqlmodel import Session, func, select
 
-from tests.support.cast import ATTESTING, BOOKS, KAI, Cast
+from tests.support.cast import ATTESTING, BOOKS, KAI, NOW, Cast
 from tests.support.submitting import ALL_SIGNED, CYCLE, FAY, GIL, SUBMITTED_AT, add_endorsee
-from tracker.db.audits import AuditDraw
+from tracker.db.audits import AuditCase, AuditDraw
 from tracker.db.engine import writing
 from tracker.db.people import Endorsement, Person
 from tracker.db.submissions import Submission
@@ -134,3 +134,34 @@ def store_submission(
     session.add(submission)
     session.flush()
     return submission
+
+
+def store_audit(session: Session, endorsement_id: int, submission_id: int, state: str) -> int:
+    """Store the audit of a submission, whose documents are due on December 31, 2027; its number."""
+    draw = AuditDraw(
+        association=ATTESTING,
+        ends_from=CYCLE_ENDS,
+        ends_through=CYCLE_ENDS,
+        quota="number",
+        amount=1,
+        strata="",
+        frame="",
+        frame_hash="",
+        seed="",
+        frozen_at=NOW,
+        frozen_by=KAI,
+    )
+    session.add(draw)
+    session.flush()
+    case = AuditCase(
+        draw_id=draw.id,
+        endorsement_id=endorsement_id,
+        submission_id=submission_id,
+        position=1,
+        state=state,
+        due_on=CYCLE_ENDS,
+        decided_at=NOW,
+    )
+    session.add(case)
+    session.flush()
+    return case.id

@@ -6,7 +6,7 @@ stored, so it can't contradict what it follows from.
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import date
 from typing import Any, NamedTuple
 
@@ -66,14 +66,12 @@ class WayRecords:
     """What is stored about the way of renewals, beside their standings.
 
     Submissions are by endorsement and first day of the cycle, the others by endorsement.
-    ``cycles`` keeps what was found: most renewals have the same few.
     """
 
     rulebooks: Rulebooks
     submissions: Mapping[tuple[int, date], LastSubmission]
     absences: Mapping[int, tuple[Absence, ...]]
     removals: Mapping[int, Stage]
-    cycles: dict[Any, Cycle | None] = field(default_factory=dict)
 
     def find_stage(self, standing: Standing, today: date) -> Stage | None:
         """The stage of a renewal that was judged just now; ``today`` is its legal day."""
@@ -81,32 +79,30 @@ class WayRecords:
         window = None
         if standing.plan.is_submitted and cycle is not None and due_on is not None:
             window = find_window(cycle, due_on)
-        key = (facts.subject_id, cycle.starts_on) if cycle else None
+        last = self.submissions.get((facts.subject_id, cycle.starts_on)) if cycle else None
         absence = _find_kind(facts.leaves, standing.status, due_on, today)
         way = WayFacts(standing.status, cycle.ends_on if cycle else None, window, absence=absence)
-        return self._derive(way, facts.subject_id, key, facts.ends_on, today)
+        return self._derive(way, last, facts.subject_id, facts.ends_on, today)
 
     def find_stored_stage(self, renewal: StoredRenewal, today: date) -> Stage | None:
         """The stage of a renewal by its stored standing."""
         number = renewal.endorsement_id
-        absence = None
-        if leaves := self.absences.get(number):
-            absence = _find_kind(leaves, renewal.status, renewal.due_on, today)
+        leaves = self.absences.get(number, ())
+        absence = _find_kind(leaves, renewal.status, renewal.due_on, today)
         cycle = self.find_cycle(renewal)
         window = find_window(cycle, renewal.due_on) if cycle and renewal.due_on else None
         way = WayFacts(renewal.status, renewal.cycle_ends_on, window, absence=absence)
-        key = (number, renewal.cycle_starts_on)
-        return self._derive(way, number, key, renewal.ends_on, today)
+        last = self.submissions.get((number, renewal.cycle_starts_on))
+        return self._derive(way, last, number, renewal.ends_on, today)
 
     def _derive(
         self,
         way: WayFacts,
+        last: LastSubmission | None,
         endorsement_id: int,
-        key: tuple[int, date] | None,
         ends_on: date | None,
         today: date,
     ) -> Stage | None:
-        last = self.submissions.get(key) if key else None
         if last is not None:
             way = way._replace(
                 submission=last.state, audit=last.audit, failed_audit=last.failed_audit
@@ -125,14 +121,9 @@ class WayRecords:
         association, category, starts_on = renewal.triple
         if association not in self.rulebooks.submitting:
             return None
-        # An endorsement that began before the cycle has the same cycle as the others.
-        late = starts_on if starts_on > renewal.cycle_starts_on else None
-        key = (association, category, late, renewal.cycle_starts_on)
-        if key not in self.cycles:
-            day = max(renewal.cycle_starts_on, starts_on)
-            plan = self.rulebooks.plan(association, category, starts_on, day)
-            self.cycles[key] = plan.cycle if plan is not None and plan.is_submitted else None
-        return self.cycles[key]
+        day = max(renewal.cycle_starts_on, starts_on)
+        plan = self.rulebooks.plan(association, category, starts_on, day)
+        return plan.cycle if plan is not None and plan.is_submitted else None
 
 
 def find_last_day(
@@ -163,19 +154,24 @@ def read_ways(
     """What is stored about the renewals of an association, or of these endorsements; or of all."""
     if endorsement_ids is None:
         one = [] if association is None else [col(Endorsement.association) == association]
-        return _read(session, rulebooks, one)
+        return WayRecords(rulebooks, *_read(session, one))
     submissions: dict[tuple[int, date], LastSubmission] = {}
     absences: dict[int, tuple[Absence, ...]] = {}
     removals: dict[int, Stage] = {}
     for ids in in_chunks(sorted(endorsement_ids), _BATCH):
-        some = _read(session, rulebooks, [col(Endorsement.id).in_(ids)])
-        submissions |= some.submissions
-        absences |= some.absences
-        removals |= some.removals
+        some = _read(session, [col(Endorsement.id).in_(ids)])
+        submissions |= some[0]
+        absences |= some[1]
+        removals |= some[2]
     return WayRecords(rulebooks, submissions, absences, removals)
 
 
-def _read(session: Session, rulebooks: Rulebooks, wanted: Sequence[Any]) -> WayRecords:
+def _read(
+    session: Session, wanted: Sequence[Any]
+) -> tuple[
+    dict[tuple[int, date], LastSubmission], dict[int, tuple[Absence, ...]], dict[int, Stage]
+]:
+    """The submissions, absences, and removals of `WayRecords`."""
     connection = session.connection()
     submissions: dict[tuple[int, date], LastSubmission] = {}
     query: Any = (
@@ -201,16 +197,13 @@ def _read(session: Session, rulebooks: Rulebooks, wanted: Sequence[Any]) -> WayR
         select_columns(
             col(Leave.endorsement_id), col(Leave.starts_on), col(Leave.ends_on), col(Leave.kind)
         )
-        .join(Endorsement, col(Endorsement.id) == Leave.endorsement_id)
+        .join(Endorsement)
         .where(*wanted)
     )
     for endorsement_id, starts_on, ends_on, kind in connection.execute(on_leave).all():
         absence = Absence(starts_on, ends_on or date.max, read_kind(kind))
         leaves[endorsement_id] += (absence,)
-    # Nobody is removed without a rule for it, so most associations need no statement.
-    has_removals = any(book.removals for book in rulebooks.associations.values())
-    removals = _read_removals(session, wanted) if has_removals else {}
-    return WayRecords(rulebooks, submissions, leaves, removals)
+    return submissions, leaves, _read_removals(session, wanted)
 
 
 def _read_removals(session: Session, conditions: Sequence[Any]) -> dict[int, Stage]:
