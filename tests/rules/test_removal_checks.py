@@ -51,12 +51,29 @@ def test_a_removal_before_the_end_of_grace_is_refused() -> None:
     ("day", "is_refused"), [("12-30", False), ("12-31", True), ("01-30", True), ("01-31", False)]
 )
 def test_only_days_from_due_date_through_grace_are_refused(day: str, *, is_refused: bool) -> None:
-    assert bool(problems((AFTER, f'after = "{day}"\n'))) == is_refused
+    keys = [problem.partition(":")[0] for problem in problems((AFTER, f'after = "{day}"\n'))]
+    assert keys == (["removals[1].after"] if is_refused else [])
 
 
-def test_any_day_of_the_year_goes_with_own_cycles() -> None:
+@pytest.mark.parametrize(("days", "is_refused"), [(333, False), (334, True)])
+def test_a_removal_after_the_next_cycle_is_refused(days: int, *, is_refused: bool) -> None:
+    reason = (
+        "removals[1]: what lapses after 2026-01-31 would be kept through 2026-12-31, but the next "
+        "cycle ends on 2026-12-31, and then only its own renewal can lead to a removal, so that "
+        "nobody would be removed: write a shorter time"
+    )
+    assert problems((AFTER, f"after_days = {days}\n")) == ([reason] if is_refused else [])
+
+
+@pytest.mark.parametrize("kept", ['after = "01-15"\n', "after_months = 24\n"])
+def test_any_last_day_goes_with_own_cycles(kept: str) -> None:
     own = 'kind = "anniversary"\nyears = 1\n'
-    assert problems((YEARLY, own), (AFTER, 'after = "01-15"\n')) == []
+    assert problems((YEARLY, own), (AFTER, kept)) == []
+
+
+def test_the_last_common_cycle_allows_any_last_day() -> None:
+    own = '[[cycles]]\nfrom = 2026-01-01\nkind = "anniversary"\nyears = 1\ngrace_days = 31\n\n'
+    assert problems(("[[removals]]", f"{own}[[removals]]"), (AFTER, "after_months = 24\n")) == []
 
 
 def test_months_of_a_removal_need_no_day() -> None:

@@ -5,7 +5,7 @@ from datetime import timedelta
 from typing import Any
 
 from tracker.formatting import MINUTES_IN_HOUR, format_count
-from tracker.rules.cycles import common_cycle
+from tracker.rules.cycles import Cycle, common_cycle
 from tracker.rules.key_checks import number_items
 from tracker.rules.lacking import lacks_items, lacks_requirements
 from tracker.rules.model import Rulebook
@@ -43,8 +43,8 @@ def _check_removals(
     if rulebook.removals and not is_known:
         yield "removals", "no category has renewal requirements, so that nothing ever lapses"
     for key, rule in _number(numbers, "removals", rulebook.removals):
-        if rule.removed and rule.after is not None:
-            yield from _check_calendar_day(rulebook, key, rule, rule.after)
+        if rule.removed and (cycle := common_cycle(rulebook.cycles, rule.starts_from)):
+            yield from _check_last_day(rulebook, key, rule, cycle)
         if key == "removals[1]" and not rule.removed:
             reason = "it ends removals, and none began before: remove it, or write when they begin"
             yield f"{key}.removed", reason
@@ -73,22 +73,34 @@ def _number(
     return [(f"{field}[{place}]", item) for place, item in number_items(numbers, field, items)]
 
 
-def _check_calendar_day(
-    rulebook: Rulebook, key: str, rule: RemovalRule, month_day: str
+def _check_last_day(
+    rulebook: Rulebook, key: str, rule: RemovalRule, cycle: Cycle
 ) -> Iterator[tuple[str, str]]:
-    """A day between the due date and the end of the grace period would be that of a year later."""
-    cycle = common_cycle(rulebook.cycles, rule.starts_from)
-    if cycle is None:
-        return
+    """The last day of a lapsed endorsement is after its grace period, and in the next cycle.
+
+    A calendar day between the due date and the end of the grace period would be that of a year
+    later. Once the next cycle is over, its own renewal decides.
+    """
     grace_ends_on = cycle.grace_ends_on(cycle.due_on)
-    before = last_month_day_until(month_day, grace_ends_on - _DAY)
-    if before >= cycle.due_on:
+    kept_through = rule.kept_through(grace_ends_on)
+    if rule.after is not None:
+        before = last_month_day_until(rule.after, grace_ends_on - _DAY)
+        if before >= cycle.due_on:
+            reason = (
+                f"{before} is before the end of the grace period on {grace_ends_on}, so that the "
+                f"removal would be due only after {kept_through}: write a day from "
+                f"{grace_ends_on:%m-%d} on, or after_months"
+            )
+            yield f"{key}.after", reason
+            return
+    following = common_cycle(rulebook.cycles, cycle.ends_on + _DAY)
+    if following is not None and kept_through >= following.ends_on:
         reason = (
-            f"{before} is before the end of the grace period on {grace_ends_on}, so that the "
-            f"removal would be due only after {rule.kept_through(grace_ends_on)}: write a day from "
-            f"{grace_ends_on:%m-%d} on, or after_months"
+            f"what lapses after {grace_ends_on} would be kept through {kept_through}, but the next "
+            f"cycle ends on {following.ends_on}, and then only its own renewal can lead to a "
+            "removal, so that nobody would be removed: write a shorter time"
         )
-        yield f"{key}.after", reason
+        yield key, reason
 
 
 def _check_requirements(
