@@ -79,7 +79,9 @@ def list_lapsed(
             days = (cycle_starts_on, due_on, grace_ends_on, removal_on)
             lapsed = LapsedEndorsement(endorsement, person, *days, rule.by_itself, waits)
             found[endorsement.id] = lapsed
-    return sorted(found.values(), key=lambda one: (one.removal_on, one.person.name))
+    return sorted(
+        found.values(), key=lambda one: (one.removal_on, one.person.name, one.endorsement.id)
+    )
 
 
 def list_due_removals(
@@ -87,11 +89,9 @@ def list_due_removals(
     rulebooks: Rulebooks,
     association: str,
     day_of: DayOf,
-    *,
-    endorsement_ids: Collection[int] | None = None,
 ) -> list[LapsedEndorsement]:
     """Those of `list_lapsed` whose removal is due."""
-    lapsed = list_lapsed(session, rulebooks, association, day_of, endorsement_ids=endorsement_ids)
+    lapsed = list_lapsed(session, rulebooks, association, day_of)
     return [one for one in lapsed if one.removal_on <= day_of(association)]
 
 
@@ -161,12 +161,12 @@ def _select_lapsed(association: str, today: date) -> Any:  # noqa: ANN401 - a Se
             is_asked,
         )
         .join(Endorsement, col(Endorsement.id) == StandingRow.endorsement_id)
-        .join(Person, col(Person.id) == Endorsement.person_id)
+        .join(Person)
         .where(
             StandingRow.association == association,
             StandingRow.status == Status.LAPSED.value,
             or_(LAST_DAY.is_(None), today <= LAST_DAY),
             ~is_submitted,
         )
-        .order_by(col(StandingRow.due_on), col(Endorsement.id))
+        .order_by(col(StandingRow.due_on))
     )
