@@ -146,7 +146,8 @@ def list_removable(session: Session, kind: str, email: str) -> list[RemovableRow
     if hasattr(model, "person_id"):
         for row in session.exec(select_rows(model).where(model.person_id == person_id)):
             removable.append(_removable(kind, person_id, row, None))
-    return sorted(removable, key=lambda each: each.id)
+    # By their ids, as they are of one kind.
+    return sorted(removable)
 
 
 def _removable(kind: str, person_id: int, row: SQLModel, owner: SQLModel | None) -> RemovableRow:
@@ -174,8 +175,8 @@ def remove_row(context: ServiceContext, row: RemovableRow, reason: str) -> Remov
         raise NotFound
     if table.name == "entry" and row.id in list_frozen(session, [row.person_id]):
         raise Refused(Refusal("reason", "entry-of-submitted"))
-    delete_rows(context, content.rows)
     removal = _removal(context, row.person_id, row.kind, row.description, content)
+    delete_rows(context, content.rows)
     removal.reason = reason.strip()
     context.create_row(removal, {"person_id", "kind", "description", "reason"})
     session.expire_all()
@@ -191,6 +192,9 @@ def _removal(
     context: ServiceContext, person_id: int, kind: str, description: str, content: RowContents
 ) -> Removal:
     """A removal that is not stored yet."""
+    table = _table_of(kind.removeprefix(_BY_OWNER))
+    latest = context.session.connection().execute(select(func.max(table.c.id))).scalar_one()
+    kept = {"rows": content.rows, "links": content.links, "latest": latest}
     return Removal(
         person_id=person_id,
         kind=kind,
@@ -199,7 +203,7 @@ def _removal(
         removed_at=context.now,
         removed_by=context.actor.label,
         logged_at=content.rows[0][1].get("logged_at"),
-        content=json.dumps({"rows": content.rows, "links": content.links}, default=to_iso),
+        content=json.dumps(kept, default=to_iso),
     )
 
 
@@ -216,11 +220,8 @@ def keep_for_undo(
     """
     session = context.session
     forget_old_deletions(session, context.now)
-    table = _table_of(kind)
-    content = collect_row(session, table, row_id)
+    content = collect_row(session, _table_of(kind), row_id)
     removal = _removal(context, context.person_id, _BY_OWNER + kind, description, content)
-    latest = session.connection().execute(select(func.max(table.c.id))).scalar_one()
-    removal.content = json.dumps({**json.loads(removal.content), "latest": latest})
     removal.subject_id = subject_id
     # The deletion has an audit event of its own.
     session.add(removal)
@@ -280,8 +281,9 @@ def get_own_deletion(context: ServiceContext, kind: str, removal_id: int) -> Rem
 
 
 def get_latest_id(removal: Removal) -> int:
-    """The highest id in the table of what a person deleted, when that was deleted."""
+    """The highest id in the table of what was removed, when that was removed."""
     content = json.loads(removal.content)
+    # What was removed before this was kept has only its own.
     latest: int = content.get("latest") or content["rows"][0][1]["id"]
     return latest
 
@@ -392,42 +394,48 @@ def _forget_withdrawal(session: Session, table: Table, values: Values) -> None:
         session.exec(withdrawn)
 
 
-def _insert(context: ServiceContext, rows: list[tuple[Table, Values]]) -> None:
+def _insert(context: ServiceContext, rows: Sequence[tuple[Table, Values]]) -> None:
     """Insert rows, with audit events. Raises Refused if the database refuses one."""
     session = context.session
+    inserted = []
     try:
         with session.begin_nested():
             for table, values in rows:
-                session.connection().execute(insert(table).values(values))
+                statement = insert(table).values(_without_reused_id(table, values))
+                key = session.connection().execute(statement.returning(*table.primary_key))
+                inserted.append((table, {**values, **key.mappings().one()}))
     except IntegrityError:
-        raise Refused(_explain_conflict(session, rows)) from None
-    for table, values in rows:
+        raise Refused(_explain_conflict(session, *rows[0])) from None
+    for table, values in inserted:
         if "id" in values:
             context.record_change(table.name, values["id"], after=audited_values(values))
 
 
-def _explain_conflict(session: Session, rows: list[tuple[Table, Values]]) -> Refusal:
-    """Which row has taken the place of one that can't be brought back."""
-    for table, values in rows:
-        found = _find_same_key(session, table, values)
-        if found is None:
-            continue
-        if table.name == Person.__tablename__:
-            facts = {"email": found["email"], "name": found["name"]}
-            return Refusal("removal", "removal-address-taken", facts)
-        kind = table.name.replace("_", " ")
-        return Refusal(
-            "removal",
-            "removal-place-taken",
-            {"kind": kind, "taken_by": _describe_values(found) or kind},
-        )
-    return Refusal("removal", "removal-conflicts")
+def _without_reused_id(table: Table, values: Values) -> Values:
+    """The values without an id that SQLite may have given to another row since.
+
+    No removed row refers to such an id, so that another one is as good.
+    """
+    if table.dialect_options["sqlite"]["autoincrement"]:
+        return values
+    return {name: value for name, value in values.items() if name != "id"}
+
+
+def _explain_conflict(session: Session, table: Table, values: Values) -> Refusal:
+    """What has taken the place of a row that can't be brought back, or that nothing has."""
+    found = _find_same_key(session, table, values)
+    if found is None:
+        return Refusal("removal", "removal-conflicts")
+    if table.name == Person.__tablename__:
+        facts = {"email": found["email"], "name": found["name"]}
+        return Refusal("removal", "removal-address-taken", facts)
+    facts = {"kind": table.name.replace("_", " "), "taken_by": _describe_values(found)}
+    return Refusal("removal", "removal-place-taken", facts)
 
 
 def _find_same_key(session: Session, table: Table, values: Values) -> Values | None:
-    for names in list_keys(table):
-        if None in [values[name] for name in names]:
-            continue
+    keys = [names for names in list_keys(table) if None not in [values[name] for name in names]]
+    for names in keys:
         same = [table.c[name] == values[name] for name in names]
         found = session.connection().execute(select(table).where(*same)).mappings().first()
         if found is not None:

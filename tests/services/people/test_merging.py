@@ -14,7 +14,7 @@ from tests.support.cast import ALICE, BOB, CAROL, DANA, ERIN, EVE, NOW, Cast
 from tests.support.held import hold_session, name_supervisee
 from tracker.db.tables import METADATA
 from tracker.refusal_text import format_refusal
-from tracker.services.context import Actor, NotFound, Refused, ServiceContext
+from tracker.services.context import Actor, NotFound, Refusal, Refused, ServiceContext
 from tracker.services.email_changes import find_former_emails
 from tracker.services.evaluation import evaluate_people
 from tracker.services.merging import (
@@ -114,6 +114,15 @@ def test_an_undone_merge_leaves_equal_rows(operator: ServiceContext, cast: Cast)
         assert all_rows(session) != before
         assert undo_removal_or_merge(operator, result.removal_id).left_alone == []
         assert all_rows(session) == before
+
+
+def test_a_merge_stays_while_another_has_the_address(operator: ServiceContext) -> None:
+    result = merge(operator, BOB, ALICE)
+    known = {"email": ALICE, "name": "Alice Again"}
+    add(operator.session, "person", **known, highest_degree="none", provides_rsc=False)
+    with pytest.raises(Refused) as refused:
+        undo_removal_or_merge(operator, result.removal_id)
+    assert refused.value.refusals == (Refusal("removal", "removal-address-taken", known),)
 
 
 def test_what_changed_since_stays_when_it_is_undone(operator: ServiceContext, cast: Cast) -> None:

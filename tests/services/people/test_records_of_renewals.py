@@ -23,7 +23,7 @@ from tracker.refusal_text import format_refusal
 from tracker.rules.stages import AuditVerdict
 from tracker.services.audit_decisions import ItemVerdict, record_verdicts
 from tracker.services.audits import send_documents
-from tracker.services.context import Actor, Refused, ServiceContext
+from tracker.services.context import Actor, Refusal, Refused, ServiceContext
 from tracker.services.evaluation import evaluate_people
 from tracker.services.fees import record_payment
 from tracker.services.merging import merge_people
@@ -131,6 +131,14 @@ def test_removed_endorsement_takes_its_audit_along(operator: ServiceContext, cas
     assert after["submission"] == after["audit_case"] == after["audit_item"] == []
     assert undo_removal_or_merge(operator, removal.id).left_alone == []
     assert all_rows(operator.session) == before
+
+
+def test_sessions_of_a_submitted_renewal_stay(operator: ServiceContext, cast: Cast) -> None:
+    submit(operator.session, cast, FAY, SUBMITTED_AT)
+    [entry] = list_removable(operator.session, "entry", FAY)
+    with pytest.raises(Refused) as refused:
+        remove_row(operator, entry, "Wrong person")
+    assert refused.value.refusals == (Refusal("reason", "entry-of-submitted"),)
 
 
 def export(session: Session, cast: Cast, email: str) -> dict[str, Any]:
