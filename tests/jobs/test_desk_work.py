@@ -193,6 +193,14 @@ def test_a_certificate_whose_name_changes_meanwhile_is_printed_again(
     assert b"Hal Keawe" not in [part for [(_, part)] in work.made().values()]
 
 
+def erase(work: LongWork, name: str) -> None:
+    with writing(work.cast.engine) as session:
+        context = ServiceContext(
+            session, acts(session, work.cast, KAI, work.now).rulebooks, Actor("cli"), work.now
+        )
+        erase_person(context, email_of(name), "Asked for it", ())
+
+
 def test_a_small_mailing_is_sent_at_once(work: LongWork, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(mailing_sending, "BATCH", len(PEOPLE))
     with pytest.raises(IndexError):
@@ -222,6 +230,15 @@ def test_someone_mailed_since_it_began_is_skipped(work: LongWork) -> None:
     assert work.mailed() == work.people
     reasons = [row["reason"] for row in work.cast.rows("mailing_recipient", mailing_id=1)]
     assert reasons == ["mailed-today"] * len(PEOPLE)
+    assert work.task(task_id).left_out == len(PEOPLE)
+
+
+def test_emails_to_people_who_are_gone_are_not_counted(work: LongWork) -> None:
+    task_id = work.start(MAILING)
+    erase(work, PEOPLE[0])
+    work.runner.run(task_id)
+    assert work.mailed() == work.people[1:]
+    assert (work.task(task_id).done, work.task(task_id).left_out) == (len(PEOPLE), 1)
 
 
 def test_a_stopped_mailing_writes_to_nobody_more(work: LongWork) -> None:
@@ -295,8 +312,8 @@ def test_each_waiting_task_gets_a_batch_in_turn(
 ) -> None:
     tasks, seen = [work.start(MAILING), work.start(AUDIT_FILE)], list[list[int]]()
 
-    def look(session: Session, task: DeskTask, steps: int, now: datetime) -> None:
-        advance_task(session, task, steps, now)
+    def look(session: Session, task: DeskTask, steps: int, now: datetime, *, left_out: int) -> None:
+        advance_task(session, task, steps, now, left_out=left_out)
         seen.append([task.done, work.task(tasks[1]).done])
 
     monkeypatch.setattr(mailing_sending, "advance_task", look)
@@ -356,11 +373,7 @@ def test_erasing_a_person_deletes_files_and_begins_them_again(work: LongWork) ->
     work.runner.run(begun, seconds=0)
     assert work.task(begun).done == 2
     gone = PEOPLE[0]
-    with writing(work.cast.engine) as session:
-        context = ServiceContext(
-            session, acts(session, work.cast, KAI, work.now).rulebooks, Actor("cli"), work.now
-        )
-        erase_person(context, email_of(gone), "Asked for it", ())
+    erase(work, gone)
     assert work.made() == {}
     assert (work.task(ready).state, work.task(begun).done) == ("done", 0)
     work.runner.run_waiting()

@@ -2,8 +2,9 @@
 
 Who gets a mailing is decided twice from the same rules: when the page shows it, and in the
 transaction that stores a person's message. The second decision holds, and each is on record with
-its reason. Whom a mailing skips by the first plan is recorded when it is sent; the others are
-written to in the order of that plan, each once (`desk_tasks.advance_task`).
+its reason, but not for people who are no longer there. Whom a mailing skips by the first plan is
+recorded when it is sent; the others are written to in the order of that plan, each once
+(`desk_tasks.advance_task`).
 """
 
 from datetime import datetime
@@ -82,7 +83,9 @@ def send_next_messages(context: JobContext, task_id: int, now: datetime) -> bool
         planned = plan_letter(session, opened, ids)
         outcomes = _list_skipped(planned) + _write_messages(session, planned, mailing.id)
         record_recipients(session, mailing.id, outcomes)
-        advance_task(session, task, len(ids), now)
+        # Someone who is no longer on record has no outcome.
+        written = sum(outcome.reason is None for outcome in outcomes)
+        advance_task(session, task, len(ids), now, left_out=len(ids) - written)
     return True
 
 
