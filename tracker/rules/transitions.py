@@ -77,36 +77,28 @@ class Limit(StrEnum):
 
 
 class Deed(NamedTuple):
-    """What an act does besides.
+    """The service that a person's act calls, and the table that its audit event is about."""
 
-    ``service`` is the function that does it, ``event`` the table that its audit event is about, and
-    ``mail`` the function that tells the endorsee; each is empty if there is none.
-    """
-
-    service: str = ""
-    event: str = ""
-    mail: str = ""
+    service: str
+    event: str
 
 
 class Transition(NamedTuple):
     """From which stages an act leads to ``target``, and who may do it.
 
-    Without a deed, time passes, or it follows from the records.
+    The system's have no deed: time passes, or they follow from the records.
     """
 
     act: Act
     sources: tuple[Stage, ...]
     target: Stage
     by: Party
-    limit: Limit = Limit.NONE
-    deed: Deed = Deed()
+    limit: Limit
+    deed: Deed | None = None
 
 
-_NOTICE = Deed(mail="notices_mail.write_notices_mail")
-_SETTLE = Deed("settlements.settle_closed")
-_DECIDE = Deed("audit_decisions.decide_audit", "audit_case", "audit_mail.announce_audit")
-_ABSENCE = Deed("grants.add_leave", "leave", "grant_mail.notify_grants")
-_MAIL, _AUDIT_MAIL = "renewal_mail.announce", "audit_mail.announce_audit"
+_DECIDE = Deed("audit_decisions.decide_audit", "audit_case")
+_ABSENCE = Deed("grants.add_leave", "leave")
 _SUBMITTED = (Stage.SUBMITTED, Stage.NEEDS_ATTENTION)
 _ANSWERED = (Stage.SENT, Stage.APPEALED)
 _UNDER_WAY = (Stage.EARLY, Stage.OPEN, Stage.CLOSED, Stage.RETURNED)
@@ -128,31 +120,26 @@ def _by_coordinator(
 
 
 def _by_system(
-    act: Act,
-    sources: tuple[Stage, ...],
-    target: Stage,
-    limit: Limit = Limit.NONE,
-    deed: Deed = _NOTICE,
+    act: Act, sources: tuple[Stage, ...], target: Stage, limit: Limit = Limit.NONE
 ) -> Transition:
-    return Transition(act, sources, target, Party.SYSTEM, limit, deed)
+    return Transition(act, sources, target, Party.SYSTEM, limit)
 
 
 def _describe_way() -> Iterator[Transition]:
     """From a window that opens to a renewal that is accepted, or not."""
     may_submit = (Stage.OPEN, Stage.RETURNED, Stage.NOT_PASSED, *AWAY)
     yield _by_system(Act.OPEN_WINDOW, (Stage.EARLY,), Stage.OPEN, Limit.WINDOW)
-    deed = Deed("submissions.submit_renewal", "submission", _MAIL)
+    deed = Deed("submissions.submit_renewal", "submission")
     yield _by_endorsee(Act.SUBMIT, may_submit, Stage.SUBMITTED, Limit.WINDOW, deed)
-    yield _by_system(Act.CHECK, (Stage.SUBMITTED,), Stage.NEEDS_ATTENTION, deed=Deed())
-    deed = Deed("settlements.accept_complete", "submission", _MAIL)
-    yield _by_system(Act.ACCEPT_COMPLETE, _SUBMITTED, Stage.ACCEPTED, Limit.NO_FAILED_AUDIT, deed)
-    deed = Deed("submissions.accept_renewal", "submission", _MAIL)
+    yield _by_system(Act.CHECK, (Stage.SUBMITTED,), Stage.NEEDS_ATTENTION)
+    yield _by_system(Act.ACCEPT_COMPLETE, _SUBMITTED, Stage.ACCEPTED, Limit.NO_FAILED_AUDIT)
+    deed = Deed("submissions.accept_renewal", "submission")
     yield _by_coordinator(Act.ACCEPT, _SUBMITTED, Stage.ACCEPTED, Limit.REASON, deed)
     may_return = (*_SUBMITTED, Stage.ACCEPTED, Stage.RENEWED, *_AUDITED)
-    deed = Deed("submissions.return_renewal", "submission", _MAIL)
+    deed = Deed("submissions.return_renewal", "submission")
     yield _by_coordinator(Act.RETURN, may_return, Stage.RETURNED, Limit.REASON, deed)
     may_close = (Stage.OPEN, Stage.RETURNED)
-    yield _by_system(Act.CLOSE_WINDOW, may_close, Stage.CLOSED, Limit.WINDOW, Deed())
+    yield _by_system(Act.CLOSE_WINDOW, may_close, Stage.CLOSED, Limit.WINDOW)
 
 
 def _describe_audit() -> Iterator[Transition]:
@@ -160,9 +147,9 @@ def _describe_audit() -> Iterator[Transition]:
     drawable = (Stage.ACCEPTED, Stage.RENEWED)
     deed = Deed("audit_draws.draw_renewals", "audit_case")
     yield _by_coordinator(Act.DRAW, drawable, Stage.DRAWN, Limit.ONCE, deed)
-    deed = Deed("audit_decisions.ask_for_documents", "audit_case", _AUDIT_MAIL)
+    deed = Deed("audit_decisions.ask_for_documents", "audit_case")
     yield _by_coordinator(Act.ASK, (Stage.DRAWN,), Stage.ASKED, Limit.NONE, deed)
-    deed = Deed("audit_decisions.extend_audit", "audit_case", _AUDIT_MAIL)
+    deed = Deed("audit_decisions.extend_audit", "audit_case")
     yield _by_coordinator(Act.EXTEND_AUDIT, (Stage.ASKED,), Stage.ASKED, Limit.REASON, deed)
     for stage in (Stage.ASKED, Stage.NOT_PASSED):
         deed = Deed("audits.add_documents", "evidence")
@@ -180,15 +167,14 @@ def _describe_audit() -> Iterator[Transition]:
 
 def _describe_end() -> Iterator[Transition]:
     """What becomes of a renewal when its cycle is over, and how it is opened again."""
-    yield _by_system(Act.COMPLETE, (Stage.OPEN,), Stage.COMPLETE, Limit.ALL_MET, Deed())
+    yield _by_system(Act.COMPLETE, (Stage.OPEN,), Stage.COMPLETE, Limit.ALL_MET)
     # Of a reopened cycle, for which today's records count.
-    yield _by_system(Act.COMPLETE, (Stage.LAPSED,), Stage.RENEWED, Limit.ALL_MET, Deed())
+    yield _by_system(Act.COMPLETE, (Stage.LAPSED,), Stage.RENEWED, Limit.ALL_MET)
     renewable = (Stage.ACCEPTED, Stage.PASSED, Stage.COMPLETE)
-    yield _by_system(Act.RENEW, renewable, Stage.RENEWED, Limit.AFTER_CYCLE, _SETTLE)
+    yield _by_system(Act.RENEW, renewable, Stage.RENEWED, Limit.AFTER_CYCLE)
     may_lapse = (*_UNDER_WAY, Stage.NOT_PASSED, Stage.RENEWED)
-    deed = _SETTLE._replace(mail=_NOTICE.mail)
-    yield _by_system(Act.LAPSE, may_lapse, Stage.LAPSED, Limit.AFTER_GRACE, deed)
-    deed = Deed("grants.grant_extension", "renewal", _ABSENCE.mail)
+    yield _by_system(Act.LAPSE, may_lapse, Stage.LAPSED, Limit.AFTER_GRACE)
+    deed = Deed("grants.grant_extension", "renewal")
     for sources, target in (
         ((Stage.OPEN, Stage.CLOSED, Stage.LAPSED), Stage.OPEN),
         ((Stage.RETURNED, Stage.CLOSED, Stage.LAPSED), Stage.RETURNED),
@@ -198,11 +184,11 @@ def _describe_end() -> Iterator[Transition]:
     for stage in (Stage.LAPSED, Stage.RENEWED):
         yield _by_coordinator(Act.REOPEN, (stage,), stage, Limit.REASON, deed)
     # What is removed is not renewed any more; a reinstatement begins an endorsement of its own.
-    deed = Deed("lapse_removals.remove_lapsed", "endorsement", "removal_mail.notify_removed")
+    deed = Deed("lapse_removals.remove_lapsed", "endorsement")
     lapsed, removed = (Stage.LAPSED,), (Stage.REMOVED,)
     yield _by_coordinator(Act.REMOVE, lapsed, Stage.REMOVED, Limit.REMOVALS, deed)
-    yield _by_system(Act.REMOVE, lapsed, Stage.REMOVED, Limit.REMOVALS, deed)
-    deed = Deed("applications.endorse_applicant", "endorsement", "application_mail.notify_endorsed")
+    yield _by_system(Act.REMOVE, lapsed, Stage.REMOVED, Limit.REMOVALS)
+    deed = Deed("applications.endorse_applicant", "endorsement")
     yield _by_coordinator(Act.REINSTATE, removed, Stage.REINSTATED, Limit.REINSTATED, deed)
 
 
@@ -215,7 +201,7 @@ def _describe_absences() -> Iterator[Transition]:
     ):
         yield _by_coordinator(act, sources, target, Limit.ABSENCES, _ABSENCE)
     yield _by_system(Act.COME_BACK, (Stage.ON_LEAVE, Stage.INACTIVE), Stage.OPEN)
-    deed = Deed("grants.change_leave", "leave", _ABSENCE.mail)
+    deed = Deed("grants.change_leave", "leave")
     yield _by_coordinator(Act.RESUME, (Stage.EMERITUS,), Stage.OPEN, Limit.REASON, deed)
     gone = (Stage.REMOVED, Stage.REINSTATED, Stage.ENDED)
     may_end = tuple(stage for stage in Stage if stage not in gone)

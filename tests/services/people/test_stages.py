@@ -28,9 +28,9 @@ from tracker.rules.model import Rulebook
 from tracker.rules.stages import AuditVerdict, Stage
 from tracker.rules.transitions import (
     Act,
+    Deed,
     Limit,
     Party,
-    Transition,
     list_all_transitions,
     list_transitions,
 )
@@ -83,8 +83,8 @@ def _with_more_rules() -> Rulebooks:
 RULEBOOKS = _with_more_rules()
 
 
-def service_of(transition: Transition) -> Callable[..., Any]:
-    module, _, name = transition.deed.service.partition(".")
+def service_of(deed: Deed) -> Callable[..., Any]:
+    module, _, name = deed.service.partition(".")
     service: Callable[..., Any] = getattr(import_module(f"tracker.services.{module}"), name)
     return service
 
@@ -155,17 +155,17 @@ class Way:
 
     def call(self, act: Act) -> None:
         """Call the service that the data names, as the person that it names."""
-        transition = next(each for each in list_transitions(act) if each.deed.service)
-        context = self.context(FAY if transition.by is Party.ENDORSEE else KAI)
+        by, deed = next((each.by, each.deed) for each in list_transitions(act) if each.deed)
+        context = self.context(FAY if by is Party.ENDORSEE else KAI)
         arguments = ARGUMENTS[act](self)
-        service_of(transition)(context, *arguments.pop("", ()), **arguments)
+        service_of(deed)(context, *arguments.pop("", ()), **arguments)
 
     def do(self, act: Act) -> Stage | None:
         """Do it, and check that the data has this change of stage, by this act."""
         before, last_event = self.stage(), self.newest(AuditEvent)
         self.call(act)
         events = select(AuditEvent.table_name).where(col(AuditEvent.id) > last_event)
-        deeds = {each.deed for each in list_transitions(act) if each.deed.service}
+        deeds = {each.deed for each in list_transitions(act) if each.deed}
         assert {deed.event for deed in deeds} <= set(self.session.exec(events).all())
         return self.check(act, before)
 
@@ -405,23 +405,16 @@ def test_no_service_moves_a_renewal_on_from_elsewhere(sqlite_url: str) -> None:
     cast.engine.dispose()
 
 
-def test_the_data_names_functions_that_exist() -> None:
+def test_people_act_by_services_that_exist() -> None:
     for each in list_all_transitions():
-        for package, name in (("services", each.deed.service), ("notifications", each.deed.mail)):
-            module, _, function = name.partition(".")
-            assert not name or hasattr(import_module(f"tracker.{package}.{module}"), function)
+        assert (each.deed is None) is (each.by is Party.SYSTEM)
+        assert each.deed is None or callable(service_of(each.deed))
 
 
 def test_every_service_in_the_data_is_called_here() -> None:
     by_people = {each.act for each in list_all_transitions() if each.by is not Party.SYSTEM}
     assert by_people == set(ARGUMENTS)
     assert {each.act for each in list_all_transitions()} == set(Act)
-
-
-@pytest.mark.parametrize("act", [Act.OPEN_WINDOW, Act.LAPSE, Act.COME_BACK, Act.END_BY_RULE])
-def test_what_time_brings_is_in_a_notice(act: Act) -> None:
-    found = {each.deed.mail for each in list_transitions(act) if each.by is Party.SYSTEM}
-    assert found == {"notices_mail.write_notices_mail"}
 
 
 def test_the_documentation_has_every_transition() -> None:
