@@ -8,7 +8,8 @@ from tests.rules.planned import FOLDER
 from tests.rules.test_contradictions import FEE, PAID, SIGNED, STATEMENTS
 from tests.rules.test_parse import CYCLES, INTERPRETATION, RULEBOOK, TRAINING, lines, problems
 from tests.rules.test_silent_errors import TOPIC
-from tracker.rules.parse import check_rulebook, parse_organizations, parse_rulebook
+from tracker.rules.made_up_person import MadeUpPerson
+from tracker.rules.parse import check_rulebook, parse, parse_organizations, parse_rulebook
 
 ORGANIZATION = '[[organizations]]\nid = "X"\nname = "One"\n'
 PAYMENT = SIGNED.replace('signed = ["ethics"]', 'fee = "renewal"').replace('"signed"', '"paid"')
@@ -31,6 +32,32 @@ def test_organizations_that_are_no_toml_are_refused() -> None:
     found, (wrong,) = parse_organizations("[[organizations", "organizations.toml")
     assert found is None
     assert str(wrong).startswith("organizations.toml: the whole file: is not TOML: ")
+
+
+def test_an_unknown_key_of_an_organization_is_found() -> None:
+    text = ORGANIZATION.replace("name", "nmae")
+    _, (_, wrong) = parse_organizations(text, "organizations.toml")
+    assert str(wrong) == (
+        "organizations.toml: organizations[1].nmae: is not a key here: did you mean name? "
+        "(found 'One') (line 3)"
+    )
+
+
+def test_dates_that_contradict_name_the_whole_file() -> None:
+    text = 'category = "IFS"\nendorsed = 2026-05-31\napplied = 2026-06-01'
+    _, (wrong,) = parse(MadeUpPerson, text, "person.toml")
+    assert str(wrong) == (
+        "person.toml: the whole file: applied (2026-06-01) is after endorsed (2026-05-31)"
+    )
+
+
+def test_other_errors_come_with_that_of_a_provider() -> None:
+    found = problems(('says = "IFRS"', 'say = "IFRS"'), ('membership = "any"', 'membership = "an"'))
+    assert [each.split(": ")[1] for each in found] == [
+        "providers.rsc.says",
+        "providers.rsc.say",
+        "requirements[3].membership",
+    ]
 
 
 def test_another_reading_may_leave_names_unused() -> None:
@@ -128,6 +155,15 @@ def test_a_requirement_with_a_period_in_its_id_is_found() -> None:
         'renewal is submitted: add a requirement with counts = "submitted" '
         f"(requirement 'training.deia' in line {start})"
     )
+
+
+def test_a_wrong_key_of_a_requirement_names_its_line() -> None:
+    """The name before the last period is an id, which may have periods too."""
+    (found,) = list_lines(RULEBOOK + PAYMENT)
+    start = RULEBOOK.count("\n") + 2
+    assert found == f"{NO_FEE} none (requirement 'ethics' in line {start})"
+    (found,) = list_lines(RULEBOOK + PAYMENT.replace('id = "ethics"', 'id = "fee.renewal"'))
+    assert found.endswith(f"(requirement 'fee.renewal' in line {start})")
 
 
 def test_a_requirement_is_found_among_those_of_its_purpose() -> None:

@@ -95,7 +95,11 @@ def parse(
     if data is None:
         return None, problems
     parsed, errors = _validate(model, data)
-    return parsed, _locate(_describe(model, errors), data, text, file)
+    lines = TomlLines(text)
+    return parsed, [
+        RulebookProblem(file, key, reason, *_name_line(key, lines))
+        for key, reason in _describe(model, errors)
+    ]
 
 
 def _read_toml(text: str, file: str) -> tuple[dict[str, Any] | None, list[RulebookProblem]]:
@@ -185,13 +189,9 @@ def _list_keys(annotation: Any, steps: Sequence[int | str]) -> list[str]:  # noq
 
 
 def _fields(annotation: Any) -> dict[str, Any]:  # noqa: ANN401 - a type
-    """A model's keys, and the type of each."""
-    model = annotation
-    for argument in get_args(annotation):
-        if isinstance(argument, type) and issubclass(argument, BaseModel):
-            model = argument
-    if not (isinstance(model, type) and issubclass(model, BaseModel)):
-        return {}
+    """The keys of a table, which may be optional, and the type of each."""
+    optional = (each for each in get_args(annotation) if issubclass(each, BaseModel))
+    model: type[BaseModel] = next(optional, annotation)
     return {field.alias or name: field.annotation for name, field in model.model_fields.items()}
 
 
@@ -239,6 +239,11 @@ def _leave_out_keys(name: str, value: Any, wrong: Container[object]) -> Any:  # 
     return {key: part for key, part in value.items() if (name, key) not in wrong}
 
 
+def _name_line(key: str, lines: TomlLines) -> list[str]:
+    line = lines.find(key)
+    return [f"line {line}"] if line else []
+
+
 def _name_requirement(key: str, data: Mapping[str, Any]) -> list[str]:
     match = _REQUIREMENT.match(key)
     requirement = data["requirements"][int(match[1]) - 1] if match else None
@@ -249,7 +254,7 @@ def _name_requirement(key: str, data: Mapping[str, Any]) -> list[str]:
 
 _REQUIREMENT = re.compile(r"requirements\[(\d+)\]")
 # Problems of several requirements of one category together.
-_TOGETHER = re.compile(r"(renewal|application|reinstatement) requirements of [^:]+(?:: (\S+))?")
+_TOGETHER = re.compile(r"(renewal|application|reinstatement) requirements of [^:]+(?:: )?(\S*)")
 
 
 def _list_together(key: str, reason: str, data: Mapping[str, Any]) -> Iterable[tuple[str, int]]:
@@ -263,7 +268,7 @@ def _list_together(key: str, reason: str, data: Mapping[str, Any]) -> Iterable[t
         if isinstance(each, dict) and "id" in each and each.get("of", "renewal") == match[1]
     ]
     # In the key of a problem, a requirement's id can be followed by a key of it.
-    first = match[2] if match[2] in dict(numbered) else (match[2] or "").rpartition(".")[0]
+    first = match[2] if match[2] in dict(numbered) else match[2].rpartition(".")[0]
     named = {first, *re.findall(r"'([^']+)'", reason)}
     yield from (each for each in numbered if each[0] in named)
 
@@ -275,9 +280,7 @@ def _locate(
     lines = TomlLines(text)
     problems = []
     for key, reason in found:
-        places = _name_requirement(key, data)
-        if line := lines.find(key):
-            places.append(f"line {line}")
+        places = [*_name_requirement(key, data), *_name_line(key, lines)]
         for name, number in _list_together(key, reason, data):
             line = lines.find(f"requirements[{number}]")
             places.append(f"requirement {name!r} in line {line}")
