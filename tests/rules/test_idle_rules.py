@@ -251,6 +251,14 @@ def test_hours_of_all_years_fit_into_the_cycle(hours: str, total: str) -> None:
     assert find(THREE + YEARLY.replace("HOURS", "4")) == []
 
 
+def test_the_most_hours_of_a_year_can_be_written() -> None:
+    """A third of ten hours is no number of two decimals that is whole minutes."""
+    ten = THREE.replace("hours = 12", "hours = 10")
+    (found,) = find(ten + YEARLY.replace("HOURS", "5"))
+    assert found.endswith("which they are a part of: write at most 3.3, or more hours there")
+    assert find(ten + YEARLY.replace("HOURS", "3.3")) == []
+
+
 @pytest.mark.parametrize(
     "change",
     [
@@ -270,6 +278,8 @@ def test_hours_of_a_format_are_part_of_all_formats() -> None:
     assert len(find(THREE + groups)) == 1
     same = ('providers = "rsc"\n', 'providers = "rsc"\nformats = ["group", "peer"]\n')
     assert len(find(THREE + groups, same)) == 1
+    only_groups = ('providers = "rsc"\n', 'providers = "rsc"\nformats = ["group"]\n')
+    assert len(find(THREE + groups, only_groups)) == 1
     assert find(THREE + YEARLY.replace("HOURS", "5"), same) == []
 
 
@@ -335,3 +345,40 @@ def test_years_of_cycles_with_an_error_are_not_compared() -> None:
     text = THREE.replace("[providers.rsc]", f"{later}[providers.rsc]", 1)
     (found,) = find(text + YEARLY.replace("HOURS", "5"))
     assert found.startswith("cycles[2].grase_days: ")
+
+
+def test_hours_are_compared_for_new_endorsees() -> None:
+    """More is required of those who have held the endorsement for a year."""
+    value = TRAINING[TRAINING.index("  [[") :]
+    more = value.replace("hours = 15", "hours = 20\n  held_years = 1")
+    (found,) = find(RULEBOOK + TOPIC, (TRAINING, TRAINING + more))
+    assert found.startswith("requirements[4].values[2].hours: from 2026-01-01 on it would be 16 of")
+    of_rsc = value.replace("15", "12").replace("Training", "RSC")
+    more = of_rsc.replace("hours = 12", "hours = 20\n  held_years = 1")
+    (found,) = find(THREE + YEARLY.replace("HOURS", "5"), (of_rsc, of_rsc + more))
+    assert found.startswith("requirements[4].values[1].hours: from 2000-01-01 on 5 hours in each")
+
+
+def test_hours_are_no_part_of_months() -> None:
+    in_months = RULEBOOK.replace("hours = 15", "months = 3")
+    assert find(in_months + TOPIC) == []
+    in_months = THREE.replace("hours = 12", "months = 3")
+    assert find(in_months + YEARLY.replace("HOURS", "5")) == []
+
+
+def test_hours_with_other_providers_are_no_part() -> None:
+    """That they name other providers is the only error."""
+    others = RULEBOOK[RULEBOOK.index("[providers.rsc]") : RULEBOOK.index("[memberships.any]")]
+    yearly = YEARLY.replace("HOURS", "5").replace('providers = "rsc"', 'providers = "others"')
+    assert find(THREE + others.replace("providers.rsc", "providers.others") + yearly) == [
+        "renewal requirements of IFS: they name more than one provider rule"
+    ]
+
+
+def test_hours_within_hours_are_numbered_as_in_the_file() -> None:
+    found = find(RULEBOOK + TOPIC, ('id = "rsc"\nlabel', 'id = "rsc"\nlable'))
+    assert [each.partition(":")[0] for each in found] == [
+        "requirements[2].label",
+        "requirements[2].lable",
+        "requirements[4].values[2].hours",
+    ]

@@ -34,6 +34,8 @@ _USES = {
 _CONTINUES = ("continues_from", "continues_within_days")
 _DAY: TypeAdapter[date] = TypeAdapter(Day)
 _CENTURY = timedelta(days=100 * 366)
+# In minutes: hours of two decimals are whole minutes only in such steps, as 0.05 hours are.
+_STEP = 3
 
 
 def list_silent_errors(
@@ -228,10 +230,17 @@ def _compare_years(
     for day in sorted({value.starts_from for value in (*part.values, *whole.values)}):
         small, large = value_in_force(part, day, *whom), value_in_force(whole, day, *whom)
         started = [scheme.years for scheme in schemes if scheme.starts_from <= day]
-        if small and large and started and small.minutes * started[-1] > large.minutes > 0:
+        if (
+            small
+            and large
+            and started
+            and large.minutes
+            and small.minutes * started[-1] > large.minutes
+        ):
             place, count = part.values.index(small) + 1, started[-1]
             yearly, total = format_hours(small.minutes), format_hours(small.minutes * count)
-            whole_hours, most = format_hours(large.minutes), format_hours(large.minutes // count)
+            steps = large.minutes // (count * _STEP)
+            whole_hours, most = format_hours(large.minutes), format_hours(steps * _STEP)
             reason = (
                 f"from {day} on {yearly} hours in each year of a cycle of "
                 f"{format_count(count, 'year')} would be {total} of the {whole_hours} hours of "
@@ -247,7 +256,7 @@ def _compare_sizes(
     """Compare what is required of a category, held for so many years."""
     for day in sorted({value.starts_from for value in (*part.values, *whole.values)}):
         small, large = value_in_force(part, day, *whom), value_in_force(whole, day, *whom)
-        if small and large and small.minutes > large.minutes > 0:
+        if small and large and large.minutes and small.minutes > large.minutes:
             place = part.values.index(small) + 1
             reason = (
                 f"from {day} on it would be {small.hours:g} of the {large.hours:g} hours of "
