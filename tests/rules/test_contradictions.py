@@ -244,6 +244,13 @@ def test_months_with_sessions_fit_into_the_cycle_of_their_day() -> None:
     )
 
 
+def test_months_do_not_fit_into_missing_cycles() -> None:
+    months = "from = 2000-01-01\n  hours = 12", "from = 2000-01-01\n  months = 18"
+    assert only(months, (CYCLES, "")) == (
+        "cycles: IFS has renewal requirements, so it needs cycles"
+    )
+
+
 def test_months_fit_into_the_shortest_cycles_of_their_time() -> None:
     months = "from = 2000-01-01\n  hours = 12", "from = 2000-01-01\n  months = 18"
     three = CYCLES.replace("years = 1", "years = 3").replace("2000-12-31", "2002-12-31")

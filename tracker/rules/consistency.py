@@ -380,8 +380,9 @@ class ConsistencyCheck:
             group = requirement.grouped_values[value.group]
             later = [v.starts_from for v in group if v.starts_from > value.starts_from]
             cycles = self._list_cycle_years(value.starts_from, min(later, default=date.max))
-            years = 1 if requirement.each_year else min(cycles, default=1)
-            if value.months and value.months > years * MONTHS_IN_YEAR:
+            # Cycles that are missing are another error.
+            years = 1 if requirement.each_year else min(cycles, default=None)
+            if value.months and years and value.months > years * MONTHS_IN_YEAR:
                 reason = f"{value.months} months do not fit into {years * MONTHS_IN_YEAR}"
                 self._add(f"{key}.values[{number}].months", reason)
 
