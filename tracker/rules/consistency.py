@@ -10,11 +10,7 @@ from pydantic import BaseModel
 from tracker.formatting import format_list
 from tracker.rules.absence_rules import AbsenceRule
 from tracker.rules.cycle_checks import list_cycle_problems
-from tracker.rules.cycles import (
-    common_cycle,
-    end_of_years,
-    whole_cycle,
-)
+from tracker.rules.cycles import common_cycle, end_of_years, whole_cycle
 from tracker.rules.fee_checks import list_fee_problems, list_late_problems, list_repetitions
 from tracker.rules.fees import Fee, FeeValue
 from tracker.rules.key_checks import number_items
@@ -35,13 +31,6 @@ from tracker.rules.requirement import (
 from tracker.rules.similar_names import describe_known
 
 _DAY = timedelta(days=1)
-# Every day of the year, and every place of a leap year among cycles of whole years.
-_FOUR_YEARS = 4 * 366
-_ENOUGH_CYCLES = 8
-# A longer grace period to a day of the year is hardly meant: the day before was.
-_LONG_GRACE = 183
-
-
 # The parts of a rulebook that name others.
 _NAMING = (
     *("categories", "interpretations", "cycles", "absences", "providers", "requirements"),
@@ -66,8 +55,6 @@ _TABLES = {
     "attested_by": "attestations",
     "document": "documents",
 }
-
-
 # Fields of the same names that are words.
 _WORDS = {(AbsenceRule, "membership")}
 
@@ -262,15 +249,13 @@ class ConsistencyCheck:
                 )
                 self._add(f"categories.{name}.beside", reason)
 
-    def _list_bases(self, name: str) -> set[str]:
+    def _list_bases(self, name: str) -> list[str]:
         """The categories beside which one lasts, and theirs; its own only in a circle."""
-        found: set[str] = set()
-        waiting = [name]
-        while waiting:
-            category = self.rulebook.categories.get(waiting.pop())
-            new = {*category.beside} - found if category else set()
-            found |= new
-            waiting += new
+        categories = self.rulebook.categories
+        found = [*categories[name].beside]
+        for base in found:  # which grows meanwhile
+            if base in categories:
+                found += [each for each in categories[base].beside if each not in found]
         return found
 
     def _check_ratings(self) -> None:
@@ -463,7 +448,7 @@ def _find_most_hours(requirement: Requirement, day: date) -> Value | None:
     """The value in force on a day that requires the most hours, of whatever endorsements."""
     found = []
     for category in requirement.categories:
-        for years in {0, *(value.held_years for value in requirement.values)}:
+        for years in {value.held_years for value in requirement.values}:
             if value := value_in_force(requirement, day, category, years):
                 found.append(value)
     return max(found, key=lambda value: value.minutes, default=None)

@@ -17,9 +17,7 @@ _LONG_GRACE = 183
 Problems = Iterator[tuple[str, str]]
 
 
-def list_cycle_problems(
-    numbered: Sequence[tuple[int, CycleScheme]], *, is_whole: bool = True
-) -> Problems:
+def list_cycle_problems(numbered: Sequence[tuple[int, CycleScheme]], *, is_whole: bool) -> Problems:
     """What would be silently wrong, each with its key and what to write instead.
 
     The blocks have their places in the file. Each block's cycles must be whole, unless it says what
