@@ -305,6 +305,14 @@ def test_a_cap_can_limit_only_those_who_owe_most() -> None:
     assert problems((TRAINING, training)) == []
 
 
+def test_a_cap_can_limit_only_one_category() -> None:
+    both = TRAINING.replace('["IFS"]', '["IFS", "IFRS"]')
+    more = TRAINING[TRAINING.index("  [[") :]
+    more = more.replace("hours = 15", 'hours = 30\n  categories = ["IFRS"]')
+    training = both + more + CAP.replace("HOURS", "20")
+    assert problems((TRAINING, training)) == []
+
+
 def test_a_cap_does_not_begin_on_the_second_day_of_a_cycle() -> None:
     cap = CAP.replace("2000-01-01", "2020-01-02").replace("HOURS", "6")
     assert only((TRAINING, TRAINING + cap)).startswith(
@@ -378,6 +386,25 @@ def test_an_absence_excuses_all_only_in_short_cycles() -> None:
     assert list_absence_problems(*from_then) == [DAY_EXCUSES]
 
 
+def test_an_absence_excuses_two_years_in_proportion() -> None:
+    two = ABSENCES.replace("years = 3\nends_on = 2027", "years = 2\nends_on = 2026")
+    two_years = DAY_EXCUSES.replace("3 years", "2 years")
+    assert list_absence_problems(NOTHING, ALL, text=two) == [two_years]
+
+
+def test_an_absence_without_cycles_can_excuse_all() -> None:
+    only_absences = ABSENCES[ABSENCES.index("[[absences]]") :]
+    assert list_absence_problems(NOTHING, ALL, text=only_absences) == []
+
+
+def test_an_absence_can_begin_with_a_block_of_cycles() -> None:
+    """That is the second day of a cycle which the block before would have had."""
+    first = ABSENCES.replace("grace_days", 'short_cycle = "no hours"\ngrace_days', 1)
+    cycles = first.replace("2025-01-01", "2025-01-02").replace("2027-12-31", "2028-01-01")
+    with_cycles = f"from = 2000-01-01\n{NOTHING}", f"from = 2025-01-02\n{NOTHING}"
+    assert list_absence_problems(*with_cycles, text=cycles) == []
+
+
 def test_an_absence_does_not_begin_on_the_second_day_of_a_cycle() -> None:
     second_day = f"from = 2000-01-01\n{NOTHING}", f"from = 2025-01-02\n{NOTHING}"
     assert list_absence_problems(*second_day) == [
@@ -403,6 +430,8 @@ def test_nobody_returns_from_a_status_that_does_not_exist() -> None:
     old = f'kind = "leave"\nfrom = 2000-01-01\n{NOTHING}'
     closed = f"{inactive}\nallowed = false"
     text = ABSENCES.replace(before, returning)
+    no_absences = text[: text.index("[[absences]]")]
+    assert list_absence_problems("", "", text=no_absences) == nobody
     assert list_absence_problems(old, inactive, text=text) == []
     assert list_absence_problems(old, closed, text=text) == nobody
     leave = returning.replace("inactive status", "leave")
@@ -511,6 +540,17 @@ def test_categories_do_not_last_as_long_as_each_other() -> None:
         f"ex.toml: categories.{name}.beside: it lasts as long as others that last as long as it "
         "does: break the circle"
         for name in ("IFS", "IFRS", "MENTOR")
+    ]
+
+
+def test_a_circle_of_categories_can_begin_beside_two() -> None:
+    mentor = '"MENTOR" = { name = "Mentor" }'
+    beside_two = IFS, IFS.replace(" }", f', beside = ["IFRS", "MENTOR"] }}\n{mentor}')
+    assert problems(beside_two) == []
+    circle = IFRS, IFRS.replace(" }", ', beside = ["IFS"] }')
+    assert [each.split(": ")[1] for each in problems(beside_two, circle)] == [
+        "categories.IFS.beside",
+        "categories.IFRS.beside",
     ]
 
 

@@ -94,6 +94,13 @@ def test_a_lengthened_cycle_ends_later_than_it_would() -> None:
     assert problems(FIXED + GRACE, f"{FOLLOWING}lengthens_on = 2000-01-01\n{LONG}") == []
 
 
+def test_a_block_fits_the_one_that_lengthens() -> None:
+    lengthens = f"{FOLLOWING}lengthens_on = 2026-12-31\n{LONG}"
+    third = HALF.replace("YEAR", "2032").replace("2030", "2035")
+    (found,) = problems(FIXED + GRACE, lengthens, third)
+    assert found.startswith("cycles[3].from: 2032-07-01 is within the cycle from 2031-01-01")
+
+
 def test_anniversary_cycles_are_lengthened_or_cut_short() -> None:
     """Those that a block lengthens end later; all others it cuts short."""
     lengthens = f"{FOLLOWING}lengthens_on = 2026-01-01\n{LONG}"

@@ -2,6 +2,8 @@
 
 import pytest
 
+from tests.rules.test_cycle_dates import FIXED
+from tests.rules.test_cycle_dates import problems as cycle_problems
 from tests.rules.test_parse import RULEBOOK, problems
 
 VALUE = RULEBOOK[
@@ -30,6 +32,13 @@ def test_a_wrong_value_does_not_make_the_way_of_counting_wrong() -> None:
     counted = ("grace_days = 31", 'grace_days = 31\nheld_counts = ["other association"]')
     (problem,) = problems(counted, (VALUE, also(("hours = 15", "hours = 9\n  held_years = -3"))))
     assert problem.startswith("ex.toml: requirements[1].values[2].held_years: write 0 or more")
+
+
+def test_a_first_cycle_exempts_nothing_without_requirements() -> None:
+    exempts = f'{FIXED}grace_days = 31\nfirst_cycle_exempts = ["rsc"]'
+    assert cycle_problems(exempts) == [
+        "cycles[1].first_cycle_exempts: 'rsc' is not in this file; it has none"
+    ]
 
 
 def test_a_renewed_add_on_needs_fixed_cycles() -> None:
