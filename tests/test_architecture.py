@@ -54,7 +54,7 @@ LAYERS = {
     "master_key": {"database_urls", "errors"},
     "overrides": set[str](),
     "secret_files": {"errors"},
-    "time_of_day": set[str](),
+    "setting_times": set[str](),
     "settings": {
         "addresses",
         "branding",
@@ -63,7 +63,7 @@ LAYERS = {
         "master_key",
         "overrides",
         "secret_files",
-        "time_of_day",
+        "setting_times",
     },
     "spreadsheet_csv": set[str](),
     "errors": {"database_urls"},

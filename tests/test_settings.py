@@ -87,6 +87,10 @@ def test_an_unusable_ehlo_name_is_refused(folder: Path, name: str) -> None:
         "https://example.org/?a",
         "https://example.org#a",
         "https://ann@example.org",
+        "https://",
+        "https://a b",
+        "http://exa mple.org:99999",
+        "https://example.org:port",
     ],
 )
 def test_pages_below_a_path_are_refused(folder: Path, url: str) -> None:
@@ -164,6 +168,13 @@ def test_a_time_of_day_is_written_as_one(folder: Path, table: str, time_of_day: 
     (folder / "tracker.toml").write_text(f"[{table}]\ndigest_at = {time_of_day}\n")
     words = rf"{re.escape(table)}\.digest_at: write the time of day as 07:30:00"
     with pytest.raises(SettingsError, match=words):
+        load_settings()
+
+
+@pytest.mark.parametrize("day", ["0", "20260131", "true", '"soon"'])
+def test_a_day_is_written_as_one(folder: Path, day: str) -> None:
+    (folder / "tracker.toml").write_text(f"[judge_renewals_due_from]\nNCIMHA = {day}\n")
+    with pytest.raises(SettingsError, match=r"tracker\.toml: judge_renewals_due_from\.NCIMHA: "):
         load_settings()
 
 

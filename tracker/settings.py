@@ -7,7 +7,7 @@ import json
 import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import date, time
+from datetime import time
 from ipaddress import IPv4Network, ip_network
 from pathlib import Path
 from typing import Annotated, Literal, Self, get_origin
@@ -38,7 +38,7 @@ from tracker.errors import UserError
 from tracker.master_key import FORMAT, MasterKey, file_beside, is_master_key
 from tracker.overrides import override
 from tracker.secret_files import SUFFIX, list_doubles, list_file_variables, read_secret_files
-from tracker.time_of_day import TimeOfDay
+from tracker.setting_times import SettingDay, TimeOfDay
 
 ENVIRONMENT_PREFIX = "TRACKER_"
 # RFC 4291: an IPv4 address is the end of an IPv6 address that begins with so many bits.
@@ -48,6 +48,7 @@ Weekday = Literal["monday", "tuesday", "wednesday", "thursday", "friday", "satur
 # What an Authorization header can carry, and nobody guesses.
 _SHORTEST_TOKEN = 16
 _TOKEN = re.compile(rf"[!-~]{{{_SHORTEST_TOKEN},}}")
+_BASE_URL = re.compile(r"https?://(\[[0-9A-Fa-f:.]+\]|[\w.-]*\w)(:\d{1,5})?/*")
 # RFC 5321: a host name of the DNS, or an IP address in brackets.
 _EHLO_NAME = re.compile(
     r"(?=.{1,253}$)[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?)*"
@@ -216,7 +217,7 @@ class Web(_Strict):
     does.
     """
 
-    host: str = "127.0.0.1"
+    host: str = Field(default="127.0.0.1", min_length=1)
     port: int = Field(default=8000, ge=1, le=65_535)
     workers: int = Field(default=1, ge=1, le=64)
     connections: int = Field(default=500, ge=10, le=10_000)
@@ -343,7 +344,7 @@ class Settings(BaseSettings):
     master_key_file: Path | None = None
     evidence_dir: Path | None = None
     evidence_quota_mb: int = Field(default=200, ge=1, le=100_000)
-    judge_renewals_due_from: dict[str, date] = Field(default_factory=dict)
+    judge_renewals_due_from: dict[str, SettingDay] = Field(default_factory=dict)
     schedule: Schedule = Schedule()
     mail: Mail = Mail()
     web: Web = Web()
@@ -382,13 +383,11 @@ class Settings(BaseSettings):
     def _validate_base_url(cls, url: str) -> str:
         if not url.startswith(("http://", "https://")):
             raise ValueError("must start with http:// or https://")
-        rest = url.partition("://")[2]
-        host = re.split(r"[/?#]", rest, maxsplit=1)[0]
-        if rest.removeprefix(host).strip("/") or "@" in host:
+        if not _BASE_URL.fullmatch(url):
             # Every link and redirect of the pages starts at the root.
             raise ValueError(
-                f"{url!r} has more than a scheme and a host name. The pages can't be served below "
-                "a path: give them a host name of their own, such as https://renewals.your.domain"
+                f"{url!r} is not a scheme and a host name alone. The pages can't be served below a "
+                "path: give them a host name of their own, such as https://renewals.your.domain"
             )
         return url.rstrip("/")
 
