@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import make_url
 
-from tracker.database_urls import find_sqlite_file
+from tracker.database_urls import find_sqlite_file, is_database_url
 
 
 @pytest.mark.parametrize(
@@ -27,3 +27,8 @@ def test_the_file_is_the_one_that_sqlalchemy_opens(url: str) -> None:
 )
 def test_other_databases_have_no_file(url: str) -> None:
     assert find_sqlite_file(url) is None
+
+
+def test_a_database_in_memory_is_none_to_work_with() -> None:
+    assert is_database_url("sqlite:///tracker.db")
+    assert not is_database_url("sqlite:///:memory:")

@@ -13,8 +13,11 @@ _SQLITE = re.compile(r"sqlite(?:\+\w+)?:///([^?]*)")
 
 
 def is_database_url(url: str) -> bool:
-    """Whether a URL begins as those of the databases that this program works with."""
-    return _FORMS.match(url) is not None
+    """Whether a URL begins as those of the databases that this program works with.
+
+    Not one in memory, which every connection would find empty.
+    """
+    return _FORMS.match(url) is not None and ":memory:" not in url
 
 
 def find_sqlite_file(url: str) -> Path | None:

@@ -9,6 +9,7 @@ import pytest
 from sqlalchemy import Engine, create_engine, inspect, text
 from sqlalchemy.exc import IntegrityError, OperationalError
 
+from tests.support.databases import postgres_database, sqlalchemy_url
 from tracker.cli.context import ensure_schema
 from tracker.db import engine as database_engine
 from tracker.db.engine import open_engine, reading, wal_is_safe, writing
@@ -219,6 +220,15 @@ def test_an_empty_database_gets_the_schema(empty_database_url: str) -> None:
     assert schema_version(empty_database_url) is None
     ensure_schema(empty_database_url)
     assert schema_version(empty_database_url) == newest_version()
+
+
+def test_a_database_that_cannot_store_every_name_is_refused(postgres_url: str) -> None:
+    ascii_only = "ENCODING 'SQL_ASCII' LOCALE 'C'"
+    with postgres_database(postgres_url, options=ascii_only) as name:
+        url = sqlalchemy_url(postgres_url, name)
+        with pytest.raises(SchemaError, match="encoding is SQL_ASCII, which can't store every"):
+            ensure_schema(url)
+        assert schema_version(url) is None
 
 
 def test_a_database_with_the_schema_is_left_alone(database_url: str) -> None:

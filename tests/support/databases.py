@@ -144,10 +144,14 @@ def sqlalchemy_url(server_url: str, name: str) -> str:
 
 
 @contextmanager
-def postgres_database(server_url: str, template: str | None = None) -> Iterator[str]:
+def postgres_database(
+    server_url: str, template: str | None = None, options: str = ""
+) -> Iterator[str]:
     """Create a database, give its name, and drop it in the end."""
     name = new_name()
-    copying = sql.SQL("TEMPLATE {}").format(sql.Identifier(template or "template0"))
+    copying = sql.SQL("TEMPLATE {} {}").format(
+        sql.Identifier(template or "template0"), sql.SQL(options)
+    )
     creating = sql.SQL("CREATE DATABASE {} {}").format(sql.Identifier(name), copying)
     dropping = sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name))
     with _connected(server_url) as server:

@@ -90,6 +90,8 @@ def open_engine(
     connect_args = _connection_limits(address, idle_seconds or _LOST_SECONDS)
     # By this name, unless the URL has another, `tracker upgrade` finds who else is connected.
     connect_args["fallback_application_name"] = "tracker"
+    # Otherwise a database of encoding SQL_ASCII would answer with bytes.
+    connect_args["client_encoding"] = "utf8"
     if is_pooled(url):
         # Statements that were prepared in one session are unknown in the next.
         connect_args["prepare_threshold"] = None

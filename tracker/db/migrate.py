@@ -8,20 +8,36 @@ from alembic.config import Config
 from sqlalchemy import Connection, func, select
 
 from tracker.db.engine import is_postgresql, open_engine
+from tracker.db.errors import SchemaError
+from tracker.db.schema import read_version
 from tracker.db.schema_versions import MIGRATIONS
 
 
 def migrate(url: str) -> None:
     """Bring the database at ``url`` to this program's schema, from empty or any older one.
 
-    All or nothing. Of several at once, one migrates, and the others find nothing to do.
+    All or nothing. Of several at once, one migrates, and the others find nothing to do. Raises
+    SchemaError for an empty database that can't store every name.
     """
     engine = open_engine(url)
     try:
+        with engine.connect() as connection:
+            _require_unicode(connection)
         with engine.connect() as connection, upgrading(connection):
             pass
     finally:
         engine.dispose()
+
+
+def _require_unicode(connection: Connection) -> None:
+    if not is_postgresql(connection) or read_version(connection) is not None:
+        return
+    encoding = connection.exec_driver_sql("SHOW server_encoding").scalar_one()
+    if encoding != "UTF8":
+        raise SchemaError(
+            f"its encoding is {encoding}, which can't store every name. "
+            "Create it again with ENCODING 'UTF8' TEMPLATE template0"
+        )
 
 
 @contextmanager
