@@ -54,6 +54,7 @@ LAYERS = {
     "master_key": {"database_urls", "errors"},
     "overrides": set[str](),
     "secret_files": {"errors"},
+    "setting_errors": set[str](),
     "setting_times": set[str](),
     "settings": {
         "addresses",
@@ -63,6 +64,7 @@ LAYERS = {
         "master_key",
         "overrides",
         "secret_files",
+        "setting_errors",
         "setting_times",
     },
     "spreadsheet_csv": set[str](),

@@ -187,6 +187,27 @@ def test_a_variable_can_have_a_time_of_day(
     assert load_settings().schedule.digest_at == time(9, 30)
 
 
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ('[web]\nport = "eighty"', "web.port: must be a whole number"),
+        ("[web]\nport = 80.5", "web.port: must be a whole number"),
+        ('[web]\njobs = "maybe"', "web.jobs: must be true or false"),
+        ("[web]\nhost = 7", "web.host: must be text in quotes"),
+        ('web = "yes"', "web: must be a table"),
+        ("[schedule]\ntick_seconds = 1", "tick_seconds: must be greater than or equal to 5"),
+        ('[schedule]\ndigest_on = "mon"', "digest_on: must be 'monday', 'tuesday'"),
+        ("[web]\nprot = 80", "web.prot: is no setting. config/README.md has a list of them"),
+    ],
+)
+def test_a_wrong_setting_is_named_with_what_would_be_right(
+    folder: Path, text: str, words: str
+) -> None:
+    (folder / "tracker.toml").write_text(text)
+    with pytest.raises(SettingsError, match=re.escape(words)):
+        load_settings()
+
+
 @pytest.mark.usefixtures("folder")
 def test_an_error_within_a_variable_has_its_place(monkeypatch: pytest.MonkeyPatch) -> None:
     people = '[{"name": "Dana", "email": "d@nc.example", "association": "NCIMHA"}, {"nme": "Eve"}]'
@@ -194,8 +215,10 @@ def test_an_error_within_a_variable_has_its_place(monkeypatch: pytest.MonkeyPatc
     with pytest.raises(SettingsError) as refused:
         load_settings()
     lines = str(refused.value).splitlines()
-    assert "TRACKER_COORDINATORS [2].email: Field required" in lines
-    assert "TRACKER_COORDINATORS [2].nme: Extra inputs are not permitted" in lines
+    assert "TRACKER_COORDINATORS [2].email: is missing" in lines
+    assert (
+        "TRACKER_COORDINATORS [2].nme: is no setting. config/README.md has a list of them" in lines
+    )
 
 
 @pytest.mark.parametrize(

@@ -38,6 +38,7 @@ from tracker.errors import UserError
 from tracker.master_key import FORMAT, MasterKey, file_beside, is_master_key
 from tracker.overrides import override
 from tracker.secret_files import SUFFIX, list_doubles, list_file_variables, read_secret_files
+from tracker.setting_errors import explain_setting
 from tracker.setting_times import SettingDay, TimeOfDay
 
 ENVIRONMENT_PREFIX = "TRACKER_"
@@ -509,9 +510,7 @@ def load_settings() -> Settings:
         # Without the input: what was typed may be a password.
         for details in error.errors(include_input=False):
             path = [str(step) for step in details["loc"]]
-            cause = details.get("ctx", {}).get("error")
-            reason = str(cause) if isinstance(cause, ValueError) else details["msg"]
-            lines.append(f"{_format_place(path)}: {reason}")
+            lines.append(f"{_format_place(path)}: {explain_setting(details)}")
     except (ValueError, OSError) as error:
         # Broken TOML, broken JSON in a variable, or a file that can't be read.
         broken = _list_broken_json(os.environ)
