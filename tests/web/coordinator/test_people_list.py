@@ -11,7 +11,7 @@ import pytest
 from httpx2 import Response
 from sqlalchemy import insert
 
-from tests.support.cast import ALICE, BOB, CAROL, DAN, DANA, NOW
+from tests.support.cast import ALICE, BOB, BOOKS, CAROL, DAN, DANA, LEE, NOW, PAYING
 from tests.web.client import Visitor, WebClient, problems, text_of
 from tests.web.crawl import read_page
 from tracker.db.engine import writing
@@ -323,6 +323,19 @@ def test_an_email_goes_to_the_frozen_selection(sqlite_web: WebClient) -> None:
     assert "All who match the filter 2 recipients" in form
     [selection] = sqlite_web.cast.rows("people_selection")
     assert pressed.headers["location"] == f"/coordinator/mail/new?selection={selection['id']}"
+
+
+def test_memberships_are_added_where_one_is_accepted(sqlite_web: WebClient) -> None:
+    cast = sqlite_web.cast
+    held = METADATA.tables["endorsement"].update().values(association=PAYING)
+    with writing(cast.engine) as session:
+        session.connection().execute(held.where(held.table.c.id == cast.endorsements[BOB]))
+        evaluate_people(session, BOOKS, [cast.people[BOB]], NOW)
+    lee, form = sqlite_web.visit(LEE), "/coordinator/selections/1/"
+    assert 'value="membership"' not in lee.get(LIST).text
+    pressed = choose(lee, "membership")
+    assert pressed.headers["location"] == f"{form}mark"
+    assert lee.get(f"{form}membership").status_code == 404
 
 
 def test_a_selection_is_nobody_elses(sqlite_web: WebClient) -> None:

@@ -216,8 +216,13 @@ def select_people(
 
 def _list_actions(page: PageRequest, association: str) -> dict[str, str]:
     """What can be done for chosen rows at an association, with the buttons' words."""
-    prints = association in page.rulebooks.certificate_issuers and pdf_files.AVAILABLE
-    return {action: label for action, label in ACTIONS.items() if prints or action != _CERTIFICATES}
+    rulebooks = page.rulebooks
+    actions = dict(ACTIONS)
+    if association not in rulebooks.certificate_issuers or not pdf_files.AVAILABLE:
+        del actions[_CERTIFICATES]
+    if not any(map(rulebooks.accepted_by, page.viewer.coordinates)):
+        del actions[MEMBERSHIP]
+    return actions
 
 
 def read_people(

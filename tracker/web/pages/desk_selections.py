@@ -281,7 +281,7 @@ def _build_membership(
     page: PageRequest, _selected: SelectedPeople, typed: FormData | None
 ) -> MembershipForm:
     with page.reading() as session:
-        organizations = list_recordable_organizations(page.context(session))
+        organizations = require(list_recordable_organizations(page.context(session)))
     form = MembershipForm(typed, data={"length": "year", "organization": organizations[0]})
     form.organization.choices = organization_choices(page.rulebooks, organizations)
     return form
