@@ -331,8 +331,11 @@ def lock_application(context: ServiceContext, application_id: int) -> Applicatio
     if not is_own and application.association not in context.actor.coordinates:
         raise NotFound
     lock_person(context.session, application.person_id)
-    context.session.refresh(application)
-    return application
+    # Someone else may have changed or removed it while this waited for the lock.
+    current = context.session.get(Application, application_id, populate_existing=True)
+    if current is None:
+        raise NotFound
+    return current
 
 
 def lock_applicant(context: ServiceContext, application_id: int) -> Application:

@@ -8,6 +8,7 @@ from sqlmodel import Session
 from tests.support.cast import ALICE, BOB, BOOKS, CAROL, ERIN, EVE, NOW, Cast, acting
 from tests.support.erasing import find_traces
 from tests.support.overlap import overlap
+from tests.support.referees import apply
 from tracker.db.engine import writing
 from tracker.db.ledgers import Outbox
 from tracker.db.people import Leave, Membership, Person
@@ -21,6 +22,7 @@ from tracker.services.grants import add_leave, change_leave
 from tracker.services.holdings import Term, change_days
 from tracker.services.merging import find_record, merge_people
 from tracker.services.removals import list_removable, remove_row
+from tracker.services.reviews import ReviewDecision, record_review
 from tracker.services.time_requests import RequestedDays
 from tracker.services.unmerging import undo_removal_or_merge
 
@@ -150,5 +152,19 @@ def test_a_membership_removed_meanwhile_is_not_changed(cast: Cast) -> None:
         cast.engine,
         lambda s: remove_row(operator(s), row, "Wrong"),
         lambda s: change_days(carol(s), Membership, row.id, year),
+    )
+    assert isinstance(error, NotFound)
+
+
+def test_an_application_removed_meanwhile_is_not_reviewed(cast: Cast) -> None:
+    with writing(cast.engine) as session:
+        number = apply(session, cast.people[EVE], association="NCIMHA", state="submitted")
+    with writing(cast.engine) as session:
+        [row] = list_removable(session, "application", EVE)
+    accepted = ReviewDecision(accepted=True)
+    _, error = overlap(
+        cast.engine,
+        lambda s: remove_row(operator(s), row, "Wrong"),
+        lambda s: record_review(carol(s), number, "competencies", accepted),
     )
     assert isinstance(error, NotFound)
