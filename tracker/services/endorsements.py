@@ -1,7 +1,7 @@
 """Reads what a person holds, the cycles of an endorsement, and when providers' sessions count."""
 
 from collections import defaultdict
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from types import MappingProxyType
@@ -158,16 +158,15 @@ def spans_of(session: Session, rule: str, provider_ids: Collection[int]) -> dict
 def cycles_held(rulebooks: Rulebooks, endorsed: Endorsed, today: date) -> Sequence[Cycle]:
     """Return every cycle from that of ``today`` (or of the endorsement's last day) back.
 
-    None if there is no rulebook, no renewal rules for the category, or nothing has begun.
+    Empty without a rulebook, without renewal rules for the category, and before the first day.
     """
     last = min(today, endorsed.ends_on or today)
-    if endorsed.association not in rulebooks.associations or last < endorsed.starts_on:
+    rulebook = rulebooks.associations.get(endorsed.association)
+    if rulebook is None or last < endorsed.starts_on:
         return ()
-    plan = rulebooks.plan(*endorsed.triple, last)
-    if plan is None or plan.cycle is None:
+    if not rulebook.requirements_of(endorsed.category):
         return ()
-    schemes = rulebooks.associations[endorsed.association].cycles
-    return cycles_until(schemes, endorsed.starts_on, last)
+    return cycles_until(rulebook.cycles, endorsed.starts_on, last)
 
 
 def standing_in(
@@ -206,23 +205,12 @@ class CycleLocks:
     frozen: Mapping[int, int]
     applies: bool
 
-    def lock_on(self, day: date, *, with_submitted: bool = True) -> CycleLock | None:
+    def lock_on(self, day: date) -> CycleLock | None:
         """Why no session can be added on a day; None if it can.
 
-        Of several cycles, it is the one that closes last. Without ``with_submitted``, only closed
-        cycles lock their days.
+        Of several cycles, it is the one that closes last, and of those the first.
         """
-        last = None
-        for endorsement in self.endorsements:
-            lock = None if self.applies else self.cycle_of(endorsement, day)
-            if lock is None:
-                continue
-            is_locked = lock.is_submitted and with_submitted
-            if not is_locked and lock.grace_ends_on >= self.day_of(lock.association):
-                return None
-            if last is None or lock.grace_ends_on > last.grace_ends_on:
-                last = lock
-        return last
+        return self._find_lock(day, lambda lock: lock.is_submitted or self._is_closed(lock))
 
     def lock_of(self, entry_id: int, held_on: date) -> CycleLock | None:
         """Why a session can't be changed; None if it can."""
@@ -236,7 +224,7 @@ class CycleLocks:
 
         What belongs to a submitted renewal can still be added, unless it is a session.
         """
-        return self.lock_on(day, with_submitted=False)
+        return self._find_lock(day, self._is_closed)
 
     def cycle_of(self, endorsement: Endorsed, day: date) -> CycleLock | None:
         """The cycle of one endorsement in which hours of ``day`` count, closed or not."""
@@ -249,6 +237,19 @@ class CycleLocks:
         grace_ends_on = plan.cycle.grace_ends_on(self.extended.get(key, plan.cycle.due_on))
         is_submitted = key in self.submitted
         return CycleLock(endorsement.association, plan.cycle, grace_ends_on, is_submitted)
+
+    def _find_lock(self, day: date, is_locked: Callable[[CycleLock], bool]) -> CycleLock | None:
+        """The cycle of a day that closes last, if each of the day's cycles is locked."""
+        if self.applies:
+            return None
+        cycles = (self.cycle_of(endorsement, day) for endorsement in self.endorsements)
+        locks = [cycle for cycle in cycles if cycle is not None]
+        if not all(map(is_locked, locks)):
+            return None
+        return max(locks, key=lambda lock: lock.grace_ends_on, default=None)
+
+    def _is_closed(self, lock: CycleLock) -> bool:
+        return lock.grace_ends_on < self.day_of(lock.association)
 
 
 def locks_of(rulebooks: Rulebooks, now: datetime, own: Own, *, applies: bool) -> CycleLocks:

@@ -83,10 +83,7 @@ def list_accepted_organizations(
     """Whose membership a person's associations accept; the associations themselves come first."""
     associations = [one.association for one in endorsements_of(session, person_id)]
     associations += [one.association for one in list_undecided_applications(session, person_id)]
-    accepted: set[str] = set()
-    for association in associations:
-        accepted |= rulebooks.accepted_by(association)
-    return sorted(accepted, key=lambda name: (name not in associations, name))
+    return _list_accepted_by(rulebooks, associations)
 
 
 def find_membership_lock(
@@ -134,12 +131,7 @@ def record_membership(context: ServiceContext, person_id: int, term: MembershipT
     refusals = [*_validate_kind(term), *_validate_length(term)]
     if term.organization not in list_recordable_organizations(context):
         refusals.append(Refusal("organization", "organization-not-accepted"))
-    others = [
-        _term_of(other)
-        for other in list_memberships(context.session, person_id)
-        if other.organization == term.organization
-    ]
-    overlaps = _find_overlaps(term, sorted(others, key=lambda other: other.starts_on))
+    overlaps = _find_overlaps(term, list_memberships(context.session, person_id))
     refusals += [replace(one, code=f"recorded-{one.code}") for one in overlaps]
     if refusals:
         raise Refused(*refusals)
@@ -151,10 +143,7 @@ def record_membership(context: ServiceContext, person_id: int, term: MembershipT
 
 def list_recordable_organizations(context: ServiceContext) -> list[str]:
     """Whose membership the actor's associations accept; the associations themselves come first."""
-    associations, accepted = context.associations, set[str]()
-    for association in associations:
-        accepted |= context.rulebooks.accepted_by(association)
-    return sorted(accepted, key=lambda name: (name not in associations, name))
+    return _list_accepted_by(context.rulebooks, context.associations)
 
 
 def update_membership(context: ServiceContext, membership_id: int, term: MembershipTerm) -> None:
@@ -190,11 +179,15 @@ def restore_membership(context: ServiceContext, removal_id: int) -> None:
     if removal.undone_at is not None:
         return
     _, values = get_first_row(removal)
-    # What was deleted before there were kinds has none.
-    kind = values.get("kind", INDIVIDUAL)
-    term = MembershipTerm(values["organization"], values["starts_on"], values["ends_on"], kind)
+    # Its kind does not matter here, and was checked when it was recorded.
+    term = MembershipTerm(values["organization"], values["starts_on"], values["ends_on"])
     _check_term(context, term, replaced=None)
     restore(context, removal)
+
+
+def _list_accepted_by(rulebooks: Rulebooks, associations: Sequence[str]) -> list[str]:
+    accepted = {name for each in associations for name in rulebooks.accepted_by(each)}
+    return sorted(accepted, key=lambda name: (name not in associations, name))
 
 
 def _term_of(membership: Membership) -> MembershipTerm:
@@ -223,11 +216,8 @@ def _check_term(
         if lock is not None:
             refusals.append(refusal_of_lock("ends_on", lock))
             break
-    others = []
-    for other in list_memberships(session, context.person_id):
-        if other is not replaced and other.organization == term.organization:
-            others.append(_term_of(other))
-    refusals += _find_overlaps(term, sorted(others, key=lambda other: other.starts_on))
+    memberships = list_memberships(session, context.person_id)
+    refusals += _find_overlaps(term, [each for each in memberships if each is not replaced])
     if refusals:
         raise Refused(*refusals)
 
@@ -247,20 +237,30 @@ def _validate_length(term: MembershipTerm) -> list[Refusal]:
     return []
 
 
-def _find_overlaps(term: MembershipTerm, others: Sequence[MembershipTerm]) -> list[Refusal]:
-    """Why a term does not fit between the ``others``, in order, and which day would fit."""
-    fits_on, earliest = term.starts_on, None
+def _find_overlaps(term: MembershipTerm, memberships: Sequence[Membership]) -> list[Refusal]:
+    """Why a term does not fit between ``memberships``, the latest first, and which day would."""
+    others = [
+        _term_of(each) for each in reversed(memberships) if each.organization == term.organization
+    ]
+    first = next((other for other in others if term.starts_on <= other.last_day), None)
+    if first is None:
+        return []
+    if term.starts_on < first.starts_on:
+        facts = {**asdict(first), "fits_on": first.starts_on - _ONE_DAY}
+        runs_into = Refusal("ends_on", "membership-runs-into", facts)
+        return [runs_into] if first.starts_on <= term.last_day else []
+    return [_refuse_first_day(term.starts_on, first, others)]
+
+
+def _refuse_first_day(
+    day: date, first: MembershipTerm, others: Sequence[MembershipTerm]
+) -> Refusal:
+    """Why no term can start on a day of ``first``, and the next day on which one can."""
+    fits_on = day
     for other in others:
         if not other.starts_on <= fits_on <= other.last_day:
             continue
         if other.ends_on is None:
-            return [Refusal("starts_on", "membership-is-for-life", asdict(other))]
-        earliest, fits_on = earliest or other, other.ends_on + _ONE_DAY
-    if earliest is not None:
-        facts = {**asdict(earliest), "fits_on": fits_on}
-        return [Refusal("starts_on", "membership-overlaps", facts)]
-    for other in others:
-        if term.starts_on < other.starts_on <= term.last_day:
-            facts = {**asdict(other), "fits_on": other.starts_on - _ONE_DAY}
-            return [Refusal("ends_on", "membership-runs-into", facts)]
-    return []
+            return Refusal("starts_on", "membership-is-for-life", asdict(other))
+        fits_on = other.ends_on + _ONE_DAY
+    return Refusal("starts_on", "membership-overlaps", {**asdict(first), "fits_on": fits_on})

@@ -5,7 +5,7 @@ The reviewers are the coordinators of the application's association; nobody revi
 
 from dataclasses import asdict, dataclass
 
-from sqlmodel import Session, col, select
+from sqlmodel import Session, select
 
 from tracker.db.applications import Application, Degree, Review
 from tracker.rules.application.wording import review_results
@@ -32,7 +32,7 @@ class ReviewDecision:
 
 def list_reviews(session: Session, application_id: int) -> dict[str, Review]:
     """What the reviewers have recorded about an application, by the requirement's id."""
-    query = select(Review).where(Review.application_id == application_id).order_by(col(Review.id))
+    query = select(Review).where(Review.application_id == application_id)
     return {review.requirement: review for review in session.exec(query)}
 
 
@@ -58,18 +58,16 @@ def record_review(
         raise Refused(Refusal("note", "nothing-to-review"))
     if refusals := check_text("note", decision.note, required=not decision.accepted):
         raise Refused(*refusals)
+    values = {
+        **asdict(decision),
+        "reviewed_by": context.actor.label,
+        "reviewed_at": context.now,
+    }
     if review is None:
-        review = Review(
-            application_id=application_id,
-            requirement=requirement_id,
-            reviewed_by=context.actor.label,
-            reviewed_at=context.now,
-            **asdict(decision),
-        )
+        review = Review(application_id=application_id, requirement=requirement_id, **values)
         context.create_row(review, _AUDITED)
     elif (review.accepted, review.note) != (decision.accepted, decision.note):
-        who = {"reviewed_by": context.actor.label, "reviewed_at": context.now}
-        context.update_row(review, _AUDITED, **asdict(decision), **who)
+        context.update_row(review, _AUDITED, **values)
 
 
 def confirm_degree(
@@ -129,10 +127,11 @@ def _find_reviewable(context: ServiceContext, application_id: int) -> set[str]:
     standings = get_application_standings(
         context.session, context.rulebooks, day_of, [application_id]
     )
-    found = set[str]()
-    for standing in standings.values():
-        found.update(result.requirement.id for result in review_results(standing))
-    return found
+    return {
+        result.requirement.id
+        for standing in standings.values()
+        for result in review_results(standing)
+    }
 
 
 def _reopen(context: ServiceContext, application: Application, answer: str | None) -> None:
