@@ -119,7 +119,9 @@ def test_a_missing_logo_is_refused_by_its_variable(
     monkeypatch.setenv(
         "TRACKER_ASSOCIATIONS", '{"NCIMHA": {"branding": {"name": "x", "logo": "/"}}}'
     )
-    with pytest.raises(SettingsError, match="TRACKER_ASSOCIATIONS: / can't be read"):
+    with pytest.raises(
+        SettingsError, match=r"TRACKER_ASSOCIATIONS NCIMHA\.branding\.logo: / can't be read"
+    ):
         load_settings()
 
 

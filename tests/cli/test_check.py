@@ -298,7 +298,7 @@ def test_a_rejected_test_message_is_a_problem(address: str) -> None:
         ("TRACKER_MAIL__CONNECTIONS", "0", ["T101"]),
         ("TRACKER_CONFIG_DIR", "/nowhere", ["T102"]),
         ("TRACKER_DATABSE_URL", "x", ["T104"]),
-        ("TRACKER_BASE_URL", "https://", ["T105"]),
+        ("TRACKER_BASE_URL", "https://", ["T101"]),
         ("TRACKER_BASE_URL", "http://localhost:8000", ["T106"]),
         ("TRACKER_BASE_URL", "http://hours.example.org", ["T107"]),
         ("TRACKER_DATABASE_URL", "postgresql+psycopg://u:p@127.0.0.1:1/x", ["T201"]),

@@ -147,17 +147,13 @@ def _judge_requirements(
         else:
             counted = _count_other(plan, requirement, facts)
         is_waived = requirement.id in facts.waived
-        is_audited = _is_audited(requirement, facts)
+        # An audit decided about it, so that no signed statement stands for it any more.
+        is_audited = facts.audit is not None and requirement.id in facts.audit.supported
         is_attested = not is_audited and requirement.rule.attested_by in signed
         result = _compare(requirement, required, counted, is_waived, is_attested)
         result = result._replace(is_audited=is_audited)
         results.append(_apply_absence(result, effect))
     return results
-
-
-def _is_audited(requirement: PlannedRequirement, facts: Facts) -> bool:
-    """Whether an audit decided about it, so that no signed statement stands for it any more."""
-    return facts.audit is not None and requirement.id in facts.audit.supported
 
 
 def _count_sessions(requirement: PlannedRequirement, facts: Facts) -> int:

@@ -1,7 +1,7 @@
 """Reads what a person holds, the cycles of an endorsement, and when providers' sessions count."""
 
 from collections import defaultdict
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from types import MappingProxyType
@@ -210,7 +210,7 @@ class CycleLocks:
 
         Of several cycles, it is the one that closes last, and of those the first.
         """
-        return self._find_lock(day, lambda lock: lock.is_submitted or self._is_closed(lock))
+        return self._find_lock(day, with_submitted=True)
 
     def lock_of(self, entry_id: int, held_on: date) -> CycleLock | None:
         """Why a session can't be changed; None if it can."""
@@ -224,7 +224,7 @@ class CycleLocks:
 
         What belongs to a submitted renewal can still be added, unless it is a session.
         """
-        return self._find_lock(day, self._is_closed)
+        return self._find_lock(day, with_submitted=False)
 
     def cycle_of(self, endorsement: Endorsed, day: date) -> CycleLock | None:
         """The cycle of one endorsement in which hours of ``day`` count, closed or not."""
@@ -238,18 +238,20 @@ class CycleLocks:
         is_submitted = key in self.submitted
         return CycleLock(endorsement.association, plan.cycle, grace_ends_on, is_submitted)
 
-    def _find_lock(self, day: date, is_locked: Callable[[CycleLock], bool]) -> CycleLock | None:
-        """The cycle of a day that closes last, if each of the day's cycles is locked."""
+    def _find_lock(self, day: date, *, with_submitted: bool) -> CycleLock | None:
+        """The cycle of a day that closes last, if each of the day's cycles is closed or submitted.
+
+        Without ``with_submitted`` each has to be closed.
+        """
         if self.applies:
             return None
         cycles = (self.cycle_of(endorsement, day) for endorsement in self.endorsements)
         locks = [cycle for cycle in cycles if cycle is not None]
-        if not all(map(is_locked, locks)):
-            return None
+        for lock in locks:
+            is_closed = lock.grace_ends_on < self.day_of(lock.association)
+            if not is_closed and not (with_submitted and lock.is_submitted):
+                return None
         return max(locks, key=lambda lock: lock.grace_ends_on, default=None)
-
-    def _is_closed(self, lock: CycleLock) -> bool:
-        return lock.grace_ends_on < self.day_of(lock.association)
 
 
 def locks_of(rulebooks: Rulebooks, now: datetime, own: Own, *, applies: bool) -> CycleLocks:

@@ -142,7 +142,10 @@ def create_entry(
         if warnings is not None:
             raise NeedsConfirmation(warnings)
     saved = store_entry(context, person_id, entry, source.form_key)
-    _evaluate(context, person_id, entry.provider_id)
+    # It can be the first to name a provider, whose spans are not stored then.
+    providers = () if entry.provider_id is None else (entry.provider_id,)
+    now, rulebooks = context.now, context.rulebooks
+    evaluate_people(session, rulebooks, {person_id}, now, named_providers=providers)
     return saved
 
 
@@ -348,16 +351,11 @@ def _record(
     context.record_change("entry", entry_id, before=old, after=new)
 
 
-def _evaluate(context: ServiceContext, person_id: int, provider_id: int | None = None) -> None:
+def _evaluate(context: ServiceContext, person_id: int) -> None:
     """Evaluate the person before the transaction ends.
 
-    An update can only name providers whose spans are stored. A new entry can be the first to name
-    a provider (``provider_id``), whose spans may not be stored yet.
+    A change of an entry can only name providers whose spans are stored already.
     """
     evaluate_people(
-        context.session,
-        context.rulebooks,
-        {person_id},
-        context.now,
-        named_providers=() if provider_id is None else (provider_id,),
+        context.session, context.rulebooks, {person_id}, context.now, named_providers=()
     )
