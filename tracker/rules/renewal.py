@@ -131,6 +131,7 @@ def _judge_requirements(
     effect: AbsenceEffect,
 ) -> list[Result]:
     signed = facts.submitted.signed if facts.submitted else frozenset[str]()
+    audited = facts.audit.supported if facts.audit else {}
     results = []
     for requirement in plan.requirements:
         if not requirement.is_for_everyone and not _is_asked(requirement, facts, effect):
@@ -147,11 +148,9 @@ def _judge_requirements(
         else:
             counted = _count_other(plan, requirement, facts)
         is_waived = requirement.id in facts.waived
-        # An audit decided about it, so that no signed statement stands for it any more.
-        is_audited = facts.audit is not None and requirement.id in facts.audit.supported
-        is_attested = not is_audited and requirement.rule.attested_by in signed
-        result = _compare(requirement, required, counted, is_waived, is_attested)
-        result = result._replace(is_audited=is_audited)
+        is_audited = requirement.id in audited
+        is_signed = requirement.rule.attested_by in signed
+        result = _compare(requirement, required, counted, is_waived, is_signed, is_audited)
         results.append(_apply_absence(result, effect))
     return results
 
@@ -232,17 +231,22 @@ def _compare(
     required: int,
     counted: int,
     is_waived: bool,  # noqa: FBT001
-    is_attested: bool,  # noqa: FBT001
+    is_signed: bool,  # noqa: FBT001
+    is_audited: bool,  # noqa: FBT001
 ) -> Result:
+    short = 0
     if is_waived:
-        return Result(requirement, required, counted, 0, Outcome.WAIVED)
-    if requirement.is_exempt:
-        return Result(requirement, required, counted, 0, Outcome.EXCUSED)
-    if counted >= required:
-        return Result(requirement, required, counted, 0, Outcome.MET)
-    if is_attested:
-        return Result(requirement, required, counted, 0, Outcome.ATTESTED)
-    return Result(requirement, required, counted, required - counted, Outcome.SHORT)
+        outcome = Outcome.WAIVED
+    elif requirement.is_exempt:
+        outcome = Outcome.EXCUSED
+    elif counted >= required:
+        outcome = Outcome.MET
+    elif is_signed and not is_audited:
+        # Once an audit has decided about it, no signed statement stands for it any more.
+        outcome = Outcome.ATTESTED
+    else:
+        outcome, short = Outcome.SHORT, required - counted
+    return Result(requirement, required, counted, short, outcome, is_audited=is_audited)
 
 
 def _apply_absence(result: Result, effect: AbsenceEffect) -> Result:
