@@ -1,19 +1,15 @@
 """Coming back after a removal: who can ask for it and until when, and asking for it."""
 
-from datetime import date
+from datetime import date, timedelta
 from typing import NamedTuple
 
 from sqlmodel import Session, col, select
 
+from tracker.db.applications import Application
 from tracker.db.people import REMOVED, Endorsement
 from tracker.rulebooks import Rulebooks
 from tracker.rules.plan import ApplicationPlan
-from tracker.rules.standing import Removed
-from tracker.services.applications import (
-    list_applications,
-    list_undecided_applications,
-    open_application,
-)
+from tracker.services.applications import list_undecided_applications, open_application
 from tracker.services.context import NotFound, Refusal, Refused, ServiceContext, lock_person
 from tracker.services.evaluation import DayOf, days_at
 
@@ -67,15 +63,13 @@ def list_ways_back(
 def _describe(
     rulebooks: Rulebooks, endorsement: Endorsement, ends_on: date, today: date
 ) -> WayBack:
-    removed = Removed(endorsement.id, endorsement.starts_on, ends_on)
+    removed_on = ends_on + timedelta(days=1)
     named = (endorsement.association, endorsement.category)
-    rule = rulebooks.reinstatement_rule(*named, removed.removed_on)
-    if rule is None:
-        return WayBack(endorsement, removed.removed_on)
+    rule = rulebooks.reinstatement_rule(*named, removed_on)
     plan = rulebooks.application_plan(*named, today, "reinstatement")
-    if not plan.requirements:
-        return WayBack(endorsement, removed.removed_on)
-    return WayBack(endorsement, removed.removed_on, rule.latest_on(removed.removed_on), plan)
+    if rule is None or not plan.requirements:
+        return WayBack(endorsement, removed_on)
+    return WayBack(endorsement, removed_on, rule.latest_on(removed_on), plan)
 
 
 def find_way_back(
@@ -115,14 +109,12 @@ def require_in_time(context: ServiceContext, application_id: int, today: date) -
 
     One that the reviewers sent back was submitted in time.
     """
-    person_id = context.person_id
-    applications = {each.id: each for each in list_applications(context.session, person_id)}
-    application = applications.get(application_id)
-    if application is None or not application.is_reinstatement or application.answer:
-        return
+    session = context.session
     day_of = days_at(context.rulebooks, context.now)
-    for way in list_ways_back(context.session, context.rulebooks, day_of, person_id):
+    for way in list_ways_back(session, context.rulebooks, day_of, context.person_id):
         if way.application_id == application_id and (refusal := _refuse(way, today)):
+            if session.get_one(Application, application_id).answer:
+                return
             raise Refused(refusal)
 
 

@@ -11,10 +11,11 @@ from sqlmodel import Session, select
 from tests.support.auditing import store_audit, store_submission
 from tests.support.cast import BOOKS, REMOVING, REX, Cast
 from tests.support.removing import UMA, VIC, add_training, fill_with_uma, own, rex
+from tracker.db.applications import Application
 from tracker.db.engine import writing
 from tracker.db.ledgers import StandingRow
 from tracker.db.log import AuditEvent
-from tracker.db.people import Endorsement, Person, TimeRequest
+from tracker.db.people import REMOVED, Endorsement, Person, TimeRequest
 from tracker.rulebooks import with_rulebook
 from tracker.rules.audit_sampling import FrameLine
 from tracker.rules.standing import Outcome
@@ -33,6 +34,7 @@ from tracker.services.lapse_removals import (
     remove_lapsed,
 )
 from tracker.services.reinstatements import (
+    WayBack,
     list_ways_back,
     require_in_time,
     start_reinstatement,
@@ -300,7 +302,8 @@ def test_reinstatement_is_offered_through_its_last_day(
 def test_reinstatement_is_refused_after_its_last_day(session: Session, cast: Cast) -> None:
     with pytest.raises(Refused) as refused:
         start_reinstatement(own(session, cast, VIC, noon(2027, 3, 2)), cast.endorsements[VIC])
-    assert refused.value.refusals[0].code == "reinstatement-too-late"
+    facts = {"latest_on": date(2027, 3, 1)}
+    assert refused.value.refusals == (Refusal("", "reinstatement-too-late", facts),)
 
 
 def test_reinstatement_is_submitted_by_its_last_day(session: Session, cast: Cast) -> None:
@@ -308,6 +311,63 @@ def test_reinstatement_is_submitted_by_its_last_day(session: Session, cast: Cast
     require_in_time(own(session, cast, VIC, noon(2027, 3, 1)), asked, date(2027, 3, 1))
     with pytest.raises(Refused):
         require_in_time(own(session, cast, VIC, noon(2027, 3, 2)), asked, date(2027, 3, 2))
+
+
+def test_a_returned_reinstatement_can_be_submitted_later(session: Session, cast: Cast) -> None:
+    asked = start_reinstatement(own(session, cast, VIC, noon(2027, 3, 1)), cast.endorsements[VIC])
+    session.get_one(Application, asked).answer = "Please sign it"
+    require_in_time(own(session, cast, VIC, noon(2027, 3, 2)), asked, date(2027, 3, 2))
+
+
+def test_removed_endorsements_are_listed_by_removal(session: Session, cast: Cast) -> None:
+    vic = own(session, cast, VIC, ASKED)
+    first, last = date(2024, 1, 1), date(2026, 4, 30)
+    later = Endorsement(
+        person_id=cast.people[VIC],
+        association="NCIMHA",
+        category="IFS",
+        starts_on=first,
+        ends_on=last,
+        ended_as=REMOVED,
+    )
+    session.add(later)
+    session.flush()
+    ways = list_ways_back(session, BOOKS, days_at(BOOKS, ASKED), cast.people[VIC])
+    assert ways[0] == WayBack(later, date(2026, 5, 1))
+    assert (ways[1].endorsement.id, ways[1].removed_on) == (
+        cast.endorsements[VIC],
+        date(2026, 3, 1),
+    )
+    with pytest.raises(Refused) as refused:
+        start_reinstatement(vic, later.id)
+    assert refused.value.refusals == (Refusal("", "reinstatement-not-offered"),)
+
+
+def test_removal_before_the_rule_offers_no_reinstatement(session: Session, cast: Cast) -> None:
+    held = session.get_one(Endorsement, cast.endorsements[VIC])
+    held.starts_on, held.ends_on = date(2024, 1, 1), date(2024, 12, 30)
+    session.flush()
+    ways = list_ways_back(session, BOOKS, days_at(BOOKS, ASKED), cast.people[VIC])
+    assert ways == [WayBack(held, date(2024, 12, 31))]
+
+
+def test_no_reinstatement_once_nothing_is_required(session: Session, cast: Cast) -> None:
+    rulebook = BOOKS.associations[REMOVING]
+    ended = []
+    for rule in rulebook.requirements:
+        end = {"starts_from": ASKED.date(), "asked": False}
+        values = (*rule.values, rule.values[-1].model_copy(update=end))
+        ended.append(rule.model_copy(update={"values": values}))
+    books = with_rulebook(BOOKS, rulebook.model_copy(update={"requirements": tuple(ended)}))
+    [way] = list_ways_back(session, books, days_at(books, ASKED), cast.people[VIC])
+    held = session.get_one(Endorsement, cast.endorsements[VIC])
+    assert way == WayBack(held, date(2026, 3, 1))
+
+
+def test_association_without_rulebook_offers_no_reinstatement(session: Session, cast: Cast) -> None:
+    others = {name: book for name, book in BOOKS.associations.items() if name != REMOVING}
+    books = replace(BOOKS, associations=others)
+    assert list_ways_back(session, books, days_at(books, ASKED), cast.people[VIC]) == []
 
 
 def test_asking_twice_is_one_reinstatement(session: Session, cast: Cast) -> None:
@@ -356,6 +416,7 @@ def test_movements_count_the_reinstated(session: Session, cast: Cast) -> None:
     assert report.total.adds_up
 
 
-def test_only_their_holder_can_ask(session: Session, cast: Cast) -> None:
+@pytest.mark.parametrize("email", [UMA, VIC], ids=["still held", "of someone else"])
+def test_only_the_holder_of_a_removed_one_can_ask(session: Session, cast: Cast, email: str) -> None:
     with pytest.raises(NotFound):
-        start_reinstatement(own(session, cast, UMA, ASKED), cast.endorsements[VIC])
+        start_reinstatement(own(session, cast, UMA, ASKED), cast.endorsements[email])
