@@ -189,10 +189,13 @@ def get_request(
     session: Session, request_id: int, associations: Collection[str]
 ) -> SubmittedRequest:
     """A request at one of these associations. Raises NotFound for any other."""
-    query = _SUBMITTED.where(
-        TimeRequest.id == request_id, col(Endorsement.association).in_(associations)
-    )
-    row = session.exec(query).first()
+    return _get(session, request_id, col(Endorsement.association).in_(associations))
+
+
+def _get(
+    session: Session, request_id: int | None, condition: ColumnElement[bool]
+) -> SubmittedRequest:
+    row = session.exec(_SUBMITTED.where(TimeRequest.id == request_id, condition)).first()
     if row is None:
         raise NotFound
     return SubmittedRequest(*row)
@@ -297,11 +300,10 @@ def request_extension(context: ServiceContext, new: NewTimeRequest) -> int:
 def withdraw_request(context: ServiceContext, request_id: int) -> None:
     """Withdraw a request of the actor's. Raises NotFound if it is no longer pending."""
     lock_person(context.session, context.person_id)
-    query = _SUBMITTED.where(TimeRequest.id == request_id, Person.id == context.person_id)
-    row = context.session.exec(query).first()
-    if row is None or row[0].state != PENDING:
+    submitted = _get(context.session, request_id, col(Person.id) == context.person_id)
+    if not submitted.is_pending:
         raise NotFound
-    _close(context, row[0], WITHDRAWN, None)
+    _close(context, submitted.request, WITHDRAWN, None)
 
 
 def grant_request(
@@ -368,6 +370,8 @@ def _may_excuse(
     if request.starts_on <= due_on <= last_day:
         return True
     endorsement = context.session.get_one(Endorsement, request.endorsement_id)
+    if endorsement.association not in context.rulebooks.associations:
+        return False
     triple = (endorsement.association, endorsement.category, endorsement.starts_on)
     plan = context.rulebooks.plan(*triple, settled.cycle_starts_on)
     if plan is None or plan.cycle is None:
@@ -396,14 +400,14 @@ def undo_request_decision(
     another request, a settled cycle, or a session that only the later due date allowed.
     """
     session = context.session
-    submitted = get_request(session, removal.subject_id or 0, {removal.association or ""})
-    session.refresh(submitted.request)
-    watched = _decision(submitted, submitted.request.state).watched
-    undone = revert_decision(context, removal, watched)
+    submitted = _get(
+        session, removal.subject_id, col(Endorsement.association) == removal.association
+    )
+    undone = revert_decision(context, removal, _list_watched(submitted))
     _require_open_days(context, removal)
     _forget_skipped_notices(context, submitted.endorsement, removal)
     evaluate_people(session, context.rulebooks, {removal.person_id}, context.now)
-    return undone, get_request(session, undone.subject_id, {removal.association or ""})
+    return undone, submitted
 
 
 def find_undoable_decision(
@@ -413,8 +417,7 @@ def find_undoable_decision(
     removal = find_undoable(session, "time_request", [submitted.request.id], now)
     if removal is None:
         return None
-    watched = _decision(submitted, submitted.request.state).watched
-    return None if find_obstacle(session, removal, watched) else removal
+    return None if find_obstacle(session, removal, _list_watched(submitted)) else removal
 
 
 def _forget_skipped_notices(
@@ -443,24 +446,28 @@ def _require_open_days(context: ServiceContext, removal: Removal) -> None:
 
 def _decision(submitted: SubmittedRequest, state: str) -> UndoableDecision:
     """A decision about a request, for `undoable`."""
-    request, endorsement_id = submitted.request, submitted.endorsement.id
-    granted: type[Leave | Renewal] = Renewal if request.kind == EXTENSION else Leave
-    same_kind = (col(TimeRequest.endorsement_id) == endorsement_id) & (
-        col(TimeRequest.kind) == request.kind
+    return UndoableDecision(
+        kind="time_request",
+        subject_id=submitted.request.id,
+        person_id=submitted.person.id,
+        association=submitted.endorsement.association,
+        description=f"{submitted.endorsement_name}, {submitted.request.kind} {state}",
+        watched=_list_watched(submitted),
     )
-    watched: dict[str, ColumnElement[bool]] = {
+
+
+def _list_watched(submitted: SubmittedRequest) -> dict[str, ColumnElement[bool]]:
+    """The rows that a decision about a request may change, by table."""
+    kind, endorsement_id = submitted.request.kind, submitted.endorsement.id
+    granted: type[Leave | Renewal] = Renewal if kind == EXTENSION else Leave
+    same_kind = (col(TimeRequest.endorsement_id) == endorsement_id) & (
+        col(TimeRequest.kind) == kind
+    )
+    return {
         "time_request": same_kind,
         str(granted.__tablename__): col(granted.endorsement_id) == endorsement_id,
         "settled_cycle": col(SettledCycle.endorsement_id) == endorsement_id,
     }
-    return UndoableDecision(
-        kind="time_request",
-        subject_id=request.id,
-        person_id=submitted.person.id,
-        association=submitted.endorsement.association,
-        description=f"{submitted.endorsement_name}, {request.kind} {state}",
-        watched=watched,
-    )
 
 
 def _check_order(days: RequestedDays) -> list[Refusal]:
@@ -499,12 +506,13 @@ def _check_limits_again(
     """Why the days that a coordinator grants are not possible; a leave on the first is replaced."""
     request, _, endorsement = submitted
     held = endorsement_within(context.session, endorsement.id, {endorsement.association})
-    if held is None or held.association not in context.rulebooks.associations:
+    rulebook = context.rulebooks.associations.get(endorsement.association)
+    if held is None or rulebook is None:
         return []
     others = list_absences(context.session, endorsement.id)
     others = [each for each in others if each.starts_on != days.starts_on]
     absence = Absence(days.starts_on, days.ends_on or date.max, absence_kind(request.kind))
-    return check_limits(context.rulebooks.associations[held.association], held, absence, others)
+    return check_limits(rulebook, held, absence, others)
 
 
 def absence_kind(kind: str) -> AbsenceKind:
@@ -531,18 +539,22 @@ def _submit(
         "ends_on": new.days.ends_on,
     }
     of_endorsement = select(TimeRequest).where(TimeRequest.endorsement_id == new.endorsement_id)
-    same = of_endorsement.filter_by(form_key=new.form_key, reason=new.reason, **values)
+    # What was sent with a form's key may be decided; the same form, changed, is another request.
+    changed_key = uuid.uuid5(uuid.NAMESPACE_OID, f"{new.form_key} {values} {new.reason}").hex
+    same = of_endorsement.filter_by(reason=new.reason, **values)
+    same = same.where(col(TimeRequest.form_key).in_([new.form_key, changed_key]))
     if (known := context.session.exec(same).first()) is not None:
         return known.id
     pending = of_endorsement.filter_by(kind=kind, state=PENDING)
     if context.session.exec(pending).first() is not None:
         raise Refused(Refusal("endorsement_id", "request-open"))
-    form_key = new.form_key
-    if context.session.exec(of_endorsement.filter_by(form_key=form_key)).first() is not None:
-        # What was sent with this key is decided; the same form, changed, is another request.
-        form_key = uuid.uuid4().hex
+    sent_before = context.session.exec(of_endorsement.filter_by(form_key=new.form_key)).first()
     request = TimeRequest(
-        **values, reason=new.reason, form_key=form_key, asked_at=context.now, state=PENDING
+        **values,
+        reason=new.reason,
+        form_key=new.form_key if sent_before is None else changed_key,
+        asked_at=context.now,
+        state=PENDING,
     )
     # The reason is personal, so the audit log does not repeat it.
     context.create_row(request, values)
