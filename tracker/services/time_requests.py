@@ -5,7 +5,7 @@ The first and last day of a leave are included, and so is a due date.
 
 import uuid
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import Any, NamedTuple, TypeVar
 
@@ -496,8 +496,7 @@ def _check_leave(
     lock = locks.cycle_of(endorsement, days.ends_on)
     if lock is None or lock.grace_ends_on >= locks.day_of(endorsement.association):
         return []
-    refusal = refusal_of_lock("ends_on", lock)
-    return [Refusal("ends_on", "leave-in-closed-cycle", refusal.facts)]
+    return [replace(refusal_of_lock("ends_on", lock), code="leave-in-closed-cycle")]
 
 
 def _check_limits_again(
@@ -554,7 +553,6 @@ def _submit(
         reason=new.reason,
         form_key=new.form_key if sent_before is None else changed_key,
         asked_at=context.now,
-        state=PENDING,
     )
     # The reason is personal, so the audit log does not repeat it.
     context.create_row(request, values)

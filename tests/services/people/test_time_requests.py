@@ -128,6 +128,7 @@ def test_the_decision_keeps_what_was_requested(act: Act, new: New) -> None:
     assert decided.requested == IN_MARCH
     assert decided.granted == IN_MARCH._replace(ends_on=date(2027, 2, 15))
     assert decided.hours_until == date(2026, 12, 31)
+    assert decided.submitted.request.id == number
     [renewal] = carol.session.exec(select(Renewal)).all()
     assert (renewal.cycle_starts_on, renewal.extended_due_on) == decided.granted
 
@@ -416,6 +417,42 @@ def test_granting_ignores_the_leave_that_it_replaces(act: Act, new: New, cast: C
     grant_request(carol, number, WINTER, "")
     [leave] = carol.session.exec(select(Leave)).all()
     assert leave.ends_on == WINTER.ends_on
+    with pytest.raises(Refused) as refused:
+        request_leave(replace(act(ALICE), rulebooks=rules), new(later, key="b"))
+    assert codes(refused) == [("starts_on", "absence-too-often")]
+
+
+def test_inactive_status_is_limited_by_cycles(act: Act, new: New, cast: Cast) -> None:
+    rules = with_absences({"kind": "inactive", "most": 1, "within_cycles": 2})
+    alice, carol = (replace(act(email), rulebooks=rules) for email in (ALICE, CAROL))
+    number = request_leave(alice, new(WINTER), "inactive")
+    earlier = date(2025, 2, 1)
+    alice.session.add(
+        Leave(
+            endorsement_id=cast.endorsements[ALICE],
+            kind="inactive",
+            starts_on=earlier,
+            ends_on=earlier,
+        )
+    )
+    alice.session.flush()
+    for work in (
+        lambda: request_leave(alice, new(WINTER, key="b"), "inactive"),
+        lambda: grant_request(carol, number, WINTER, ""),
+    ):
+        with pytest.raises(Refused) as refused:
+            work()
+        assert codes(refused) == [("starts_on", "absence-too-often")]
+
+
+def test_an_extended_cycle_is_open_for_leave(act: Act, new: New, cast: Cast) -> None:
+    alice, key = act(ALICE), {"endorsement_id": cast.endorsements[ALICE]}
+    due_on = date(2026, 12, 15)
+    alice.session.add(
+        Renewal(**key, cycle_starts_on=date(2025, 1, 1), extended_due_on=due_on, reason="Flood")
+    )
+    alice.session.flush()
+    assert request_leave(alice, new(RequestedDays(date(2025, 12, 1), date(2025, 12, 31))))
 
 
 def test_leave_without_an_end_has_limits(act: Act, new: New) -> None:
