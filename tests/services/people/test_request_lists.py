@@ -76,9 +76,10 @@ def test_undecided_requests_are_listed_oldest_first(session: Session, add: Add) 
     add(ERIN)
     add(state="withdrawn")
     later, older, same = add(BOB, hours=1), add(BOB, hours=2), add(hours=1)
+    newest = add(BOB)
     first = add(state="granted", hours=2)
     last = [add(BOB, state="granted", hours=1), add(state="declined", hours=1)]
-    expected = {True: [older, later, same], False: [*last, first]}
+    expected = {True: [older, later, same, newest], False: [*last, first]}
     for undecided, listed in expected.items():
         every = list_requests(session, "NCIMHA", undecided=undecided, skip=0, limit=9)
         assert ids(every) == listed
