@@ -41,10 +41,13 @@ ON_ONE_ENGINE = ("importer", "jobs", "services", "web")
 # Databases make the first example slow; a time limit an example would only make tests flaky.
 # The same for its warning that data comes slowly, which a busy machine sets off.
 SLOW = [hypothesis.HealthCheck.too_slow]
-hypothesis.settings.register_profile("local", deadline=None, suppress_health_check=SLOW)
+EXAMPLES = int(os.environ.get("TRACKER_TEST_EXAMPLES", "60"))
+hypothesis.settings.register_profile(
+    "local", deadline=None, suppress_health_check=SLOW, max_examples=EXAMPLES
+)
 # On CI a red run must be red again when it is repeated.
 hypothesis.settings.register_profile(
-    "ci", deadline=None, derandomize=True, suppress_health_check=SLOW
+    "ci", deadline=None, derandomize=True, suppress_health_check=SLOW, max_examples=EXAMPLES
 )
 # Mutants: a failure needs no smallest example.
 hypothesis.settings.register_profile(

@@ -206,7 +206,7 @@ def test_page_digest_cli_and_export_agree(sqlite_url: str, monkeypatch: pytest.M
     monkeypatch.setattr(clock, "now", lambda: NOW)
 
     @settings(
-        max_examples=int(os.environ.get("TRACKER_TEST_EXAMPLES", "25")),
+        max_examples=int(os.environ.get("TRACKER_TEST_EXAMPLES", "12")),
         deadline=None,
         suppress_health_check=[HealthCheck.function_scoped_fixture],
     )
