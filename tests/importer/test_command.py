@@ -9,6 +9,7 @@ from typer.testing import CliRunner, Result
 from tests.importer.importer import PEOPLE, Importer
 from tracker import clock
 from tracker.cli.main import app
+from tracker.db.engine import writing
 
 HELD = "email,association,category,starts_on\nalice@example.org,NCIMHA,IFS,2022-01-01\n"
 ENTRIES = "email,activity,date,hours,title\nalice@example.org,training,2024-02-01,6,Talk\n"
@@ -127,3 +128,15 @@ def test_an_import_that_changes_nothing_has_no_number(sqlite_importer: Importer)
     assert "--undo" not in call(sqlite_importer.folder).stderr
     assert call("--undo", "7").exit_code == 1
     assert call("--undo", "1", sqlite_importer.folder).exit_code == 2
+
+
+def test_an_import_of_which_all_was_kept_says_why(sqlite_importer: Importer) -> None:
+    sqlite_importer.write(people="email,name\nzoe@example.org,Zoe Hart\n")
+    call(sqlite_importer.folder)
+    with writing(sqlite_importer.engine) as session:
+        session.connection().exec_driver_sql("UPDATE person SET name = 'Zoe Hall'")
+    for _ in range(2):
+        undone = call("--undo", "1")
+        assert undone.exit_code == 1
+        assert "Kept Zoe Hart: the person changed since" in undone.stderr
+        assert "Nothing was undone, because every record has changed since." in undone.stderr

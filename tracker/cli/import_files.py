@@ -217,12 +217,12 @@ def undo(number: int) -> None:
         with reading(app.engine) as session:
             record = get_import(session, Actor(_ACTOR), number)
             people = list_people_of(session, int(record.change_id or 0))
-        if record.problem:
-            typer.echo(record.problem, err=True)
-            raise typer.Exit(1)
-    kept = [each for each in people if each.outcome != REVERSED]
+    kept = [each for each in people if each.outcome not in ("", REVERSED)]
     for each in kept:
         typer.echo(f"Kept {each.name}: {each.note}", err=True)
+    if record.problem:
+        typer.echo(record.problem, err=True)
+        raise typer.Exit(1)
     count = format_count(len(people) - len(kept), "person", "people")
     typer.echo(f"Import {number} is undone for {count}.")
 

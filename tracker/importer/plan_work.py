@@ -42,7 +42,7 @@ from tracker.importer.row_plan import PlannedRow
 from tracker.notifications.context import MailContext
 from tracker.notifications.undo_mail import undo_change_with_letters
 from tracker.services.context import Refusal, Refused, ServiceContext
-from tracker.services.desk_changes import REVERSED, ChangePlan, apply_change
+from tracker.services.desk_changes import REVERSED, ChangePlan, apply_change, are_all_kept
 from tracker.services.first_days import list_starts
 
 _ALL_KEPT = (
@@ -148,7 +148,7 @@ class ImportWork:
         for association in remembered.first_days if not kept_ids else ():
             forget_first_day(self.context, association)
         note_undone_rows(session, record.id, emails)
-        if undone and len(kept_ids) == len(undone):
+        if are_all_kept(undone):
             self._set_state(APPLIED, problem=_ALL_KEPT)
         else:
             self._set_state(UNDONE, remembered=None)

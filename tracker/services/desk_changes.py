@@ -231,8 +231,8 @@ def undo_change(context: ServiceContext, change_id: int) -> list[UndoneRecord]:
     """Undo a change, person by person; doing it twice is like once.
 
     The rows of a person are kept if one of them changed since. If all are kept, the change can be
-    undone later, when what came after it is undone. Raises NotFound for a change on
-    another association's desk, and Refused if it can't be undone anymore.
+    undone later, when what came after it is undone. Raises NotFound for a change on another
+    association's desk, and Refused if it can't be undone anymore.
     """
     session = context.session
     # Of two who undo it at once, the second one finds it undone.
@@ -245,13 +245,18 @@ def undo_change(context: ServiceContext, change_id: int) -> list[UndoneRecord]:
             raise Refused(Refusal("undo", "desk-undo-ended"))
         if not may_undo(change, context.now):
             raise Refused(Refusal("undo", "desk-undo-too-late", {"days": MAY_UNDO_FOR.days}))
-        is_reversed = _undo_rows(context, change_id)
+        _undo_rows(context, change_id)
         change = session.get_one(DeskChange, change_id, populate_existing=True)
-        if is_reversed:
+        if not are_all_kept(list_people_of(session, change_id)):
             change.undone_at, change.undone_by = context.now, context.actor.label
             session.add(change)
             session.flush()
     return list_people_of(session, change_id)
+
+
+def are_all_kept(records: Sequence[UndoneRecord]) -> bool:
+    """Whether undoing a change reversed nothing of it, although it has records."""
+    return bool(records) and all(record.outcome != REVERSED for record in records)
 
 
 def list_made_within(
@@ -278,8 +283,7 @@ def list_reversed(session: Session, change_id: int) -> list[tuple[str, int]]:
     return [(parts[0], int(parts[1])) for parts in keys if len(parts) == 2]  # noqa: PLR2004
 
 
-def _undo_rows(context: ServiceContext, change_id: int) -> bool:
-    """Whether anything was reversed, or there was nothing to reverse."""
+def _undo_rows(context: ServiceContext, change_id: int) -> None:
     session = context.session
     rows = _list_stored_rows(session, change_id)
     created = [(_table_of(row.row_key), _load(row.after)) for row in rows if row.before is None]
@@ -305,7 +309,6 @@ def _undo_rows(context: ServiceContext, change_id: int) -> bool:
     there = set(session.exec(select_rows(Person.id).where(col(Person.id).in_(reversed_people))))
     mark_outdated(session, there)
     evaluate_people(session, context.rulebooks, there, context.now)
-    return bool(reversed_people) or not rows
 
 
 def _list_stored_rows(session: Session, change_id: int) -> list[_StoredRow]:

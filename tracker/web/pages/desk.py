@@ -30,6 +30,7 @@ from tracker.services.desk_changes import (
     REVERSED,
     ChangePlan,
     apply_difference,
+    are_all_kept,
     count_changes,
     find_change,
     find_saved,
@@ -204,8 +205,7 @@ def _apply(context: ServiceContext, plan: ChangePlan, state: str = "") -> str:
 def answer_again(page: PageRequest, association: str, form: str, *, back: str) -> Response | None:
     """The answer to a form that has been saved already; None if it comes for the first time."""
     with page.reading() as session:
-        context = ServiceContext(session, page.rulebooks, page.viewer.actor, page.now)
-        saved = find_saved(context, association, form)
+        saved = find_saved(page.context(session), association, form)
     return None if saved is None else page.redirect(back, f"{_SAVED}{saved.id}")
 
 
@@ -303,8 +303,7 @@ def find_undo_paths(
 def _undo(page: PageRequest, change_id: int) -> Response:
     def work(context: ServiceContext) -> str:
         records = undo_change_with_letters(page.site, context, change_id)
-        is_kept = records and all(record.outcome != REVERSED for record in records)
-        return "all-kept" if is_kept else "undone"
+        return "all-kept" if are_all_kept(records) else "undone"
 
     try:
         message = page.write(work)
