@@ -17,7 +17,8 @@ def is_database_url(url: str) -> bool:
 
     Not one in memory, which every connection would find empty.
     """
-    return _FORMS.match(url) is not None and ":memory:" not in url
+    is_known, is_sqlite = _FORMS.match(url), _SQLITE.match(url)
+    return is_known is not None and (not is_sqlite or find_sqlite_file(url) is not None)
 
 
 def find_sqlite_file(url: str) -> Path | None:

@@ -16,7 +16,7 @@ from sqlalchemy.engine import URL, make_url
 from sqlmodel import Session
 
 from tracker.db.engine import is_postgresql, is_sqlite_url, open_engine, wal_is_safe
-from tracker.db.schema import schema_version
+from tracker.db.schema import CREATE_WITH_UTF8, find_other_encoding, schema_version
 from tracker.db.schema_versions import knows_version, newest_version
 from tracker.db.signing_keys import check_master_key
 from tracker.errors import explain_error
@@ -101,12 +101,11 @@ def check_variables() -> Findings:
 def check_address(base_url: str) -> Findings:
     """Check the address of the pages, to which links in emails lead."""
     parts = urlsplit(base_url)
-    hint = (
-        "Set TRACKER_BASE_URL to the address that people open, such as https://hours.example.org."
-    )
     if parts.hostname in _THIS_MACHINE:
         yield warning(
-            "T106", f"links in emails lead to {base_url}, which only this machine can open", hint
+            "T106",
+            f"links in emails lead to {base_url}, which only this machine can open",
+            "Set TRACKER_BASE_URL to the address that people open, such as https://hours.example.org.",
         )
     elif parts.scheme != "https":
         yield warning(
@@ -221,11 +220,11 @@ def _describe(session: Session, schema: str) -> Findings:
         server = session.connection().exec_driver_sql("SHOW server_version").scalar_one()
         encoding = session.connection().exec_driver_sql("SHOW server_encoding").scalar_one()
         version = f"PostgreSQL {server} ({encoding})"
-        if encoding != "UTF8":
+        if find_other_encoding(session.connection()):
             yield problem(
                 "T208",
                 f"the database's encoding is {encoding}, which can't store every name",
-                "Create it again with ENCODING 'UTF8' TEMPLATE template0.",
+                f"{CREATE_WITH_UTF8}.",
             )
     yield Fact(f"database: {version}, schema {schema}")
 

@@ -9,7 +9,7 @@ from sqlalchemy import Connection, func, select
 
 from tracker.db.engine import is_postgresql, open_engine
 from tracker.db.errors import SchemaError
-from tracker.db.schema import read_version
+from tracker.db.schema import CREATE_WITH_UTF8, find_other_encoding, read_version
 from tracker.db.schema_versions import MIGRATIONS
 
 
@@ -30,13 +30,10 @@ def migrate(url: str) -> None:
 
 
 def _require_unicode(connection: Connection) -> None:
-    if not is_postgresql(connection) or read_version(connection) is not None:
-        return
-    encoding = connection.exec_driver_sql("SHOW server_encoding").scalar_one()
-    if encoding != "UTF8":
+    encoding = find_other_encoding(connection)
+    if encoding and read_version(connection) is None:
         raise SchemaError(
-            f"its encoding is {encoding}, which can't store every name. "
-            "Create it again with ENCODING 'UTF8' TEMPLATE template0"
+            f"its encoding is {encoding}, which can't store every name. {CREATE_WITH_UTF8}"
         )
 
 

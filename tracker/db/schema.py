@@ -3,10 +3,11 @@
 from sqlalchemy import Connection, column, inspect, select, table
 
 from tracker.database_urls import find_sqlite_file
-from tracker.db.engine import open_engine
+from tracker.db.engine import is_postgresql, open_engine
 from tracker.db.errors import SchemaError
 from tracker.db.schema_versions import knows_version, newest_version
 
+CREATE_WITH_UTF8 = "Create it again with ENCODING 'UTF8' TEMPLATE template0"
 # Where alembic notes the version.
 _VERSION = table("alembic_version", column("version_num"))
 
@@ -55,6 +56,14 @@ def schema_version(url: str) -> str | None:
             return version
     finally:
         engine.dispose()
+
+
+def find_other_encoding(connection: Connection) -> str | None:
+    """The encoding of a PostgreSQL database that can't store every name; None for UTF-8."""
+    if not is_postgresql(connection):
+        return None
+    encoding: str = connection.exec_driver_sql("SHOW server_encoding").scalar_one()
+    return None if encoding == "UTF8" else encoding
 
 
 def read_version(connection: Connection) -> str | None:

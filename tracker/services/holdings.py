@@ -17,7 +17,7 @@ from tracker.rules.requirement import INDIVIDUAL, MEMBERSHIP_KINDS
 from tracker.services.context import NotFound, Refusal, Refused, ServiceContext
 from tracker.services.desk_access import check_association
 from tracker.services.evaluation import evaluate_people
-from tracker.services.memberships import MAX_TERM_YEARS
+from tracker.services.memberships import MAX_TERM_YEARS, list_recordable_organizations
 from tracker.services.person_facts import lock_desk_person
 
 Holding = Endorsement | Vetting | Membership
@@ -123,16 +123,7 @@ def get_holding(context: ServiceContext, kind: type[Holding], row_id: int) -> Ho
 
 def accepts_membership(context: ServiceContext, organization: str) -> bool:
     """Whether a membership of this organization is the actor's to record."""
-    return organization in list_recorded_organizations(context)
-
-
-def list_recorded_organizations(context: ServiceContext) -> list[str]:
-    """The organizations whose memberships the actor may record, their own associations first."""
-    own = context.associations
-    accepted: set[str] = set()
-    for association in own:
-        accepted |= context.rulebooks.accepted_by(association)
-    return sorted(accepted, key=lambda name: (name not in own, name))
+    return organization in list_recordable_organizations(context)
 
 
 def _store(context: ServiceContext, row: Holding) -> int:

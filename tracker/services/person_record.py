@@ -27,8 +27,7 @@ from tracker.services.context import Actor, ServiceContext
 from tracker.services.coordinator_access import access_windows
 from tracker.services.desk_access import get_desk_person, list_associations_of
 from tracker.services.endorsements import Endorsed, endorsements_of
-from tracker.services.holdings import list_recorded_organizations
-from tracker.services.memberships import list_memberships
+from tracker.services.memberships import list_memberships, list_recordable_organizations
 from tracker.services.registry_consent import ListingChoice, list_choices
 from tracker.services.security_events import DONE, SIGN_IN
 
@@ -89,7 +88,7 @@ def read_person_record(context: ServiceContext, person_id: int) -> PersonRecord:
     belongs_to = list_associations_of(session, person_id)
     own = tuple(name for name in actor.coordinates if name in belongs_to)
     held = [each for each in endorsements_of(session, person_id) if each.association in own]
-    accepted = set(list_recorded_organizations(context))
+    accepted = set(list_recordable_organizations(context))
     applications = list_applications(session, person_id)
     return PersonRecord(
         person=person,

@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import date, timedelta
 
@@ -10,10 +10,9 @@ import pytest
 from sqlmodel import Session, col, select
 
 from tests.support.auditing import CYCLE_ENDS, acts, store_submission, store_submitted
-from tests.support.cast import ATTESTING, KAI, PAYING, Cast, fill
+from tests.support.cast import ATTESTING, KAI, PAYING, Cast
 from tests.support.submitting import SUBMITTED_AT
 from tracker.db.audits import AuditCase, AuditDraw
-from tracker.db.engine import writing
 from tracker.db.log import AuditEvent
 from tracker.db.people import Endorsement
 from tracker.db.submissions import Submission
@@ -50,19 +49,6 @@ def in_list_of(draw_id: int) -> tuple[str, str]:
         "has these renewals in its list already. Use that one, or discard it with a reason first."
     )
     return ("ends_from", f"Draw {draw_id} {words}")
-
-
-@pytest.fixture
-def cast(database_url: str) -> Iterator[Cast]:
-    filled = fill(database_url)
-    yield filled
-    filled.engine.dispose()
-
-
-@pytest.fixture
-def session(cast: Cast) -> Iterator[Session]:
-    with writing(cast.engine) as session:
-        yield session
 
 
 @pytest.fixture

@@ -22,8 +22,8 @@ from tracker.services.holdings import (
     add_membership,
     add_vetting,
     change_days,
-    list_recorded_organizations,
 )
+from tracker.services.memberships import list_recordable_organizations
 
 Act = Callable[[str], ServiceContext]
 DAY, NEXT = date(2026, 1, 1), date(2027, 1, 1)
@@ -218,11 +218,11 @@ def test_only_accepted_organizations_are_recorded(carol: ServiceContext, cast: C
 
 def test_own_organizations_are_listed_first(carol: ServiceContext) -> None:
     both = replace(carol, actor=replace(carol.actor, coordinates=("CT-AIMH", "NCIMHA")))
-    first, second, *others = list_recorded_organizations(both)
+    first, second, *others = list_recordable_organizations(both)
     assert (first, second) == ("CT-AIMH", "NCIMHA")
     assert "ATTESTING" in others
     assert others == sorted(others)
-    assert list_recorded_organizations(carol) == ["NCIMHA"]
+    assert list_recordable_organizations(carol) == ["NCIMHA"]
 
 
 def test_a_membership_of_an_agency_is_recorded(carol: ServiceContext, cast: Cast) -> None:

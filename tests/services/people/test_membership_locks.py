@@ -1,16 +1,16 @@
 """When membership terms are locked by a closed cycle, and how deleted ones are restored."""
 
 from collections.abc import Callable
-from dataclasses import asdict, replace
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
 from sqlmodel import select
 
 from tests.support.cast import ALICE, BOB
+from tests.support.membership_terms import codes, problems, store, terms
 from tracker.db.corrections import Removal
 from tracker.db.people import Membership
-from tracker.refusal_text import format_refusal
 from tracker.services.context import NotFound, Refused, ServiceContext
 from tracker.services.memberships import (
     MembershipTerm,
@@ -38,34 +38,6 @@ CLOSED = (
 def bob(act: Act) -> ServiceContext:
     """Bob is an endorsee of NCIMHA, and has no membership."""
     return act(BOB)
-
-
-def codes(refused: pytest.ExceptionInfo[Refused]) -> list[tuple[str, str]]:
-    return [(refusal.field, refusal.code) for refusal in refused.value.refusals]
-
-
-def problems(work: Callable[..., object], *arguments: object) -> list[tuple[str, str]]:
-    """Each refused field with the sentence that people read there."""
-    with pytest.raises(Refused) as refused:
-        work(*arguments)
-    return [(each.field, format_refusal(each.code, each.facts)) for each in refused.value.refusals]
-
-
-def store(context: ServiceContext, term: MembershipTerm, **more: object) -> int:
-    """Store a term of the actor, which may be one that could not be recorded now; its id."""
-    values = {"recorded_by": context.actor.label, **asdict(term), **more}
-    membership = Membership(person_id=context.person_id, **values)
-    context.session.add(membership)
-    context.session.flush()
-    return membership.id
-
-
-def terms(context: ServiceContext) -> list[tuple[date, date | None]]:
-    """The days of the actor's terms."""
-    return [
-        (each.starts_on, each.ends_on)
-        for each in list_memberships(context.session, context.person_id)
-    ]
 
 
 def test_a_term_of_a_closed_cycle_is_locked(bob: ServiceContext) -> None:

@@ -20,8 +20,8 @@ from tracker.services.holdings import (
     add_vetting,
     change_days,
     get_holding,
-    list_recorded_organizations,
 )
+from tracker.services.memberships import list_recordable_organizations
 from tracker.services.person_record import PersonRecord
 from tracker.web.forms.body import RowId, Typed, add_problem
 from tracker.web.forms.desk_person import DaysForm, TermForm
@@ -70,7 +70,7 @@ def _list_categories(page: PageRequest, record: PersonRecord) -> list[tuple[str,
 
 def _list_organizations(page: PageRequest, _: PersonRecord) -> list[tuple[str, str]]:
     with page.reading() as session:
-        names = list_recorded_organizations(page.context(session))
+        names = list_recordable_organizations(page.context(session))
     return list_membership_choices(page.rulebooks, [(name, name) for name in names])
 
 

@@ -21,7 +21,8 @@ from tracker.rules.standing import Status
 from tracker.services.context import Refused, ServiceContext
 from tracker.services.desk_changes import MAY_UNDO_FOR, ChangePlan, list_people_of
 from tracker.services.desk_previews import ChangePreview
-from tracker.services.holdings import Term, list_recorded_organizations
+from tracker.services.holdings import Term
+from tracker.services.memberships import list_recordable_organizations
 from tracker.services.new_endorsees import NewEndorsee, add_endorsee
 from tracker.services.sign_in import normalize_email
 from tracker.services.similar_people import SimilarPerson, list_similar_people
@@ -220,7 +221,7 @@ def _show(page: PageRequest, association: str, form: NewEndorseeForm) -> HTMLRes
     form.category.choices = [SelectChoice(*each) for each in [("", "Choose"), *names]]
     added = None
     with page.reading() as session:
-        organizations = list_recorded_organizations(page.context(session))
+        organizations = list_recordable_organizations(page.context(session))
         if page.flash.startswith("saved-change-"):
             change_id = parse_id(page.flash.removeprefix("saved-change-"))
             added = next(iter(list_people_of(session, change_id)), None)
