@@ -1,5 +1,7 @@
 """`tracker token`, as it is called."""
 
+import json
+
 import pytest
 from freezegun import freeze_time
 from typer.testing import CliRunner, Result
@@ -72,6 +74,23 @@ def test_a_revoked_token_is_void(sqlite_url: str) -> None:
     assert call("revoke", "1").stdout == "Token 1 is revoked.\n"
     assert not is_valid(sqlite_url, secret)
     assert "revoked" in call("list").stdout
+
+
+@freeze_time(NOON)
+def test_the_json_list_has_no_secret() -> None:
+    assert call("list", "--json").stdout == "[]\n"
+    make("--expires", "2026-12-31", scope="standings:read")
+    [token] = json.loads(call("list", "--json").stdout)
+    assert token == {
+        "id": 1,
+        "association": "NCIMHA",
+        "name": "Members",
+        "scopes": ["standings:read"],
+        "created_at": "2026-11-22T12:00:00+00:00",
+        "expires_at": "2027-01-01T05:00:00+00:00",
+        "last_used_on": None,
+        "state": "valid",
+    }
 
 
 MAKE = {"--association": "NCIMHA", "--name": "x", "--scope": "entries:read"}

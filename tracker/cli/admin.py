@@ -17,8 +17,9 @@ from rich.markup import escape
 from rich.table import Table
 
 from tracker import clock
-from tracker.cli.context import UnknownName, open_app, open_database
+from tracker.cli.context import UnknownName, open_app, open_database, print_json_list
 from tracker.database_urls import find_sqlite_file
+from tracker.db.access import ApiToken
 from tracker.db.badge_keys import delete_badge_keys
 from tracker.db.engine import reading, writing
 from tracker.db.migrate import migrate
@@ -209,10 +210,13 @@ def create_token(association: str, name: str, scopes: Sequence[str], expires: da
     sys.stdout.write(f"{secret}\n")
 
 
-def list_tokens() -> None:
+def list_tokens(*, as_json: bool) -> None:
     """List the tokens. None of them can be read again."""
     with open_app() as tracker, reading(tracker.engine) as session:
         tokens = api_tokens.list_tokens(session)
+    if as_json:
+        print_json_list(map(_token_to_json, tokens))
+        return
     if not tokens:
         Console().print("There are no tokens. Create one with `tracker token make`.")
         return
@@ -228,6 +232,19 @@ def list_tokens() -> None:
             api_tokens.state_of(token, clock.now()),
         )
     Console().print(table)
+
+
+def _token_to_json(token: ApiToken) -> dict[str, Any]:
+    return {
+        "id": token.id,
+        "association": token.association,
+        "name": token.name,
+        "scopes": token.scopes.split(),
+        "created_at": token.created_at,
+        "expires_at": token.expires_at,
+        "last_used_on": token.last_used_on,
+        "state": api_tokens.state_of(token, clock.now()),
+    }
 
 
 def revoke_token(token_id: int) -> None:

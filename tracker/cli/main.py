@@ -260,11 +260,11 @@ def token_make(
 
 
 @token_app.command("list")
-def token_list() -> None:
+def token_list(*, json: Json = False) -> None:
     """List the tokens: association, program, scopes, and last use."""
     from tracker.cli import admin
 
-    admin.list_tokens()
+    admin.list_tokens(as_json=json)
 
 
 @token_app.command("revoke")
