@@ -239,6 +239,7 @@ _SENTENCES: dict[str, str | Callable[[Facts], str]] = {
     ),
     "endorsement-has-ended": "This endorsement ended on {ends_on}. There is nothing to renew.",
     "cycle-not-over": "This cycle can still be completed. It is settled the day after it closes.",
+    "nothing-to-settle": "By today's records, there is nothing to renew in this cycle.",
     "request-open": (
         "You already have an open request of this kind. Withdraw it before you send another."
     ),

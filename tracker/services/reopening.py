@@ -65,7 +65,8 @@ def settle_again(context: ServiceContext, endorsement_id: int, cycle_starts_on: 
     """Settle a reopened cycle as today's records have it.
 
     Raises NotFound for anybody but a coordinator of its association, and Refused if the cycle can
-    still be completed, as after an extension.
+    still be completed, as after an extension, or if today's records have nothing to renew in it, as
+    after an earlier end of the endorsement.
     """
     row = _lock_settled(context, endorsement_id, cycle_starts_on)
     if row.reopened_at is None:
@@ -78,21 +79,22 @@ def settle_again(context: ServiceContext, endorsement_id: int, cycle_starts_on: 
         cycle_day=cycle_starts_on,
         endorsement_ids=[endorsement_id],
     )
-    for standing in judged:
-        today = day_of(standing.plan.association)
-        settlement = settle(standing, today, context.rulebooks.digest_of(standing.plan.association))
-        if settlement is not None:
-            _update(
-                context,
-                row,
-                settled_on=today,
-                content=format_settlement(settlement),
-                reopened_at=None,
-                reopened_by=None,
-                reopening_reason=None,
-            )
-            return
-    raise Refused(Refusal("reason", "cycle-not-over"))
+    standing = next(judged, None)
+    if standing is None:
+        raise Refused(Refusal("reason", "nothing-to-settle"))
+    today = day_of(standing.plan.association)
+    settlement = settle(standing, today, context.rulebooks.digest_of(standing.plan.association))
+    if settlement is None:
+        raise Refused(Refusal("reason", "cycle-not-over"))
+    _update(
+        context,
+        row,
+        settled_on=today,
+        content=format_settlement(settlement),
+        reopened_at=None,
+        reopened_by=None,
+        reopening_reason=None,
+    )
 
 
 def _lock_settled(

@@ -12,7 +12,7 @@ from tests.services.conftest import Act
 from tests.support.cast import ALICE, BOB, BOOKS, CAROL, DAN, NOW, Cast
 from tracker.db.ledgers import SettledCycle, StandingRow
 from tracker.db.log import AuditEvent
-from tracker.db.people import Renewal
+from tracker.db.people import Endorsement, Renewal
 from tracker.rules.standing import Status
 from tracker.services.context import Actor, NotFound, Refused, ServiceContext
 from tracker.services.evaluation import evaluate_due, evaluate_people
@@ -167,6 +167,17 @@ def test_a_cycle_in_its_grace_period_is_not_settled_again(
         settle_again(carol, held, CYCLE)
     refusals = [(each.field, each.code) for each in refused.value.refusals]
     assert refusals == [("reason", "cycle-not-over")]
+
+
+def test_a_cycle_with_nothing_to_renew_stays_reopened(
+    session: Session, carol: ServiceContext, held: int
+) -> None:
+    reopen_cycle(carol, held, CYCLE, "It ended before the due date")
+    session.get_one(Endorsement, held).ends_on = date(2025, 11, 30)
+    session.flush()
+    with pytest.raises(Refused, match="nothing-to-settle"):
+        settle_again(carol, held, CYCLE)
+    assert read(session, held)["reopened_at"] == NOW
 
 
 def test_a_cycle_that_is_not_reopened_stays_as_settled(
