@@ -162,7 +162,7 @@ def find_transcript(
     cycle = cycles.get(cycle_starts_on)
     if cycle is None:
         return None
-    standing = standing_in(session, rulebooks, days_at(rulebooks, now), held.id, cycle)
+    standing = standing_in(session, rulebooks, days_at(rulebooks, now), held.id, cycle.starts_on)
     plan = rulebooks.plan_for(held.association, held.category, cycle, held.starts_on)
     if standing is not None:
         plan = standing.plan

@@ -212,7 +212,7 @@ def list_attested(
     if plan is None or plan.cycle is None:
         return []
     day_of = days_at(rulebooks, now)
-    standing = standing_in(session, rulebooks, day_of, held.id, plan.cycle)
+    standing = standing_in(session, rulebooks, day_of, held.id, plan.cycle.starts_on)
     if standing is None:
         return []
     # What the records show by themselves, whatever was settled or found.

@@ -116,12 +116,10 @@ def lock_person(session: Session, person_id: int) -> None:
     was read before may have changed while this one waited. Raises NotFound if the record was
     merged or erased meanwhile.
     """
-    # SQLite has one writer at a time anyway.
-    if is_postgresql(session):
-        query = select(Person.email).where(Person.id == person_id).with_for_update()
-        email = session.exec(query).first()
-        if email is None or is_erased_address(email):
-            raise NotFound
+    query = select(Person.email).where(Person.id == person_id).with_for_update()
+    email = session.exec(query).first()
+    if email is None or is_erased_address(email):
+        raise NotFound
 
 
 def lock_records(session: Session, person_ids: Iterable[int]) -> None:

@@ -170,11 +170,11 @@ def cycles_held(rulebooks: Rulebooks, endorsed: Endorsed, today: date) -> Sequen
 
 
 def standing_in(
-    session: Session, rulebooks: Rulebooks, day_of: DayOf, endorsement_id: int, cycle: Cycle
+    session: Session, rulebooks: Rulebooks, day_of: DayOf, endorsement_id: int, starts_on: date
 ) -> Standing | None:
-    """Judge an endorsement in one of its cycles; None if it ended before the due date."""
+    """Judge an endorsement in the cycle that ``starts_on``; None if it ended before it is due."""
     judged = judge_all(
-        session, rulebooks, day_of, cycle_day=cycle.starts_on, endorsement_ids=[endorsement_id]
+        session, rulebooks, day_of, cycle_day=starts_on, endorsement_ids=[endorsement_id]
     )
     return next(judged, None)
 
@@ -190,19 +190,11 @@ class CycleLock(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class CycleLocks:
-    """The locks of one person.
-
-    ``extended`` are due dates by endorsement and first day of the cycle, ``submitted`` the
-    renewals that are submitted by the same, ``frozen`` the sessions that belong to one of those.
-    ``applies``: an application of the person is undecided.
-    """
+    """The locks of the person who holds ``own``; ``applies``: an application is undecided."""
 
     rulebooks: Rulebooks
     day_of: DayOf
-    endorsements: Sequence[Endorsed]
-    extended: Mapping[tuple[int, date], date]
-    submitted: Collection[tuple[int, date]]
-    frozen: Mapping[int, int]
+    own: Own
     applies: bool
 
     def lock_on(self, day: date) -> CycleLock | None:
@@ -214,8 +206,8 @@ class CycleLocks:
 
     def lock_of(self, entry_id: int, held_on: date) -> CycleLock | None:
         """Why a session can't be changed; None if it can."""
-        for endorsement in self.endorsements:
-            if endorsement.id == self.frozen.get(entry_id):
+        for endorsement in self.own.endorsements:
+            if endorsement.id == self.own.frozen.get(entry_id):
                 return self.cycle_of(endorsement, held_on)
         return self.lock_on(held_on)
 
@@ -234,8 +226,8 @@ class CycleLocks:
         if plan is None or plan.cycle is None:
             return None
         key = (endorsement.id, plan.cycle.starts_on)
-        grace_ends_on = plan.cycle.grace_ends_on(self.extended.get(key, plan.cycle.due_on))
-        is_submitted = key in self.submitted
+        grace_ends_on = plan.cycle.grace_ends_on(self.own.extended.get(key, plan.cycle.due_on))
+        is_submitted = key in self.own.submitted
         return CycleLock(endorsement.association, plan.cycle, grace_ends_on, is_submitted)
 
     def _find_lock(self, day: date, *, with_submitted: bool) -> CycleLock | None:
@@ -245,7 +237,7 @@ class CycleLocks:
         """
         if self.applies:
             return None
-        cycles = (self.cycle_of(endorsement, day) for endorsement in self.endorsements)
+        cycles = (self.cycle_of(endorsement, day) for endorsement in self.own.endorsements)
         locks = [cycle for cycle in cycles if cycle is not None]
         for lock in locks:
             is_closed = lock.grace_ends_on < self.day_of(lock.association)
@@ -254,27 +246,13 @@ class CycleLocks:
         return max(locks, key=lambda lock: lock.grace_ends_on, default=None)
 
 
-def locks_of(rulebooks: Rulebooks, now: datetime, own: Own, *, applies: bool) -> CycleLocks:
-    """The locks of the person who holds ``own``; ``applies`` is as of `CycleLocks`."""
-    day_of = days_at(rulebooks, now)
-    return CycleLocks(
-        rulebooks,
-        day_of,
-        own.endorsements,
-        own.extended,
-        own.submitted,
-        own.frozen,
-        applies=applies,
-    )
-
-
 def load_person_locks(
     session: Session, rulebooks: Rulebooks, person_id: int, now: datetime
 ) -> CycleLocks:
     """The locks of a person."""
     own = own_of(session, person_id)
     applies = own.has_applied and bool(list_undecided_applications(session, person_id))
-    return locks_of(rulebooks, now, own, applies=applies)
+    return CycleLocks(rulebooks, days_at(rulebooks, now), own, applies=applies)
 
 
 def refusal_of_lock(field: str, lock: CycleLock) -> Refusal:

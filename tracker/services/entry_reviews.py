@@ -128,7 +128,7 @@ def remove_entry(
     session = context.session
     refusals = check_text("reason", reason)
     locks = load_person_locks(session, context.rulebooks, entry.person_id, context.now)
-    if entry.id in locks.frozen:
+    if entry.id in locks.own.frozen:
         refusals.append(Refusal("reason", "entry-of-submitted"))
     if refusals:
         raise Refused(*refusals)

@@ -29,7 +29,6 @@ from tracker.services.endorsements import (
     CycleLock,
     CycleLocks,
     Endorsed,
-    locks_of,
     own_of,
     refusal_of_lock,
 )
@@ -151,7 +150,7 @@ def load_entry_rules(
         provider_rules=frozenset(plan.provider_rule for plan in every_plan if plan.provider_rule),
         associations=frozenset(associations),
         locale=locale,
-        locks=locks_of(rulebooks, now, own, applies=bool(applications)),
+        locks=CycleLocks(rulebooks, today_at, own, applies=bool(applications)),
     )
 
 

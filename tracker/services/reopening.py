@@ -17,8 +17,8 @@ from tracker.services.context import (
     lock_person,
     require_other_person,
 )
-from tracker.services.endorsements import endorsement_within
-from tracker.services.evaluation import days_at, evaluate_people, judge_all
+from tracker.services.endorsements import endorsement_within, standing_in
+from tracker.services.evaluation import days_at, evaluate_people
 from tracker.services.facts import format_settlement
 
 _AUDITED = {"cycle_starts_on", "settled_on", "reopened_at", "reopened_by", "reopening_reason"}
@@ -71,19 +71,13 @@ def settle_again(context: ServiceContext, endorsement_id: int, cycle_starts_on: 
     row = _lock_settled(context, endorsement_id, cycle_starts_on)
     if row.reopened_at is None:
         return
-    day_of = days_at(context.rulebooks, context.now)
-    judged = judge_all(
-        context.session,
-        context.rulebooks,
-        day_of,
-        cycle_day=cycle_starts_on,
-        endorsement_ids=[endorsement_id],
-    )
-    standing = next(judged, None)
+    rulebooks = context.rulebooks
+    day_of = days_at(rulebooks, context.now)
+    standing = standing_in(context.session, rulebooks, day_of, endorsement_id, cycle_starts_on)
     if standing is None:
         raise Refused(Refusal("reason", "nothing-to-settle"))
     today = day_of(standing.plan.association)
-    settlement = settle(standing, today, context.rulebooks.digest_of(standing.plan.association))
+    settlement = settle(standing, today, rulebooks.digest_of(standing.plan.association))
     if settlement is None:
         raise Refused(Refusal("reason", "cycle-not-over"))
     _update(

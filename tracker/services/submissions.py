@@ -449,7 +449,9 @@ def _judge_cycle(
     if plan is None or plan.cycle is None or plan.cycle.starts_on != cycle_starts_on:
         return None
     day_of = days_at(context.rulebooks, context.now)
-    return standing_in(context.session, context.rulebooks, day_of, endorsement_id, plan.cycle)
+    return standing_in(
+        context.session, context.rulebooks, day_of, endorsement_id, plan.cycle.starts_on
+    )
 
 
 def _lock(context: ServiceContext, submission_id: int) -> SubmittedRenewal:

@@ -12,7 +12,7 @@ from tests.support.cast import ALICE, BOB, BOOKS, DANA, EVE, NOW, Cast
 from tracker.db.engine import reading, writing
 from tracker.db.entry_reviews import EntryDecision
 from tracker.db.log import Entry, EntryTopic
-from tracker.db.people import Vetting
+from tracker.db.people import Person, Vetting
 from tracker.rules.explain import LoggedEntry
 from tracker.services.context import Actor, NotFound, Refusal, Refused, ServiceContext
 from tracker.services.entries import (
@@ -143,6 +143,14 @@ def test_refused_entry_leaves_nothing_behind(cast: Cast) -> None:
     ]
     assert cast.rows("entry", form_key="key") == []
     assert cast.rows("audit_event") == []
+
+
+def test_nothing_is_saved_for_an_erased_record(cast: Cast) -> None:
+    """As when someone is erased between the page's check and the save."""
+    with writing(cast.engine) as session:
+        session.get_one(Person, cast.people[ALICE]).email = "erased-1@erased.invalid"
+    with pytest.raises(NotFound):
+        create(cast, ALICE, TRAINING)
 
 
 def test_person_is_not_their_own_provider(cast: Cast) -> None:

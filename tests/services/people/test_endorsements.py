@@ -165,13 +165,13 @@ def cycle_of(year: int) -> Cycle:
 @pytest.mark.parametrize("year", [2025, 2026])
 def test_one_endorsement_is_judged_in_one_cycle(cast: Cast, session: Session, year: int) -> None:
     number, day_of = cast.endorsements[BOB], days_at(BOOKS, NOW)
-    standing = standing_in(session, BOOKS, day_of, number, cycle_of(year))
+    standing = standing_in(session, BOOKS, day_of, number, cycle_of(year).starts_on)
     assert standing is not None
     assert standing.facts.subject_id == number
     assert standing.plan.cycle == cycle_of(year)
     session.get_one(Endorsement, number).ends_on = date(year, 12, 30)
     session.flush()
-    assert standing_in(session, BOOKS, day_of, number, cycle_of(year)) is None
+    assert standing_in(session, BOOKS, day_of, number, cycle_of(year).starts_on) is None
 
 
 def test_a_submitted_renewal_locks_only_sessions(cast: Cast, session: Session) -> None:

@@ -160,7 +160,7 @@ def _read_own(page: PageRequest, endorsement_id: int, cycle_starts_on: date) -> 
         plan = require(page.rulebooks.plan(*endorsed.triple, cycle_starts_on))
         cycle = require(plan.cycle)
         require(cycle.starts_on == cycle_starts_on and plan.is_submitted)
-        judged = standing_in(session, page.rulebooks, page.day_of, endorsement_id, cycle)
+        judged = standing_in(session, page.rulebooks, page.day_of, endorsement_id, cycle.starts_on)
         submissions = list_last_submissions(session, [endorsement_id])
         last = submissions.get((endorsement_id, cycle_starts_on))
         ways = read_ways(session, page.rulebooks, endorsement_ids=[endorsement_id])
@@ -320,7 +320,9 @@ def _render_submitted(
             )
         )
         cycle = require(plan.cycle)
-        standing = standing_in(session, page.rulebooks, page.day_of, endorsement.id, cycle)
+        standing = standing_in(
+            session, page.rulebooks, page.day_of, endorsement.id, cycle.starts_on
+        )
     sent: Any = typed if typed is not None else {}
     now = [_view_result(result) for result in standing.results] if standing else []
     then = _view_snapshot(parse_settlement(submission.content), standing)

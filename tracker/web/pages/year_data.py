@@ -23,7 +23,6 @@ from tracker.services.endorsements import (
     Endorsed,
     Own,
     load_person_locks,
-    locks_of,
     own_of,
 )
 from tracker.services.entries import list_entries
@@ -75,7 +74,7 @@ class YearData:
 
     def has_records(self, endorsement: Endorsed, cycle: Cycle) -> bool:
         """Whether the renewal of a cycle was due on the association's first day here, or later."""
-        due_on = self.locks.extended.get((endorsement.id, cycle.starts_on), cycle.due_on)
+        due_on = self.locks.own.extended.get((endorsement.id, cycle.starts_on), cycle.due_on)
         return not is_before_records(self.first_days.get(endorsement.association), due_on)
 
     def provider_of(self, entry: LoggedEntry) -> Provider | None:
@@ -168,7 +167,7 @@ def read_year_data(
         entries,
         list_entry_files(session, person_id),
         _read_providers(session, entries),
-        locks_of(rulebooks, page.now, own, applies=bool(undecided)),
+        CycleLocks(rulebooks, day_of, own, applies=bool(undecided)),
         standings=standings,
         submissions=_read_submissions(session, standings),
         ways=_read_ways(session, rulebooks, standings),
@@ -241,7 +240,7 @@ def read_entry_data(session: Session, page: PageRequest, entry: LoggedEntry) -> 
         [entry],
         list_entry_files(session, person_id, entry.id),
         _read_providers(session, [entry, *others]),
-        locks_of(rulebooks, page.now, own, applies=bool(undecided)),
+        CycleLocks(rulebooks, day_of, own, applies=bool(undecided)),
         other_standings=judged,
         application_standings=applying.values(),
         first_days=list_first_days(session),
