@@ -5,7 +5,8 @@ from collections.abc import Iterator
 import pytest
 from structlog.testing import capture_logs
 
-from tests.jobs.harness import JobHarness
+from tests.jobs.harness import ONE, JobHarness
+from tracker.rulebooks import Rulebooks
 
 
 @pytest.fixture(autouse=True)
@@ -16,16 +17,22 @@ def quiet_logs() -> Iterator[None]:
 
 
 @pytest.fixture
-def jobs(database_url: str) -> Iterator[JobHarness]:
+def rulebooks() -> Rulebooks:
+    """The association of most tests; a file about several has a fixture of its own."""
+    return ONE
+
+
+@pytest.fixture
+def jobs(database_url: str, rulebooks: Rulebooks) -> Iterator[JobHarness]:
     """A harness on each engine."""
-    jobs = JobHarness(database_url)
+    jobs = JobHarness(database_url, rulebooks=rulebooks)
     yield jobs
     jobs.engine.dispose()
 
 
 @pytest.fixture
-def sqlite_jobs(sqlite_url: str) -> Iterator[JobHarness]:
+def sqlite_jobs(sqlite_url: str, rulebooks: Rulebooks) -> Iterator[JobHarness]:
     """A harness on SQLite, for tests that do not depend on the engine."""
-    jobs = JobHarness(sqlite_url)
+    jobs = JobHarness(sqlite_url, rulebooks=rulebooks)
     yield jobs
     jobs.engine.dispose()

@@ -29,7 +29,8 @@ BASE_URL = "https://hours.example.org"
 DANA = Coordinator(email="dana@nc.example", name="Dana", association="NCIMHA")
 CARLA = Coordinator(email="carla@ct.example", name="Carla", association="CT-AIMH")
 NEW_YORK = "America/New_York"
-# Two of the four: each association costs every run its share of time.
+# Few of the four: each association costs every run its share of time.
+ONE = replace(REAL, associations={"NCIMHA": REAL.associations["NCIMHA"]})
 TWO = replace(REAL, associations={name: REAL.associations[name] for name in ("NCIMHA", "CT-AIMH")})
 
 # Alice has trained, is a member for two years, and lacks 3.5 of 12 hours with Bob.

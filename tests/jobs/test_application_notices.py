@@ -17,7 +17,7 @@ from tracker.settings import Coordinator
 
 DAY = timedelta(days=1)
 VERA = Coordinator(email="vera@va.example", name="Vera", association="VAIMH")
-TWO = replace(REAL, associations={name: REAL.associations[name] for name in ("NCIMHA", "VAIMH")})
+ONE = replace(REAL, associations={name: REAL.associations[name] for name in ("NCIMHA", "VAIMH")})
 MEMBER = "VAIMH 2020-01-01..2030-12-31"
 BOB = "VAIMH IMHM-C 2015-01-01"
 # Alice applies with 38 of 50 hours; the window of her first session closes on February 28, 2026.
@@ -38,7 +38,7 @@ WINDOW_CLOSES = at("2026-02-28")
 
 @pytest.fixture
 def jobs(database_url: str) -> Iterator[JobHarness]:
-    """A harness with two associations on each engine."""
+    """A harness on each engine."""
     yield from _desk(database_url)
 
 
@@ -49,7 +49,7 @@ def sqlite_jobs(sqlite_url: str) -> Iterator[JobHarness]:
 
 
 def _desk(url: str) -> Iterator[JobHarness]:
-    jobs = JobHarness(url, rulebooks=TWO, coordinators=(DANA, VERA))
+    jobs = JobHarness(url, rulebooks=ONE, coordinators=(DANA, VERA))
     yield jobs
     jobs.engine.dispose()
 

@@ -4,10 +4,17 @@ from datetime import timedelta
 
 import pytest
 
-from tests.jobs.harness import JobHarness, at
+from tests.jobs.harness import TWO, JobHarness, at
 from tracker.formatting import format_date
+from tracker.rulebooks import Rulebooks
 
 DAY = timedelta(days=1)
+
+
+@pytest.fixture
+def rulebooks() -> Rulebooks:
+    """One association more than in most tests."""
+    return TWO
 
 
 def tell_of(jobs: JobHarness, endorsed: str, bob: list[str], first: str, *, session: str) -> None:

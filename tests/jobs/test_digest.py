@@ -4,9 +4,10 @@ from datetime import date, timedelta
 
 import pytest
 
-from tests.jobs.harness import ALICE, BOB, DANA, MEMBER, TRAINED, JobHarness, Mail, at
+from tests.jobs.harness import ALICE, BOB, DANA, MEMBER, TRAINED, TWO, JobHarness, Mail, at
 from tracker.db.engine import reading, writing
 from tracker.notifications.digest_mail import write_digest
+from tracker.rulebooks import Rulebooks
 from tracker.rules.notice_config import DigestSize
 from tracker.services.notification_preferences import (
     Subscription,
@@ -20,6 +21,12 @@ DAY = timedelta(days=1)
 AUTUMN = at("2024-09-15")
 MONDAY = at("2024-12-02")
 SUNDAY = at("2024-12-01")
+
+
+@pytest.fixture
+def rulebooks() -> Rulebooks:
+    """One association more than in most tests."""
+    return TWO
 
 
 def digest_of(jobs: JobHarness, recipient: str = "dana@nc.example") -> Mail:

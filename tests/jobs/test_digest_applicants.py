@@ -3,11 +3,12 @@
 import pytest
 from sqlalchemy import update
 
-from tests.jobs.harness import JobHarness, Mail, at
+from tests.jobs.harness import TWO, JobHarness, Mail, at
 from tests.rules.applicants import populate
 from tests.rules.case_data import ENDORSEE
 from tracker.db.engine import writing
 from tracker.db.tables import METADATA
+from tracker.rulebooks import Rulebooks
 from tracker.rules.notice_config import DigestSize
 
 SUNDAY, MONDAY = at("2024-12-01"), at("2024-12-02")
@@ -20,6 +21,12 @@ FULL = {
     "references": ["program-supervisor as IFS", "rsc-provider", "colleague"],
     "signed": ["ethics", "agreement"],
 }
+
+
+@pytest.fixture
+def rulebooks() -> Rulebooks:
+    """One association more than in most tests."""
+    return TWO
 
 
 def tell(jobs: JobHarness, name: str, **more: object) -> int:

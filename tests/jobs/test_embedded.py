@@ -10,7 +10,7 @@ import pytest
 from structlog.testing import capture_logs
 from structlog.typing import EventDict
 
-from tests.jobs.harness import JobHarness, at
+from tests.jobs.harness import TWO, JobHarness, at
 from tests.mail.sink import Sink
 from tests.support.desk_work import LongWork, fill_desk
 from tracker.cli.desk_work import BATCHES
@@ -22,6 +22,7 @@ from tracker.jobs.runner import JobRun, run_due
 from tracker.mail.smtp_connection import parse_server
 from tracker.notifications import mailing_sending
 from tracker.notifications.context import JobContext, open_context
+from tracker.rulebooks import Rulebooks
 from tracker.services.desk_tasks import MAILING
 
 AUTUMN = at("2024-09-15")
@@ -33,6 +34,12 @@ async def until(reached: Callable[[], bool]) -> None:
     async with asyncio.timeout(SECONDS):
         while not reached():  # noqa: ASYNC110 - a database sets no event
             await asyncio.sleep(0.01)
+
+
+@pytest.fixture
+def rulebooks() -> Rulebooks:
+    """One association more than in most tests."""
+    return TWO
 
 
 @pytest.fixture

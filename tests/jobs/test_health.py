@@ -8,6 +8,7 @@ from tests.jobs.harness import TWO, JobHarness, at
 from tracker.db.engine import reading, writing
 from tracker.jobs.health import Health, read_health
 from tracker.mail.outbox import Message, enqueue, list_messages
+from tracker.rulebooks import Rulebooks
 from tracker.services.maintenance import start_maintenance
 from tracker.services.run_ledger import Failure, RunKey, record_failure
 from tracker.settings import Schedule
@@ -21,6 +22,12 @@ SECOND = timedelta(seconds=1)
 CODE = Message(
     "code", "<1@example.org>", "sign-in", None, None, "al@example.org", "Code", b"", urgent=True
 )
+
+
+@pytest.fixture
+def rulebooks() -> Rulebooks:
+    """One association more than in most tests."""
+    return TWO
 
 
 def health(jobs: JobHarness, now: datetime) -> Health:

@@ -10,7 +10,7 @@ from sqlmodel import Session
 from structlog.testing import capture_logs
 from typer.testing import CliRunner
 
-from tests.jobs.harness import ALICE, DANA, JobHarness, at
+from tests.jobs.harness import ALICE, DANA, TWO, JobHarness, at
 from tracker.cli.main import app
 from tracker.db.engine import reading
 from tracker.db.errors import Busy
@@ -18,6 +18,7 @@ from tracker.jobs import digest, runner
 from tracker.jobs.health_metrics import read_health_metrics
 from tracker.jobs.schedule import Job
 from tracker.notifications.context import open_context
+from tracker.rulebooks import Rulebooks
 from tracker.services.run_health import list_job_problems
 from tracker.services.run_ledger import list_failures
 from tracker.settings import Coordinator, Settings
@@ -26,6 +27,12 @@ AUTUMN, MORNING = at("2024-09-15"), at("2024-12-02")
 NEXT_TICK, NEXT_DAY = at("2024-12-02 09:01"), at("2024-12-03")
 CROWD = [f"Alice{number}" for number in range(6)]
 UNUSABLE = "not an address"
+
+
+@pytest.fixture
+def rulebooks() -> Rulebooks:
+    """One association more than in most tests."""
+    return TWO
 
 
 def add_crowd(jobs: JobHarness) -> None:

@@ -2,12 +2,20 @@
 
 from datetime import timedelta
 
+import pytest
+
 from tests.jobs.harness import BOB, TWO, JobHarness, at
 from tests.rules.case_data import REAL
 from tracker.rulebooks import Rulebooks
 
 AUTUMN = at("2024-09-15")
 DAY = timedelta(days=1)
+
+
+@pytest.fixture
+def rulebooks() -> Rulebooks:
+    """One association more than in most tests."""
+    return TWO
 
 
 def with_zone(zone: str) -> Rulebooks:

@@ -7,7 +7,7 @@ from functools import partial
 
 import pytest
 
-from tests.jobs.harness import ALICE, JobHarness, Mail, at
+from tests.jobs.harness import ALICE, TWO, JobHarness, Mail, at
 from tests.jobs.test_references import (
     ASKED,
     GIVEN,
@@ -23,6 +23,7 @@ from tracker.mail import outbox
 from tracker.mail.delivery import DeliveryReport, deliver_once
 from tracker.mail.outbox import ListedMessage, Message
 from tracker.mail.smtp_connection import parse_server
+from tracker.rulebooks import Rulebooks
 from tracker.rules.notices import Decision
 from tracker.services.context import Actor, ServiceContext
 from tracker.services.email_changes import change_email
@@ -34,6 +35,12 @@ AUTUMN = at("2024-09-15")
 WRITTEN = at("2024-12-01")
 DUE = date(2024, 12, 31)
 DAY = timedelta(days=1)
+
+
+@pytest.fixture
+def rulebooks() -> Rulebooks:
+    """One association more than in most tests."""
+    return TWO
 
 
 def deliver(jobs: JobHarness, now: datetime, sink: Sink) -> DeliveryReport:
