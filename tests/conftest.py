@@ -23,9 +23,11 @@ from anyio.from_thread import start_blocking_portal
 from fastapi.testclient import TestClient
 from sqlalchemy import Engine, create_engine, event
 from sqlalchemy.pool import Pool
+from starlette import testclient
 
 import tracker.cli.context  # while time is frozen, pydantic could not make its models
 import tracker.db.engine
+from tests.support.app_calls import answer_at_once
 from tests.support.databases import DatabasePool, copy_sqlite, postgres_database, sqlalchemy_url
 from tests.support.postgres import client_programs, running_server
 from tracker.db.migrate import migrate
@@ -110,6 +112,7 @@ def one_event_loop() -> Iterator[None]:
     """Answer the requests of all tests in one event loop: starting one takes as long as a page."""
     with start_blocking_portal() as portal, pytest.MonkeyPatch.context() as patch:
         patch.setattr(TestClient, "portal", portal)
+        patch.setattr(testclient._TestClientTransport, "handle_request", answer_at_once)
         yield
 
 

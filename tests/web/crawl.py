@@ -17,6 +17,7 @@ _MOST_PAGES = 300
 _MOST_OF_A_KIND = 6
 # The desk's only script.
 _SCRIPT = re.compile(r"/static/desk-[0-9a-f]{12}\.js").fullmatch
+_ADDRESSES = {"href", "src", "action", "formaction"}
 # `webcal` opens a calendar program on an address of ours.
 SCHEMES = {"", "mailto", "http", "https", "webcal"}
 
@@ -62,8 +63,8 @@ class Reader(HTMLParser):
         is_safe = is_mail or is_registry or is_ours
         if tag in {"script", "iframe", "object", "embed", "base"} and not is_safe:
             self.live.append(f"<{tag}>")
-        for name in ("href", "src", "action", "formaction"):
-            if urlsplit(found.get(name, "").strip()).scheme not in SCHEMES:
+        for name in _ADDRESSES & found.keys():
+            if urlsplit(found[name].strip()).scheme not in SCHEMES:
                 self.live.append(f"<{tag} {name}={found[name]!r}>")
         if tag == "a" and "href" in found:
             self.links.append(urljoin(self.page, found["href"]))

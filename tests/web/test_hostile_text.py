@@ -174,10 +174,10 @@ def send(visitor: Visitor, form: Form, text: Mapping[str, str]) -> Response:
     return visitor.client.get(form.action, params=fields)
 
 
-def problems_of(path: str, answer: Response) -> list[str]:
+def problems_of(path: str, answer: Response, page: Reader) -> list[str]:
     """What is wrong with an answer: an error of ours, something live, a header that was typed."""
     found = [f"{path}: {answer.status_code}"] if answer.status_code >= 500 else []
-    found += [f"{path}: {live}" for live in read_page(path, answer).live]
+    found += [f"{path}: {live}" for live in page.live]
     found += [f"{path}: header {name}" for name in answer.headers if "injected" in name.lower()]
     kind = answer.headers.get("content-type", "")
     if kind.startswith("text/csv"):
@@ -195,7 +195,7 @@ def fill_in_everything(web: WebClient, email: str, tried: set[Kind]) -> list[str
     visitor = web.visit(email)
     found: list[str] = []
     for path, answer, page in list(walk(visitor, *START, *links_in_mails(web))):
-        found += problems_of(path, answer)
+        found += problems_of(path, answer, page)
         for form in page.forms:
             key = (route_of(form.action), tuple(form.typed))
             ends_all = form.action.startswith(LEFT_OUT) or form.action.endswith("/status/withdraw")
@@ -203,7 +203,8 @@ def fill_in_everything(web: WebClient, email: str, tried: set[Kind]) -> list[str
                 continue
             tried.add(key)
             for text in fillings(form, len(tried)):
-                found += problems_of(form.action, send(visitor, form, text))
+                sent = send(visitor, form, text)
+                found += problems_of(form.action, sent, read_page(form.action, sent))
     return found
 
 
@@ -253,8 +254,8 @@ def test_hostile_text_is_harmless_in_every_field(sqlite_applicant_web: WebClient
         do_what_is_due(sqlite_applicant_web)
     sqlite_applicant_web.settle()
     for email in (ALICE, DANA, IDA, CAROL):
-        for path, answer, _ in walk(sqlite_applicant_web.visit(email)):
-            found += problems_of(path, answer)
+        for path, answer, page in walk(sqlite_applicant_web.visit(email)):
+            found += problems_of(path, answer, page)
     found += live_in_mails(sqlite_applicant_web)
     assert sorted(set(found)) == []
     posted = {path for method, path in routes(sqlite_applicant_web) if method == "POST"}
