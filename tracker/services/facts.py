@@ -368,7 +368,7 @@ def _window_values(
         plan.provider_rule,
         int(cycle is not None and (cycle.is_first or by_years)),
         # A renewal that is submitted is settled when it is accepted.
-        int(ends_on <= window.as_of or plan.is_submitted),
+        int(plan.is_submitted or (cycle is not None and cycle.due_on <= window.as_of)),
         *plan.topics,
         *[None] * (topics - len(plan.topics)),
     )

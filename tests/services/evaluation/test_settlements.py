@@ -1,7 +1,7 @@
 """Which closed cycles a night settles, by which rules, and what would differ."""
 
 from dataclasses import replace
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 
 from sqlalchemy import delete
 from sqlmodel import Session, col, select
@@ -9,9 +9,9 @@ from sqlmodel import Session, col, select
 from tests.rules.case_data import ENDORSEE, REAL, populate
 from tracker.db.ledgers import SettledCycle
 from tracker.db.people import Membership
-from tracker.rulebooks import Rulebooks
+from tracker.rulebooks import Rulebooks, with_rulebook
 from tracker.rules.reasons import format_reason
-from tracker.rules.standing import Standing
+from tracker.rules.standing import Standing, Status
 from tracker.services.evaluation import judge_all
 from tracker.services.facts import parse_settlement
 from tracker.services.settlements import differences_of, list_differing, settle_closed
@@ -54,6 +54,25 @@ def test_what_others_need_not_settle_keeps_no_cycle_open(session: Session) -> No
     without_rules = closed._replace(due_on=None)
     standings = [without_rules, long_ago, closed]
     assert settle_closed(session, REAL, standings, date(2027, 1, 31), lambda _: CLOSED) == 1
+
+
+def test_settlement_before_the_cycle_ends_stays(session: Session) -> None:
+    ct_aimh = REAL.associations["CT-AIMH"]
+    early = ct_aimh.cycles[0].model_copy(update={"due_days_before_end": 61, "grace_days": 10})
+    rulebooks = with_rulebook(REAL, ct_aimh.model_copy(update={"cycles": (early,)}))
+    held = populate(session, rulebooks, IFS).endorsements[f"{ENDORSEE}: CT-AIMH IFS"]
+
+    def judge_on(today: date) -> Standing:
+        (standing,) = judge_all(session, rulebooks, lambda _: today, endorsement_ids=[held])
+        return standing
+
+    closed = date(2026, 11, 11)
+    last_day_of_grace = closed - timedelta(days=1)
+    standing = judge_on(closed)
+    assert settle_closed(session, rulebooks, [standing], last_day_of_grace, lambda _: closed) == 1
+    session.exec(delete(Membership))
+    assert judge_on(closed).status is Status.MET
+    assert judge_on(last_day_of_grace).facts.settlement is None
 
 
 def test_differing_cycles_are_those_of_the_association(session: Session) -> None:
