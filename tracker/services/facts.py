@@ -209,8 +209,10 @@ def _read_row(
         facts = facts._replace(payments=paid)
         all_paid = find_paid(window.plan, date.max, facts.subject_id, filed.payments)
         days += [payment.on for payment in all_paid]
+    if not days:
+        return facts
     later = [day for day in (*days, facts.next_fact_on) if day and day > window.as_of]
-    return facts._replace(next_fact_on=min(later, default=None)) if days else facts
+    return facts._replace(next_fact_on=min(later, default=None))
 
 
 def _with_days(facts: Facts, days: Sequence[DaySum] | None) -> Facts:
@@ -238,11 +240,7 @@ def _read_days(
             )
     if not needed:
         return {}
-    exclusions = Exclusions()
-    if _has_exclusions(session, ids):
-        exclusions = Exclusions(
-            counted_sql("e.id", "en.association"), counted_sql("t.entry_id", "en.association")
-        )
+    exclusions = EXCLUSIONS if _has_exclusions(session, ids) else Exclusions()
     return read_days(session, needed, ids, exclusions)
 
 
@@ -278,7 +276,7 @@ def read_history(
         cycle = continue_cycle(schemes, cycle, own, terms)
     since = find_held_since(scheme_of(schemes, cycle), own, terms)
     plan = rulebooks.plan_for(plan.association, plan.category, cycle, since)
-    return window if plan is window.plan else replace(window, plan=plan)
+    return replace(window, plan=plan)
 
 
 def _prepare_query(
@@ -292,7 +290,6 @@ def _prepare_query(
         for number, window in enumerate(windows)
     ]
     query = FactsQuery(
-        "",
         topics,
         ids,
         has_later=True,
@@ -302,14 +299,13 @@ def _prepare_query(
     )
     for_postgresql = is_postgresql(session)
     if ids is None or (len(ids) > _MANY and not for_postgresql):
-        index = ("association", "category", "endorsed_on")
-        make_temporary_table(session, "renewal_window", columns, index, rows)
+        make_temporary_table(session, _TABLE, columns, _INDEX, rows)
         earliest = min(window.as_of for window in windows)
         # Entries after the as-of day exist only if that day lies in the past.
         has_later = session.exec(select(exists().where(col(Entry.held_on) > earliest))).one()
         query = query._replace(has_later=has_later)
         return facts_sql(query, for_postgresql=for_postgresql), ids or ()
-    clause, parameters = with_values(session, "renewal_window", columns, rows)
+    clause, parameters = with_values(session, _TABLE, columns, rows)
     query = query._replace(with_clause=clause)
     return facts_sql(query, for_postgresql=for_postgresql), (*parameters, *ids)
 
@@ -325,6 +321,8 @@ def _count_from_application(rulebooks: Rulebooks, windows: Iterable[Window]) -> 
     return False
 
 
+_TABLE = "renewal_window"
+_INDEX = ("association", "category", "endorsed_on")
 _WINDOW_COLUMNS = {
     "id": "integer",
     "association": "varchar",
@@ -377,20 +375,20 @@ def _window_values(
 class FactsQuery(NamedTuple):
     """What the query depends on.
 
-    ``with_clause`` makes the table ``renewal_window``, unless it exists. There is a sum for each of
-    ``topics`` topics. ``ids`` are the endorsements wanted (None: all). Without ``has_later`` there
-    are no entries to come, without ``has_exclusions`` none that an association has decided not to
-    count. ``from_application``: some first cycles count from the day of the application.
-    ``ends_by_rule``: some endorsements may end before the last day on record.
+    There is a sum for each of ``topics`` topics. ``ids`` are the endorsements wanted (None: all).
+    Without ``has_later`` there are no entries to come, without ``has_exclusions`` none that an
+    association has decided not to count. ``from_application``: some first cycles count from the
+    day of the application. ``ends_by_rule``: some endorsements may end before the last day on
+    record. ``with_clause`` makes the table ``renewal_window``, unless it exists.
     """
 
-    with_clause: str
     topics: int
     ids: Sequence[int] | None
     has_later: bool
     has_exclusions: bool = False
     from_application: bool = False
     ends_by_rule: bool = False
+    with_clause: str = ""
 
 
 def facts_sql(query: FactsQuery, *, for_postgresql: bool) -> str:
@@ -401,25 +399,10 @@ def facts_sql(query: FactsQuery, *, for_postgresql: bool) -> str:
     if query.ids is not None:
         mark = "%s" if for_postgresql else "?"
         wanted = f"AND en.id IN ({', '.join([mark] * len(query.ids))})"
-    next_entry = "NULL"
-    if query.has_later:
-        next_entry = """(SELECT MIN(n.held_on) FROM entry n WHERE n.person_id = en.person_id
-            AND n.held_on > w.counted_until
-            AND n.held_on BETWEEN w.counts_from AND w.ends_on)"""
-    applied_on, last_day, other_last_day = "NULL", "en.ends_on", "o.ends_on"
-    if query.ends_by_rule:
-        last_day, other_last_day = last_day_sql("en"), last_day_sql("o")
-    if query.from_application:
-        applied_on = """(SELECT MIN(a.submitted_on) FROM application a
-            WHERE w.needs_history = 1 AND a.person_id = en.person_id
-            AND a.association = en.association AND a.category = en.category
-            AND a.state = 'endorsed' AND a.submitted_on <= en.starts_on
-            AND a.decided_on >= en.starts_on
-            AND (en.ends_on IS NULL OR a.decided_on <= en.ends_on))"""
-    counts, topic_counts = "", ""
-    if query.has_exclusions:
-        counts = counted_sql("e.id", "en.association")
-        topic_counts = counted_sql("t.entry_id", "en.association")
+    next_entry = _NEXT_ENTRY if query.has_later else _NOTHING
+    applied_on = _APPLIED_ON_SQL if query.from_application else _NOTHING
+    last_day, other_last_day = _LAST_DAYS_BY_RULE if query.ends_by_rule else _LAST_DAYS
+    counts, topic_counts = EXCLUSIONS if query.has_exclusions else Exclusions()
     topic_sums = "".join(
         f""",
         (SELECT SUM(t.minutes) FROM entry_topic t WHERE t.person_id = en.person_id
@@ -441,7 +424,7 @@ def facts_sql(query: FactsQuery, *, for_postgresql: bool) -> str:
                 WHERE o.person_id = en.person_id AND o.starts_on < en.starts_on)
         END,
         {applied_on},
-        (SELECT {join}({membership_sql("m")}, ',') FROM membership m
+        (SELECT {join}({_MEMBERSHIP}, ',') FROM membership m
             WHERE m.person_id = en.person_id
                 AND (m.ends_on >= w.memberships_from OR m.ends_on IS NULL)),
         (SELECT {join}(l.starts_on || '/' || COALESCE(CAST(l.ends_on AS VARCHAR), '9999-12-31')
@@ -464,7 +447,7 @@ def facts_sql(query: FactsQuery, *, for_postgresql: bool) -> str:
             AND s.rule = w.provider_rule AND s.provider_id = e.provider_id
             AND e.held_on BETWEEN s.starts_on AND s.ends_on){topic_sums}
     FROM endorsement en
-    CROSS JOIN renewal_window w
+    CROSS JOIN {_TABLE} w
     CROSS JOIN person p
     WHERE w.association = en.association AND w.category = en.category
         AND w.endorsed_on = en.starts_on AND p.id = en.person_id {wanted}
@@ -477,6 +460,21 @@ def last_day_sql(endorsement: str) -> str:
         WHERE z.endorsement_id = {endorsement}.id), {endorsement}.ends_on)"""
 
 
+# Of the endorsement itself, and of an earlier one.
+_LAST_DAYS = ("en.ends_on", "o.ends_on")
+_LAST_DAYS_BY_RULE = (last_day_sql("en"), last_day_sql("o"))
+_NOTHING = "NULL"
+_NEXT_ENTRY = """(SELECT MIN(n.held_on) FROM entry n WHERE n.person_id = en.person_id
+            AND n.held_on > w.counted_until
+            AND n.held_on BETWEEN w.counts_from AND w.ends_on)"""
+_APPLIED_ON_SQL = """(SELECT MIN(a.submitted_on) FROM application a
+            WHERE w.needs_history = 1 AND a.person_id = en.person_id
+            AND a.association = en.association AND a.category = en.category
+            AND a.state = 'endorsed' AND a.submitted_on <= en.starts_on
+            AND a.decided_on >= en.starts_on
+            AND (en.ends_on IS NULL OR a.decided_on <= en.ends_on))"""
+
+
 def membership_sql(membership: str) -> str:
     """SQL: ``<first day><last day><organization>|<kind>`` of a membership."""
     return f"""CAST({membership}.starts_on AS VARCHAR)
@@ -484,10 +482,19 @@ def membership_sql(membership: str) -> str:
         || {membership}.organization || '|' || {membership}.kind"""
 
 
+_MEMBERSHIP = membership_sql("m")
+
+
 def counted_sql(entry_id: str, association: str) -> str:
     """SQL: the association has not decided that the entry does not count."""
     return f"""AND NOT EXISTS (SELECT 1 FROM entry_decision x
         WHERE x.entry_id = {entry_id} AND x.association = {association})"""
+
+
+# That the association of the endorsement ``en`` has not excluded the entry ``e``, or topic ``t``.
+EXCLUSIONS = Exclusions(
+    counted_sql("e.id", "en.association"), counted_sql("t.entry_id", "en.association")
+)
 
 
 def _has_exclusions(session: Session, ids: Sequence[int] | None) -> bool:

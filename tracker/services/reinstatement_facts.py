@@ -11,13 +11,9 @@ from tracker.db.applications import REINSTATEMENT, Application
 from tracker.db.people import REMOVED, Endorsement, Person
 from tracker.rules.plan import ApplicationPlan
 from tracker.rules.standing import ApplicationFacts, DaySum, Removed
-from tracker.services.day_sums import DaysWindow, Exclusions, read_days
-from tracker.services.facts import counted_sql
+from tracker.services.day_sums import DaysWindow, read_days
+from tracker.services.facts import EXCLUSIONS
 from tracker.services.payment_facts import Payments, read_payments
-
-_EXCLUSIONS = Exclusions(
-    counted_sql("e.id", "en.association"), counted_sql("t.entry_id", "en.association")
-)
 
 
 class PlannedApplication(NamedTuple):
@@ -117,7 +113,7 @@ def read_returns(session: Session, planned: Sequence[PlannedApplication]) -> Ret
             first = _find_first_day(plan, back, as_of).isoformat()
             window = DaysWindow(number, *named, first, as_of.isoformat(), plan.provider_rule)
             windows.append(window)
-    found = read_days(session, windows, ids, _EXCLUSIONS)
+    found = read_days(session, windows, ids, EXCLUSIONS)
     days = {}
     for number, (application_id, *_) in enumerate(planned):
         if application_id in removed:

@@ -57,6 +57,15 @@ def outcomes(session: Session, held: list[str], name: str) -> dict[str, str]:
             "CT-AIMH IFS",
             id="31 days over the end of a cycle",
         ),
+        pytest.param(
+            [
+                "MI-AIMH IFS 2010-04-01..2012-12-31",
+                "CT-AIMH IFS 2019-04-01..2026-03-31",
+                "CT-AIMH IMHS 2026-04-15",
+            ],
+            "CT-AIMH IMHS",
+            id="after two others",
+        ),
     ],
 )
 def test_continued_endorsement_requires_hours(session: Session, held: list[str], name: str) -> None:

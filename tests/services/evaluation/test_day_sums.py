@@ -126,7 +126,8 @@ def test_days_before_a_first_cycle_count_unless_it_is_continued(session: Session
     early, continued = "FORMATS IFS 2025-02-01", "FORMATS IFS 2020-05-01..2025-01-31"
     people.add("Beth", [early])
     people.add("Cora", [continued, early])
-    for name in ("Beth", "Cora"):
+    people.add("Dina", [early])
+    for name in ("Beth", "Cora", "Dina"):
         people.log(f"{name}: training 1:00 2024-12-31")
         people.log(f"{name}: training 1:00 2025-03-01")
     days = {}
@@ -136,4 +137,5 @@ def test_days_before_a_first_cycle_count_unless_it_is_continued(session: Session
     assert days == {
         people.ids["Beth"]: [date(2024, 12, 31), date(2025, 3, 1)],
         people.ids["Cora"]: [date(2025, 3, 1)],
+        people.ids["Dina"]: [date(2024, 12, 31), date(2025, 3, 1)],
     }
