@@ -129,11 +129,11 @@ def _check_second_email(
     lock_names(context.session, [EMAILS])
     if email == person.email:
         raise Refused(Refusal("email", "email-is-first-here"))
-    if email == (person.second_email or "").lower():
+    if person.second_email and email == person.second_email.lower():
         raise Refused(Refusal("email", "email-is-second-here"))
     if email in reserved:
         raise Refused(Refusal("email", "email-is-coordinators", {"email": email}))
-    check_email_is_free(context, email, person.id)
+    check_email_is_free(context, email)
 
 
 def check_email_is_free(context: ServiceContext, email: str, person_id: int | None = None) -> None:
