@@ -4,7 +4,6 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, timedelta
-from itertools import accumulate
 from typing import NamedTuple
 
 from sqlalchemy import case
@@ -114,7 +113,7 @@ def _count_by_day(session: Session, association: str, cycle: Cycle) -> dict[date
             counted_from.label("counted_from"), is_met, StandingRow.status_since, func.count()
         )
         .select_from(StandingRow)
-        .join(Endorsement, col(Endorsement.id) == StandingRow.endorsement_id)
+        .join(Endorsement)
         .where(
             StandingRow.association == association,
             col(StandingRow.cycle_ends_on) == cycle.ends_on,
@@ -130,7 +129,9 @@ def _count_by_day(session: Session, association: str, cycle: Cycle) -> dict[date
             complete[max(since, first_day)] += count
     if not begun:
         return {}
-    days = [cycle.starts_on + n * _DAY for n in range((cycle.ends_on - cycle.starts_on).days + 1)]
-    totals = accumulate(begun[day] for day in days)
-    completes = accumulate(complete[day] for day in days)
-    return dict(zip(days, zip(completes, totals, strict=True), strict=True))
+    by_day, done, total = dict[date, tuple[int, int]](), 0, 0
+    for number in range((cycle.ends_on - cycle.starts_on).days + 1):
+        day = cycle.starts_on + number * _DAY
+        done, total = done + complete[day], total + begun[day]
+        by_day[day] = (done, total)
+    return by_day
