@@ -13,7 +13,7 @@ from tracker.db.entry_reviews import EntryDecision
 from tracker.db.log import Entry
 from tracker.rules.caps import limit_by_caps
 from tracker.rules.counting import count_minutes
-from tracker.rules.explain import LoggedEntry, explain
+from tracker.rules.explain import LoggedEntry, Verdict, explain
 from tracker.rules.plan import Plan, RenewalPlan
 from tracker.rules.providers import Provider
 from tracker.rules.reasons import Reason
@@ -40,16 +40,17 @@ def with_uncounted(
 ) -> Iterator[tuple[JudgedStanding, Uncounted]]:
     """Each standing with its cycle's entries that do not count; a query per batch of people.
 
-    Training without a topic is not listed: it was not meant to count for the topic. Beyond a cap,
-    an entry has only the minutes that do not count. ``standings`` come from another connection, or
-    are a list: one connection reads one thing at a time.
+    Training that is not required, such as training without a topic, is not listed: it was not meant
+    to count for the topic. Beyond a cap, an entry has only the minutes that do not count.
+    ``standings`` come from another connection, or are a list: one connection reads one thing at a
+    time.
     """
     rest = iter(standings)
     while batch := list(islice(rest, _BATCH)):
         entries = _list_doubtful(session, batch, min(day_of(s.plan.association) for s in batch))
-        named = [entry.provider_id for of_person in entries.values() for entry in of_person]
-        providers = load_providers(session, {number for number in named if number})
         every = [entry for of_person in entries.values() for entry in of_person]
+        named = {entry.provider_id for entry in every if entry.provider_id}
+        providers = load_providers(session, named)
         declined = load_declined_for(session, every)
         for standing in batch:
             as_of = day_of(standing.plan.association)
@@ -131,15 +132,23 @@ def _uncounted(
     for entry in entries:
         if span.starts_on <= entry.held_on <= span.ends_on:
             provider = providers.get(entry.provider_id or 0)
-            reason = declined.reason(plan.association, entry.provider_name)
-            explained.append((entry, explain(entry, plan, provider, as_of, reason)))
+            decline = declined.reason(plan.association, entry.provider_name)
+            explained.append((entry, explain(entry, plan, provider, as_of, decline)))
     if plan.has_caps:
         explained = [*limit_by_caps(plan, explained)][::-1]
     uncounted = []
     for entry, verdict in explained:
-        if verdict.reason and not verdict.counts:
-            uncounted.append((entry, verdict.reason))
+        if reason := _find_reason(entry, verdict):
+            uncounted.append((entry, reason))
         for capped in verdict.capped:
             left = entry._replace(minutes=entry.minutes - capped.minutes)
             uncounted.append((left, capped.reason))
     return uncounted
+
+
+def _find_reason(entry: LoggedEntry, verdict: Verdict) -> Reason | None:
+    """Why an entry is listed; None if it counts, or is training that the plan does not require."""
+    reason = None if verdict.counts else verdict.reason
+    if reason and reason.code == "not_required" and entry.activity == "training":
+        return None
+    return reason
