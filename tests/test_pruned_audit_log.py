@@ -15,6 +15,7 @@ from sqlmodel import select
 import tracker
 from tests.support.cast import ALICE, BOB, BOOKS, Cast, acting, fill
 from tests.support.databases import copy_sqlite
+from tests.support.nights import evaluate_due
 from tests.web.all_pages import STOPS, furnish
 from tests.web.applicants import fill_with_applicants
 from tests.web.client import TRAINING, WebClient, problems, settle_all
@@ -23,7 +24,6 @@ from tracker.db.ledgers import StandingRow
 from tracker.db.log import AuditEvent
 from tracker.services.entries import delete_entry
 from tracker.services.entry_rules import DAILY_LIMIT
-from tracker.services.evaluation import evaluate_due
 
 PACKAGE = Path(tracker.__file__).parent
 # Who may know the table: what defines and writes it, the migrations, a backup's check of which

@@ -13,13 +13,13 @@ from tests.bench.population import ASSOCIATION, PROVIDERS, Rows, fill
 from tests.bench.work import CONFIG, NIGHT
 from tests.importer.uploads import ACTOR, Desk
 from tests.support.cast import Cast
+from tests.support.nights import evaluate_due
 from tracker.db.engine import open_engine, writing
 from tracker.db.migrate import migrate
 from tracker.db.tables import METADATA
 from tracker.rulebooks import Rulebooks, load_rulebooks
 from tracker.services.context import ServiceContext
 from tracker.services.desk_changes import ChangePlan, apply_change
-from tracker.services.evaluation import evaluate_due
 from tracker.services.marks import add_mark
 
 # The person whose timeline is long: an endorsee in the middle of the list.

@@ -17,12 +17,12 @@ from tests.bench.load import WORKER
 from tests.bench.population import AS_OF, ASSOCIATION, PROVIDERS, fill
 from tests.bench.sites import BASE_URL, DATABASE, TOKEN
 from tests.bench.work import CONFIG, NIGHT
+from tests.support.nights import evaluate_due
 from tracker.db.engine import open_engine, writing
 from tracker.db.tables import METADATA
 from tracker.rulebooks import load_rulebooks
 from tracker.services.browser_sessions import create_browser_session
 from tracker.services.entry_rules import provider_key
-from tracker.services.evaluation import evaluate_due
 
 CONNECTIONS = 32
 _HOST = "127.0.0.1"

@@ -10,11 +10,12 @@ from sqlalchemy import Engine, text
 from tests.bench.applicants import fill_applicants
 from tests.bench.measuring import report
 from tests.bench.population import AS_OF, ASSOCIATION, fill
+from tests.support.nights import evaluate_due
 from tracker.db.engine import open_engine, reading, writing
 from tracker.db.migrate import migrate
 from tracker.rulebooks import Rulebooks, load_rulebooks
 from tracker.services.application_facts import judge_applications
-from tracker.services.evaluation import evaluate_due, judge_all
+from tracker.services.evaluation import judge_all
 from tracker.services.rsc_providers import refresh_provider_spans
 
 CONFIG = Path(__file__).parents[2] / "config"

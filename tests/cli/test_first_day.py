@@ -9,12 +9,12 @@ from typer.testing import CliRunner, Result
 
 from tests.jobs.harness import JobHarness, at
 from tests.support.cast import ALICE, BOB, Cast, fill
+from tests.support.nights import evaluate_due
 from tracker import clock
 from tracker.cli import import_files
 from tracker.cli.main import app
 from tracker.db.engine import writing
 from tracker.db.ledgers import RunRow
-from tracker.services.evaluation import evaluate_due
 
 PEOPLE = "email,name\nnew@example.org,New Person\n"
 HELD = "email,association,category,starts_on\nnew@example.org,NCIMHA,IFS,2021-01-01\n"

@@ -29,6 +29,7 @@ import tracker
 from tests.support.backups import empty_beside, rows_of
 from tests.support.cast import BOOKS, NOW, Cast, fill
 from tests.support.databases import TASK_TABLES
+from tests.support.nights import evaluate_due
 from tests.support.old_schema import WHEN_FILLED, fill_older, load_filled, migrate_to, read_rows
 from tracker.checks.copies import list_problems
 from tracker.db.engine import open_engine, writing
@@ -38,7 +39,7 @@ from tracker.db.schema import schema_version
 from tracker.db.schema_versions import newest_version
 from tracker.db.tables import METADATA
 from tracker.master_key import MasterKey
-from tracker.services.evaluation import evaluate_due, evaluate_people, parse_results
+from tracker.services.evaluation import evaluate_people, parse_results
 from tracker.services.upgrade import Installation, upgrade_database
 
 # Before this version a stored result was a list of these.

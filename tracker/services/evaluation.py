@@ -1,8 +1,9 @@
 """Evaluates renewals: reads facts, judges them, and stores the standings.
 
 `judge_all` and `judge_current` only read. `evaluate_people` belongs into the transaction of every
-write that can change a standing; `evaluate_due` is the nightly pass over what passing time changed.
-The standing table holds the last standings of the current cycle and of the one before.
+write that can change a standing. Each night, `prepare_evaluation` finds what passing time changed,
+and `evaluate_batch` judges it. The standing table holds the last standings of the current cycle and
+of the one before.
 """
 
 import json
@@ -86,18 +87,18 @@ def judge_current(
 ) -> Iterator[Standing]:
     """Stream the standings of each endorsement's current cycle and of the one before it.
 
-    ``also`` tells the the first days of other cycles to judge.
+    ``also`` gives the first days of other cycles to judge.
     """
 
     def windows_of(triple: Triple) -> Iterable[Window]:
         if triple[0] not in rulebooks.associations:
             return ()
         today = day_of(triple[0])
-        windows = dict.fromkeys(current_windows(rulebooks, triple, today))
+        windows = list(current_windows(rulebooks, triple, today))
         for first in sorted(also(triple)):
             if (plan := rulebooks.plan(*triple, first)) is not None:
-                windows[Window(plan, triple[2], today)] = None
-        return windows
+                windows.append(Window(plan, triple[2], today))
+        return dict.fromkeys(windows)
 
     return _judge(session, rulebooks, windows_of, endorsement_ids)
 
@@ -155,10 +156,10 @@ def evaluate_people(
         refresh_rule_ends(session, rulebooks, people)
         providers = people | list_providers_of(session, people)
     else:
-        named = {"ids": sorted(named_providers)}
-        providers = (
-            set(session.connection().scalars(_UNLISTED, named)) if named_providers else set()
-        )
+        providers = set()
+        if named_providers:
+            named = {"ids": sorted(named_providers)}
+            providers.update(session.connection().scalars(_UNLISTED, named))
     if providers:
         changed = refresh_provider_spans(session, rulebooks, person_ids=providers)
         people |= list_supervised_people(session, changed)
@@ -235,23 +236,6 @@ class DueEvaluation(NamedTuple):
         return in_chunks(self.endorsement_ids, _BATCH)
 
 
-def evaluate_due(
-    session: Session,
-    rulebooks: Rulebooks,
-    association: str,
-    now: datetime,
-    *,
-    since: date | None = None,
-) -> int:
-    """Judge and store what passing time, or a changed rulebook, may have moved; return how many.
-
-    A night's work thus grows with what is due, and with endorsements that have no standing.
-    ``since`` is the local date of the last evaluation (None: there was none).
-    """
-    due = prepare_evaluation(session, rulebooks, association, now, since=since)
-    return _evaluate(session, rulebooks, due.endorsement_ids, now, since=since)
-
-
 def prepare_evaluation(
     session: Session,
     rulebooks: Rulebooks,
@@ -260,7 +244,10 @@ def prepare_evaluation(
     *,
     since: date | None = None,
 ) -> DueEvaluation:
-    """What `evaluate_due` judges, for `evaluate_batch`.
+    """Find what passing time, or a changed rulebook, may have moved, for `evaluate_batch`.
+
+    That is what is due, and every endorsement without a standing. ``since`` is the local date of
+    the last evaluation (None: there was none).
 
     Each batch may have a transaction of its own, in any order, and may be done again. What a
     changed rulebook moves at other associations is done here: providers of theirs may qualify on
@@ -272,7 +259,7 @@ def prepare_evaluation(
     )
     stored = select(StandingRow.endorsement_id).where(StandingRow.association == association)
     is_of_all = since is None or _rules_changed(session, rulebooks, association)
-    if since is None or is_of_all:
+    if is_of_all:
         ended = refresh_rule_ends(session, rulebooks)
         providers = refresh_provider_spans(session, rulebooks)
         people = list_supervised_people(session, providers) | _list_holders(session, ended)
@@ -325,14 +312,12 @@ def _evaluate_elsewhere(
     people: Collection[int],
     now: datetime,
 ) -> None:
-    """Judge what these people have a standing for at another association."""
+    """Judge what these people hold at other associations."""
     for ids in in_chunks(sorted(people), _BATCH):
-        query = (
-            select(Endorsement.id)
-            .join(StandingRow, col(StandingRow.endorsement_id) == Endorsement.id)
-            .where(col(Endorsement.person_id).in_(ids), col(Endorsement.association) != association)
+        query = select(Endorsement.id).where(
+            col(Endorsement.person_id).in_(ids), Endorsement.association != association
         )
-        _evaluate(session, rulebooks, set(session.exec(query)), now)
+        _evaluate(session, rulebooks, session.exec(query), now)
 
 
 def _list_holders(session: Session, endorsement_ids: Collection[int]) -> set[int]:
@@ -395,8 +380,8 @@ def _evaluate(
 
 def _lock_holders(session: Session, endorsement_ids: Collection[int]) -> None:
     """Lock the people before their endorsements, as everyone who writes for one of them does."""
-    if is_postgresql(session):
-        lock_people(session, sorted(_list_holders(session, endorsement_ids)))
+    for people in in_chunks(sorted(_list_holders(session, endorsement_ids)), _BATCH):
+        lock_people(session, people)
 
 
 def _lock_endorsements(session: Session, ids: Sequence[int]) -> None:
@@ -406,17 +391,12 @@ def _lock_endorsements(session: Session, ids: Sequence[int]) -> None:
     locked after their people (`lock_person`), in the order of their ids.
     """
     if is_postgresql(session):
-        query = select(Endorsement.id).where(col(Endorsement.id).in_(ids))
-        # Not the key: rows that refer to them may be saved meanwhile.
-        session.exec(query.order_by(col(Endorsement.id)).with_for_update(key_share=True)).all()
+        session.connection().execute(_LOCK, {"ids": ids})
 
 
 def leave_out_removed(session: Session, standings: Sequence[Standing]) -> Sequence[Standing]:
     """The standings of endorsements that were not removed: nobody has to act on the others."""
-    lapsed = set()
-    for standing in standings:
-        if standing.status is Status.LAPSED and standing.facts.ends_on is not None:
-            lapsed.add(standing.facts.subject_id)
+    lapsed = {s.facts.subject_id for s in standings if s.status is Status.LAPSED}
     if not lapsed:
         return standings
     query = select(Endorsement.id).where(
@@ -428,6 +408,13 @@ def leave_out_removed(session: Session, standings: Sequence[Standing]) -> Sequen
 
 _IDS: BindParameter[Any] = bindparam("ids", expanding=True)
 # Built once, because building a statement takes as long as running it.
+# Not the key: rows that refer to them may be saved meanwhile.
+_LOCK = (
+    select(Endorsement.id)
+    .where(col(Endorsement.id).in_(_IDS))
+    .order_by(col(Endorsement.id))
+    .with_for_update(key_share=True)
+)
 _ENDORSEMENTS_OF = select(Endorsement.id).where(col(Endorsement.person_id).in_(_IDS))
 # Providers who do not say that they provide RSC: their spans are stored only once an entry names
 # them, so they may be missing.

@@ -33,11 +33,16 @@ def note_changes(
     """Keep those of the ``rows`` of the standing table that differ from what was stored."""
     changed = []
     for row in rows:
-        stored = before.get((row["endorsement_id"], row["cycle_starts_on"]))
+        endorsement_id, cycle_starts_on = row["endorsement_id"], row["cycle_starts_on"]
+        stored = before.get((endorsement_id, cycle_starts_on))
         values = {name: row[name] for name in _SAME}
         if stored is None or any(getattr(stored, name) != values[name] for name in _SAME):
-            key = (row["endorsement_id"], row["cycle_starts_on"], row["judged_on"])
-            changed.append({**dict(zip(_KEY, key, strict=True)), **values})
+            values |= {
+                "endorsement_id": endorsement_id,
+                "cycle_starts_on": cycle_starts_on,
+                "since": row["judged_on"],
+            }
+            changed.append(values)
     upsert(session, StandingHistory, changed, key=_KEY, update=_SAME)
 
 

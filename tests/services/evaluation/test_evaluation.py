@@ -13,15 +13,10 @@ from sqlmodel import Session
 
 from tests.rules.case_data import ENDORSEE, IMAGINED, REAL, CasePeople, populate, span
 from tests.rules.strategies import FIRST, any_day, cases, entries, holdings
+from tests.support.nights import evaluate_due
 from tracker.db.tables import METADATA
 from tracker.rulebooks import Rulebooks, with_rulebook
-from tracker.services.evaluation import (
-    days_at,
-    evaluate_due,
-    evaluate_people,
-    judge_current,
-    parse_results,
-)
+from tracker.services.evaluation import days_at, evaluate_people, judge_current, parse_results
 
 BOOKS = [pytest.param(REAL, id="real"), pytest.param(IMAGINED, id="imagined")]
 STANDING = METADATA.tables["standing"]
@@ -226,8 +221,9 @@ def test_the_night_after_the_grace_finds_the_renewal_lapsed(session: Session) ->
     assert status_of(session, "2026-01-01") == "lapsed"
 
 
-def test_the_night_after_the_cycle_begins_the_next_one(session: Session) -> None:
-    people = populate(session, REAL, IFS)
+@pytest.mark.parametrize("since", ["2015-03-01", "2026-03-01"])
+def test_the_night_after_the_cycle_begins_the_next_one(session: Session, since: str) -> None:
+    people = populate(session, REAL, {**IFS, "endorsed": [f"CT-AIMH IFS {since}"]})
     evaluate_people(session, REAL, people.ids.values(), noon("2026-12-31"))
     assert status_of(session, "2027-01-01") is None
 
@@ -238,7 +234,7 @@ def test_the_night_after_the_cycle_begins_the_next_one(session: Session) -> None
 def test_a_future_endorsement_is_judged_on_its_first_day(session: Session) -> None:
     people = populate(session, REAL, {**IFS, "endorsed": ["CT-AIMH IFS 2026-09-15"]})
     evaluate_people(session, REAL, people.ids.values(), noon("2026-06-01"))
-    night(session, REAL, "2026-09-14", since="2026-06-01")
+    assert night(session, REAL, "2026-09-14", since="2026-06-01") == 0
     assert status_of(session, "2026-01-01") is None
 
     night(session, REAL, "2026-09-15")
@@ -287,11 +283,16 @@ def test_an_entry_dated_ahead_counts_from_its_day_on(session: Session) -> None:
     assert status_of(session, "2026-01-01") == "met"
 
 
-def test_a_night_without_anything_due_judges_nobody(session: Session) -> None:
+@pytest.mark.parametrize(
+    ("last", "day"),
+    [("2026-06-01", "2026-06-02"), ("2026-12-01", "2026-12-31"), ("2027-01-10", "2027-01-31")],
+)
+def test_a_night_without_anything_due_judges_nobody(session: Session, last: str, day: str) -> None:
+    """The cycle ends with December, and its grace period with January."""
     people = populate(session, REAL, IFS)
-    evaluate_people(session, REAL, people.ids.values(), noon("2026-06-01"))
+    evaluate_people(session, REAL, people.ids.values(), noon(last))
 
-    assert night(session, REAL, "2026-06-02") == 0
+    assert night(session, REAL, day, since=last) == 0
 
 
 def test_a_changed_rulebook_judges_everybody_anew(session: Session) -> None:

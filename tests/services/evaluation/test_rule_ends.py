@@ -7,6 +7,7 @@ from sqlmodel import Session, col, select
 
 from tests.rules.case_data import ENDORSEE, IMAGINED, REAL, populate
 from tests.services.evaluation.test_evaluation import night, noon
+from tests.support.nights import evaluate_due
 from tracker.db.ledgers import EndorsementEnd, StandingRow
 from tracker.db.people import Endorsement
 from tracker.db.tables import METADATA
@@ -14,7 +15,7 @@ from tracker.rulebooks import with_rulebook
 from tracker.rules.model import Category
 from tracker.services.endings import list_endings
 from tracker.services.endorsements import endorsements_of
-from tracker.services.evaluation import evaluate_due, evaluate_people, parse_results
+from tracker.services.evaluation import evaluate_people, parse_results
 from tracker.services.rule_ends import refresh_rule_ends
 from tracker.services.rules_reach import count_by_category
 

@@ -10,12 +10,13 @@ from sqlmodel import Session, select
 
 from tests.services.conftest import Act
 from tests.support.cast import ALICE, BOB, BOOKS, CAROL, DAN, NOW, Cast
+from tests.support.nights import evaluate_due
 from tracker.db.ledgers import SettledCycle, StandingRow
 from tracker.db.log import AuditEvent
 from tracker.db.people import Endorsement, Renewal
 from tracker.rules.standing import Status
 from tracker.services.context import Actor, NotFound, Refused, ServiceContext
-from tracker.services.evaluation import evaluate_due, evaluate_people
+from tracker.services.evaluation import evaluate_people
 from tracker.services.facts import parse_settlement
 from tracker.services.reopening import reopen_cycle, settle_again
 

@@ -16,6 +16,7 @@ from sqlmodel import Session, col, select
 
 from tests.support.auditing import freeze
 from tests.support.cast import ATTESTING, BOOKS, KAI, Cast
+from tests.support.nights import evaluate_due
 from tests.support.submitting import ALL_SIGNED, CYCLE, FAY, SUBMITTED_AT, fill_with_fay
 from tracker.db.audits import AuditCase, AuditDraw
 from tracker.db.engine import writing
@@ -37,7 +38,7 @@ from tracker.rules.transitions import (
 from tracker.services.applications import begin_endorsement
 from tracker.services.audit_decisions import ItemVerdict, record_verdicts
 from tracker.services.context import Actor, NotFound, Refused, ServiceContext
-from tracker.services.evaluation import days_at, evaluate_due, judge_all
+from tracker.services.evaluation import days_at, judge_all
 from tracker.services.evidence import AuditTargets, ReceivedFile
 from tracker.services.holdings import Term
 from tracker.services.people_list import list_people

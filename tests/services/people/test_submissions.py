@@ -14,6 +14,7 @@ from sqlmodel import Session, col, select
 
 from tests.support.auditing import HAL, accept
 from tests.support.cast import ALICE, ATTESTING, BOOKS, KAI, Cast
+from tests.support.nights import evaluate_due
 from tests.support.submitting import (
     ALL_SIGNED,
     CYCLE,
@@ -33,7 +34,7 @@ from tracker.rules.standing import Status
 from tracker.services.context import Actor, NotFound, Refused, ServiceContext
 from tracker.services.entries import EntrySource, create_entry, delete_entry
 from tracker.services.entry_rules import EntryInput
-from tracker.services.evaluation import evaluate_due, evaluate_people, parse_results
+from tracker.services.evaluation import evaluate_people, parse_results
 from tracker.services.facts import parse_settlement
 from tracker.services.memberships import MembershipTerm, create_membership
 from tracker.services.submissions import (

@@ -12,12 +12,13 @@ from sqlmodel import Session, col, delete, select
 from tests.services.conftest import Act
 from tests.support.absences import with_absences
 from tests.support.cast import ALICE, BOB, BOOKS, CAROL, NOW, Cast
+from tests.support.nights import evaluate_due
 from tracker.db.corrections import Removal
 from tracker.db.ledgers import Notice, SettledCycle, StandingRow
 from tracker.db.log import Entry
 from tracker.db.people import Leave, Renewal, TimeRequest
 from tracker.services.context import Refusal, Refused, ServiceContext
-from tracker.services.evaluation import evaluate_due, evaluate_people
+from tracker.services.evaluation import evaluate_people
 from tracker.services.time_requests import (
     NewTimeRequest,
     RequestedDays,

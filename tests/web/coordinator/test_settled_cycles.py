@@ -6,12 +6,13 @@ import pytest
 from sqlalchemy import update
 
 from tests.support.cast import ALICE, BOOKS, CAROL, DAN, DANA, NOW
+from tests.support.nights import evaluate_due
 from tests.web.client import WebClient, problems, text_of
 from tracker.db.engine import reading, writing
 from tracker.db.tables import METADATA
 from tracker.notifications.attention_text import describe_attention
 from tracker.services.attention import list_attention
-from tracker.services.evaluation import days_at, evaluate_due, evaluate_people, judge_all
+from tracker.services.evaluation import days_at, evaluate_people, judge_all
 
 CLOSED = date(2026, 1, 31)
 AFTER = datetime(2026, 2, 1, 12, tzinfo=UTC)
