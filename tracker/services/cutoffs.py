@@ -5,9 +5,9 @@ from typing import NamedTuple
 
 from dateutil.relativedelta import relativedelta
 from sqlalchemy.orm import aliased
-from sqlmodel import Session, col, select
+from sqlmodel import Session, col, or_, select
 
-from tracker.db.ledgers import ProviderSpan
+from tracker.db.ledgers import LAST_DAY, ProviderSpan
 from tracker.db.log import Entry
 from tracker.db.people import Endorsement, Person
 
@@ -19,7 +19,8 @@ class CutoffAhead(NamedTuple):
     """The last day on which some providers count.
 
     ``providers`` are names by the person's id; ``endorsees`` are the names of those who had
-    sessions with them lately, by the endorsement's id, each person once.
+    sessions with them lately, by the endorsement's id, each person once: with the first one that
+    has not ended.
     """
 
     last_day: date
@@ -45,13 +46,14 @@ def list_cutoffs(
             Person.name,
         )
         .select_from(ProviderSpan)
-        .join(provider, col(provider.id) == ProviderSpan.provider_id)
+        .join(provider)
         .join(Entry, col(Entry.provider_id) == ProviderSpan.provider_id)
         .join(Endorsement, col(Endorsement.person_id) == Entry.person_id)
-        .join(Person, col(Person.id) == Entry.person_id)
+        .join(Person)
         .where(
             col(ProviderSpan.rule).like(f"{association}/%"),
             Endorsement.association == association,
+            or_(LAST_DAY.is_(None), first <= LAST_DAY),
             Entry.activity == "rsc",
             Entry.held_on >= first - relativedelta(months=recent_months),
             col(ProviderSpan.ends_on).between(first, first + relativedelta(months=_MONTHS_AHEAD)),
