@@ -26,6 +26,7 @@ _COLUMNS = {
     "provider_rule": "varchar",
 }
 _TABLE = "days_window"
+_INDEX = ("association", "category", "endorsed_on")
 
 
 class DaysWindow(NamedTuple):
@@ -56,14 +57,14 @@ def read_days(
     endorsement_ids: Sequence[int],
     exclusions: Exclusions,
 ) -> Mapping[tuple[int, int], list[DaySum]]:
-    """The day sums of these endorsements, by the number of the window and the endorsement's id."""
+    """The day sums of these endorsements, by the number of the window and the endorsement's id.
+
+    There is at least one of each.
+    """
     found: defaultdict[tuple[int, int], list[DaySum]] = defaultdict(list)
-    if not windows or not endorsement_ids:
-        return found
     clause, parameters = "", ()
     if len(endorsement_ids) > _MANY and not is_postgresql(session):
-        index = ("association", "category", "endorsed_on")
-        make_temporary_table(session, _TABLE, _COLUMNS, index, windows)
+        make_temporary_table(session, _TABLE, _COLUMNS, _INDEX, windows)
     else:
         clause, parameters = with_values(session, _TABLE, _COLUMNS, windows)
         clause = f"WITH {clause}"
