@@ -175,8 +175,8 @@ def _count_unreachable(session: Session, in_cycle: ColumnElement[bool]) -> int:
     query = (
         select(func.count(func.distinct(Person.id)))
         .select_from(StandingRow)
-        .join(Endorsement, col(Endorsement.id) == StandingRow.endorsement_id)
-        .join(Person, col(Person.id) == Endorsement.person_id)
+        .join(Endorsement)
+        .join(Person)
         .where(in_cycle, is_unreachable())
     )
     return session.exec(query).one()
@@ -185,8 +185,9 @@ def _count_unreachable(session: Session, in_cycle: ColumnElement[bool]) -> int:
 def _list_past(session: Session, association: str) -> list[UnsettledPast]:
     query = (
         select(SettledCycle, Endorsement.category, Person.name)
-        .join(Endorsement, col(Endorsement.id) == SettledCycle.endorsement_id)
-        .join(Person, col(Person.id) == Endorsement.person_id)
+        .select_from(SettledCycle)
+        .join(Endorsement)
+        .join(Person)
         .where(
             Endorsement.association == association,
             or_(
@@ -221,7 +222,5 @@ def _list_later(
         .order_by(col(StandingRow.due_on))
     )
     return [
-        LaterClosing(cycle.grace_ends_on(due_on), count)
-        for due_on, count in session.exec(query)
-        if due_on is not None
+        LaterClosing(cycle.grace_ends_on(due_on), count) for due_on, count in session.exec(query)
     ]
