@@ -167,7 +167,7 @@ def test_reopened_and_differing_cycles_are_listed(cast: Cast) -> None:
         settle_last_year(session, cast, BOB)
         execute = session.connection().execute
         [row] = execute(settled.select().where(settled.c.endorsement_id == bob))
-        other = {"association": "NCIMHA", "category": "IFRS", "starts_on": date(2020, 1, 1)}
+        other = {"association": "NCIMHA", "category": "IMHS", "starts_on": date(2024, 3, 2)}
         new = insert(tables["endorsement"]).values(person_id=cast.people[BOB], **other)
         former = execute(new.returning(tables["endorsement"].c.id)).scalar_one()
         for email, name in ((ALICE, "alma Moreno"), (BOB, "Albert Osei")):
@@ -185,7 +185,7 @@ def test_reopened_and_differing_cycles_are_listed(cast: Cast) -> None:
             key = {"endorsement_id": endorsement_id, "cycle_starts_on": date(year, 1, 1)}
             execute(insert(settled).values({**row._mapping, **key, **values}))
     assert check(cast).past == [
-        UnsettledPast(former, "Albert Osei", "IFRS", date(2023, 1, 1), is_reopened=True),
+        UnsettledPast(former, "Albert Osei", "IMHS", date(2023, 1, 1), is_reopened=True),
         UnsettledPast(bob, "Albert Osei", "IFS", date(2025, 1, 1), is_reopened=True),
         UnsettledPast(alice, "alma Moreno", "IFS", date(2025, 1, 1), is_reopened=False),
     ]
