@@ -76,7 +76,7 @@ def list_people_to_consider(
         conditions += [col(StandingRow.membership_until).between(*due_dates(last, as_of, step))]
     reached = (
         select(Endorsement.person_id)
-        .join(StandingRow, col(StandingRow.endorsement_id) == Endorsement.id)
+        .join(StandingRow)
         .where(StandingRow.association == association, or_(*conditions))
     )
     people: set[int] = set(session.exec(reached))
@@ -165,9 +165,7 @@ def replace_decision(
     table = METADATA.tables["notice"]
     reason = f"decided again: the email of {decision.decided_on} had not left"
     values = {"message_id": message_id, "decided_on": decided_on, "reason": reason}
-    session.connection().execute(
-        update(table).where(table.c.id == decision.id).values(**values, outcome="sent")
-    )
+    session.connection().execute(update(table).where(table.c.id == decision.id).values(**values))
 
 
 def drop_decision(session: Session, decision: SentDecision, reason: str, decided_on: date) -> None:
@@ -263,8 +261,8 @@ def list_decisions(session: Session) -> Iterator[RecordedDecision]:
         .select_from(Notice)
         .outerjoin(Outbox, col(Outbox.message_id) == Notice.message_id)
         .outerjoin(second, col(second.dedupe_key) == col(Outbox.dedupe_key) + SECOND_COPY)
-        .outerjoin(Endorsement, col(Endorsement.id) == Notice.endorsement_id)
-        .outerjoin(Application, col(Application.id) == Notice.application_id)
+        .outerjoin(Endorsement)
+        .outerjoin(Application)
         .join(Person, col(Person.id) == person_id)
         .order_by(col(Notice.id))
         .execution_options(stream_results=True)
@@ -294,7 +292,7 @@ def list_last_asked(session: Session, application_ids: Sequence[int]) -> dict[in
     for chunk in in_chunks(application_ids, _IDS_PER_QUERY):
         query = (
             select(Reference.application_id, func.max(Reference.asked_at))
-            .where(col(Reference.application_id).in_(chunk), col(Reference.asked_at).is_not(None))
+            .where(col(Reference.application_id).in_(chunk))
             .group_by(col(Reference.application_id))
         )
         last_asked |= {number: asked_at for number, asked_at in session.exec(query) if asked_at}
