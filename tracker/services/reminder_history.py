@@ -8,6 +8,7 @@ from enum import StrEnum
 from sqlmodel import Session
 
 from tracker.rulebooks import Rulebooks
+from tracker.rules.cycles import Cycle
 from tracker.rules.notice_config import NoticeConfig, NoticeConfigs
 from tracker.rules.notices import Kind
 from tracker.rules.standing import Standing
@@ -75,17 +76,18 @@ def list_reminders(
     histories = []
     standings = list(judge_current(session, rulebooks, day_of, endorsement_ids=endorsement_ids))
     for standing in standings:
-        cycle, today = standing.plan.cycle, day_of(standing.plan.association)
-        if cycle is None or standing.due_on is None:
+        cycle, due_on = standing.plan.cycle, standing.due_on
+        if cycle is None or due_on is None:
             continue
-        grace_days = cycle.count_grace_days(standing.due_on)
-        if cycle.grace_ends_on(standing.due_on) < today - timedelta(days=grace_days + 1):
+        today = day_of(standing.plan.association)
+        grace_days = cycle.count_grace_days(due_on)
+        if cycle.grace_ends_on(due_on) < today - timedelta(days=grace_days + 1):
             continue
         own = [each for each in noticed if is_about(each[0], standing)]
-        decided = [_view_decided(notice, email) for notice, email in own]
-        config = configs.of(standing.plan.association)
-        ahead = _list_undecided(config, standing, [notice for notice, _ in own], today)
-        reminders = [*decided, *ahead]
+        reminders = [_view_decided(notice, email) for notice, email in own]
+        if standing.settled_on is None:
+            steps = _list_steps(configs.of(standing.plan.association), cycle, due_on)
+            reminders += _list_undecided(steps, due_on, [notice for notice, _ in own], today)
         reminders.sort(key=lambda reminder: (reminder.planned_on, reminder.kind, reminder.due_on))
         error = _find_error(session, standing)
         histories.append(ReminderHistory(standing, reminders, error))
@@ -113,28 +115,25 @@ def _view_decided(notice: DecidedNotice, email: SentEmail | None) -> Reminder:
 
 
 def _list_undecided(
-    config: NoticeConfig, standing: Standing, notices: Iterable[DecidedNotice], today: date
+    steps: Iterable[tuple[str, int]],
+    due_on: date,
+    notices: Iterable[DecidedNotice],
+    today: date,
 ) -> Iterator[Reminder]:
     """The steps toward the due date that are not decided: most are ahead."""
     decided = {(notice.kind, notice.due_on, notice.step) for notice in notices}
-    due_on = standing.due_on
-    if due_on is None or standing.settled_on is not None:
-        return
-    for kind, step in _list_steps(config, standing):
+    for kind, step in steps:
         planned_on = due_on + step * _DAY
         if (kind, due_on, step) not in decided:
             state = ReminderState.AHEAD if planned_on > today else ReminderState.UNDECIDED
             yield Reminder(kind, step, due_on, planned_on, state)
 
 
-def _list_steps(config: NoticeConfig, standing: Standing) -> list[tuple[str, int]]:
+def _list_steps(config: NoticeConfig, cycle: Cycle, due_on: date) -> list[tuple[str, int]]:
     """The kind and the days from the due date of each reminder of a renewal."""
-    cycle = standing.plan.cycle
-    if cycle is None or standing.due_on is None:
-        return []
     steps = [(Kind.RENEWAL.value, step) for step in config.renewal.steps]
     if config.lapse.notify:
-        steps.append((Kind.LAPSE.value, cycle.count_grace_days(standing.due_on) + 1))
+        steps.append((Kind.LAPSE.value, cycle.count_grace_days(due_on) + 1))
     return steps
 
 
