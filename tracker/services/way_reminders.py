@@ -17,7 +17,6 @@ from tracker.rules.way_notices import list_window_steps
 from tracker.services.endings import list_endings
 from tracker.services.evaluation import DayOf
 from tracker.services.notices import due_dates
-from tracker.services.stages import StoredRenewal, read_ways
 
 _DAY = timedelta(days=1)
 _CAN_BE_SUBMITTED = (Status.OPEN.value, Status.OVERDUE.value)
@@ -33,11 +32,9 @@ def list_people_by_way(
 ) -> set[int]:
     """People of an association whom a step may have reached since the run of ``last``."""
     people = set(_list_by_ends(session, Leave, config, association, last, as_of))
-    if association in rulebooks.ending_categories:
-        people |= set(_list_by_ends(session, EndorsementEnd, config, association, last, as_of))
+    people |= set(_list_by_ends(session, EndorsementEnd, config, association, last, as_of))
     schemes = rulebooks.associations[association].cycles
-    has_windows = any(scheme.submission_opens is not None for scheme in schemes)
-    if has_windows and association in rulebooks.submitting:
+    if any(scheme.submission_opens is not None for scheme in schemes):
         people |= set(_list_by_windows(session, rulebooks, config, association, last, as_of))
     return people
 
@@ -52,20 +49,14 @@ def list_ending_terms(
     for association, names in rulebooks.ending_categories.items():
         rulebook = rulebooks.associations[association]
         limited = {name for name in names if rulebook.categories[name].term_years}
-        if not limited:
-            continue
         endings = list_endings(
             session, rulebooks, association, day_of, endorsement_ids=endorsement_ids
         )
         for ending in endings:
-            held = session.get(Endorsement, ending.endorsement_id)
-            if ending.category not in limited or held is None:
+            if ending.category not in limited:
                 continue
-            plan = rulebooks.plan(
-                association, ending.category, held.starts_on, ending.cycle.starts_on
-            )
-            if plan is None:
-                continue
+            held = session.get_one(Endorsement, ending.endorsement_id)
+            plan = rulebooks.plan_for(association, held.category, ending.cycle, held.starts_on)
             facts = Facts(
                 ending.endorsement_id,
                 held.person_id,
@@ -95,7 +86,7 @@ def _list_by_ends(
     if ends:
         query = (
             select(Endorsement.person_id)
-            .join(table, col(table.endorsement_id) == Endorsement.id)
+            .join(table)
             .where(Endorsement.association == association, or_(*ends))
         )
         yield from session.exec(query)
@@ -112,27 +103,22 @@ def _list_by_windows(
     query: Any = (
         select_columns(
             col(Endorsement.person_id),
-            col(Endorsement.id),
             col(Endorsement.category),
             col(Endorsement.starts_on),
             col(StandingRow.cycle_starts_on),
-            col(StandingRow.cycle_ends_on),
             col(StandingRow.due_on),
-            col(StandingRow.status),
         )
-        .join(StandingRow, col(StandingRow.endorsement_id) == Endorsement.id)
+        .join(StandingRow)
         .where(
             col(StandingRow.association) == association,
             col(StandingRow.status).in_(_CAN_BE_SUBMITTED),
         )
     )
-    ways = read_ways(session, rulebooks, endorsement_ids=())
     rows = session.connection().execute(query).all()
-    for person_id, number, category, starts_on, *days, status in rows:
-        triple = (association, category, starts_on)
-        renewal = StoredRenewal(number, triple, days[0], days[1], days[2], status, None)
-        cycle, due_on = ways.find_cycle(renewal), renewal.due_on
-        if cycle is None or due_on is None:
+    for person_id, category, starts_on, first, due_on in rows:
+        plan = rulebooks.plan(association, category, starts_on, max(first, starts_on))
+        cycle = plan.cycle if plan is not None and plan.is_submitted else None
+        if cycle is None:
             continue
         has_last_day = cycle.closes_on is not None
         window = find_window(cycle, due_on)
