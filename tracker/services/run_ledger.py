@@ -143,7 +143,7 @@ def record_failure(session: Session, key: RunKey, failure: Failure, now: datetim
         "subject": failure.subject,
         "error": failure.error[:_ERROR_LENGTH],
         "attempts": earlier.attempts + 1 if earlier else 1,
-        "first_failed_at": earlier.first_failed_at if earlier else now,
+        "first_failed_at": now,
         "last_failed_at": now,
     }
     changing = ["error", "attempts", "last_failed_at"]
