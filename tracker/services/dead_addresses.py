@@ -16,9 +16,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from sqlalchemy import ColumnElement, and_, func, or_, select
+from sqlalchemy import ColumnElement, and_, exists, func, or_, select
 from sqlmodel import Session, col
-from sqlmodel import select as select_ids
 
 from tracker.db.audit import Change, record_changes
 from tracker.db.ledgers import Outbox
@@ -66,7 +65,8 @@ def _second() -> ColumnElement[str]:
 
 def has_working_second() -> ColumnElement[bool]:
     """That a person has a second address that works."""
-    return and_(_second() != "", _second() != func.coalesce(Person.dead_second_email, ""))
+    is_dead = _second().is_not_distinct_from(col(Person.dead_second_email))
+    return and_(_second() != "", ~is_dead)
 
 
 def is_unreachable() -> ColumnElement[bool]:
@@ -85,8 +85,7 @@ def is_held() -> ColumnElement[bool]:
     recipient = func.lower(col(Outbox.recipient))
     is_own = or_(recipient == col(Person.email), recipient == _second())
     same = col(Person.id) == col(Outbox.person_id)
-    person = select(col(Person.id)).where(same, is_own, is_unreachable())
-    return and_(col(Outbox.person_id).is_not(None), ~is_waited_for(), person.exists())
+    return and_(~is_waited_for(), exists().where(same, is_own, is_unreachable()))
 
 
 def find_rerouted(session: Session, message_ids: Collection[int]) -> dict[int, str]:
@@ -95,7 +94,7 @@ def find_rerouted(session: Session, message_ids: Collection[int]) -> dict[int, s
         return {}
     query = (
         select(col(Outbox.id), _second())
-        .join(Person, col(Person.id) == Outbox.person_id)
+        .join(Person)
         .where(
             col(Outbox.id).in_(message_ids),
             col(Person.email_refused_at).is_not(None),
@@ -159,7 +158,7 @@ def clear_marks(session: Session, proven: Iterable[tuple[int, str]]) -> set[int]
         works = {email for email in person.dead if (person.person_id, email) in pairs}
         values: dict[str, object] = {}
         if person.first in works:
-            values |= {"email_refused_at": None, "email_refused_reason": None}
+            values.update(email_refused_at=None, email_refused_reason=None)
         if person.second in works:
             values["dead_second_email"] = None
         if values:
@@ -177,7 +176,7 @@ def _set(session: Session, person_id: int, values: dict[str, object]) -> None:
 
 def clear_address(session: Session, email: str) -> set[int]:
     """Clear the marks of an address for the people who have it: somebody reads its mail."""
-    return clear_marks(session, _list_marked(session, email))
+    return clear_marks(session, _list_candidates(session, email))
 
 
 def retry_addresses(
@@ -188,7 +187,7 @@ def retry_addresses(
     For an operator who knows that the addresses were not at fault.
     """
     if email is not None:
-        marked = _list_marked(session, email)
+        marked = _list_candidates(session, email)
     else:
         query = select(col(Person.id), col(Person.email))
         rows = session.connection().execute(query.where(col(Person.email_refused_at) >= since))
@@ -203,11 +202,11 @@ def retry_addresses(
     return cleared
 
 
-def _list_marked(session: Session, email: str) -> list[tuple[int, str]]:
-    """The people of whom an address is marked, each with it."""
+def _list_candidates(session: Session, email: str) -> list[tuple[int, str]]:
+    """The people whose address may be marked, each with the address."""
     email = email.lower()
-    is_dead = and_(col(Person.email) == email, col(Person.email_refused_at).is_not(None))
-    query = select(col(Person.id)).where(or_(is_dead, col(Person.dead_second_email) == email))
+    has_it = or_(col(Person.email) == email, col(Person.dead_second_email) == email)
+    query = select(col(Person.id)).where(has_it)
     return [(number, email) for number in session.connection().execute(query).scalars()]
 
 
@@ -218,12 +217,7 @@ def clear_accepted(session: Session, reached: Iterable[tuple[int | None, str]]) 
     message, too, and it says nothing that it takes another one.
     """
     pairs = {(number, email.lower()) for number, email in reached if number is not None}
-    has_mark = or_(
-        col(Person.email_refused_at).is_not(None), col(Person.dead_second_email).is_not(None)
-    )
-    numbers = {number for number, _ in pairs}
-    ids = session.exec(select_ids(Person.id).where(col(Person.id).in_(numbers), has_mark)).all()
-    people = list_addresses(session, ids)
+    people = list_addresses(session, {number for number, _ in pairs})
     marked = {(one.person_id, email) for one in people.values() for email in one.dead} & pairs
     if not marked:
         return
@@ -257,12 +251,12 @@ def list_complaints(session: Session, now: datetime) -> dict[int, Complaint]:
             recipient,
             col(ReturnedMail.read_at),
         )
-        .join(Person, col(Person.id) == ReturnedMail.person_id)
+        .join(Person)
         .where(
             col(ReturnedMail.outcome) == COMPLAINT,
             col(ReturnedMail.read_at) > now - COMPLAINTS_SHOWN,
             or_(recipient == col(Person.email), recipient == _second()),
-            select(col(MailOff.kind)).where(col(MailOff.person_id) == Person.id).exists(),
+            exists().where(col(MailOff.person_id) == Person.id),
         )
         .order_by(col(ReturnedMail.id))
     )
