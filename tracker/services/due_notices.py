@@ -30,8 +30,8 @@ from tracker.services.notification_preferences import list_disabled_kinds_by_per
 from tracker.services.rsc_providers import Horizon, find_cutoffs
 from tracker.services.way_reminders import list_ending_terms
 
-# By person and provider rule.
-Cutoffs = Mapping[tuple[int, str], Sequence[Cutoff]]
+# By person and provider rule; a plan without RSC has none.
+Cutoffs = Mapping[tuple[int, str | None], Sequence[Cutoff]]
 
 
 class NoticeDay(NamedTuple):
@@ -75,7 +75,7 @@ def decide_renewals(
         yield from decide(
             day.configs.of(standing.plan.association),
             standing,
-            cutoffs.get((standing.facts.person_id, standing.plan.provider_rule or ""), ()),
+            cutoffs.get((standing.facts.person_id, standing.plan.provider_rule), ()),
             decided.get(standing.facts.subject_id, {}),
             day.day_of(standing.plan.association),
         )
@@ -84,8 +84,6 @@ def decide_renewals(
 def _decide_terms(day: NoticeDay, ids: Sequence[int]) -> Iterator[Decision]:
     """The decisions that are due about limited terms that end before their renewal is due."""
     standings = list(list_ending_terms(day.session, day.rulebooks, day.day_of, ids))
-    if not standings:
-        return
     numbers = [standing.facts.subject_id for standing in standings]
     decided = list_decided_for_endorsements(day.session, numbers, day.undelivered)
     for standing in standings:
@@ -111,7 +109,7 @@ def decide_applications(day: NoticeDay, ids: Sequence[int], cutoffs: Cutoffs) ->
         yield from decide_application(
             day.configs.of(rulebook.id),
             standing,
-            cutoffs.get((standing.facts.person_id, standing.plan.provider_rule or ""), ()),
+            cutoffs.get((standing.facts.person_id, standing.plan.provider_rule), ()),
             decided.get(application_id, {}),
             day.day_of(rulebook.id),
             asked_on=local_day(asked_at, rulebook.time_zone) if asked_at else None,
@@ -122,20 +120,20 @@ def list_cutoffs(day: NoticeDay, people: Iterable[int]) -> Cutoffs:
     """The providers of these people whose sessions soon stop counting."""
     by_steps: defaultdict[CutoffSteps, set[str]] = defaultdict(set)
     for association in day.rulebooks.associations:
-        by_steps[day.configs.of(association).provider_cutoff].add(association)
+        steps = day.configs.of(association).provider_cutoff
+        if steps.before:
+            by_steps[steps].add(association)
     as_of, wanted = day.as_of, set(people)
-    cutoffs: dict[tuple[int, str], Sequence[Cutoff]] = {}
+    cutoffs: dict[tuple[int, str | None], Sequence[Cutoff]] = {}
     for steps, associations in by_steps.items():
-        last_day = as_of + timedelta(days=max(steps.before, default=0))
+        last_day = as_of + timedelta(days=max(steps.before))
         horizon = Horizon(steps.recent_from(as_of), as_of, last_day)
         found = find_cutoffs(day.session, day.rulebooks, wanted, horizon)
-        cutoffs |= {key: own for key, own in found.items() if _get_owner(key[1]) in associations}
+        for (person_id, rule), own in found.items():
+            association, _ = day.rulebooks.provider_rules[rule]
+            if association in associations:
+                cutoffs[person_id, rule] = own
     return cutoffs
-
-
-def _get_owner(provider_rule: str) -> str:
-    """The association of a rule that is named as in `Rulebooks.provider_rules`."""
-    return provider_rule.partition("/")[0]
 
 
 def group_by_person(day: NoticeDay, decisions: Iterable[Decision]) -> dict[int, list[Decision]]:
