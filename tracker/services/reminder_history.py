@@ -70,12 +70,13 @@ def list_reminders(
 ) -> list[ReminderHistory]:
     """The reminders of each endorsement's current renewal, and of the one before if it is open.
 
+    They are in order of association and category, the newest renewal first.
     ``items`` are the timeline of the person whose ``endorsement_ids`` these are.
     """
     noticed = list_noticed(items)
     histories = []
-    standings = list(judge_current(session, rulebooks, day_of, endorsement_ids=endorsement_ids))
-    for standing in standings:
+    standings = judge_current(session, rulebooks, day_of, endorsement_ids=endorsement_ids)
+    for standing in sorted(standings, key=_get_place):
         cycle, due_on = standing.plan.cycle, standing.due_on
         if cycle is None or due_on is None:
             continue
@@ -92,6 +93,11 @@ def list_reminders(
         error = _find_error(session, standing)
         histories.append(ReminderHistory(standing, reminders, error))
     return histories
+
+
+def _get_place(standing: Standing) -> tuple[str, str, int]:
+    due_on = standing.due_on or date.max
+    return standing.plan.association, standing.plan.category, -due_on.toordinal()
 
 
 def is_about(notice: DecidedNotice, standing: Standing) -> bool:

@@ -29,12 +29,12 @@ CONFIGS = NoticeConfigs(NoticeConfig(), {"CT-AIMH": STEPS})
 
 @pytest.fixture
 def people(database_url: str) -> Iterator[CasePeople]:
-    """Bob, and Alice, whose endorsement in Michigan has no renewal rules."""
+    """Bob, and Alice, whose endorsement as ECFA has no renewal rules."""
     engine = open_engine(database_url)
     with writing(engine) as session:
         people = CasePeople(session)
         people.add("Bob", ["CT-AIMH IFS 2015-03-01"])
-        people.add("Alice", ["MI-AIMH IFS 2015-03-01", "CT-AIMH IFS 2015-03-01"])
+        people.add("Alice", ["CT-AIMH ECFA 2015-03-01", "CT-AIMH IFS 2015-03-01"])
         yield people
     engine.dispose()
 
@@ -149,9 +149,12 @@ def test_reminders_of_one_day_are_in_order_of_kind_and_date(people: CasePeople) 
 def test_the_renewal_before_is_shown_for_a_second_grace_period(
     people: CasePeople, today: date, number: int
 ) -> None:
-    people.hold("Alice", "CT-AIMH IMHS 2015-03-01")
-    found = [each.standing.due_on for each in histories(people, today)]
-    assert found == [DUE, date(2025, 12, 31)][:number] * 2
+    people.hold("Alice", "CT-AIMH ECFS 2015-03-01")
+    found = [
+        (each.standing.plan.category, each.standing.due_on) for each in histories(people, today)
+    ]
+    days = [DUE, date(2025, 12, 31)][:number]
+    assert found == [(category, day) for category in ("ECFS", "IFS") for day in days]
 
 
 def test_a_settled_renewal_has_no_reminders_ahead(people: CasePeople) -> None:
