@@ -98,6 +98,7 @@ def test_a_server_that_shouts_keeps_the_signature() -> None:
         SENDER.replace("@renewals", "@other"),
         SENDER.replace("bounces", "x.bounces"),
         f"bounces+4711.{'a' * 16}@renewals.example",
+        "bounces+4711." + "\N{LATIN SMALL LETTER LONG S}" * 16 + "@renewals.example",
         "bounces@renewals.example",
     ],
 )

@@ -59,7 +59,9 @@ class ReturnPaths:
 
     def is_ours(self, signed: SignedNumber, message_id: str) -> bool:
         """Whether the message with this Message-ID left with this signature."""
-        return hmac.compare_digest(signed.signature, self._sign(signed.number, message_id))
+        own = self._sign(signed.number, message_id)
+        # `compare_digest` takes only ASCII as text; a long s passes for an "s" in an address.
+        return hmac.compare_digest(signed.signature.encode(), own.encode())
 
     def _sign(self, number: int, message_id: str) -> str:
         digest = hmac.digest(self.key, f"{number}\n{message_id}".encode(), sha256)
