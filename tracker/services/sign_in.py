@@ -39,6 +39,8 @@ _MAX_EMAIL_LENGTH = 254
 _MAX_TRIES = 5
 _KEPT = timedelta(days=1)
 _IPV6_NETWORK_BYTES = 8
+# No two kinds of what is hashed with the same key have the same hash.
+_LINK, _CONFIRMATION, _CLIENT, _ADDRESS = "link", "confirm", "client", "address"
 
 
 class CodeProblem(Enum):
@@ -59,7 +61,7 @@ def generate_token() -> str:
 
 def hash_token(token: str) -> str:
     """A token as it is stored. It is long and random, so a plain hash cannot be reversed."""
-    return hashlib.sha256(token.encode("utf-8", "surrogatepass")).hexdigest()
+    return hashlib.sha256(token.encode(errors="surrogatepass")).hexdigest()
 
 
 def format_code(code: str) -> str:
@@ -98,8 +100,8 @@ def find_person_by_email(session: Session, email: str) -> Person | None:
 
 def find_former_owner(session: Session, email: str) -> Person | None:
     """The person whose first address this was; the caller knows that nobody has it now."""
-    query = select(Person).join(FormerEmail, col(FormerEmail.person_id) == Person.id)
-    return session.exec(query.where(FormerEmail.email == email)).first()
+    query = select(Person).join(FormerEmail).where(FormerEmail.email == email)
+    return session.exec(query).first()
 
 
 def forget_sign_ins(session: Session, now: datetime) -> int:
@@ -136,12 +138,14 @@ def link_token(session: Session, browser_token: str) -> str:
 
     So that only who got the mail knows the link, though the browser can prove that it asked.
     """
-    return _keyed_hash(get_signing_key(session, SIGN_IN), "link", browser_token)
+    return _keyed_hash(get_signing_key(session, SIGN_IN), _LINK, browser_token)
 
 
 def confirmation_token(session: Session, session_token: str, ticket: str) -> str:
     """The token of a code that confirms a signed-in session; it is in no link and in no page."""
-    return _keyed_hash(get_signing_key(session, SIGN_IN), "confirm", f"{session_token}:{ticket}")
+    return _keyed_hash(
+        get_signing_key(session, SIGN_IN), _CONFIRMATION, f"{session_token}:{ticket}"
+    )
 
 
 def is_own_link(session: Session, browser_token: str, token: str) -> bool:
@@ -149,8 +153,8 @@ def is_own_link(session: Session, browser_token: str, token: str) -> bool:
     key = find_signing_key(session, SIGN_IN)
     if key is None or not browser_token:
         return False
-    own = _keyed_hash(key, "link", browser_token)
-    return hmac.compare_digest(own.encode(), token.encode("utf-8", "surrogatepass"))
+    own = _keyed_hash(key, _LINK, browser_token)
+    return hmac.compare_digest(own.encode(), token.encode(errors="surrogatepass"))
 
 
 def redeem_code(
@@ -165,7 +169,7 @@ def redeem_code(
     if isinstance(sign_in, CodeProblem):
         return sign_in
     lately = col(SignIn.created_at) > now - RATE_WINDOW - timedelta(minutes=SIGN_IN_MINUTES)
-    wrong_codes = session.exec(select(func.sum(SignIn.wrong_codes)).where(lately)).one() or 0
+    wrong_codes = session.exec(select(func.sum(SignIn.wrong_codes)).where(lately)).one()
     if wrong_codes >= _MOST_WRONG_CODES:
         return CodeProblem.PAUSED
     is_right = hmac.compare_digest(sign_in.code_hash, _hash_code(token, code))
@@ -264,11 +268,11 @@ def count_try(
     """
     forget_tries(session, now)
     key = get_signing_key(session, SIGN_IN)
-    client_hash = _keyed_hash(key, "client", client.value)
+    client_hash = _keyed_hash(key, _CLIENT, client.value)
     limits = [(col(SignInTry.client_hash) == client_hash, client)]
     address_hash = None
     if address is not None:
-        address_hash = _keyed_hash(key, "address", address.value)
+        address_hash = _keyed_hash(key, _ADDRESS, address.value)
         limits.append((col(SignInTry.address_hash) == address_hash, address))
     lock_names(session, [name for name in (client_hash, address_hash) if name])
     waits = []
@@ -287,7 +291,7 @@ def find_wait(session: Session, kind: str, client: RateLimit, now: datetime) -> 
     key = find_signing_key(session, SIGN_IN)
     if key is None:
         return None
-    is_same = col(SignInTry.client_hash) == _keyed_hash(key, "client", client.value)
+    is_same = col(SignInTry.client_hash) == _keyed_hash(key, _CLIENT, client.value)
     return _find_wait(session, kind, is_same, client, now)
 
 
@@ -299,16 +303,15 @@ def _find_wait(
     )
     newest_first = recent.order_by(col(SignInTry.at).desc())
     # The oldest of the tries that fill the limit: once it leaves the window, there is room.
-    oldest = session.exec(newest_first.offset(limit.most - 1).limit(1)).first()
+    oldest = session.exec(newest_first.offset(limit.most - 1)).first()
     return None if oldest is None else oldest + limit.window - now
 
 
 def hash_client(session: Session, network: str) -> str:
     """A client's network as a keyed hash, which tells clients apart and names none."""
-    key = find_signing_key(session, SIGN_IN) or get_signing_key(session, SIGN_IN)
-    return _keyed_hash(key, "client", network)
+    return _keyed_hash(get_signing_key(session, SIGN_IN), _CLIENT, network)
 
 
 def _keyed_hash(key: bytes, kind: str, value: str) -> str:
-    text = f"{kind}:{value}".encode("utf-8", "surrogatepass")
+    text = f"{kind}:{value}".encode(errors="surrogatepass")
     return hmac.new(key, text, hashlib.sha256).hexdigest()
