@@ -50,13 +50,11 @@ def start_setup(context: ServiceContext, email: str) -> FactorSetup:
     Raises Refused if a second factor is set up already.
     """
     session = context.session
-    row = session.get(SecondFactor, email)
-    if row is None:
-        stored = factor_cipher(session).encrypt(email, pyotp.random_base32().encode())
-        new = SecondFactor(email=email, secret=stored, created_at=context.now)
-        # Another browser may begin at the same moment: both show the key of the first.
-        upsert(session, SecondFactor, [new.model_dump()], key=("email",))
-        row = session.get_one(SecondFactor, email)
+    stored = factor_cipher(session).encrypt(email, pyotp.random_base32().encode())
+    new = SecondFactor(email=email, secret=stored, created_at=context.now)
+    # Another browser may have begun, even at the same moment: all show the key of the first.
+    upsert(session, SecondFactor, [new.model_dump()], key=("email",))
+    row = session.get_one(SecondFactor, email)
     if row.confirmed_at is not None:
         raise Refused(Refusal("code", "second-factor-there"))
     secret = _open_secret(session, row)
@@ -150,8 +148,11 @@ def _find_step(session: Session, row: SecondFactor, code: str, now: datetime) ->
     """The time step whose code it is, after the last used one; None if there is none."""
     totp = pyotp.TOTP(_open_secret(session, row))
     present = int(now.timestamp()) // _STEP_SECONDS
+    # As text, `compare_digest` would take nothing but ASCII.
+    typed = code.encode(errors="surrogatepass")
     for step in range(present - _STEPS_AROUND, present + _STEPS_AROUND + 1):
-        if step > row.last_step and hmac.compare_digest(totp.generate_otp(step), code):
+        is_same = hmac.compare_digest(totp.generate_otp(step).encode(), typed)
+        if step > row.last_step and is_same:
             return step
     return None
 
