@@ -18,7 +18,6 @@ from tracker.db.applications import Application
 from tracker.db.audit import Change, record_changes
 from tracker.db.desk import SecondFactor, TeamRole
 from tracker.db.people import Endorsement, Person
-from tracker.db.types import Instant
 from tracker.services.context import ServiceContext
 from tracker.services.key_renewal import renew_keys
 from tracker.services.rsc_providers import provides_rsc
@@ -168,7 +167,7 @@ def _session_user_query(today: date) -> Select[*tuple[Any, ...]]:
         .outerjoin(Person, and_(is_owner, has_email))
         .where(
             col(BrowserSession.token_hash) == bindparam("token_hash"),
-            col(BrowserSession.expires_at) > bindparam("now", type_=Instant),
+            col(BrowserSession.expires_at) > bindparam("now"),
         )
     )
 
@@ -316,7 +315,7 @@ def sign_out_everywhere(
     person = find_person_by_email(session, email)
     addresses = {email}
     if person is not None:
-        addresses |= {person.email, (person.second_email or person.email).lower()}
+        addresses = {person.email, (person.second_email or person.email).lower()}
     mine = _belongs_to(person.id if person else None, email)
     sessions = _delete_sessions(session, mine, who, now)
     unused = (col(SignIn.used_at).is_(None), col(SignIn.expires_at) > now)
