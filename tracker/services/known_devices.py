@@ -5,12 +5,12 @@ signs nobody in. Without it, five requests by a stranger would lock an address o
 """
 
 import hmac
-import secrets
 from hashlib import sha256
 
 from sqlmodel import Session
 
 from tracker.db.signing_keys import DEVICE, find_signing_key, get_signing_key
+from tracker.services.sign_in import generate_token
 from tracker.services.signed_links import read_token, sign_token
 
 DEVICE_DAYS = 400
@@ -21,7 +21,7 @@ _MAX_ADDRESSES = 5
 
 def remember_device(session: Session, cookie: str, email: str) -> str:
     """The new value of the cookie of a browser that has just signed in with ``email``."""
-    name, addresses = _read(session, cookie) or (secrets.token_urlsafe(18), [])
+    name, addresses = _read(session, cookie) or (generate_token(), [])
     own = _hash(get_signing_key(session, DEVICE), name, email)
     kept = [own, *(each for each in addresses if each != own)][:_MAX_ADDRESSES]
     return sign_token(session, DEVICE, _SALT, [name, kept])
@@ -42,5 +42,5 @@ def _read(session: Session, cookie: str) -> tuple[str, list[str]] | None:
 
 
 def _hash(key: bytes, name: str, email: str) -> str:
-    text = f"{name}\n{email}".encode("utf-8", "surrogatepass")
+    text = f"{name}\n{email}".encode(errors="surrogatepass")
     return hmac.new(key, text, sha256).hexdigest()
