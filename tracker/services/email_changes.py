@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy.orm import aliased
-from sqlmodel import Session, col, delete, func, or_, select, update
+from sqlmodel import Session, col, delete, exists, func, or_, select, update
 
 from tracker.addresses import is_address
 from tracker.db.access import BrowserSession, SignIn, Unsubscribed
@@ -67,7 +67,8 @@ def move_email(session: Session, person: Person, new: str, *, who: str, now: dat
     if (person.second_email or "").lower() == new:
         person.second_email, person.second_email_confirmed_at = None, None
     session.add(person)
-    session.exec(delete(FormerEmail).where(col(FormerEmail.email) == new))
+    if session.exec(delete(FormerEmail).where(col(FormerEmail.email) == new)).rowcount:
+        _end_older_sessions(session, new)
     session.flush()
     former = {"email": old, "person_id": person.id, "changed_at": now}
     upsert(session, FormerEmail, [former], key=["email"], update=["person_id", "changed_at"])
@@ -86,7 +87,7 @@ def find_former_emails(session: Session, emails: Iterable[str]) -> dict[str, str
     """The present address by each former one among ``emails``, but for those that people have."""
     present = dict[str, str]()
     owner = aliased(Person)
-    is_present = select(owner.id).where(owner.email == FormerEmail.email).exists()
+    is_present = exists().where(col(owner.email) == FormerEmail.email)
     for chunk in in_chunks(sorted(set(emails)), _BATCH):
         query = select(FormerEmail.email, Person.email).join(Person).where(~is_present)
         present.update(session.exec(query.where(col(FormerEmail.email).in_(chunk))).all())
@@ -101,11 +102,12 @@ def release_email(context: ServiceContext, email: str) -> str:
     session = context.session
     # Of two who release it at once, the second one finds it gone.
     former = session.get(FormerEmail, email, with_for_update=True)
-    person = session.get(Person, former.person_id) if former else None
-    if former is None or person is None:
+    if former is None:
         raise NotFound
+    person = session.get_one(Person, former.person_id)
     _check_actor(context, person)
     session.delete(former)
+    _end_older_sessions(session, email)
     before = {"former_email": email}
     context.record_change("person", person.id, before=before, after={"former_email": None})
     return person.email
@@ -140,6 +142,15 @@ def _end_sessions(session: Session, person_id: int, email: str) -> None:
     own = col(BrowserSession.person_id) == person_id
     session.exec(delete(BrowserSession).where(own, col(BrowserSession.email) == email))
     session.exec(delete(SignIn).where(col(SignIn.email) == email, col(SignIn.used_at).is_(None)))
+
+
+def _end_older_sessions(session: Session, email: str) -> None:
+    """Sign out browsers that had a former address before its former owner had a record.
+
+    They have no person, so they would open the pages of the next owner.
+    """
+    older = col(BrowserSession.person_id).is_(None)
+    session.exec(delete(BrowserSession).where(older, col(BrowserSession.email) == email))
 
 
 def _move_access(session: Session, person_id: int, old: str, new: str) -> None:
