@@ -112,12 +112,7 @@ _NOBODY = OwnedRow(0, {})
 
 
 class _Kept(Exception):  # noqa: N818 - reads as the sentence it is
-    """The rows of a person stay as they are, and why."""
-
-    def __init__(self, outcome: str, note: str) -> None:
-        super().__init__(note)
-        self.outcome = outcome
-        self.note = note
+    """The rows of a person stay as they are: the outcome, and why."""
 
 
 def apply_change(context: ServiceContext, plan: ChangePlan, state: str = "") -> DeskChange:
@@ -246,7 +241,6 @@ def undo_change(context: ServiceContext, change_id: int) -> list[UndoneRecord]:
         if not may_undo(change, context.now):
             raise Refused(Refusal("undo", "desk-undo-too-late", {"days": MAY_UNDO_FOR.days}))
         _undo_rows(context, change_id)
-        change = session.get_one(DeskChange, change_id, populate_existing=True)
         if not are_all_kept(list_people_of(session, change_id)):
             change.undone_at, change.undone_by = context.now, context.actor.label
             session.add(change)
@@ -302,7 +296,7 @@ def _undo_rows(context: ServiceContext, change_id: int) -> None:
                     _reverse(context, own, links)
                 reversed_people.add(person_id)
             except _Kept as kept:
-                outcome, note = kept.outcome, kept.note
+                outcome, note = kept.args
         outcomes[outcome, note] += [row.id for row in own]
     _keep_outcomes(session, outcomes)
     session.expire_all()
@@ -331,7 +325,8 @@ def _reverse(context: ServiceContext, rows: Sequence[_StoredRow], links: LinksIn
     """Give rows their values from before a change. Raises _Kept if one of them changed since."""
     removals = [row for row in rows if row.before is None and _is_of(Removal, row.row_key)]
     for row in reversed(removals):
-        _reverse_removal(context, int(row.row_key.partition(":")[2]))
+        _, number = row.row_key.split(":")
+        _reverse_removal(context, int(number))
     if not removals:
         _reverse_rows(context, rows, links)
 
@@ -373,8 +368,8 @@ def _reverse_removal(context: ServiceContext, removal_id: int) -> None:
     try:
         reverse_removal_or_merge(context, removal_id)
     except Refused as refused:
-        words = [format_refusal(one.code, one.facts) for one in refused.refusals]
-        raise _Kept(REFUSED, " ".join(words)[:_LONGEST_NOTE]) from None
+        first = refused.refusals[0]
+        raise _Kept(REFUSED, format_refusal(first.code, first.facts)[:_LONGEST_NOTE]) from None
 
 
 def _delete_created(
@@ -498,8 +493,10 @@ def _key_of(table: Table, values: Mapping[str, Any]) -> str:
 
 def _locate(key: str) -> tuple[Table, list[Any]]:
     """The table of a key, and the conditions that find its row."""
-    table, parts = _table_of(key), key.split(":")[1:]
+    table = _table_of(key)
     columns = list(table.primary_key)
+    # The key of an imported row, the last column, can have colons of its own.
+    _, *parts = key.split(":", len(columns))
     numbered = {
         column.name: int(part) if column.type.python_type is int else part
         for column, part in zip(columns, parts, strict=True)
@@ -524,7 +521,7 @@ def _load(text: str | None) -> dict[str, Any] | None:
 def digest_rows(rows: Rows) -> str:
     """Names the rows and their values: other rows have another digest."""
     text = json.dumps({key: row.values for key, row in rows.items()}, sort_keys=True)
-    return hashlib.sha256(text.encode()).hexdigest()[:32]
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def _name_of(key: str) -> str:
