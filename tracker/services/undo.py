@@ -5,7 +5,7 @@ them back, unless one of them has changed since. It is the same kind of record a
 """
 
 import json
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -136,7 +136,7 @@ def get_decision(context: ServiceContext, removal_id: int) -> Removal:
 
     Raises NotFound for one of another association, and Refused if it is too late.
     """
-    removal = context.session.get(Removal, removal_id, populate_existing=True)
+    removal = context.session.get(Removal, removal_id)
     actor = context.actor
     if removal is None or not removal.kind.startswith(DECIDED):
         raise NotFound
@@ -144,8 +144,10 @@ def get_decision(context: ServiceContext, removal_id: int) -> Removal:
         raise NotFound
     require_other_person(context, removal.person_id)
     lock_person(context.session, removal.person_id)
-    # Someone else may have undone it while we waited for the lock.
-    context.session.refresh(removal)
+    # Someone else may have undone it while we waited for the lock, or it was forgotten.
+    removal = context.session.get(Removal, removal_id, populate_existing=True)
+    if removal is None:
+        raise NotFound
     if removal.undone_at is None and removal.removed_at <= context.now - MAY_UNDO_FOR:
         raise Refused(Refusal("undo", "undo-too-late"))
     return removal
@@ -163,14 +165,18 @@ def find_obstacle(
         is_untouched = before.get(key) == was
         has_withdrawn = is_untouched and now is not None and now.get("state") == _WITHDRAWN
         if was != now and not has_withdrawn:
-            return _came_after(key.partition(":")[0], now)
+            return _came_after(_table_of(key).name, now)
     for key in after:
         if key not in before:
-            table = METADATA.tables[key.partition(":")[0]]
+            table = _table_of(key)
             for name, row in list_referring(session, table, from_json(table, after[key])):
                 if not goes_along(name, row):
                     return _came_after(name, row)
     return None
+
+
+def _table_of(key: str) -> Table:
+    return METADATA.tables[key.partition(":")[0]]
 
 
 def _came_after(table: str, row: Values | None) -> Refusal:
@@ -206,10 +212,9 @@ def revert_decision(
         raise Refused(obstacle)
     content = json.loads(removal.content)
     before, after = content["before"], content["after"]
-    # Rows that refer to others go first: the tables are watched in their order.
-    for key in reversed(list(after)):
+    for key in after:
         if before.get(key) != after[key]:
-            table = METADATA.tables[key.partition(":")[0]]
+            table = _table_of(key)
             _bring_back(context, table, after[key], before.get(key))
     removal.undone_at, removal.undone_by = context.now, context.actor.label
     context.session.add(removal)
@@ -263,13 +268,8 @@ def _read(session: Session, watched: Mapping[str, ColumnElement[bool]]) -> _Rows
         table = METADATA.tables[name]
         found = session.connection().execute(select(table).where(condition)).mappings()
         for row in found.all():
-            key = ":".join(str(row[column.name]) for column in table.primary_key)
+            key = ":".join([name, *(str(row[column.name]) for column in table.primary_key)])
             hidden = DERIVED_COLUMNS.get(name, set())
             values = {column: value for column, value in row.items() if column not in hidden}
-            rows[f"{name}:{key}"] = to_plain(values)
-    return dict(sorted(rows.items(), key=lambda each: _order(watched, each[0])))
-
-
-def _order(watched: Mapping[str, ColumnElement[bool]], key: str) -> tuple[int, str]:
-    names: Sequence[str] = list(watched)
-    return names.index(key.partition(":")[0]), key
+            rows[key] = to_plain(values)
+    return rows
