@@ -11,7 +11,6 @@ from tracker.services.entry_rules import (
     INPUT_FIELDS,
     EntryInput,
     find_warnings,
-    length_key,
     load_entry_rules,
 )
 from tracker.services.removals import (
@@ -65,7 +64,7 @@ def check_not_logged_again(session: Session, removal: Removal) -> None:
     others = list_entries(session, removal.person_id, values["held_on"], values["held_on"])
     since = [other for other in others if other.id > get_latest_id(removal)]
     stored = {name: values[name] for name in INPUT_FIELDS if name in values}
-    warnings = find_warnings(EntryInput(**stored), since, (length_key(values["minutes"]),))
+    warnings = find_warnings(EntryInput(**stored), since, ())
     if warnings is not None and warnings.duplicate is not None:
         facts = {"title": warnings.duplicate.title, **describe_entry(warnings.duplicate)}
         raise Refused(Refusal("entry", "entry-logged-again", facts))

@@ -53,7 +53,7 @@ def keep_degree(context: ServiceContext, subject_id: int | None = None) -> Remov
     context.session.flush()
     keep_for_undo(context, "degree", degree.id, "MSW", subject_id)
     context.delete_row(degree, set())
-    return context.session.exec(select(Removal)).one()
+    return context.session.exec(select(Removal).where(Removal.kind == "own degree")).one()
 
 
 def test_a_deletion_keeps_who_deleted_what(alice: ServiceContext, cast: Cast) -> None:
