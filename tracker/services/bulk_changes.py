@@ -192,7 +192,7 @@ def mark(association: str, label: str) -> RowChange:
 
 
 def _require_renewal(row: SelectedRow) -> date:
-    if row.key.kind is not RowKind.RENEWAL or row.key.cycle_starts_on is None:
+    if row.key.cycle_starts_on is None:
         raise Refused(Refusal("", "row-without-renewal"))
     return row.key.cycle_starts_on
 
@@ -221,6 +221,6 @@ def _read_states(context: ServiceContext, selection: SelectedPeople) -> _States:
 
 
 def _find_state(states: _States, row: SelectedRow) -> tuple[str, date | None]:
-    if row.key.kind is not RowKind.RENEWAL or row.key.cycle_starts_on is None:
+    if row.key.cycle_starts_on is None:
         return row.status, row.due_on
     return states.get((row.key.id, row.key.cycle_starts_on), ("", None))

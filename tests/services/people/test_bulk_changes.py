@@ -1,5 +1,6 @@
 """Changing many people at once: who can, who can't and why, and what is selected for it."""
 
+import json
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import date, timedelta
@@ -7,12 +8,21 @@ from datetime import date, timedelta
 import pytest
 from sqlmodel import select
 
-from tests.support.cast import ALICE, BOB, CAROL, DANA, ERIN, NOW, Cast
+from tests.services.people.test_removals import refused_with
+from tests.support.cast import ALICE, BOB, CAROL, DAN, DANA, ERIN, NOW, Cast
 from tracker.db.ledgers import StandingRow
 from tracker.db.lists import PersonMark
 from tracker.db.people import Membership, Renewal, Waiver
-from tracker.services.bulk_changes import BulkChange, add_membership, extend, mark, waive
-from tracker.services.context import Actor, NotFound, Refused, ServiceContext
+from tracker.services.bulk_changes import (
+    BulkChange,
+    add_membership,
+    extend,
+    list_requirements,
+    mark,
+    waive,
+)
+from tracker.services.context import Actor, NotFound, Refusal, Refused, ServiceContext
+from tracker.services.marks import add_mark, check_label
 from tracker.services.memberships import MembershipTerm
 from tracker.services.people_filter import apply_filter, parse_query
 from tracker.services.people_list import list_people
@@ -46,6 +56,11 @@ def test_a_requirement_is_waived_for_all_who_can(act: Act, cast: Cast) -> None: 
         ("Alice Moreno", "requirement-met"),
         ("Dana Ruiz", "row-without-renewal"),
     ]
+    assert [each.is_done for each in bulk.outcomes] == [True, True, False, False]
+    met, absent = (each.refusal for each in bulk.outcomes[2:])
+    assert met == Refusal("requirement", "requirement-met")
+    assert absent == Refusal("", "row-without-renewal")
+    assert [each.requirement for each in grants] == ["training", "training"]
     assert len(grants) == len(bulk.changed) == len(carol.session.exec(select(Waiver)).all()) == 2
     again = BulkChange(bulk.selection, waive("training", "Twice"))
     again.run(carol)
@@ -87,6 +102,7 @@ def test_a_membership_is_added_once_a_person(act: Act, cast: Cast) -> None:
         ("Alice Moreno", "recorded-membership-overlaps"),
         ("Dana Ruiz", "done"),
     ]
+    assert bulk.outcomes[1].refusal == Refusal("", "same-person")
     query = select(Membership).filter_by(person_id=cast.people[BOB])
     assert carol.session.exec(query).one().recorded_by is None
 
@@ -99,8 +115,24 @@ def test_people_are_marked_in_the_coordinators_words(act: Act, cast: Cast) -> No
     bulk = BulkChange(choose(carol), mark("NCIMHA", "Called"), once=True)
     bulk.run(carol)
     assert [code for _, code in outcomes(bulk)] == ["done", "same-person", "done", "already-marked"]
+    assert bulk.outcomes[3].refusal == Refusal("label", "already-marked")
     marks = carol.session.exec(select(PersonMark)).all()
     assert {each.person_id for each in marks} == {cast.people[each] for each in (ALICE, BOB, DANA)}
+
+
+def test_marks_of_other_associations_are_no_matter(act: Act, cast: Cast) -> None:
+    carol = act(CAROL)
+    mark = {"person_id": cast.people[ALICE], "label": "called", "marked_by": DAN, "marked_at": NOW}
+    carol.session.add(PersonMark.model_validate({**mark, "association": "CT-AIMH"}))
+    carol.session.flush()
+    add_mark(carol, "NCIMHA", cast.people[ALICE], "called")
+    assert len(carol.session.exec(select(PersonMark)).all()) == 2
+
+
+def test_a_mark_is_short_and_not_empty() -> None:
+    assert check_label("") == [Refusal("label", "mark-missing")]
+    assert check_label("x" * 40) == []
+    assert check_label("x" * 41) == [Refusal("label", "text-too-long", {"limit": 40})]
 
 
 def test_nobody_changes_their_own_record(act: Act, cast: Cast) -> None:
@@ -127,6 +159,79 @@ def test_who_changed_since_is_shown(act: Act, cast: Cast) -> None:
     carol.session.flush()
     bulk.run(carol)
     assert bulk.outcomes[0].has_moved
+    assert (bulk.outcomes[0].now_status, bulk.outcomes[0].now_due_on) == ("", None)
+
+
+def set_result(context: ServiceContext, outcome: str, status: str) -> None:
+    """Let every stored training requirement come to something, and so its renewal."""
+    for row in context.session.exec(select(StandingRow)):
+        results = json.loads(row.requirements)
+        own = [{**each, "outcome": outcome} for each in results if each["id"] == "training"]
+        row.requirements, row.status = json.dumps(own), status
+    context.session.flush()
+
+
+@pytest.mark.parametrize("requirement", ["training", "rsc"])
+def test_an_excused_requirement_is_not_waived(act: Act, cast: Cast, requirement: str) -> None:  # noqa: ARG001
+    carol = act(CAROL)
+    selection = choose(carol, "q=alice")
+    set_result(carol, "excused", "open")
+    bulk = BulkChange(selection, waive(requirement, "Ill"))
+    assert bulk.run(carol) == []
+    assert bulk.outcomes[0].refusal == Refusal("requirement", "requirement-not-asked")
+
+
+def test_a_complete_renewal_is_not_extended(act: Act, cast: Cast) -> None:  # noqa: ARG001
+    carol = act(CAROL)
+    selection = choose(carol, "q=alice")
+    set_result(carol, "met", "met")
+    bulk = BulkChange(selection, extend(date(2027, 3, 31), "Storm"))
+    assert bulk.run(carol) == []
+    assert bulk.outcomes[0].refusal == Refusal("due_on", "renewal-met")
+
+
+def test_a_renewal_that_is_gone_is_not_changed(act: Act, cast: Cast) -> None:  # noqa: ARG001
+    carol = act(CAROL)
+    selection = choose(carol, "q=alice")
+    [row] = selection.rows
+    gone = replace(selection, rows=(row._replace(key=row.key._replace(id=999)),))
+    for change in (waive("training", "Ill"), extend(date(2027, 3, 31), "Storm")):
+        bulk = BulkChange(gone, change)
+        bulk.run(carol)
+        assert bulk.outcomes[0].refusal == Refusal("", "row-gone")
+
+
+def test_outcomes_are_those_of_the_preview(act: Act, cast: Cast) -> None:  # noqa: ARG001
+    carol = act(CAROL)
+    preview = BulkChange(choose(carol), waive("rsc", "No provider"))
+    with carol.session.begin_nested() as nested:
+        preview.run(carol)
+        nested.rollback()
+    carol.session.expire_all()
+    seen = BulkChange(preview.selection, preview.change, expected=preview.digest)
+    assert len(seen.run(carol)) == len(seen.changed) == 3
+    again = BulkChange(preview.selection, preview.change, expected=preview.digest)
+    refusal = refused_with(lambda: again.run(carol))
+    assert refusal == Refusal("state", "changed-since-preview")
+    # The coordinator has seen the new outcomes now, and nobody can be changed.
+    nobody = BulkChange(preview.selection, preview.change, expected=again.digest)
+    assert refused_with(lambda: nobody.run(carol)) == Refusal("rows", "nobody-can")
+
+
+def test_requirements_of_the_selected_renewals_are_offered(act: Act, cast: Cast) -> None:
+    carol = act(CAROL)
+    session, alice = carol.session, cast.endorsements[ALICE]
+    training, rsc, *_ = json.loads(session.exec(select(StandingRow)).all()[0].requirements)
+    # By the first day of the cycle: that of 2025 is not in the list.
+    labels = {(alice, 2025): "Not selected", (alice, 2026): "Training"}
+    for row in session.exec(select(StandingRow)):
+        label = labels.get((row.endorsement_id, row.cycle_starts_on.year), "Trainings")
+        own = {**training, "id": label[:8], "label": label}
+        row.requirements = json.dumps([own, {**rsc, "outcome": "excused"}])
+    session.flush()
+    assert list_requirements(session, choose(carol, "q=alice")) == {"Training": "Training"}
+    assert list_requirements(session, choose(carol)) == {"Training": "Training"}
+    assert list_requirements(session, choose(carol, "q=dana")) == {}
 
 
 def test_a_selection_is_its_makers_for_a_day(act: Act, cast: Cast) -> None:
