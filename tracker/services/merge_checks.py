@@ -36,9 +36,8 @@ def check_renewals(session: Session, kept_id: int, other_id: int) -> Iterator[Re
     for each in session.exec(query):
         held[each.association, each.category, each.starts_on].append(each.id)
     for endorsement_ids in held.values():
-        if len(endorsement_ids) > 1:
-            yield from _check_submissions(session, endorsement_ids)
-            yield from _check_payments(session, endorsement_ids)
+        yield from _check_submissions(session, endorsement_ids)
+        yield from _check_payments(session, endorsement_ids)
 
 
 def _check_submissions(session: Session, endorsement_ids: Sequence[int]) -> Iterator[Refusal]:
@@ -60,7 +59,7 @@ def _check_payments(session: Session, endorsement_ids: Sequence[int]) -> Iterato
     """One payment has one part for a fee of a renewal."""
     shared = (
         select(Payment)
-        .join(PaymentShare, col(PaymentShare.payment_id) == col(Payment.id))
+        .join(PaymentShare)
         .where(col(PaymentShare.endorsement_id).in_(endorsement_ids))
         .group_by(col(Payment.id), col(PaymentShare.cycle_starts_on), col(PaymentShare.fee))
         .having(func.count() > 1)
@@ -78,7 +77,7 @@ def _check_providers(session: Session, person_id: int) -> Iterator[Refusal]:
         yield Refusal("provider", "merge-own-provider", facts)
     invited = (
         select(GroupSession)
-        .join(GroupMember, col(GroupMember.group_session_id) == GroupSession.id)
+        .join(GroupMember)
         .where(GroupSession.provider_id == person_id, GroupMember.person_id == person_id)
     )
     for led in session.exec(invited):
@@ -133,7 +132,7 @@ def _check_answers(session: Session, person_id: int) -> Iterator[Refusal]:
     """One person's answers about one group session agree."""
     query = (
         select(GroupMember, GroupSession)
-        .join(GroupSession, col(GroupSession.id) == GroupMember.group_session_id)
+        .join(GroupSession)
         .where(GroupMember.person_id == person_id)
     )
     answers: defaultdict[int, list[GroupMember]] = defaultdict(list)
