@@ -221,7 +221,8 @@ def test_outcomes_are_those_of_the_preview(act: Act, cast: Cast) -> None:  # noq
 def test_requirements_of_the_selected_renewals_are_offered(act: Act, cast: Cast) -> None:
     carol = act(CAROL)
     session, alice = carol.session, cast.endorsements[ALICE]
-    training, rsc, *_ = json.loads(session.exec(select(StandingRow)).all()[0].requirements)
+    stored = session.get_one(StandingRow, (alice, date(2026, 1, 1)))
+    training, rsc, *_ = json.loads(stored.requirements)
     # By the first day of the cycle: that of 2025 is not in the list.
     labels = {(alice, 2025): "Not selected", (alice, 2026): "Training"}
     for row in session.exec(select(StandingRow)):
