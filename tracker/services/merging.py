@@ -130,7 +130,7 @@ class MergeResult:
 
 
 class _Move(NamedTuple):
-    """Changed columns of a row, whose ``key`` is that after the change."""
+    """Changed columns of a row; those of its ``key`` are as they were before."""
 
     table: str
     key: _Values
@@ -160,7 +160,7 @@ def summarize_record(session: Session, person: Person) -> RecordSummary:
     holdings = {label: counted.get(label, 0) for label, _, _ in _HOLDINGS}
     query = (
         select_rows(StandingRow, Endorsement.category)
-        .join(Endorsement, col(Endorsement.id) == StandingRow.endorsement_id)
+        .join(Endorsement)
         .where(Endorsement.person_id == person.id)
         .order_by(
             col(StandingRow.association), Endorsement.category, col(StandingRow.cycle_starts_on)
@@ -331,7 +331,7 @@ class _Merge:
                 continue
             ended: _Values = {}
             if values["withdrawn_at"] is None:
-                ended |= {"withdrawn_at": context.now, "withdrawn_by": context.actor.label}
+                ended = {"withdrawn_at": context.now, "withdrawn_by": context.actor.label}
             if reason := associations[association]:
                 ended["removal_reason"] = reason
             if ended:
@@ -349,7 +349,6 @@ class _Merge:
         key = {each.name: values[each.name] for each in table.primary_key}
         same = [table.c[name] == value for name, value in key.items()]
         self.session.connection().execute(update(table).where(*same).values(after))
-        key |= {name: value for name, value in after.items() if name in key}
         before = {name: values[name] for name in after}
         self.moved.append(_Move(table.name, key, before, after))
 

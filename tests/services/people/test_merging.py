@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import insert, select, update
 from sqlmodel import Session
 
-from tests.services.people.test_removals import all_rows
+from tests.services.people.test_removals import all_rows, refused_with
 from tests.support.cast import ALICE, BOB, CAROL, DANA, ERIN, EVE, NOW, Cast
 from tests.support.held import hold_session, name_supervisee
 from tracker.db.tables import METADATA
@@ -60,10 +60,15 @@ def log(operator: ServiceContext, person_id: int, day: date, **values: object) -
 
 
 def merge(
-    operator: ServiceContext, kept: str, other: str, similar: Similar | None = None
+    operator: ServiceContext,
+    kept: str,
+    other: str,
+    similar: Similar | None = None,
+    *,
+    reason: str = "One person",
 ) -> MergeResult:
     people = [find_record(operator.session, email) for email in (kept, other)]
-    return merge_people(operator, people[0], people[1], "One person", similar)
+    return merge_people(operator, people[0], people[1], reason, similar)
 
 
 def refusals(operator: ServiceContext, kept: str, other: str) -> list[str]:
@@ -152,7 +157,8 @@ def test_likely_doubles_want_a_decision(operator: ServiceContext, cast: Cast) ->
     kept, other = (find_record(operator.session, email) for email in (BOB, ALICE))
     [double] = list_doubles(operator.session, kept, other)
     assert double.titles == ("Another title", "Infant mental health week")
-    assert refusals(operator, BOB, ALICE) == ["merge-doubles"]
+    refusal = refused_with(lambda: merge(operator, BOB, ALICE))
+    assert refusal == Refusal("similar", "merge-doubles", {"count": 1})
 
 
 def test_the_same_session_is_kept_once_with_its_files(operator: ServiceContext, cast: Cast) -> None:
@@ -267,7 +273,8 @@ def test_endorsements_that_end_differently_are_refused(
 
 
 def test_a_merge_with_itself_is_refused(operator: ServiceContext) -> None:
-    assert refusals(operator, ALICE, ALICE) == ["merge-with-itself"]
+    refusal = refused_with(lambda: merge(operator, ALICE, ALICE))
+    assert refusal == Refusal("email", "merge-with-itself", {"email": ALICE})
 
 
 def test_an_unknown_address_is_refused(operator: ServiceContext) -> None:

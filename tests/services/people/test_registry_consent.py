@@ -5,10 +5,11 @@ from dataclasses import replace
 import pytest
 
 from tests.services.people.test_merging import Act, merge, rows
-from tests.support.cast import ALICE, Cast
+from tests.support.cast import ALICE, ATTESTING, NOW, Cast
 from tests.support.listing import add_members, list_people, remove_from_registry
 from tests.support.submitting import FAY, GIL
 from tracker.db.people import Endorsement
+from tracker.db.registry import RegistryListing
 from tracker.services.context import Actor, ServiceContext
 from tracker.services.unmerging import undo_removal_or_merge
 
@@ -55,6 +56,16 @@ def test_a_record_without_endorsement_there_does_not_object(
     list_people(operator.session, cast, GIL)
     merge(operator, FAY, GIL, "same")
     assert listings(operator, cast) == LISTED
+
+
+def test_a_listing_elsewhere_stays_in_force(operator: ServiceContext, cast: Cast) -> None:
+    fay = cast.people[FAY]
+    operator.session.add(RegistryListing(person_id=fay, association="AAA", listed_at=NOW))
+    list_people(operator.session, cast, FAY)
+    merge(operator, FAY, GIL, "same")
+    found = rows(operator.session, "registry_listing", person_id=fay)
+    ended = [(each["association"], each["withdrawn_at"], each["withdrawn_by"]) for each in found]
+    assert ended == [("AAA", None, None), (ATTESTING, NOW, "tracker person")]
 
 
 @pytest.mark.parametrize("removed", [FAY, GIL])
