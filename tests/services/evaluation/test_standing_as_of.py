@@ -6,6 +6,7 @@ from sqlmodel import Session
 
 from tests.rules.case_data import REAL, populate
 from tests.services.evaluation.test_evaluation import IFS, noon
+from tests.support.timeline_items import make_email, make_notice
 from tracker.services.evaluation import evaluate_people
 from tracker.services.standing_as_of import list_standings_as_of
 from tracker.services.timeline import DecidedNotice, SentEmail, TimelineItem, TimelineKind
@@ -48,39 +49,13 @@ def test_standings_of_a_day_are_as_stored_then(session: Session) -> None:
 
 def notice(number: int, day: int, **other: object) -> DecidedNotice:
     """A decision of June 2026 about Alice's renewal of that year."""
-    values: dict[str, object] = {
-        "id": number,
-        "decided_on": date(2026, 6, day),
-        "association": "CT-AIMH",
-        "category": "IFS",
-        "kind": "renewal",
-        "step": -180,
-        "due_on": date(2026, 12, 31),
-        "cycle_starts_on": date(2026, 1, 1),
-        "reason": None,
-        "message_id": None,
-        "subject_key": "",
-    }
-    return DecidedNotice(**{**values, **other})  # type: ignore[arg-type]
+    return make_notice(number, decided_on=date(2026, 6, day), **other)
 
 
 def test_the_last_notice_by_then_is_shown_with_its_email(session: Session) -> None:
     people = populate(session, REAL, {**IFS, "entries": []})
     sent = notice(3, 9, message_id="<3@x>")
-    email = SentEmail(
-        id=1,
-        kind="notices",
-        association="CT-AIMH",
-        recipient="alice@example.org",
-        subject="Renewal",
-        state="sent",
-        created_at=NOW,
-        finished_at=NOW,
-        bounced=None,
-        error=None,
-        is_copy=False,
-        notices=(notice(1, 2), sent),
-    )
+    email = make_email(1, notice(1, 2), sent)
     # Decided again on a later day, but stored earlier.
     last = notice(2, 12)
     contents: list[SentEmail | DecidedNotice] = [

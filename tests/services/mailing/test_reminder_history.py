@@ -1,7 +1,6 @@
 """Which reminders of a renewal a coordinator sees, and what became of each."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
@@ -9,6 +8,7 @@ from sqlmodel import Session
 
 from tests.rules.case_data import REAL, CasePeople
 from tests.services.evaluation.test_settlements import settle
+from tests.support.timeline_items import make_email, make_notice
 from tracker.db.engine import open_engine, writing
 from tracker.rules.notice_config import LapseSteps, NoticeConfig, NoticeConfigs, RenewalSteps
 from tracker.services.reminder_history import (
@@ -53,37 +53,9 @@ def histories(
 
 def decided(number: int, step: int, message: str | None, **values: object) -> DecidedNotice:
     """A decision about Alice's renewal in Connecticut."""
-    notice = DecidedNotice(
-        id=number,
-        decided_on=TODAY,
-        association="CT-AIMH",
-        category="IFS",
-        kind="renewal",
-        step=step,
-        due_on=DUE,
-        cycle_starts_on=CYCLE,
-        reason=None if message else "nothing is missing",
-        message_id=message,
-        subject_key="",
-    )
-    return replace(notice, **values)  # type: ignore[arg-type]
-
-
-def email(number: int, state: str, *notices: DecidedNotice) -> SentEmail:
-    return SentEmail(
-        id=number,
-        kind="notices",
-        association="CT-AIMH",
-        recipient="alice@example.org",
-        subject="",
-        state=state,
-        created_at=NOON,
-        finished_at=None,
-        bounced=None,
-        error=None,
-        is_copy=False,
-        notices=notices,
-    )
+    reason = None if message else "nothing is missing"
+    own = {"decided_on": TODAY, "step": step, "reason": reason, "message_id": message}
+    return make_notice(number, **own, **values)
 
 
 def item(content: DecidedNotice | SentEmail) -> TimelineItem:
@@ -98,7 +70,11 @@ def test_each_step_has_what_became_of_it(people: CasePeople) -> None:
         decided(7, -16, None, category="IMHS"),
         decided(8, -16, None, cycle_starts_on=date(2025, 1, 1)),
     ]
-    emails = [email(1, "sent", sent), email(2, "failed", failed), email(3, "sending", waiting)]
+    emails = [
+        make_email(1, sent),
+        make_email(2, failed, state="failed"),
+        make_email(3, waiting, state="sending"),
+    ]
     items = [item(each) for each in emails]
     items += [item(each) for each in (skipped, deleted, *elsewhere)]
     [history] = histories(people, TODAY, items)
