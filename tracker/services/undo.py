@@ -212,7 +212,8 @@ def revert_decision(
         raise Refused(obstacle)
     content = json.loads(removal.content)
     before, after = content["before"], content["after"]
-    for key in after:
+    # Rows that refer to others go first: the tables are watched in their order.
+    for key in reversed(after):
         if before.get(key) != after[key]:
             table = _table_of(key)
             _bring_back(context, table, after[key], before.get(key))
