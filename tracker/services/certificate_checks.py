@@ -35,10 +35,8 @@ from tracker.services.certificates import (
 )
 from tracker.services.context import NotFound
 from tracker.services.evaluation import days_at, judge_all
-from tracker.services.facts import as_date, parse_settlement
+from tracker.services.facts import as_date_or_none, parse_settlement
 
-# People type them in lower case, with spaces, or without dashes.
-_LONGEST_TYPED = 100
 _IDS_PER_QUERY = 1_000
 
 
@@ -145,9 +143,12 @@ _ISSUED = (
 
 
 def normalize_number(typed: str) -> str | None:
-    """A number as it is stored, however it was typed; None for a text that can't be one."""
-    letters = [each for each in typed[:_LONGEST_TYPED].upper() if each.isalnum()]
-    if len(letters) != GROUPS * GROUP_LENGTH or not set(letters) <= set(ALPHABET):
+    """A number as it is stored; None for a text that can't be one.
+
+    People type them in lower case, with spaces, or without dashes.
+    """
+    letters = [each for each in typed.upper() if each.isalnum()]
+    if len(letters) != GROUPS * GROUP_LENGTH or not set(ALPHABET).issuperset(letters):
         return None
     text = "".join(letters)
     return "-".join(text[at : at + GROUP_LENGTH] for at in range(0, len(text), GROUP_LENGTH))
@@ -272,13 +273,8 @@ def _list_issued(session: Session, *conditions: ColumnElement[bool]) -> list[Iss
     """The certificates under these conditions, those that are valid the longest first."""
     query = _ISSUED.where(*conditions)
     newest = query.order_by(col(Certificate.valid_through).desc(), col(Certificate.id).desc())
-    issued = []
-    for row in session.connection().execute(newest):
-        certificate = IssuedCertificate._make(row)
-        if certificate.last_day is not None:
-            certificate = certificate._replace(last_day=as_date(certificate.last_day))
-        issued.append(certificate)
-    return issued
+    rows = map(IssuedCertificate._make, session.connection().execute(newest))
+    return [row._replace(last_day=as_date_or_none(row.last_day)) for row in rows]
 
 
 def _find_revocation(issued: IssuedCertificate, today: date) -> Revocation | None:

@@ -149,7 +149,7 @@ def list_unannounced(session: Session, association: str) -> Sequence[RenewedEndo
     query = (
         select_rows(Certificate, Endorsement, Person)
         .join(Endorsement, col(Endorsement.id) == Certificate.endorsement_id)
-        .join(Person, col(Person.id) == Endorsement.person_id)
+        .join(Person)
         .where(
             Endorsement.association == association,
             Certificate.kind == RENEWAL,
@@ -232,8 +232,8 @@ def reissue_certificates(
     yesterday = now.date() - _DAY
     query = (
         select_rows(Certificate.endorsement_id)
-        .join(Endorsement, col(Endorsement.id) == Certificate.endorsement_id)
-        .join(Person, col(Person.id) == Endorsement.person_id)
+        .join(Endorsement)
+        .join(Person)
         .where(Certificate.name != Person.name, Certificate.valid_through >= yesterday)
     )
     if person_id is not None:
@@ -285,12 +285,11 @@ def _find_first(rulebooks: Rulebooks, held: _Held, today: date) -> _Due | None:
     rulebook, starts_on = rulebooks.associations[held.association], held.starts_on
     rule = rulebook.certificate_rule(held.category, starts_on)
     cycle = cycle_containing(rulebook.cycles, starts_on, starts_on)
-    if rule is None or not rule.first or cycle is None or starts_on > today:
+    if rule is None or not rule.first or cycle is None:
         return None
-    through = _end_by(cycle.ends_on, held.last_day)
-    if through < today:
+    if not starts_on <= today <= cycle.ends_on:
         return None
-    return _Due(ENDORSEMENT, cycle.starts_on, starts_on, through)
+    return _Due(ENDORSEMENT, cycle.starts_on, starts_on, _end_by(cycle.ends_on, held.last_day))
 
 
 def _find_renewal(rulebooks: Rulebooks, held: _Held, settled: _Settled, today: date) -> _Due | None:
@@ -305,10 +304,10 @@ def _find_renewal(rulebooks: Rulebooks, held: _Held, settled: _Settled, today: d
     renewed = find_renewed_cycle(rulebooks, *name, settled.cycle_starts_on)
     if renewed is None or renewed.ends_on < today:
         return None
-    through, first = _end_by(renewed.ends_on, held.last_day), min(renewed.starts_on, today)
-    if through < first or parse_settlement(settled.content).status is not Status.MET:
+    if parse_settlement(settled.content).status is not Status.MET:
         return None
-    return _Due(RENEWAL, settled.cycle_starts_on, first, through)
+    through = _end_by(renewed.ends_on, held.last_day)
+    return _Due(RENEWAL, settled.cycle_starts_on, min(renewed.starts_on, today), through)
 
 
 def _end_by(ends_on: date, last_day: date | str | None) -> date:
