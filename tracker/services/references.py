@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from sqlmodel import Session, col, func, select
+from sqlmodel.sql.expression import SelectOfScalar
 
 from tracker.addresses import is_address
 from tracker.clock import local_day
@@ -61,18 +62,10 @@ class NamedReferee:
 
 
 def find_own_application(
-    session: Session, person_id: int | None, application_id: int, *, lock: bool = False
+    session: Session, person_id: int | None, application_id: int
 ) -> Application | None:
-    """One of a person's own applications; None if it does not exist or is another's.
-
-    With ``lock``, one writer at a time changes its referees.
-    """
-    query = select(Application).where(
-        Application.id == application_id, Application.person_id == person_id
-    )
-    if lock:
-        query = query.with_for_update().execution_options(populate_existing=True)
-    return session.exec(query).first()
+    """One of a person's own applications; None if it does not exist or is another's."""
+    return session.exec(_select_own(person_id, application_id)).first()
 
 
 def list_named_referees(session: Session, application_id: int, zone: str) -> list[NamedReferee]:
@@ -232,18 +225,25 @@ def restore_referee(context: ServiceContext, application_id: int, removal_id: in
 
 def _lock_own_application(context: ServiceContext, application_id: int) -> Application:
     """The actor's own application, so that one writer at a time changes its referees."""
-    person_id = context.actor.person_id
-    application = find_own_application(context.session, person_id, application_id, lock=True)
+    query = _select_own(context.actor.person_id, application_id).with_for_update()
+    newest = query.execution_options(populate_existing=True)
+    application = context.session.exec(newest).first()
     if application is None or application.association not in context.rulebooks.associations:
         raise NotFound
     return application
+
+
+def _select_own(person_id: int | None, application_id: int) -> SelectOfScalar[Application]:
+    return select(Application).where(
+        Application.id == application_id, Application.person_id == person_id
+    )
 
 
 def _validate(
     referee: RefereeInput, applicant: Person, rule: ReferenceRule | None
 ) -> list[Refusal]:
     refusals = _validate_names(referee, applicant)
-    own = {applicant.email.lower(), (applicant.second_email or "").lower()}
+    own = {email.lower() for email in (applicant.email, applicant.second_email) if email}
     if len(referee.email) > _EMAIL_LIMIT or not is_address(referee.email):
         refusals.append(Refusal("email", "email-invalid"))
     elif referee.email in own:
@@ -273,7 +273,7 @@ def _require_room(
     for table in (Reference, WithdrawnReference):
         query = (
             select(func.count())
-            .join_from(table, Application, col(table.application_id) == Application.id)
+            .join_from(table, Application)
             .where(
                 Application.person_id == applicant.id,
                 col(table.named_at) > context.now - _ONE_DAY,
