@@ -3,7 +3,7 @@
 import json
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -11,11 +11,13 @@ from sqlalchemy import Engine, delete, insert, select, update
 from sqlmodel import Session
 
 from tests.support.referees import REF_BOOKS, apply, decided
+from tracker.db.applications import Application, Reference
 from tracker.db.engine import open_engine, reading, writing
 from tracker.db.signing_keys import REFERENCE, get_signing_key, renew_signing_keys
 from tracker.db.tables import METADATA
 from tracker.refusal_text import format_refusal
-from tracker.services.context import Actor, NotFound, Refused, ServiceContext
+from tracker.rules.application.references import ReferenceProgress
+from tracker.services.context import Actor, NotFound, Refusal, Refused, ServiceContext
 from tracker.services.reference_submission import (
     ReferenceAnswer,
     ReferenceLink,
@@ -28,10 +30,13 @@ from tracker.services.reference_submission import (
     submit_reference,
 )
 from tracker.services.references import (
+    NamedReferee,
     RefereeInput,
     find_own_application,
+    find_referee_to_ask,
     list_named_referees,
     name_referee,
+    restore_referee,
     withdraw_referee,
 )
 from tracker.services.sign_in import hash_token
@@ -41,6 +46,7 @@ DAY = timedelta(days=1)
 PAT = RefereeInput("pat@example.org", "Pat Doe", "supervisor")
 QUINN = RefereeInput("quinn@example.org", "Quinn Ito", "colleague")
 RATED = {"work": "Good"}
+LONGEST_EMAIL = f"{'a' * 65}@{'.'.join(['b' * 62] * 3)}"
 ZONE = "America/New_York"
 GIVEN = ReferenceAnswer(True, "I lead their programme", "REF", "IMHS", False, "Pat Doe", RATED)  # noqa: FBT003
 
@@ -99,6 +105,13 @@ class References:
             found = session.connection().execute(select(METADATA.tables[table])).mappings()
             return [dict(row) for row in found]
 
+    def change_alices(self, **values: object) -> None:
+        """Change Alice's application."""
+        table = METADATA.tables["application"]
+        with writing(self.engine) as session:
+            changed = update(table).where(table.c.id == self.alices).values(values)
+            session.connection().execute(changed)
+
     def change(self, table: str, **values: object) -> None:
         with writing(self.engine) as session:
             session.connection().execute(update(METADATA.tables[table]).values(values))
@@ -124,7 +137,10 @@ def test_a_named_referee_waits(references: References) -> None:
 
 
 def test_naming_the_same_again_changes_nothing(references: References) -> None:
-    references.ask(PAT)
+    number = references.name(PAT)
+    assert references.name(PAT) == number
+    with writing(references.engine) as session:
+        open_link(session, number or 0, NOW)
     assert references.name(PAT) is None
     assert len(references.rows()) == 1
 
@@ -138,14 +154,48 @@ def test_an_address_stands_for_one_referee(references: References) -> None:
 
 @pytest.mark.parametrize("own", ["alice@example.org", "alice@home.example"])
 def test_nobody_is_their_own_referee(references: References, own: str) -> None:
-    assert "your own" in refusal(references, replace(PAT, email=own))[1]
+    field, words = refusal(references, replace(PAT, email=own))
+    assert field == "email"
+    assert "your own" in words
+
+
+def test_all_that_is_wrong_with_a_referee_is_said(references: References) -> None:
+    def refusals(referee: RefereeInput) -> tuple[Refusal, ...]:
+        with pytest.raises(Refused) as refused:
+            references.name(referee)
+        return tuple(refused.value.refusals)
+
+    invalid, unknown = Refusal("email", "email-invalid"), Refusal("role", "referee-role-unknown")
+    assert refusals(RefereeInput("pat", "", "")) == (
+        Refusal("name", "referee-name-required"),
+        invalid,
+        Refusal("role", "referee-role-required"),
+    )
+    assert refusals(replace(PAT, email=f"a{LONGEST_EMAIL}")) == (invalid,)
+    assert refusals(replace(PAT, role="student")) == (unknown,)
+    # Neither another category nor a reinstatement asks for references.
+    for changed in ({"category": "IMHS"}, {"category": "IFS", "purpose": "reinstatement"}):
+        references.change("application", **changed)
+        assert refusals(PAT) == (unknown,)
+    references.change("application", purpose="application")
+    references.change("person", name="www.alice.example")
+    facts = {"name": "www.alice.example"}
+    assert refusals(PAT) == (Refusal("name", "own-name-looks-like-link", facts),)
+
+
+def test_long_addresses_and_joined_initials_are_stored(references: References) -> None:
+    references.name(replace(PAT, name="K.Smith", email=LONGEST_EMAIL))
+    [row] = references.rows()
+    assert (row["name"], row["email"]) == ("K. Smith", LONGEST_EMAIL)
 
 
 def test_the_limit_leaves_out_declined_referees(
     references: References,
 ) -> None:
     links = [references.ask(replace(PAT, email=f"p{number}@example.org")) for number in range(5)]
-    assert refusal(references, QUINN)[1].startswith("Several people have not answered")
+    field, words = refusal(references, QUINN)
+    assert field == "email"
+    assert words.startswith("Several people have not answered")
     references.decline(links[0])
     assert references.name(QUINN) is not None
     assert references.states() == [
@@ -190,8 +240,17 @@ def test_the_daily_limit_counts_removed_referees(references: References) -> None
     for number in range(10):
         reference_id = references.name(replace(PAT, email=f"p{number}@example.org"))
         assert reference_id is not None
-        references.withdraw(reference_id)
-    assert refusal(references, PAT)[1].endswith("name the next one tomorrow.")
+        if number:
+            references.withdraw(reference_id)
+    field, words = refusal(references, PAT)
+    assert field == "email"
+    assert words.endswith("name the next one tomorrow.")
+    # Another person's do not count.
+    references.change("withdrawn_reference", application_id=references.bobs)
+    removed = references.name(QUINN)
+    assert removed is not None
+    references.withdraw(removed)
+    references.change("withdrawn_reference", application_id=references.alices)
     references.now = NOW + DAY
     assert references.name(PAT) is not None
 
@@ -208,7 +267,100 @@ def test_pruning_the_audit_log_keeps_the_daily_limit(references: References) -> 
 
 def test_a_decided_application_takes_no_referees(references: References) -> None:
     references.change("application", **decided(NOW))
-    assert "endorsed" in refusal(references, PAT)[1]
+    field, words = refusal(references, PAT)
+    assert field == "email"
+    assert "endorsed" in words
+
+
+def test_what_changed_meanwhile_is_read_again(references: References) -> None:
+    link = references.ask()
+    number = link.request.reference.id
+    with writing(references.engine) as session:
+        context = references.context(session)
+        known = session.get_one(Application, references.alices), session.get_one(Reference, number)
+        tables = METADATA.tables
+        declined = update(tables["reference"]).values(declined_at=NOW)
+        session.connection().execute(declined)
+        with pytest.raises(NotFound):
+            withdraw_referee(context, references.alices, number)
+        session.connection().execute(declined.values(declined_at=None))
+        with pytest.raises(Refused, match="referee-waiting"):
+            name_referee(context, references.alices, replace(PAT, role="colleague"))
+        session.connection().execute(update(tables["application"]).values(decided(NOW)))
+        with pytest.raises(Refused, match="takes-no-referees"):
+            name_referee(context, references.alices, QUINN)
+        assert known[0].is_decided
+
+
+def test_only_waiting_referees_are_to_be_asked(references: References) -> None:
+    asked, answered = references.ask(PAT), references.ask(replace(PAT, email="ray@example.org"))
+    references.answer(answered)
+    pat, ray, quinn = (
+        asked.request.reference.id,
+        answered.request.reference.id,
+        references.name(QUINN),
+    )
+
+    def find(reference_id: int | None, application_id: int = references.alices) -> int | None:
+        with writing(references.engine) as session:
+            context = references.context(session)
+            return find_referee_to_ask(context, application_id, reference_id or 0)
+
+    assert (find(pat), find(quinn)) == (None, quinn)
+    for reference_id in (ray, 999):
+        with pytest.raises(NotFound):
+            find(reference_id)
+    for application_id in (references.bobs, 999):
+        with pytest.raises(NotFound):
+            find(quinn, application_id)
+    references.change("application", **decided(NOW))
+    with pytest.raises(NotFound):
+        find(quinn)
+    references.change("application", state="open", decided_on=None, association="GONE")
+    with pytest.raises(NotFound):
+        find(quinn)
+
+
+def test_a_removed_referee_comes_back_once(references: References) -> None:
+    number = references.ask().request.reference.id
+    before = references.rows()
+    references.withdraw(number)
+    [removal] = references.rows("removal")
+    with writing(references.engine) as session:
+        other = apply(session, 1, opened_on=date(2025, 1, 2))
+
+    def restore(application_id: int = references.alices) -> None:
+        with writing(references.engine) as session:
+            restore_referee(references.context(session), application_id, removal["id"])
+
+    def refusals() -> tuple[Refusal, ...]:
+        with pytest.raises(Refused) as refused:
+            restore()
+        return tuple(refused.value.refusals)
+
+    with pytest.raises(NotFound):
+        restore(other)
+    facts = {"name": "Pat Doe", "state": "open"}
+    no_place = (Refusal("email", "referee-has-no-place", facts),)
+    for changed in ({"category": "IMHS"}, {"purpose": "reinstatement"}):
+        references.change_alices(**changed)
+        assert refusals() == no_place
+        references.change_alices(category="IFS", purpose="application")
+    references.change_alices(**decided(NOW))
+    facts = {"name": "Pat Doe", "state": "endorsed"}
+    assert refusals() == (Refusal("email", "application-takes-no-referees", facts),)
+    references.change_alices(state="open", decided_on=None)
+    others = [references.ask(replace(QUINN, email=f"q{place}@example.org")) for place in range(5)]
+    assert refusals() == no_place
+    for each in others:
+        references.withdraw(each.request.reference.id)
+    again = references.name(PAT)
+    facts = {"name": "Pat Doe", "state": "open"}
+    assert refusals() == (Refusal("email", "referee-named-again", facts),)
+    references.withdraw(again or 0)
+    restore()
+    restore()
+    assert references.rows() == before
 
 
 def test_a_withdrawn_referees_link_stops_working(
@@ -238,6 +390,9 @@ def test_another_persons_application_is_not_found(references: References) -> Non
     with reading(references.engine) as session:
         assert find_own_application(session, 1, references.bobs) is None
         assert find_own_application(session, 1, 999) is None
+        own = find_own_application(session, 1, references.alices)
+        assert own is not None
+        assert (own.id, own.person_id) == (references.alices, 1)
 
 
 def test_the_database_holds_only_the_tokens_hash(references: References) -> None:
@@ -354,15 +509,32 @@ def test_each_change_leaves_an_audit_event(references: References) -> None:
 
 
 def test_the_applicant_sees_that_a_mail_failed(references: References) -> None:
-    reference = references.ask().request.reference
-    row = {"dedupe_key": request_key(reference.id, reference.token_hash or "", 0),
+    pat, quinn = references.ask().request.reference, references.ask(QUINN).request.reference
+    later = references.name(replace(PAT, email="ray@example.org"))
+    row = {"dedupe_key": request_key(pat.id, pat.token_hash or "", 0), "bounced": True,
            "message_id": "<1@x>", "kind": "reference", "recipient": PAT.email, "subject": "?",
            "body": b"", "state": "failed", "attempts": 1, "created_at": NOW,
            "next_attempt_at": NOW, "fence": 0, "finished_at": NOW}  # fmt: skip
+    sent = {"dedupe_key": request_key(quinn.id, quinn.token_hash or "", 0), "state": "sent"}
+    rows = [row, {**row, **sent, "message_id": "<2@x>", "bounced": None},
+            {**row, "dedupe_key": "another", "message_id": "<3@x>"}]  # fmt: skip
     with writing(references.engine) as session:
-        session.connection().execute(insert(METADATA.tables["outbox"]).values(row))
-        [named] = list_named_referees(session, references.alices, ZONE)
-    assert named.mail_failed
+        session.connection().execute(insert(METADATA.tables["outbox"]), rows)
+        named = list_named_referees(session, references.alices, ZONE)
+    asked = ReferenceProgress("asked", NOW.date())
+    assert named[0] == NamedReferee(
+        id=pat.id,
+        name="Pat Doe",
+        email=PAT.email,
+        role="supervisor",
+        state="waiting",
+        progress=asked,
+        was_asked=True,
+        mail_failed=True,
+        mail_bounced=True,
+    )
+    failed = [(one.id, one.mail_failed, one.mail_bounced) for one in named[1:]]
+    assert failed == [(quinn.id, False, False), (later, False, False)]
 
 
 def test_a_link_needs_the_time_of_the_request(references: References) -> None:
