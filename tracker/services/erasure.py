@@ -122,8 +122,8 @@ class _Erasure:
 
     def refuse(self, staff: Collection[str]) -> None:
         """Raise EraseError if the person can't be erased, or not yet."""
-        roles = select_rows(TeamRole.id).where(func.lower(TeamRole.email).in_(self.emails))
-        has_role = self.session.exec(roles.limit(1)).first() is not None
+        roles = select_rows(TeamRole.id).where(col(TeamRole.email).in_(self.emails))
+        has_role = self.session.exec(roles).first() is not None
         if has_role or not {address.lower() for address in staff}.isdisjoint(self.emails):
             raise EraseError(
                 f"{self.person.email} works or worked for an association: who decided about others "
@@ -180,9 +180,10 @@ class _Erasure:
             if any(map(self.naming.is_in, texts)):
                 named.add(plan.id)
         imported = select_rows(ImportPlanRecord.change_id).where(
-            col(ImportPlanRecord.id).in_(named), col(ImportPlanRecord.change_id).is_not(None)
+            col(ImportPlanRecord.id).in_(named)
         )
-        end_undo(self.session, [*self.session.exec(imported)], self.context.now)
+        change_ids = [*filter(None, self.session.exec(imported))]
+        end_undo(self.session, change_ids, self.context.now)
         for table, column in (("import_plan_row", "plan_id"), ("import_plan", "id")):
             found = METADATA.tables[table]
             self._delete(found, found.c[column].in_(named))
@@ -195,11 +196,7 @@ class _Erasure:
 
     def _strip_history(self) -> None:
         """Keep of each event who changed which row when, but not from what to what."""
-        ids = self.identity.record_ids
-        own = or_(
-            col(AuditEvent.person_id).in_(ids),
-            (col(AuditEvent.table_name) == "person") & col(AuditEvent.row_id).in_(ids),
-        )
+        own = col(AuditEvent.person_id).in_(self.identity.record_ids)
         for name in ("before", "after"):
             is_filled = col(getattr(AuditEvent, name)).is_not(None)
             statement = update(AuditEvent).where(own, is_filled).values({name: _EMPTY})
@@ -214,19 +211,17 @@ class _Erasure:
         self.session.flush()
 
     def _strip_certificates(self) -> None:
-        """Their numbers stay issued, and verify to nobody."""
+        """Their numbers stay issued, and verify to nobody once their endorsements are deleted."""
         certificate, held = METADATA.tables["certificate"], METADATA.tables["endorsement"]
         own = select(held.c.id).where(held.c.person_id == self.id)
         statement = update(certificate).where(certificate.c.endorsement_id.in_(own))
-        result = self.session.connection().execute(statement.values(name="", endorsement_id=None))
+        result = self.session.connection().execute(statement.values(name=""))
         self._count(self.changed, "certificate", result.rowcount)
 
     def _delete_rows(self, kept: set[str]) -> None:
         """Delete all rows that belong to the person, those that refer to others first."""
-        # Sessions come last: those of a submitted renewal can't be deleted before it.
-        tables = METADATA.sorted_tables[::-1]
-        tables.sort(key=lambda table: table.name == "entry")
-        for table in tables:
+        # Submissions come before entries, which can't be deleted while their renewal is submitted.
+        for table in reversed(METADATA.sorted_tables):
             if table.name in kept or table.name in _STRIPPED:
                 continue
             owned = list(self._list_owned(table))
@@ -307,13 +302,12 @@ class _Erasure:
     def _sweep_column(self, table: Table, column: Column[Any]) -> None:
         keys = list(table.primary_key)
         query = select(column.label("text"), *keys).where(self.naming.may_be_in(column))
-        rows = self.session.connection().execute(query)
-        longest: int | None = getattr(column.type, "length", None)
-        for text, *values in rows.all():
-            clean = self.naming.replace(text)
-            if clean != text:
-                is_row = [key == value for key, value in zip(keys, values, strict=True)]
-                statement = update(table).where(*is_row).values({column.name: clean[:longest]})
+        kind: Any = column.type
+        for row in self.session.connection().execute(query).mappings().all():
+            clean = self.naming.replace(row["text"])
+            if clean != row["text"]:
+                is_row = [key == row[key] for key in keys]
+                statement = update(table).where(*is_row).values({column.name: clean[: kind.length]})
                 self.session.connection().execute(statement)
                 self._count(self.changed, table.name, 1)
 

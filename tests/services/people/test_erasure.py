@@ -1,6 +1,5 @@
 """An erased person leaves no trace in any column of any table, and nobody else loses anything."""
 
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from zipfile import ZipFile
@@ -14,7 +13,6 @@ from tests.support.cast import ALICE, BOB, DANA, NOW
 from tests.support.erasing import NAME, SECOND, SIMILAR, erase, find_traces
 from tracker.addresses import is_erased_address
 from tracker.cli.main import app
-from tracker.db.desk import TeamRole
 from tracker.db.engine import reading, writing
 from tracker.db.tables import METADATA
 from tracker.errors import UserError
@@ -90,19 +88,6 @@ def test_a_dry_run_erases_nothing(file_kept: Kept) -> None:
     assert "Nothing was changed" in tried.stdout
     assert {name: file_kept.cast.rows(name) for name in METADATA.tables} == before
     assert [*file_kept.evidence.glob("[0-9a-f]*")]
-
-
-def test_people_with_a_role_are_not_erased(file_kept: Kept) -> None:
-    with writing(file_kept.cast.engine) as session:
-        session.add(
-            TeamRole(
-                association="NCIMHA", email=ALICE, name=NAME, role="viewer", added_at=NOW,
-                starts_on=NOW.date() - timedelta(days=9), ends_on=NOW.date(), added_by="x",
-            )
-        )  # fmt: skip
-    error = erase(ALICE).exception
-    assert isinstance(error, UserError)
-    assert "works or worked for an association" in str(error)
 
 
 def test_a_name_of_two_people_stays_the_others(file_kept: Kept) -> None:
