@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable, Iterator
 from typing import Any
 from urllib.parse import quote, unquote_plus
 
-from sqlalchemy import Column, ColumnElement, and_, false, func, or_, true
+from sqlalchemy import Column, ColumnElement, and_, func, or_, true
 
 from tracker.plain_text import plain_name
 
@@ -43,8 +43,9 @@ _Words = tuple[str, ...]
 class IdentifyingText:
     """The addresses and names of one person, and what replaces them.
 
-    ``others`` are the names of all other people as `plain_name` compares them. A name of a single
-    word, or one that somebody else has, is in texts for other reasons: it is not looked for.
+    ``emails`` are in lower case. ``others`` are the names of all other people as `plain_name`
+    compares them. A name of a single word, or one that somebody else has, is in texts for other
+    reasons: it is not looked for.
     """
 
     def __init__(
@@ -79,11 +80,10 @@ class IdentifyingText:
     def may_be_in(self, column: Column[Any]) -> ColumnElement[bool]:
         """That a text of a column has all letters of an address or of a name, in any order."""
         return or_(
-            false(),
             *(
                 and_(true(), *(_contains(column, fragment) for fragment in sorted(fragments)))
                 for fragments in self._fragments
-            ),
+            )
         )
 
     def _replace(self, match: re.Match[str]) -> str:
@@ -114,10 +114,9 @@ def _list_longer_names(before: list[str], name: str, after: list[str]) -> Iterat
     Each half of "Reyes, Ann" can belong to a name of its own: "Eve Reyes, Ann Osei".
     """
     halves = [half.split() for half in name.split(",")]
-    whole = name.replace(",", " ").split()
-    starts = [before[index:] for index in range(len(before) + 1)]
-    ends = [after[:index] for index in range(len(after) + 1)]
-    yield from ([*start, *whole, *end] for start in starts for end in ends)
+    starts = [[], *(before[index:] for index in range(len(before)))]
+    ends = [[], *(after[: index + 1] for index in range(len(after)))]
+    yield from ([*start, name, *end] for start in starts for end in ends)
     yield from ([*start, *halves[0]] for start in starts)
     yield from ([*halves[-1], *end] for end in ends)
 
@@ -153,14 +152,11 @@ def _spell_letter(letter: str) -> str:
         plain = "".join(each for each in decomposed if not unicodedata.combining(each))
         forms |= {form, decomposed, plain}
     # Longer ones first: a letter without its accent is the beginning of one that has it.
-    forms.discard("")
     return _any_of(map(_write, sorted(forms, key=lambda form: (-len(form), form))))
 
 
 def _spell_email(email: str) -> str:
-    return "".join(
-        _any_of(map(_write, sorted({letter, letter.lower(), letter.upper()}))) for letter in email
-    )
+    return "".join(_any_of(map(_write, sorted({letter, letter.upper()}))) for letter in email)
 
 
 def _write(text: str) -> str:
@@ -190,15 +186,15 @@ def _contains(column: Column[Any], fragment: str) -> ColumnElement[bool]:
     """
     lowered = func.lower(column)
     if fragment.isascii():
-        return lowered.contains(fragment, autoescape=True)
+        return lowered.contains(fragment)
     return or_(
         *(
             condition
             for form in (fragment, fragment.upper())
             for condition in (
-                column.contains(form, autoescape=True),
+                column.contains(form),
                 # In JSON that is in JSON, too, where backslashes are doubled.
-                lowered.contains(json.dumps(form)[2:7], autoescape=True),
+                lowered.contains(json.dumps(form)[2:7]),
                 lowered.contains(quote(form).lower(), autoescape=True),
             )
         )
