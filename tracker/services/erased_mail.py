@@ -97,8 +97,7 @@ class ErasedMail:
 
     def _is_own(self) -> ColumnElement[bool]:
         recipient = func.lower(_OUTBOX.c.recipient)
-        is_to_person = func.coalesce(_OUTBOX.c.person_id, 0) == self.person_id
-        return or_(is_to_person, recipient.in_(self.emails))
+        return or_(_OUTBOX.c.person_id == self.person_id, recipient.in_(self.emails))
 
     def _is_named_in(self, message: RowMapping, cipher: Cipher) -> bool:
         """Whether a message, or what coordinators can read of it, names the person."""
@@ -106,7 +105,7 @@ class ErasedMail:
             cipher.decrypt(message["message_id"], message[name] or b"") or b""
             for name in ("body", "text")
         )
-        texts = read_message_text(body), text.decode("utf-8", "replace")
+        texts = read_message_text(body), text.decode()
         return any(map(self.naming.is_in, texts))
 
 
