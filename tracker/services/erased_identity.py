@@ -39,10 +39,10 @@ def find_identity(session: Session, person: Person) -> PersonIdentity:
     former = select(FormerEmail.email).where(FormerEmail.person_id == person.id)
     invited = select(GroupMember.email).where(GroupMember.person_id == person.id)
     emails = {*session.exec(former), *session.exec(invited)}
-    names = set[str]()
-    for values in (person.model_dump(), *merged, *_list_former_values(session, ids)):
+    records = [person.model_dump(), *merged, *_list_former_values(session, ids)]
+    for values in records:
         emails |= {str(values.get("email")), str(values.get("second_email"))}
-        names.add(str(values.get("name") or ""))
+    names = {str(values["name"]) for values in records if "name" in values}
     return PersonIdentity(ids, {email.lower() for email in emails if "@" in email}, names)
 
 

@@ -4,21 +4,23 @@ import json
 from pathlib import Path
 from zipfile import ZipFile
 
-from sqlalchemy import update
+from sqlalchemy import insert, update
 from typer.testing import CliRunner
 
 from tests.support.backups import Kept
-from tests.support.cast import ALICE, BOOKS, EVE, NOW, Cast
-from tests.support.erasing import erase, find_traces
+from tests.support.cast import ALICE, BOB, BOOKS, EVE, NOW, Cast
+from tests.support.erasing import NAME, SECOND, erase, find_traces
 from tracker.cli.main import app
 from tracker.db.audit import Change, record_changes
 from tracker.db.engine import writing
 from tracker.db.people import Person
 from tracker.db.tables import METADATA
 from tracker.services.context import Actor, ServiceContext
+from tracker.services.erased_identity import find_identity
 from tracker.services.merging import find_record, merge_people
 from tracker.services.unmerging import undo_removal_or_merge
 
+GROUP = {"held_on": NOW.date(), "minutes": 60, "title": "x", "form_key": "x", "logged_at": NOW}
 FULL = "552 the mailbox is full"
 
 
@@ -69,6 +71,40 @@ def test_a_record_merged_by_way_of_another_leaves_no_trace(file_kept: Kept) -> N
     erase(ALICE)
     traces = find_traces(file_kept.cast.engine, "fay@example.org", "Fay Chen", "Moved to Durham")
     assert traces == []
+
+
+def test_every_former_name_and_address_is_known(file_kept: Kept) -> None:
+    alice, eve = file_kept.cast.people[ALICE], file_kept.cast.people[EVE]
+    merge(file_kept.cast, ALICE, EVE)
+    table = METADATA.tables
+    with writing(file_kept.cast.engine) as session:
+        old = {"name": "Alice Young", "email": "Young@Example.org"}
+        newer = {"second_email": "ali@example.net"}
+        record_changes(
+            session,
+            [
+                Change("x", NOW, "person", alice, old, newer),
+                Change("x", NOW, "person", file_kept.cast.people[BOB], {"name": "Bob Old"}, {}),
+                Change("x", NOW, "waiver", alice, {"name": "No person"}, {}),
+            ],
+        )
+        connection = session.connection()
+        group = connection.execute(
+            insert(table["group_session"])
+            .values(provider_id=file_kept.cast.people[BOB], **GROUP)
+            .returning(table["group_session"].c.id)
+        ).scalar_one()
+        for email, person_id in (("Group@Example.org", alice), ("bob@home.example", None)):
+            named = {"email": email.lower(), "person_id": person_id, "asked_at": NOW}
+            connection.execute(
+                insert(table["group_member"]).values(group_session_id=group, **named)
+            )
+        identity = find_identity(session, find_record(session, ALICE))
+    assert identity.record_ids == {alice, eve}
+    assert identity.names == {NAME, "Alice Young", "Eve Chen"}
+    assert identity.emails == {
+        ALICE, EVE, SECOND, "young@example.org", "ali@example.net", "group@example.org",
+    }  # fmt: skip
 
 
 def test_the_record_of_an_undone_merge_stays(file_kept: Kept) -> None:
