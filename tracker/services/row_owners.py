@@ -23,7 +23,7 @@ def find_owner(table: Table) -> tuple[Any, Any]:
     for column, name in _THROUGH.items():
         if column in table.c:
             parent = METADATA.tables[name]
-            return parent.c.person_id, table.join(parent, parent.c.id == table.c[column])
+            return parent.c.person_id, table.join(parent)
     message = f"no column says to whom a row of {table.name} belongs"
     raise ValueError(message)
 
@@ -31,6 +31,5 @@ def find_owner(table: Table) -> tuple[Any, Any]:
 def _last_payee(table: Table) -> Any:  # noqa: ANN401 - a column, as SQLAlchemy has it
     """A payment belongs to the last person it is for: when they are undone, nobody else is left."""
     share, held = METADATA.tables["payment_share"], METADATA.tables["endorsement"]
-    shares = share.join(held, held.c.id == share.c.endorsement_id)
-    last = select(func.max(held.c.person_id)).select_from(shares)
+    last = select(func.max(held.c.person_id)).select_from(share.join(held))
     return last.where(share.c.payment_id == table.c.id).scalar_subquery()
