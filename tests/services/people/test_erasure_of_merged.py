@@ -12,6 +12,7 @@ from tests.support.cast import ALICE, BOB, BOOKS, EVE, NOW, Cast
 from tests.support.erasing import NAME, SECOND, erase, find_traces
 from tracker.cli.main import app
 from tracker.db.audit import Change, record_changes
+from tracker.db.corrections import FormerEmail
 from tracker.db.engine import writing
 from tracker.db.people import Person
 from tracker.db.tables import METADATA
@@ -74,7 +75,8 @@ def test_a_record_merged_by_way_of_another_leaves_no_trace(file_kept: Kept) -> N
 
 
 def test_every_former_name_and_address_is_known(file_kept: Kept) -> None:
-    alice, eve = file_kept.cast.people[ALICE], file_kept.cast.people[EVE]
+    people = file_kept.cast.people
+    alice, eve = people[ALICE], people[EVE]
     merge(file_kept.cast, ALICE, EVE)
     table = METADATA.tables
     with writing(file_kept.cast.engine) as session:
@@ -84,14 +86,14 @@ def test_every_former_name_and_address_is_known(file_kept: Kept) -> None:
             session,
             [
                 Change("x", NOW, "person", alice, old, newer),
-                Change("x", NOW, "person", file_kept.cast.people[BOB], {"name": "Bob Old"}, {}),
+                Change("x", NOW, "person", people[BOB], {"name": "Bob Old"}, {}),
                 Change("x", NOW, "waiver", alice, {"name": "No person"}, {}),
             ],
         )
         connection = session.connection()
         group = connection.execute(
             insert(table["group_session"])
-            .values(provider_id=file_kept.cast.people[BOB], **GROUP)
+            .values(provider_id=people[BOB], **GROUP)
             .returning(table["group_session"].c.id)
         ).scalar_one()
         for email, person_id in (("Group@Example.org", alice), ("bob@home.example", None)):
@@ -99,11 +101,15 @@ def test_every_former_name_and_address_is_known(file_kept: Kept) -> None:
             connection.execute(
                 insert(table["group_member"]).values(group_session_id=group, **named)
             )
+        for email, person_id in (("former@example.org", alice), ("old@example.org", people[BOB])):
+            session.add(FormerEmail(email=email, person_id=person_id, changed_at=NOW))
+        session.flush()
         identity = find_identity(session, find_record(session, ALICE))
     assert identity.record_ids == {alice, eve}
     assert identity.names == {NAME, "Alice Young", "Eve Chen"}
     assert identity.emails == {
         ALICE, EVE, SECOND, "young@example.org", "ali@example.net", "group@example.org",
+        "former@example.org",
     }  # fmt: skip
 
 
