@@ -7,7 +7,7 @@ _ADDRESS = re.compile(r"[^\s<>()\[\],;:\\\"@]+@[^\s<>()\[\],;:\\\"@]+")
 
 _MAILBOX = re.compile(r"(?P<name>[^<>]*)<(?P<address>[^<>]*)>")
 _QUOTED = re.compile(r'"((?:[^"\\]|\\.)*)"')
-_ERASED = re.compile(r"erased-[0-9]+@erased\.invalid")
+_ERASED = re.compile(r"erased-[0-9]+(-[0-9]+)?@erased\.invalid")
 
 
 class NamedAddress(NamedTuple):
@@ -55,9 +55,13 @@ def ascii_domain(address: str) -> str:
     return f"{local}@{domain.encode('idna').decode()}"
 
 
-def format_erased_address(person_id: int) -> str:
-    """The address that a person has after the erasure. No mail arrives there."""
-    return f"erased-{person_id}@erased.invalid"
+def format_erased_address(person_id: int, number: int = 1) -> str:
+    """The address that a person has after the erasure. No mail arrives there.
+
+    ``number`` tells addresses of one person apart where no two may be the same.
+    """
+    suffix = f"-{number}" if number > 1 else ""
+    return f"erased-{person_id}{suffix}@erased.invalid"
 
 
 def is_erased_address(address: str) -> bool:

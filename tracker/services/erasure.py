@@ -11,7 +11,19 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from sqlalchemy import Column, ColumnElement, String, Table, delete, func, or_, select, update
+from sqlalchemy import (
+    Column,
+    ColumnElement,
+    String,
+    Table,
+    Update,
+    delete,
+    func,
+    or_,
+    select,
+    update,
+)
+from sqlalchemy.exc import IntegrityError
 from sqlmodel import Session, col, exists
 from sqlmodel import select as select_rows
 
@@ -41,6 +53,8 @@ from tracker.services.merging import find_record
 from tracker.services.removals import MAX_REASON_LENGTH, require_operator
 
 _EMPTY = "{}"
+# So many rows in which no two may be the same have the person's name or address in other spellings.
+_MOST_ALIKE = 100
 # Rows of the person that stay without what says who it is: `_strip` and `_sweep` see to them.
 _STRIPPED = {"person", "outbox", "certificate"}
 # What makes others' sessions count, if the person provided RSC to anybody.
@@ -302,14 +316,36 @@ class _Erasure:
     def _sweep_column(self, table: Table, column: Column[Any]) -> None:
         keys = list(table.primary_key)
         query = select(column.label("text"), *keys).where(self.naming.may_be_in(column))
-        kind: Any = column.type
         for row in self.session.connection().execute(query).mappings().all():
             clean = self.naming.replace(row["text"])
             if clean != row["text"]:
                 is_row = [key == row[key] for key in keys]
-                statement = update(table).where(*is_row).values({column.name: clean[: kind.length]})
-                self.session.connection().execute(statement)
+                self._store_clean(update(table).where(*is_row), column, clean)
                 self._count(self.changed, table.name, 1)
+
+    def _store_clean(self, statement: Update, column: Column[Any], clean: str) -> None:
+        """Store a text that names nobody any more, with a number if another row has the same.
+
+        Two texts that named the person in two ways, such as two filters of a coordinator, would
+        have one name now.
+        """
+        kind: Any = column.type
+        for number in range(1, _MOST_ALIKE + 1):
+            text = self._number(clean, number, kind.length)
+            try:
+                with self.session.begin_nested():
+                    self.session.connection().execute(statement.values({column.name: text}))
+            except IntegrityError:
+                if number == _MOST_ALIKE:
+                    raise
+            else:
+                return
+
+    def _number(self, clean: str, number: int, longest: int | None) -> str:
+        if clean == self.address:
+            return format_erased_address(self.id, number)
+        suffix = f" ({number})" if number > 1 else ""
+        return clean[: longest - len(suffix) if longest else None] + suffix
 
     def _delete(self, table: Table, where: ColumnElement[bool]) -> None:
         result = self.session.connection().execute(delete(table).where(where))
