@@ -146,7 +146,8 @@ def test_only_the_fact_is_kept_of_mail_to_the_person(file_kept: Kept) -> None:
     assert cast.rows("outbox", dedupe_key="other") == [other]
 
 
-def test_a_message_without_a_body_has_no_text() -> None:
+def test_the_subject_of_a_message_is_read_with_its_text() -> None:
+    assert read_message_text(b"Subject: =?utf-8?q?Zo=C3=AB?=\n\nHello") == "Zoë\nHello"
     assert read_message_text(b"") == "\n"
 
 
