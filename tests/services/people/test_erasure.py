@@ -99,7 +99,7 @@ def test_two_spellings_in_one_list_stay_apart(kept: Kept) -> None:
     """Where no two texts may be the same, as the names of a coordinator's filters."""
     with writing(kept.cast.engine) as session:
         application_id = apply(session, kept.cast.people[BOB])
-        saved = {
+        saved: dict[str, Any] = {
             "owner": "carol@example.org",
             "association": "NCIMHA",
             "query": "",
