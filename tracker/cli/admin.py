@@ -41,6 +41,9 @@ from tracker.settings import (
 )
 
 _LONGEST_TOKEN_NAME = 100
+_RIGHT_KEY = (
+    "If you have the other key, put it in place, remove the restored database, and restore again."
+)
 _LINKS_VOIDED = (
     "Links in emails sent until now (referees, email settings) no longer work. Emails from now on "
     "have new ones."
@@ -276,14 +279,15 @@ def end_all_sessions(*, calendars: bool, tokens: bool, badges: bool, lost_key: b
     if badges:
         sys.stdout.write(f"Keys of badges deleted: {keys}\n")
     sys.stdout.write(f"{_LINKS_VOIDED}\n")
-    if ended.lost_messages:
+    if ended.lost_messages is not None:
         sys.stdout.write(f"{_format_lost(ended.lost_messages)}\n")
 
 
 def _format_lost(messages: int) -> str:
     return (
-        f"Emails that waited and can't be decrypted without the lost master key: {messages}. They "
-        "are marked as failed; `tracker outbox` lists them."
+        "The master key was missing, or not the one of this database. From now on the present one "
+        f"is used. Emails that waited and can't be decrypted without the other one: {messages}. "
+        "They are marked as failed; `tracker outbox` lists them."
     )
 
 
@@ -338,8 +342,8 @@ def restore(folder: Path, *, end_sessions: bool) -> None:
             "Everyone signs in again."
         )
         lines.append(_LINKS_VOIDED)
-        if revoked.lost_messages:
-            lines.append(_format_lost(revoked.lost_messages))
+        if revoked.lost_messages is not None:
+            lines += [_format_lost(revoked.lost_messages), _RIGHT_KEY]
         lines.append(
             "Calendar addresses and API tokens of that time work again: "
             "`tracker sessions end-all --calendars --tokens` ends them."

@@ -325,13 +325,16 @@ def sign_out_everywhere(
 
 
 class RevokedAccess(NamedTuple):
-    """How many of each were ended; ``lost_messages`` waited, and can't be decrypted anymore."""
+    """How many of each were ended.
+
+    ``lost_messages`` waited, and can't be decrypted with another master key; None if it is right.
+    """
 
     sessions: int
     codes: int
     calendars: int
     tokens: int
-    lost_messages: int
+    lost_messages: int | None
 
 
 def revoke_all_access(

@@ -26,14 +26,14 @@ _LOST = "it was encrypted with a master key that is lost"
 
 def renew_keys(
     session: Session, who: str, now: datetime, *, calendars: bool, may_be_lost: bool
-) -> int:
+) -> int | None:
     """Renew the keys of links: those of sign-in, referees, and unsubscribing stop working.
 
     ``calendars``: those of calendars, too. If ``may_be_lost`` and the master key is missing or
     another one, a new one is used for everything; returns how many waiting messages can't be sent
-    for that reason. Otherwise raises MasterKeyError for it.
+    for that reason, and None if the master key is right. Otherwise raises MasterKeyError for it.
     """
-    lost_messages = 0
+    lost_messages = None
     if not may_be_lost:
         check_master_key(session)
     elif replace_lost_master_key(session):
