@@ -6,7 +6,7 @@ the team is in the database, and what the settings say about that association no
 
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from enum import StrEnum
 from typing import NamedTuple, Protocol
 
@@ -202,7 +202,7 @@ class TeamCache:
         self._rulebooks = rulebooks
         self._now = now
         self._settings: Settings | None = None
-        self._members: Sequence[TeamMember] = ()
+        self._members: Sequence[TeamMember] = _list_configured(configured)
         self._read_at: float | None = None
 
     @property
@@ -222,8 +222,8 @@ class TeamCache:
 
     @property
     def members(self) -> Sequence[TeamMember]:
-        """The roles of today, as of the last `refresh`."""
-        return self._members if self._settings else _list_configured(self.configured)
+        """The roles of today, as of the last `refresh`; before it, those that the settings name."""
+        return self._members
 
     def refresh(self, session: Session) -> None:
         """Read the roles again, if that was half a minute ago or `forget` was called."""
@@ -279,7 +279,7 @@ def add_member(context: ServiceContext, settings: Settings, new: NewMember) -> i
         TeamRole.role == new.role,
     )
     for row in session.exec(same):
-        if _member_of(row).is_active(new.starts_on) or row.starts_on >= new.starts_on:
+        if row.ends_on is None or row.ends_on >= new.starts_on:
             facts = {"name": row.name, "role": row.role}
             raise Refused(Refusal("email", "role-already-held", facts))
     row = TeamRole(
@@ -299,7 +299,7 @@ def add_member(context: ServiceContext, settings: Settings, new: NewMember) -> i
 def end_member(
     context: ServiceContext, settings: Settings, member: TeamMember, last_day: date
 ) -> None:
-    """End a role with a day. Raises Refused if nobody would coordinate the association then."""
+    """End a role with a day. Raises Refused if nobody would coordinate the association after it."""
     check_association(context.actor, member.association)
     _lock_team(context, member.association)
     row_id = member.id
@@ -317,7 +317,8 @@ def end_member(
     if last_day < row.starts_on:
         raise Refused(Refusal("last_day", "role-ends-before-start"))
     context.update_row(row, _AUDITED, ends_on=last_day)
-    _check_someone_coordinates(context, member.association, last_day)
+    if row.role == Role.COORDINATOR:
+        _check_someone_coordinates(context, member.association, last_day)
 
 
 def find_member(session: Session, settings: Settings, association: str, key: str) -> TeamMember:
@@ -347,9 +348,10 @@ def change_team_setting(context: ServiceContext, association: str, **values: obj
         row = TeamSetting(
             association=association, changed_at=context.now, changed_by=context.actor.label
         )
-        context.session.add(row)
+    else:
+        row.changed_at, row.changed_by = context.now, context.actor.label
     before = row.model_dump(include={"association", "requires_second_factor"})
-    row.sqlmodel_update({**values, "changed_at": context.now, "changed_by": context.actor.label})
+    row.sqlmodel_update(values)
     context.session.add(row)
     context.session.flush()
     after = row.model_dump(include={"association", "requires_second_factor"})
@@ -367,7 +369,7 @@ def _adopt_coordinators(context: ServiceContext, settings: Settings, association
     is_stored = select(TeamRole.id).where(
         TeamRole.association == association, TeamRole.role == Role.COORDINATOR
     )
-    if context.session.exec(is_stored.limit(1)).first() is not None:
+    if context.session.exec(is_stored).first() is not None:
         return
     today = days_at(context.rulebooks, context.now)(association)
     for one in settings.coordinators:
@@ -385,16 +387,13 @@ def _adopt_coordinators(context: ServiceContext, settings: Settings, association
 
 
 def _check_someone_coordinates(context: ServiceContext, association: str, last_day: date) -> None:
-    """Raise Refused if no coordinator is left on the day after ``last_day``."""
+    """Raise Refused if no coordinator is left after ``last_day``, or today if it is past."""
+    today = days_at(context.rulebooks, context.now)(association)
+    first_day_without = max(today, last_day + timedelta(days=1))
     rows = context.session.exec(
         select(TeamRole).where(
             TeamRole.association == association, TeamRole.role == Role.COORDINATOR
         )
     )
-    lasting = [
-        row
-        for row in rows
-        if row.starts_on <= last_day and (row.ends_on is None or row.ends_on > last_day)
-    ]
-    if not lasting:
+    if not any(_member_of(row).is_active(first_day_without) for row in rows):
         raise Refused(Refusal("last_day", "last-coordinator", {"association": association}))
