@@ -3,7 +3,6 @@
 Only a hash of a token is stored: its secret is shown once, when it is created.
 """
 
-import secrets
 from collections.abc import Sequence
 from datetime import date, datetime, timedelta
 
@@ -12,7 +11,7 @@ from sqlmodel import Session, col, select
 
 from tracker.db.access import ApiAnswer, ApiToken
 from tracker.db.statements import upsert
-from tracker.services.sign_in import hash_token
+from tracker.services.sign_in import generate_token, hash_token
 
 SCOPES = ("standings:read", "entries:read", "entries:write")
 ANSWERS_KEPT_DAYS = 7
@@ -32,7 +31,7 @@ def create_token(
     expires_at: datetime | None = None,
 ) -> tuple[int, str]:
     """The id and the secret of a new token, which is void from ``expires_at`` on (None: never)."""
-    secret = f"{_PREFIX}{secrets.token_urlsafe(32)}"
+    secret = f"{_PREFIX}{generate_token()}"
     token = ApiToken(
         association=association,
         name=name,
@@ -102,7 +101,7 @@ def claim_key(
     }
     if upsert(session, ApiAnswer, [claim], key=["token_id", "key"]):
         return None
-    return session.get_one(ApiAnswer, (token_id, key), populate_existing=True)
+    return session.get_one(ApiAnswer, (token_id, key))
 
 
 def keep_answer(session: Session, token_id: int, key: str, status: int, body: str) -> None:
