@@ -77,14 +77,19 @@ def check_second_email(person: Person, email: str) -> None:
         raise Refused(Refusal("email", "email-invalid"))
     if email == person.email:
         raise Refused(Refusal("email", "email-is-first"))
-    if email == (person.second_email or "").lower():
+    if email == _normalize_second_email(person):
         raise Refused(Refusal("email", "email-is-second"))
+
+
+def _normalize_second_email(person: Person) -> str:
+    """A person's second address in lower case; empty if there is none."""
+    return (person.second_email or "").lower()
 
 
 def is_email_taken(session: Session, person_id: int, email: str) -> bool:
     """Whether an address is anybody's first address, or the second of another person."""
     is_second_of_other = (func.lower(Person.second_email) == email) & (Person.id != person_id)
-    query = select(Person.id).where(or_(Person.email == email, is_second_of_other)).limit(1)
+    query = select(Person.id).where(or_(Person.email == email, is_second_of_other))
     return session.exec(query).first() is not None
 
 
@@ -111,7 +116,7 @@ def confirm_second_email(
     lock_names(session, [EMAILS])
     if email in reserved or is_email_taken(session, person_id, email):
         raise Refused(Refusal("email", "email-taken"))
-    if email != (person.second_email or "").lower():
+    if email != _normalize_second_email(person):
         revoke_second_email(session, person)
     context.update_row(
         person, _SECOND_EMAIL, second_email=email, second_email_confirmed_at=context.now
@@ -149,7 +154,7 @@ def _lock_actor(context: ServiceContext) -> Person:
 
 def revoke_second_email(session: Session, person: Person) -> None:
     """End the sessions and unused codes of a person's second address."""
-    email = (person.second_email or "").lower()
+    email = _normalize_second_email(person)
     if email in ("", person.email):
         return
     session.exec(
