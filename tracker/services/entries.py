@@ -356,6 +356,5 @@ def _evaluate(context: ServiceContext, person_id: int) -> None:
 
     A change of an entry can only name providers whose spans are stored already.
     """
-    evaluate_people(
-        context.session, context.rulebooks, {person_id}, context.now, named_providers=()
-    )
+    session, rulebooks, now = context.session, context.rulebooks, context.now
+    evaluate_people(session, rulebooks, {person_id}, now, named_providers=())
