@@ -8,7 +8,9 @@ addresses and their name are replaced.
 
 import zlib
 from collections.abc import Collection, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
+from itertools import count, islice
 from typing import Any, NamedTuple
 
 from sqlalchemy import (
@@ -330,22 +332,18 @@ class _Erasure:
         have one name now.
         """
         kind: Any = column.type
-        for number in range(1, _MOST_ALIKE + 1):
+        for number in islice(count(1), _MOST_ALIKE):
             text = self._number(clean, number, kind.length)
-            try:
-                with self.session.begin_nested():
-                    self.session.connection().execute(statement.values({column.name: text}))
-            except IntegrityError:
-                if number == _MOST_ALIKE:
-                    raise
-            else:
+            with suppress(IntegrityError), self.session.begin_nested():
+                self.session.connection().execute(statement.values({column.name: text}))
                 return
+        raise EraseError(f"a row of {column.table.name} can't have {clean!r} in {column.name}")
 
     def _number(self, clean: str, number: int, longest: int | None) -> str:
         if clean == self.address:
             return format_erased_address(self.id, number)
         suffix = f" ({number})" if number > 1 else ""
-        return clean[: longest - len(suffix) if longest else None] + suffix
+        return f"{clean[: longest and longest - len(suffix)]}{suffix}"
 
     def _delete(self, table: Table, where: ColumnElement[bool]) -> None:
         result = self.session.connection().execute(delete(table).where(where))

@@ -10,7 +10,9 @@ from sqlalchemy import delete, insert
 from sqlmodel import Session
 
 from tests.support.backups import Kept
-from tests.support.cast import ALICE, BOB, BOOKS, DANA, EVE, NOW, Cast, fill
+from tests.support.cast import ALICE, BOB, BOOKS, CAROL, DANA, EVE, NOW, Cast, fill
+from tests.support.referees import apply
+from tracker.addresses import is_erased_address
 from tracker.db.audit import Change, record_changes
 from tracker.db.desk import DeskChange
 from tracker.db.engine import writing
@@ -326,3 +328,43 @@ def test_a_person_merged_meanwhile_is_not_erased(
         erase(cast, EVE)
     assert str(caught.value) == f"the record of {EVE} was just merged into another one"
     assert locked == [cast.people[EVE]]
+
+
+# With it, a filter's name has just as many characters as it may have.
+LONG = "x" * 44
+
+
+def name_twice(cast: Cast) -> None:
+    """Name Alice in two ways where no two texts may be the same."""
+    with writing(cast.engine) as session:
+        asked = {"application_id": apply(session, cast.people[BOB]), "role": "supervisor"}
+        for name, email in (("Alice Moreno", ALICE), ("Moreno, Alice", "alice@home.example")):
+            saved = {"owner": CAROL, "association": "NCIMHA", "query": "", "saved_at": NOW}
+            add(session, "saved_filter", name=name, **saved)
+            add(session, "saved_filter", name=f"{LONG} {name}", **saved)
+            add(session, "reference", name=name, email=email, **asked)
+
+
+@pytest.mark.both_engines
+def test_two_spellings_in_one_list_stay_apart(database_url: str) -> None:
+    cast = fill(database_url)
+    name_twice(cast)
+    number = erase(cast, ALICE).number
+    label = f"Erased person {number}"
+    names = {label, f"{label} (2)", f"{LONG} {label}", f"{LONG} {label}"[:-4] + " (2)"}
+    assert {row["name"] for row in cast.rows("saved_filter")} == names
+    emails = {row["email"] for row in cast.rows("reference")}
+    assert emails == {f"erased-{number}@erased.invalid", f"erased-{number}-2@erased.invalid"}
+    assert all(map(is_erased_address, emails))
+    cast.engine.dispose()
+
+
+def test_texts_that_cannot_differ_keep_the_person(
+    cast: Cast, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name_twice(cast)
+    monkeypatch.setattr(erasure, "_MOST_ALIKE", 1)
+    before = {name: cast.rows(name) for name in METADATA.tables}
+    with pytest.raises(EraseError, match=r"a row of \w+ can't have '[^']+' in \w+"):
+        erase(cast, ALICE)
+    assert {name: cast.rows(name) for name in METADATA.tables} == before

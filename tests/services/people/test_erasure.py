@@ -11,16 +11,11 @@ from typer.testing import CliRunner
 from tests.support.backups import Kept
 from tests.support.cast import ALICE, BOB, DANA, NOW
 from tests.support.erasing import NAME, SECOND, SIMILAR, erase, find_traces
-from tests.support.referees import apply
 from tracker.addresses import is_erased_address
 from tracker.cli.main import app
-from tracker.db.applications import Reference
 from tracker.db.engine import reading, writing
-from tracker.db.lists import SavedFilter
-from tracker.db.providers import DeclinedProvider
 from tracker.db.tables import METADATA
 from tracker.errors import UserError
-from tracker.plain_text import plain_name
 from tracker.services.dead_addresses import MARKS
 
 
@@ -93,42 +88,6 @@ def test_a_dry_run_erases_nothing(file_kept: Kept) -> None:
     assert "Nothing was changed" in tried.stdout
     assert {name: file_kept.cast.rows(name) for name in METADATA.tables} == before
     assert [*file_kept.evidence.glob("[0-9a-f]*")]
-
-
-def test_two_spellings_in_one_list_stay_apart(kept: Kept) -> None:
-    """Where no two texts may be the same, as the names of a coordinator's filters."""
-    with writing(kept.cast.engine) as session:
-        application_id = apply(session, kept.cast.people[BOB])
-        saved: dict[str, Any] = {
-            "owner": "carol@example.org",
-            "association": "NCIMHA",
-            "query": "",
-            "saved_at": NOW,
-        }
-        declined: dict[str, Any] = {
-            "association": "NCIMHA",
-            "reason": "x",
-            "declined_at": NOW,
-            "declined_by": "x",
-        }
-        asked: dict[str, Any] = {"application_id": application_id, "role": "supervisor"}
-        for name, email in ((NAME, ALICE), ("Moreno-Fay, Zoë", SECOND)):
-            own: dict[str, Any] = {"person_id": kept.cast.people[BOB], "name": name}
-            session.add_all(
-                [
-                    SavedFilter(**saved, name=name),
-                    DeclinedProvider(**declined, **own, name_key=plain_name(name)),
-                    Reference(**asked, name=name, email=email),
-                ]
-            )
-    assert erase(ALICE).exit_code == 0
-    number = kept.cast.people[ALICE]
-    label, rows = f"Erased person {number}", kept.cast.rows
-    assert {row["name"] for row in rows("saved_filter", query="")} == {label, f"{label} (2)"}
-    assert {row["name_key"] for row in rows("declined_provider")} == {label, f"{label} (2)"}
-    emails = {row["email"] for row in rows("reference")}
-    assert emails == {f"erased-{number}@erased.invalid", f"erased-{number}-2@erased.invalid"}
-    assert all(map(is_erased_address, emails))
 
 
 def test_a_name_of_two_people_stays_the_others(file_kept: Kept) -> None:

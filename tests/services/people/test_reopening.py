@@ -176,8 +176,10 @@ def test_a_cycle_with_nothing_to_renew_stays_reopened(
     reopen_cycle(carol, held, CYCLE, "It ended before the due date")
     session.get_one(Endorsement, held).ends_on = date(2025, 11, 30)
     session.flush()
-    with pytest.raises(Refused, match="nothing-to-settle"):
+    with pytest.raises(Refused) as refused:
         settle_again(carol, held, CYCLE)
+    refusals = [(each.field, each.code) for each in refused.value.refusals]
+    assert refusals == [("reason", "nothing-to-settle")]
     assert read(session, held)["reopened_at"] == NOW
 
 
