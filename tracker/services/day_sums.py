@@ -59,9 +59,11 @@ def read_days(
 ) -> Mapping[tuple[int, int], list[DaySum]]:
     """The day sums of these endorsements, by the number of the window and the endorsement's id.
 
-    There is at least one of each.
+    Without windows there are none; if there are windows, there is at least one endorsement.
     """
     found: defaultdict[tuple[int, int], list[DaySum]] = defaultdict(list)
+    if not windows:
+        return found
     clause, parameters = "", ()
     if len(endorsement_ids) > _MANY and not is_postgresql(session):
         make_temporary_table(session, _TABLE, _COLUMNS, _INDEX, windows)

@@ -58,6 +58,11 @@ def test_days_have_what_counts_by_format_and_topic(session: Session) -> None:
     assert days_of(session, [alice]) == {alice: {PEER, TRAINING, SELF_STUDY}}
 
 
+def test_without_windows_there_are_no_days(session: Session) -> None:
+    """As for a reinstatement whose rules ask for no recent hours."""
+    assert day_sums.read_days(session, [], [1], facts.EXCLUSIONS) == {}
+
+
 def test_everybody_has_the_days_that_each_has_alone(
     session: Session, monkeypatch: pytest.MonkeyPatch
 ) -> None:
