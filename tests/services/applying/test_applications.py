@@ -41,12 +41,6 @@ def cast(database_url: str) -> Iterator[Cast]:
 
 
 @pytest.fixture
-def session(cast: Cast) -> Iterator[Session]:
-    with writing(cast.engine) as session:
-        yield session
-
-
-@pytest.fixture
 def context(session: Session) -> ServiceContext:
     """Carol coordinates the associations that Eve and the others apply to."""
     return ServiceContext(session, BOOKS, CAROL, NOW)

@@ -11,7 +11,6 @@ from sqlmodel import Session, col, select
 
 from tests.support.cast import BOB, BOOKS, CAROL, EVE, NOW, Cast, fill
 from tracker.db.applications import Application, Degree
-from tracker.db.engine import writing
 from tracker.db.log import AuditEvent
 from tracker.refusal_text import format_refusal
 from tracker.services.applications import (
@@ -40,12 +39,6 @@ def cast(sqlite_url: str) -> Iterator[Cast]:
     filled = fill(sqlite_url)
     yield filled
     filled.engine.dispose()
-
-
-@pytest.fixture
-def session(cast: Cast) -> Iterator[Session]:
-    with writing(cast.engine) as session:
-        yield session
 
 
 def acting(session: Session, person_id: int | None, *coordinates: str) -> ServiceContext:

@@ -8,7 +8,6 @@ from sqlalchemy import insert
 from sqlmodel import Session
 
 from tests.support.cast import ALICE, BOB, DANA, ERIN, EVE, NOW, Cast, fill
-from tracker.db.engine import writing
 from tracker.db.tables import METADATA
 from tracker.services.dashboard import count_renewals
 from tracker.services.people_filter import (
@@ -29,12 +28,6 @@ def cast(database_url: str) -> Iterator[Cast]:
     filled = fill(database_url)
     yield filled
     filled.engine.dispose()
-
-
-@pytest.fixture
-def session(cast: Cast) -> Iterator[Session]:
-    with writing(cast.engine) as session:
-        yield session
 
 
 def add(session: Session, table: str, **values: object) -> None:

@@ -1,10 +1,10 @@
 """Lists of the changes of a desk: which there are, whose rows they changed, and for how long."""
 
-from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
 
+from tests.services.conftest import Act
 from tests.services.desk.test_changes import ids, mark
 from tests.support.cast import ALICE, BOB, CAROL, DAN, NOW, Cast
 from tracker.db.desk import ChangedRow, DeskChange
@@ -26,8 +26,6 @@ from tracker.services.desk_changes import (
     may_undo,
     undo_change,
 )
-
-Act = Callable[[str], ServiceContext]
 
 
 @pytest.fixture

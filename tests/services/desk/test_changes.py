@@ -1,6 +1,6 @@
 """A change on the desk shows what it would do, is done as one, and is undone as one."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import replace
 from datetime import date
 from itertools import product
@@ -8,6 +8,7 @@ from itertools import product
 import pytest
 from sqlalchemy import select, update
 
+from tests.services.conftest import Act
 from tests.services.people.test_removals import all_rows, refused_with
 from tests.support.cast import ALICE, BOB, CAROL, DAN
 from tracker.db.desk import DeskChange
@@ -28,7 +29,6 @@ from tracker.services.desk_previews import preview_change
 from tracker.services.evaluation import evaluate_people
 from tracker.services.person_facts import rename_person
 
-Act = Callable[[str], ServiceContext]
 KEPT = {"desk_change", "changed_row"}
 
 

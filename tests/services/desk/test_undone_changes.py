@@ -1,6 +1,5 @@
 """Undoing a change on the desk: what comes back, what is kept as it is, and why."""
 
-from collections.abc import Callable
 from dataclasses import replace
 from datetime import date
 
@@ -9,6 +8,7 @@ from sqlalchemy import delete, insert, select, update
 from sqlmodel import col
 from sqlmodel import select as select_rows
 
+from tests.services.conftest import Act
 from tests.services.desk.test_changes import add_ivy, add_mark, ids, mark, rename_alice, rows
 from tests.services.people.test_removals import audit_events, refused_with
 from tests.support.cast import ALICE, BOB, CAROL, EVE, NOW, Cast
@@ -24,8 +24,6 @@ from tracker.services.desk_changes import ChangePlan, apply_change, end_undo, un
 from tracker.services.email_changes import change_email
 from tracker.services.removals import get_removable, remove_row
 from tracker.services.row_contents import delete_what_belongs_to
-
-Act = Callable[[str], ServiceContext]
 
 
 @pytest.fixture

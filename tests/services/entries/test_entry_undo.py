@@ -1,12 +1,12 @@
 """A deleted entry comes back as it was, unless it would count twice or its day is full."""
 
-from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
 from sqlmodel import col, select
 
+from tests.services.conftest import Act
 from tests.services.people.test_own_deletions import keep_degree
 from tests.services.people.test_removals import all_rows, refused_with
 from tests.support.cast import ALICE, BOB, NOW, Cast
@@ -16,7 +16,6 @@ from tracker.services.context import NotFound, Refusal, ServiceContext
 from tracker.services.entries import delete_entry
 from tracker.services.entry_undo import undo_deletion
 
-Act = Callable[[str], ServiceContext]
 HELD_ON = date(2026, 5, 2)
 
 

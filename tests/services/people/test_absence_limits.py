@@ -1,6 +1,5 @@
 """How long and how often leave and inactive status can be recorded, by the rulebook."""
 
-from collections.abc import Callable
 from dataclasses import replace
 from datetime import date
 
@@ -8,6 +7,7 @@ import pytest
 from sqlmodel import select
 
 from tests.rules.case_data import IMAGINED, REAL
+from tests.services.conftest import Act
 from tests.support.absences import with_absences
 from tests.support.cast import ALICE, CAROL, Cast
 from tracker.db.people import Leave
@@ -15,7 +15,7 @@ from tracker.refusal_text import format_refusal
 from tracker.rules.absence_rules import AbsenceKind
 from tracker.rules.standing import Absence
 from tracker.services.absence_limits import check_limits, is_ever_offered
-from tracker.services.context import Refused, ServiceContext
+from tracker.services.context import Refused
 from tracker.services.endorsements import Endorsed
 from tracker.services.grants import add_leave
 from tracker.services.time_requests import (
@@ -26,7 +26,6 @@ from tracker.services.time_requests import (
     request_leave,
 )
 
-Act = Callable[[str], ServiceContext]
 RESTING = IMAGINED.associations["RESTING"]
 ENDORSED = Endorsed(1, 1, "Alice", ALICE, "RESTING", "IFS", date(2020, 5, 1), None)
 

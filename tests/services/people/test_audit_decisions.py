@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from sqlmodel import Session, col, select
 
+from tests.services.conftest import Act
 from tests.support.auditing import HAL, acts, ask_everyone, freeze, open_accepted
 from tests.support.cast import ATTESTING, KAI, Cast
 from tests.support.submitting import CYCLE, FAY, GIL, SUBMITTED_AT, add_endorsee, fill_with_fay
@@ -45,7 +46,6 @@ from tracker.services.submissions import (
     submit_renewal,
 )
 
-Act = Callable[[str], ServiceContext]
 DUE = date(2027, 12, 15)
 DAY = timedelta(days=1)
 LEA = "lea@example.org"

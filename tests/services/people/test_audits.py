@@ -1,7 +1,7 @@
 """Audits: a draw that is fixed before it is made, documents, verdicts, decisions, and appeals."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import date, datetime, timedelta
 from itertools import count
@@ -12,6 +12,7 @@ from sqlalchemy import delete, update
 from sqlalchemy.exc import IntegrityError
 from sqlmodel import Session, col, select
 
+from tests.services.conftest import Act
 from tests.support.auditing import HAL, SEED, accept, acts, ask_everyone, freeze, open_accepted
 from tests.support.cast import ATTESTING, BOOKS, KAI, Cast
 from tests.support.submitting import (
@@ -83,7 +84,6 @@ from tracker.services.submissions import (
     submit_renewal,
 )
 
-Act = Callable[[str], ServiceContext]
 DUE = date(2027, 12, 15)
 ENDS = date(2027, 12, 31)
 QUOTA = 1_000_000

@@ -1,13 +1,13 @@
 """Changing many people at once: who can, who can't and why, and what is selected for it."""
 
 import json
-from collections.abc import Callable
 from dataclasses import replace
 from datetime import date, timedelta
 
 import pytest
 from sqlmodel import select
 
+from tests.services.conftest import Act
 from tests.services.people.test_removals import refused_with
 from tests.support.cast import ALICE, BOB, CAROL, DAN, DANA, ERIN, NOW, Cast
 from tracker.db.ledgers import StandingRow
@@ -28,7 +28,6 @@ from tracker.services.people_filter import apply_filter, parse_query
 from tracker.services.people_list import list_people
 from tracker.services.selections import SelectedPeople, create_selection, get_selection
 
-Act = Callable[[str], ServiceContext]
 TODAY = date(2026, 11, 22)
 
 

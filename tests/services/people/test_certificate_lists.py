@@ -19,7 +19,6 @@ from tests.support.submitting import (
     fill_with_fay,
 )
 from tracker.db.certificates import Certificate
-from tracker.db.engine import writing
 from tracker.db.ledgers import SettledCycle
 from tracker.db.people import Endorsement
 from tracker.db.submissions import Submission
@@ -49,12 +48,6 @@ def cast(database_url: str) -> Iterator[Cast]:
     filled = fill_with_fay(database_url)
     yield filled
     filled.engine.dispose()
-
-
-@pytest.fixture
-def session(cast: Cast) -> Iterator[Session]:
-    with writing(cast.engine) as session:
-        yield session
 
 
 def submit(session: Session, cast: Cast) -> Certificate:

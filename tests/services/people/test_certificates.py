@@ -21,7 +21,6 @@ from tests.support.submitting import (
     fill_with_fay,
 )
 from tracker.db.certificates import Certificate
-from tracker.db.engine import writing
 from tracker.db.ledgers import SettledCycle
 from tracker.db.log import AuditEvent
 from tracker.db.people import Endorsement, Person
@@ -61,12 +60,6 @@ def cast(database_url: str) -> Iterator[Cast]:
     filled = fill_with_fay(database_url)
     yield filled
     filled.engine.dispose()
-
-
-@pytest.fixture
-def session(cast: Cast) -> Iterator[Session]:
-    with writing(cast.engine) as session:
-        yield session
 
 
 def act(session: Session, cast: Cast, email: str) -> ServiceContext:

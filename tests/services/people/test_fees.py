@@ -10,7 +10,6 @@ from sqlmodel import Session
 
 from tests.support.cast import BOOKS, NOW, PAYING, Cast
 from tests.support.paying import CYCLE, IVY, JON, fill_with_ivy, lee, pay_for_both, payment_for
-from tracker.db.engine import writing
 from tracker.db.payments import PaymentShare
 from tracker.db.people import Endorsement
 from tracker.services.attention import AttentionKind, list_attention
@@ -33,12 +32,6 @@ def cast(database_url: str) -> Iterator[Cast]:
     cast = fill_with_ivy(database_url)
     yield cast
     cast.engine.dispose()
-
-
-@pytest.fixture
-def session(cast: Cast) -> Iterator[Session]:
-    with writing(cast.engine) as session:
-        yield session
 
 
 def states(session: Session) -> dict[str, tuple[FeeState, int]]:

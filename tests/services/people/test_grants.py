@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from sqlmodel import col, select, update
 
+from tests.services.conftest import Act
 from tests.support.absences import with_absences
 from tests.support.cast import ALICE, BOB, CAROL, ERIN, NOW, Cast
 from tracker.db.ledgers import SettledCycle, StandingRow
@@ -25,7 +26,6 @@ from tracker.services.grants import (
 )
 from tracker.services.time_requests import Grant, RequestedDays
 
-Act = Callable[[str], ServiceContext]
 CYCLE, DUE = date(2026, 1, 1), date(2026, 12, 31)
 LATER = date(2027, 1, 31)
 DAY = timedelta(days=1)

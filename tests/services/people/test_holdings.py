@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from sqlmodel import Session, col, select, update
 
+from tests.services.conftest import Act
 from tests.support.cast import ALICE, BOB, CAROL, DANA, ERIN, Cast
 from tracker.db.ledgers import StandingRow
 from tracker.db.log import AuditEvent
@@ -25,7 +26,6 @@ from tracker.services.holdings import (
 )
 from tracker.services.memberships import list_recordable_organizations
 
-Act = Callable[[str], ServiceContext]
 DAY, NEXT = date(2026, 1, 1), date(2027, 1, 1)
 ONE_DAY = timedelta(days=1)
 Add = Callable[[ServiceContext, int], int]

@@ -1,12 +1,12 @@
 """When membership terms are locked by a closed cycle, and how deleted ones are restored."""
 
-from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
 from sqlmodel import select
 
+from tests.services.conftest import Act
 from tests.support.cast import ALICE, BOB
 from tests.support.membership_terms import codes, problems, store, terms
 from tracker.db.corrections import Removal
@@ -22,7 +22,6 @@ from tracker.services.memberships import (
     update_membership,
 )
 
-Act = Callable[[str], ServiceContext]
 NEXT_YEAR = MembershipTerm("NCIMHA", date(2027, 1, 1), date(2027, 12, 31))
 LAST_YEAR = MembershipTerm("NCIMHA", date(2025, 1, 1), date(2025, 12, 31))
 # The last day of grace of the cycle that ended with 2025, at noon at the association.

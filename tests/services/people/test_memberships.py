@@ -1,7 +1,6 @@
 """Who may record which membership terms, whatever adapter asks."""
 
 import json
-from collections.abc import Callable
 from dataclasses import replace
 from datetime import date
 from typing import Any
@@ -9,6 +8,7 @@ from typing import Any
 import pytest
 from sqlmodel import Session, col, select
 
+from tests.services.conftest import Act
 from tests.support.cast import ALICE, BOB, CAROL, ERIN, EVE, Cast
 from tests.support.membership_terms import codes, problems, store, terms
 from tests.support.referees import apply
@@ -25,7 +25,6 @@ from tracker.services.memberships import (
     update_membership,
 )
 
-Act = Callable[[str], ServiceContext]
 NEXT_YEAR = MembershipTerm("NCIMHA", date(2027, 1, 1), date(2027, 12, 31))
 TAKEN = (
     "You already have a NCIMHA term from January 1, 2027 to December 31, 2027. Terms cannot "

@@ -1,7 +1,6 @@
 """What becomes of each row of two records that are merged, and of what names them."""
 
 import json
-from collections.abc import Callable
 from dataclasses import replace
 from datetime import date, timedelta
 from typing import Any
@@ -10,6 +9,7 @@ import pytest
 from sqlalchemy import delete, insert, update
 from sqlmodel import col, select
 
+from tests.services.conftest import Act
 from tests.services.people.test_merging import add, evaluate, log, merge, rows
 from tests.services.people.test_removals import all_rows, audit_events, refused_with
 from tests.support.cast import ALICE, BOB, DANA, ERIN, EVE, NOW, Cast
@@ -30,7 +30,6 @@ from tracker.services.merging import (
 )
 from tracker.services.unmerging import undo_removal_or_merge
 
-Act = Callable[[str], ServiceContext]
 DAY = date(2026, 5, 2)
 
 

@@ -1,6 +1,5 @@
 """Two records of one person become one, and the merge can be undone."""
 
-from collections.abc import Callable
 from dataclasses import replace
 from datetime import date, timedelta
 from typing import Any
@@ -9,6 +8,7 @@ import pytest
 from sqlalchemy import insert, select, update
 from sqlmodel import Session
 
+from tests.services.conftest import Act
 from tests.services.people.test_removals import all_rows, refused_with
 from tests.support.cast import ALICE, BOB, CAROL, DANA, ERIN, EVE, NOW, Cast
 from tests.support.held import hold_session, name_supervisee
@@ -27,7 +27,6 @@ from tracker.services.merging import (
 )
 from tracker.services.unmerging import undo_removal_or_merge
 
-Act = Callable[[str], ServiceContext]
 # Bob's endorsement began on the same day as Alice's, at the same association.
 BEGAN = date(2024, 3, 1)
 

@@ -1,11 +1,11 @@
 """One endorsee is added with everything, or found instead of getting a second record."""
 
-from collections.abc import Callable
 from datetime import date
 
 import pytest
 from sqlmodel import select
 
+from tests.services.conftest import Act
 from tests.support.cast import ALICE, BOB, CAROL, ERIN, Cast
 from tracker.db.ledgers import StandingRow
 from tracker.db.people import Membership
@@ -15,7 +15,6 @@ from tracker.services.new_endorsees import NewEndorsee, add_endorsee
 from tracker.services.person_facts import change_first_email
 from tracker.services.similar_people import list_similar_people, search_people
 
-Act = Callable[[str], ServiceContext]
 SINCE = Term(date(2026, 3, 1))
 NINA = "nina@example.org"
 

@@ -1,12 +1,12 @@
 """What people delete themselves can be undone for a day, by nobody else."""
 
-from collections.abc import Callable
 from dataclasses import replace
 from datetime import date, timedelta
 
 import pytest
 from sqlmodel import col, select
 
+from tests.services.conftest import Act
 from tests.support.cast import ALICE, BOB, NOW, Cast
 from tracker.db.applications import Application, Degree, Reference, WithdrawnReference
 from tracker.db.corrections import Removal
@@ -28,7 +28,6 @@ from tracker.services.removals import (
 )
 from tracker.services.row_contents import Values
 
-Act = Callable[[str], ServiceContext]
 TRAINING, RSC = "training", "rsc"
 MINUTE = timedelta(minutes=1)
 DEGREE: Values = {"level": "master", "title": "MSW", "awarded_on": date(2010, 6, 1)}

@@ -21,7 +21,6 @@ from tests.support.paying import (
     payment_for,
 )
 from tests.support.removing import VIC, add_lapsed, rex
-from tracker.db.engine import writing
 from tracker.db.ledgers import StandingRow
 from tracker.db.log import AuditEvent
 from tracker.db.people import Endorsement
@@ -46,12 +45,6 @@ def cast(database_url: str) -> Iterator[Cast]:
     cast = fill_with_ivy(database_url)
     yield cast
     cast.engine.dispose()
-
-
-@pytest.fixture
-def session(cast: Cast) -> Iterator[Session]:
-    with writing(cast.engine) as session:
-        yield session
 
 
 def pay_for_vic(

@@ -9,6 +9,7 @@ import pytest
 from sqlalchemy import update
 from sqlmodel import Session, col, select
 
+from tests.services.conftest import Act
 from tests.support.cast import ALICE, BOB, BOOKS, CAROL, DANA, ERIN, EVE, NOW, Cast
 from tracker.db.corrections import FormerEmail
 from tracker.db.ledgers import StandingRow
@@ -32,7 +33,6 @@ from tracker.services.person_facts import (
     rename_person,
 )
 
-Act = Callable[[str], ServiceContext]
 OLD, NEW = ALICE, "alice.new@example.org"
 
 

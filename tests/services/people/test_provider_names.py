@@ -1,6 +1,5 @@
 """Sessions with a provider's name wait until the person is known, and count then."""
 
-from collections.abc import Callable
 from dataclasses import replace
 from datetime import date
 
@@ -8,13 +7,13 @@ import pytest
 from sqlalchemy import insert, select
 from sqlmodel import Session
 
+from tests.services.conftest import Act
 from tests.support.cast import ALICE, BOB, CAROL, DAN, ERIN
 from tracker.db.tables import METADATA
 from tracker.services.context import Actor, NotFound, Refused, ServiceContext
 from tracker.services.evaluation import evaluate_people
 from tracker.services.provider_names import confirm_provider, link_known_providers
 
-Act = Callable[[str], ServiceContext]
 ENTRY, PERSON, VETTING = (METADATA.tables[name] for name in ("entry", "person", "vetting"))
 
 

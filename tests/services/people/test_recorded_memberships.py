@@ -1,13 +1,13 @@
 """Which membership terms coordinators record for endorsees and applicants."""
 
 import json
-from collections.abc import Callable
 from dataclasses import replace
 from datetime import date
 
 import pytest
 from sqlmodel import col, select
 
+from tests.services.conftest import Act
 from tests.support.cast import ALICE, BOB, CAROL, ERIN, EVE, Cast
 from tests.support.referees import apply
 from tracker.db.ledgers import StandingRow
@@ -22,7 +22,6 @@ from tracker.services.memberships import (
     record_membership,
 )
 
-Act = Callable[[str], ServiceContext]
 NEXT_YEAR = MembershipTerm("NCIMHA", date(2027, 1, 1), date(2027, 12, 31))
 OTHERS = ["ATTESTING", "MI-AIMH", "PAYING", "REMOVING", "VAIMH", "WAIMH"]
 

@@ -16,7 +16,6 @@ from tests.support.auditing import acts, ask_everyone, submit
 from tests.support.cast import BOOKS, PAYING, Cast
 from tests.support.paying import IVY, JON, add_payers, pay_for_both, payment_for
 from tests.support.submitting import CYCLE, FAY, GIL, SUBMITTED_AT, add_endorsee, fill_with_fay
-from tracker.db.engine import writing
 from tracker.db.people import Person
 from tracker.exports.my_data import write_my_data
 from tracker.refusal_text import format_refusal
@@ -38,12 +37,6 @@ def cast(database_url: str) -> Iterator[Cast]:
     filled = fill_with_fay(database_url)
     yield filled
     filled.engine.dispose()
-
-
-@pytest.fixture
-def session(cast: Cast) -> Iterator[Session]:
-    with writing(cast.engine) as session:
-        yield session
 
 
 @pytest.fixture

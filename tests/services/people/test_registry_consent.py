@@ -4,7 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from tests.services.people.test_merging import Act, merge, rows
+from tests.services.conftest import Act
+from tests.services.people.test_merging import merge, rows
 from tests.support.cast import ALICE, ATTESTING, NOW, Cast
 from tests.support.listing import add_members, list_people, remove_from_registry
 from tests.support.submitting import FAY, GIL

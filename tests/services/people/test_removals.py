@@ -11,6 +11,7 @@ from sqlalchemy import select
 from sqlmodel import Session, col
 from sqlmodel import select as select_rows
 
+from tests.services.conftest import Act
 from tests.support.cast import ALICE, BOB, CAROL, ERIN, EVE, NOW, Cast
 from tracker.cli.main import REMOVABLE_KINDS
 from tracker.db.applications import (
@@ -36,7 +37,6 @@ from tracker.services.removals import (
 from tracker.services.row_contents import Values
 from tracker.services.unmerging import undo_removal_or_merge
 
-Act = Callable[[str], ServiceContext]
 # Those of the history only grow.
 HISTORY = {"audit_event", "removal", "standing_history"}
 

@@ -12,6 +12,7 @@ from sqlalchemy import delete, insert, update
 from sqlalchemy.exc import IntegrityError
 from sqlmodel import Session, col, select
 
+from tests.services.conftest import Act
 from tests.support.auditing import HAL, accept
 from tests.support.cast import ALICE, ATTESTING, BOOKS, KAI, Cast
 from tests.support.nights import evaluate_due
@@ -24,7 +25,6 @@ from tests.support.submitting import (
     fill_with_fay,
     submit_for_gil,
 )
-from tracker.db.engine import writing
 from tracker.db.ledgers import SettledCycle, StandingRow
 from tracker.db.log import AuditEvent, Entry
 from tracker.db.people import Endorsement, Membership, Renewal, Waiver
@@ -52,20 +52,12 @@ from tracker.services.submissions import (
     submit_renewal,
 )
 
-Act = Callable[[str], ServiceContext]
-
 
 @pytest.fixture
 def cast(database_url: str) -> Iterator[Cast]:
     filled = fill_with_fay(database_url)
     yield filled
     filled.engine.dispose()
-
-
-@pytest.fixture
-def session(cast: Cast) -> Iterator[Session]:
-    with writing(cast.engine) as session:
-        yield session
 
 
 @pytest.fixture

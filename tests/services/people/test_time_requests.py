@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from sqlmodel import col, select
 
+from tests.services.conftest import Act
 from tests.support.absences import with_absences
 from tests.support.cast import ALICE, BOB, BOOKS, CAROL, NOW, Cast
 from tracker.db.ledgers import StandingRow
@@ -33,7 +34,6 @@ from tracker.services.time_requests import (
     withdraw_request,
 )
 
-Act = Callable[[str], ServiceContext]
 Create = Callable[[ServiceContext, NewTimeRequest], int]
 WINTER = RequestedDays(date(2026, 12, 1), date(2027, 2, 28))
 IN_MARCH = RequestedDays(date(2026, 1, 1), date(2027, 3, 31))

@@ -8,6 +8,7 @@ import pytest
 from sqlalchemy import ColumnElement, delete, update
 from sqlmodel import Session, SQLModel, col, select
 
+from tests.services.conftest import Act
 from tests.services.people.test_removals import all_rows, audit_events, refused_with
 from tests.support.cast import ALICE, BOB, CAROL, DAN, ERIN, EVE, NOW, Cast
 from tracker.db.applications import Application
@@ -26,7 +27,6 @@ from tracker.services.undo import (
     undoable,
 )
 
-Act = Callable[[str], ServiceContext]
 DAY = date(2026, 11, 20)
 ONE_DAY = timedelta(days=1)
 CORRECT = "Correct that first, or decide anew"

@@ -1,7 +1,6 @@
 """What was removed comes back as it was, unless something has taken its place."""
 
 import json
-from collections.abc import Callable
 from dataclasses import replace
 from datetime import date
 
@@ -10,6 +9,7 @@ from sqlalchemy import insert, select
 from sqlmodel import col
 from sqlmodel import select as select_rows
 
+from tests.services.conftest import Act
 from tests.services.people.test_removals import (
     add_one_of_each_kind,
     all_rows,
@@ -31,8 +31,6 @@ from tracker.services.memberships import MembershipTerm, create_membership
 from tracker.services.removals import get_latest_id, list_removable, remove_row
 from tracker.services.row_contents import Values
 from tracker.services.unmerging import undo_removal_or_merge
-
-Act = Callable[[str], ServiceContext]
 
 
 @pytest.fixture

@@ -1,6 +1,5 @@
 """What came since a merge, and where it goes when the merge is undone."""
 
-from collections.abc import Callable
 from dataclasses import replace
 from datetime import date
 from typing import Any
@@ -8,6 +7,7 @@ from typing import Any
 import pytest
 from sqlalchemy import insert, update
 
+from tests.services.conftest import Act
 from tests.services.people.test_merging import add, log, merge, rows
 from tests.services.people.test_removals import audit_events, refused_with
 from tests.support.cast import ALICE, BOB, CAROL, ERIN, EVE, NOW, Cast
@@ -17,7 +17,6 @@ from tracker.services.context import Actor, NotFound, ServiceContext
 from tracker.services.removals import get_removable, list_removable, remove_row
 from tracker.services.unmerging import undo_removal_or_merge
 
-Act = Callable[[str], ServiceContext]
 DAY = date(2026, 7, 1)
 
 

@@ -188,12 +188,6 @@ def cast(database_url: str) -> Iterator[Cast]:
     filled.engine.dispose()
 
 
-@pytest.fixture
-def session(cast: Cast) -> Iterator[Session]:
-    with writing(cast.engine) as session:
-        yield session
-
-
 def submit(
     session: Session, endorsement_id: int, starts_on: date = CYCLE, state: str = "submitted"
 ) -> int:

@@ -1,12 +1,12 @@
 """What a coordinator answers to a provider's name, and what becomes of the sessions."""
 
-from collections.abc import Callable
 from dataclasses import replace
 from datetime import date
 
 import pytest
 from sqlalchemy import insert, select
 
+from tests.services.conftest import Act
 from tests.support.cast import ALICE, BOB, CAROL, DANA, ERIN, EVE, Cast
 from tests.support.held import settle_last_year
 from tracker.db.tables import METADATA
@@ -28,7 +28,6 @@ from tracker.services.provider_matches import (
 from tracker.services.provider_names import LinkedSession
 from tracker.services.waiting_names import WaitingName, find_waiting_names, list_waiting_names
 
-Act = Callable[[str], ServiceContext]
 PETRA = NewPerson("Petra Vale", "petra@example.org", "master")
 SINCE = date(2015, 1, 1)
 TODAY = date(2026, 11, 22)

@@ -1,11 +1,11 @@
 """The providers who matter to an association, when they qualify, and who depends on them."""
 
-from collections.abc import Callable
 from datetime import date
 
 import pytest
 from sqlalchemy import insert, select, update
 
+from tests.services.conftest import Act
 from tests.support.cast import ALICE, BOB, CAROL, DANA, ERIN, EVE, NOW, Cast
 from tracker.db.tables import METADATA
 from tracker.rules.reasons import format_reason
@@ -22,7 +22,6 @@ from tracker.services.provider_overview import (
 )
 from tracker.services.rsc_providers import load_providers
 
-Act = Callable[[str], ServiceContext]
 TODAY = date(2026, 11, 22)
 
 
