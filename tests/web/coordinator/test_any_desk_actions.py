@@ -8,12 +8,13 @@ import os
 import re
 from collections.abc import Callable
 from contextlib import AbstractContextManager
+from dataclasses import replace
 from datetime import date, timedelta
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.support.cast import ALICE, BOB, CAROL, DANA, fill
+from tests.support.cast import ALICE, BOB, BOOKS, CAROL, DANA, fill
 from tests.web.client import WebClient, settle_all
 from tests.web.coordinator.any_actions import AnyDesk
 from tests.web.coordinator.desk_steps import day
@@ -23,6 +24,10 @@ from tests.web.test_hostile_text import do_what_is_due
 EXAMPLES = int(os.environ.get("TRACKER_TEST_EXAMPLES", "4"))
 WHO = (ALICE, BOB, DANA)
 HERE = "NCIMHA"
+# Those in which somebody holds an endorsement.
+RULEBOOKS = replace(
+    BOOKS, associations={name: BOOKS.associations[name] for name in (HERE, "CT-AIMH")}
+)
 
 
 Step = Callable[[AnyDesk, int, int], None]
@@ -174,7 +179,7 @@ def test_any_actions_keep_standings_fresh_and_undo_exactly(
 ) -> None:
     with borrow_database() as url:
         cast = fill(url)
-        desk = AnyDesk(WebClient(cast), {HERE: CAROL})
+        desk = AnyDesk(WebClient(cast, rulebooks=RULEBOOKS), {HERE: CAROL})
         for act, who, number in steps:
             act(desk, who, number)
             desk.web.settle()
