@@ -145,11 +145,17 @@ def _is_left_out(item: pytest.Item) -> bool:
     return BACKENDS[crc32(name.encode()) % len(BACKENDS)] != engine
 
 
+def pytest_collection() -> None:
+    """Look for no garbage among the tests: they all stay, and looking takes as long as reading."""
+    gc.disable()
+
+
 def pytest_collection_finish() -> None:
     """Let Python look for garbage less often, and not among what it has loaded until now."""
     gc.collect()
     gc.freeze()
     gc.set_threshold(20_000, 20, 50)
+    gc.enable()
 
 
 @pytest.fixture
