@@ -221,6 +221,7 @@ def test_a_name_within_somebody_elses_stays(other: str, words: str) -> None:
 def test_a_part_of_a_longer_word_stays(around: str) -> None:
     words = around.format("Nadia Delgado")
     assert naming("Nadia Delgado").replace(words) == words
+    assert not naming("Nadia Delgado").is_in(words)
     in_json = json.dumps(words)
     assert naming("Nadia Delgado").replace(in_json) == in_json
 
