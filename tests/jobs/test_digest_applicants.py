@@ -1,15 +1,19 @@
 """The digest's applicants: how many are ready, who waits for a decision, and where to decide."""
 
+from datetime import date
+
 import pytest
 from sqlalchemy import update
 
 from tests.jobs.harness import TWO, JobHarness, Mail, at
 from tests.rules.applicants import populate
 from tests.rules.case_data import ENDORSEE
-from tracker.db.engine import writing
+from tracker.db.applications import Application
+from tracker.db.engine import reading, writing
 from tracker.db.tables import METADATA
 from tracker.rulebooks import Rulebooks
 from tracker.rules.notice_config import DigestSize
+from tracker.services.attention import list_attention
 
 SUNDAY, MONDAY = at("2024-12-01"), at("2024-12-02")
 # All but the competencies, which the reviewers judge.
@@ -96,6 +100,20 @@ def test_the_ready_come_first_by_name_with_a_link_to_their_row(jobs: JobHarness)
     assert section(digest_of(jobs)) == [
         "2 ready, 1 needs review, 1 not ready",
         f"All applicants: {desk}/applicants?association=NCIMHA",
+    ]
+    with reading(jobs.engine) as session:
+        causes = list_attention(session, jobs.rulebooks, "NCIMHA", MONDAY)
+        people = {name: session.get_one(Application, ids[name]).person_id for name in ids}
+    assert [
+        (cause.key, cause.name, cause.category, cause.person_id, cause.since, cause.gravity)
+        for cause in causes
+    ] == [
+        (f"application-{ids[name]}", name, "IFS", people[name], since, gravity)
+        for name, since, gravity in (
+            ("Rosa", date(2024, 2, 1), 1),
+            ("Ruth", date(2024, 11, 4), 1),
+            ("Vic", date(2024, 11, 5), 0),
+        )
     ]
 
 

@@ -47,7 +47,6 @@ _DAY = timedelta(days=1)
 # A membership that is missing although none ended is looked at in the last weeks before the due
 # date: until then, most people simply have not paid yet.
 _MEMBERSHIP_DUE = timedelta(days=30)
-_ALL_REQUESTS = 100_000
 _HASH_LENGTH = 12
 # More minutes than any renewal can be short of.
 _LEVEL = 1_000_000
@@ -282,8 +281,8 @@ def _list_own_people(
     """
     listed = (
         select(Person, Endorsement.category, Endorsement.id)
-        .join(Endorsement, col(Endorsement.person_id) == Person.id)
-        .join(StandingRow, col(StandingRow.endorsement_id) == Endorsement.id)
+        .join(Endorsement)
+        .join(StandingRow)
         .where(is_listed(scope.association, scope.today), condition)
         .order_by(col(Endorsement.id))
     )
@@ -292,7 +291,7 @@ def _list_own_people(
         found.setdefault(person.id, (person, category, endorsement_id))
     applying = (
         select(Person, Application.category)
-        .join(Application, col(Application.person_id) == Person.id)
+        .join(Application)
         .where(
             Application.association == scope.association,
             col(Application.state).in_(UNDECIDED),
@@ -360,10 +359,7 @@ def _find_unsent_mail(scope: _Scope) -> Iterator[Attention]:
 
 
 def _find_requests(scope: _Scope) -> Iterator[Attention]:
-    submitted = list_requests(
-        scope.session, scope.association, undecided=True, skip=0, limit=_ALL_REQUESTS
-    )
-    for one in submitted:
+    for one in list_requests(scope.session, scope.association, undecided=True):
         yield Attention(
             AttentionKind.REQUEST,
             f"request-{one.request.id}",

@@ -165,7 +165,12 @@ def list_own_requests(session: Session, person_id: int) -> list[SubmittedRequest
 
 
 def list_requests(
-    session: Session, association: str, *, undecided: bool, skip: int, limit: int
+    session: Session,
+    association: str,
+    *,
+    undecided: bool,
+    skip: int = 0,
+    limit: int | None = None,
 ) -> list[SubmittedRequest]:
     """An association's undecided requests, oldest first; or its decided ones, newest first."""
     order = col(TimeRequest.asked_at) if undecided else col(TimeRequest.decided_at).desc()

@@ -111,6 +111,8 @@ def test_removal_is_due_after_the_last_kept_day(session: Session) -> None:
 def test_today_shows_a_removal_to_decide(session: Session) -> None:
     assert list_causes(session, KEPT) == [(AttentionKind.LAPSED, "Uma Bell", date(2026, 3, 1))]
     assert list_causes(session, DUE) == [(AttentionKind.REMOVAL, "Uma Bell", None)]
+    [removal] = list_attention(session, BOOKS, REMOVING, LATER)
+    assert removal.since == DUE.date()
 
 
 def test_a_lapsed_endorsement_has_its_days(session: Session, cast: Cast) -> None:
