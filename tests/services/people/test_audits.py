@@ -53,6 +53,7 @@ from tracker.services.audits import (
     add_documents,
     appeal,
     get_case,
+    list_attested,
     list_audited_entries,
     list_cases,
     list_deleted_items,
@@ -61,7 +62,7 @@ from tracker.services.audits import (
     list_waiting,
     send_documents,
 )
-from tracker.services.context import NotFound, Refused, ServiceContext
+from tracker.services.context import NotFound, Refusal, Refused, ServiceContext
 from tracker.services.entries import delete_entry
 from tracker.services.entry_undo import undo_deletion
 from tracker.services.evaluation import evaluate_people, parse_results
@@ -279,7 +280,7 @@ def test_documents_are_added_to_a_session_that_is_frozen(
     assert session.exec(select(Evidence.entry_id)).all() == [cast.entries["fay"]]
     with pytest.raises(Refused) as refused:
         add(act(FAY), asked, cast.entries["fay"], "late")
-    assert codes(refused) == ["audit-state"]
+    assert refused.value.refusals == (Refusal("files", "audit-state"),)
 
 
 def test_something_must_be_sent(act: Act, asked: int) -> None:
@@ -371,6 +372,15 @@ def test_attested_hours_count_as_far_as_supported(
     results = {each.requirement_id: each for each in parse_settlement(settled.content).results}
     assert (results["training"].counted, results["training"].outcome) == (2700, Outcome.MET)
     assert results["rsc"].outcome is Outcome.MET
+    # What is logged stays apart from what was settled and found.
+    audited = get_case(session, asked, [ATTESTING])
+    attested = list_attested(session, BOOKS, audited, SUBMITTED_AT)
+    assert [(each.requirement.id, each.logged) for each in attested] == [
+        ("training", 0),
+        ("rsc", 0),
+    ]
+    audited.endorsement.ends_on = date(2027, 11, 30)
+    assert list_attested(session, BOOKS, audited, SUBMITTED_AT) == []
 
 
 def test_evaluating_an_earlier_day_settles_nothing_anew(
@@ -472,7 +482,10 @@ def sum_sizes_of(session: Session, cast: Cast) -> int:
 def test_documents_need_a_file_and_something_to_be_about(act: Act, cast: Cast, asked: int) -> None:
     with pytest.raises(Refused) as refused:
         add_documents(act(FAY), AuditTargets(asked, [], []), [], QUOTA, copy)
-    assert codes(refused) == ["audit-about-nothing", "audit-no-file"]
+    assert refused.value.refusals == (
+        Refusal("about", "audit-about-nothing"),
+        Refusal("files", "audit-no-file"),
+    )
     many = [paper(str(number)) for number in range(11)]
     for targets in (
         AuditTargets(asked, [cast.entries["fay"]], []),
