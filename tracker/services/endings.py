@@ -1,7 +1,7 @@
 """Endorsements that end before their renewal is due: there is nothing to judge, but a last day."""
 
 from collections.abc import Collection, Iterator
-from datetime import date, timedelta
+from datetime import date
 from typing import Any, NamedTuple
 
 from dateutil.relativedelta import relativedelta
@@ -62,7 +62,8 @@ def _is_chosen(ending: EndingEndorsement, endorsement_ids: Collection[int] | Non
 def _find_endings(
     session: Session, rulebooks: Rulebooks, association: str, day: date
 ) -> Iterator[EndingEndorsement]:
-    found = session.exec(_select_ended(rulebooks.associations[association], day)).all()
+    rulebook = rulebooks.associations[association]
+    found = session.exec(_select_ended(rulebook, day)).all()
     extended = _read_extensions(session, [row[0].id for row in found])
     for endorsement, ends_on, name, email in found:
         plan = rulebooks.plan(association, endorsement.category, endorsement.starts_on, day)
@@ -72,18 +73,18 @@ def _find_endings(
         due_on = extended.get((endorsement.id, cycle.starts_on), cycle.due_on)
         if cycle.starts_on <= ends_on < due_on:
             named = (endorsement.id, name, email, association, endorsement.category)
-            rule = rulebooks.associations[association].categories.get(endorsement.category)
-            becomes = rule.becomes if rule else ()
+            becomes = rulebook.categories[endorsement.category].becomes
             yield EndingEndorsement(*named, ends_on, due_on, cycle, becomes)
 
 
 def _select_ended(rulebook: Rulebook, day: date) -> Any:  # noqa: ANN401 - a Select of four columns
     longest = max((scheme.years for scheme in rulebook.cycles), default=0)
-    # No cycle that contains the day begins earlier.
-    earliest = day - relativedelta(years=longest) - timedelta(days=1)
+    # No cycle that contains the day begins earlier, unless a change of schemes lengthens it.
+    days = [day, *(scheme.lengthens_on for scheme in rulebook.cycles if scheme.lengthens_on)]
+    earliest = min(days) - relativedelta(years=longest)
     return (
         select(Endorsement, LAST_DAY, Person.name, Person.email)
-        .join(Person, col(Person.id) == Endorsement.person_id)
+        .join(Person)
         .where(
             Endorsement.association == rulebook.id,
             # What was removed after a lapse was due before.
