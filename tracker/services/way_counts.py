@@ -77,7 +77,7 @@ def _list_renewals(session: Session, association: str, today: date) -> Iterator[
             col(StandingRow.due_on),
             col(StandingRow.status),
         )
-        .join(StandingRow, col(StandingRow.endorsement_id) == Endorsement.id)
+        .join(StandingRow)
         .where(is_listed(association, today))
     )
     rows = session.connection().execute(query).all()
