@@ -1,21 +1,24 @@
 """One endorsee is added with everything, or found instead of getting a second record."""
 
+import json
 from datetime import date
 
 import pytest
-from sqlmodel import select
+from sqlalchemy import update
+from sqlmodel import col, select
 
 from tests.services.conftest import Act
 from tests.support.cast import ALICE, BOB, CAROL, ERIN, Cast
 from tracker.db.ledgers import StandingRow
-from tracker.db.people import Membership
-from tracker.services.context import NotFound, Refused, ServiceContext
+from tracker.db.log import AuditEvent
+from tracker.db.people import Membership, Person
+from tracker.services.context import NotFound, Refusal, Refused, ServiceContext
 from tracker.services.holdings import Term
 from tracker.services.new_endorsees import NewEndorsee, add_endorsee
 from tracker.services.person_facts import change_first_email
 from tracker.services.similar_people import list_similar_people, search_people
 
-SINCE = Term(date(2026, 3, 1))
+SINCE, BACKWARD = Term(date(2026, 3, 1)), Term(date(2026, 2, 1), date(2026, 1, 1))
 NINA = "nina@example.org"
 
 
@@ -43,9 +46,20 @@ def test_an_endorsee_is_added_with_a_membership(carol: ServiceContext) -> None:
         "IFS",
     )
     query = select(Membership).where(Membership.person_id == added.person.id)
-    assert [term.ends_on for term in carol.session.exec(query)] == [date(2026, 12, 31)]
+    [term] = carol.session.exec(query)
+    assert (term.ends_on, term.kind) == (date(2026, 12, 31), "individual")
     standings = select(StandingRow).where(StandingRow.endorsement_id == added.endorsement.id)
     assert carol.session.exec(standings).all()
+
+
+def test_a_membership_through_an_agency_is_one(carol: ServiceContext) -> None:
+    membership = {"membership": ("NCIMHA", SINCE), "membership_kind": "agency"}
+    added = add_endorsee(carol, new(**membership))  # type: ignore[arg-type]
+    query = select(Membership.kind).where(Membership.person_id == added.person.id)
+    assert carol.session.exec(query).one() == "agency"
+    events = select(AuditEvent.after).where(AuditEvent.table_name == "person")
+    [created] = carol.session.exec(events)
+    assert json.loads(created or "") == {"name": "Nina Park", "email": NINA}
 
 
 def test_a_title_before_a_new_name_gets_its_space(carol: ServiceContext) -> None:
@@ -59,6 +73,14 @@ def test_a_known_person_gets_no_second_record(carol: ServiceContext, cast: Cast)
     assert (added.is_new, added.person.name) == (False, "Alice Moreno")
     with pytest.raises(Refused, match="email-of-known-person"):
         add_endorsee(carol, new("Alice M.", ALICE))
+
+
+def test_a_known_person_is_read_again(carol: ServiceContext, cast: Cast) -> None:
+    person = carol.session.get_one(Person, cast.people[ALICE])
+    renamed = update(Person).where(col(Person.id) == person.id).values(name="Alice Park")
+    carol.session.connection().execute(renamed)
+    known = new("Alice M.", ALICE, category="IFA", person_id=person.id)
+    assert add_endorsee(carol, known).person.name == "Alice Park"
 
 
 def test_a_foreign_person_is_added_by_their_address_alone(
@@ -89,26 +111,36 @@ def test_nothing_is_shown_of_foreign_people(carol: ServiceContext) -> None:
 
 def test_a_former_address_opens_no_new_record(carol: ServiceContext, cast: Cast) -> None:
     change_first_email(carol, cast.people[BOB], "bob.new@example.org")
-    with pytest.raises(Refused, match="email-was-another"):
+    with pytest.raises(Refused) as refused:
         add_endorsee(carol, new(email=BOB))
+    assert refused.value.refusals == (Refusal("email", "email-was-another", {"email": BOB}),)
 
 
 @pytest.mark.parametrize(
-    ("change", "code"),
+    ("change", "field", "code"),
     [
-        ({"name": ""}, "person-name-missing"),
-        ({"email": "nina"}, "email-invalid"),
-        ({"category": "XYZ"}, "category-not-offered"),
-        ({"membership": ("Chess club", SINCE)}, "organization-not-accepted"),
-        ({"membership": ("NCIMHA", Term(date(2026, 2, 1), date(2026, 1, 1)))},
-         "membership_ends_on: ends-before-start"),
+        ({"name": ""}, "name", "person-name-missing"),
+        ({"email": "nina"}, "email", "email-invalid"),
+        ({"category": "XYZ"}, "category", "category-not-offered"),
+        ({"membership": ("Chess club", SINCE)}, "organization", "organization-not-accepted"),
+        ({"membership": ("NCIMHA", BACKWARD)}, "membership_ends_on", "ends-before-start"),
+        ({"term": BACKWARD}, "ends_on", "ends-before-start"),
     ],
-)  # fmt: skip
+)
 def test_what_is_entered_is_checked(
-    carol: ServiceContext, change: dict[str, object], code: str
+    carol: ServiceContext, change: dict[str, object], field: str, code: str
 ) -> None:
-    with pytest.raises(Refused, match=code):
+    with pytest.raises(Refused) as refused:
         add_endorsee(carol, new(**{"name": "Nina Park", "email": NINA, **change}))  # type: ignore[arg-type]
+    assert [(each.field, each.code) for each in refused.value.refusals] == [(field, code)]
+
+
+def test_a_membership_cannot_be_held_twice(carol: ServiceContext, cast: Cast) -> None:
+    known = {"category": "IFA", "person_id": cast.people[ALICE], "membership": ("NCIMHA", SINCE)}
+    with pytest.raises(Refused) as refused:
+        add_endorsee(carol, new("Alice Moreno", ALICE, **known))
+    codes = [(each.field, each.code) for each in refused.value.refusals]
+    assert codes == [("membership_starts_on", "term-overlaps")]
 
 
 def test_another_association_is_absent(carol: ServiceContext) -> None:
