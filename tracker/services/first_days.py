@@ -236,7 +236,7 @@ def list_undecided(session: Session, new_ids: Collection[int]) -> list[Undecided
         query = (
             select(StandingRow, Person.email)
             .join(Endorsement, col(Endorsement.id) == StandingRow.endorsement_id)
-            .join(Person, col(Person.id) == Endorsement.person_id)
+            .join(Person)
             .where(col(StandingRow.endorsement_id).in_(ids), col(StandingRow.status).in_(_MISSING))
         )
         for standing, email in session.exec(query):
@@ -307,7 +307,7 @@ def _list_held(
 ) -> list[_Held]:
     query = (
         select(Endorsement, LAST_DAY, Person.name, Person.email)
-        .join(Person, col(Person.id) == Endorsement.person_id)
+        .join(Person)
         .where(Endorsement.association == association)
         .where(LAST_DAY.is_(None) | (day <= LAST_DAY))
         .order_by(col(Endorsement.id))
@@ -336,7 +336,7 @@ def _forget_differences(session: Session, association: str, first_day: date) -> 
     """Settled cycles that have no records here any more differ from nothing."""
     query = (
         select(SettledCycle)
-        .join(Endorsement, col(Endorsement.id) == SettledCycle.endorsement_id)
+        .join(Endorsement)
         .where(Endorsement.association == association, col(SettledCycle.differs_since).is_not(None))
     )
     for settled in session.exec(query).all():
