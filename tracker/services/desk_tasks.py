@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from sqlalchemy import ColumnElement
-from sqlmodel import Session, col, delete, select, update
+from sqlmodel import Session, col, delete, exists, select, update
 
 from tracker.db.desk_tasks import DONE, FAILED, STOPPED, WORKING, DeskTask, DeskTaskPiece
 from tracker.db.engine import lock_names
@@ -223,8 +223,8 @@ def has_file(session: Session, task: DeskTask) -> bool:
     """Whether there is a file to download: it is made, and not deleted yet."""
     if task.state != DONE or not task.file_name:
         return False
-    query = select(DeskTaskPiece.task_id).where(DeskTaskPiece.task_id == task.id).limit(1)
-    return session.exec(query).first() is not None
+    has_piece = exists().where(col(DeskTaskPiece.task_id) == task.id)
+    return session.exec(select(has_piece)).one()
 
 
 def forget_old_tasks(session: Session, now: datetime) -> int:
