@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from tracker.rules.notice_config import NoticeConfig
 from tracker.rules.notification_preferences import OptionalNotice
-from tracker.rules.standing import Outcome, Status, lasts_for_life
+from tracker.rules.standing import Outcome, Status
 from tracker.services.dashboard import ShortRequirement
 from tracker.services.evaluation import StoredResult
 
@@ -211,7 +211,7 @@ def lacks_membership(recipient: Recipient, rules: MailingRules) -> bool:
             if result.counts != _MEMBERSHIP:
                 continue
             until = renewal.membership_until
-            ends_soon = until is not None and not lasts_for_life(until) and until <= soon
+            ends_soon = until is not None and until <= soon
             is_met = result.outcome == Outcome.MET.value
             if result.outcome == Outcome.SHORT.value or (is_met and ends_soon):
                 return True
@@ -224,7 +224,8 @@ def _find_lacking_fact(recipient: Recipient, rules: MailingRules) -> SkipReason 
         reason = check(recipient, rules) if recipient.renewals else SkipReason.NO_RENEWAL
         if reason is not None:
             return reason
-    return next((_LACKING[name] for name in rules.fields if _lacks(recipient, name)), None)
+    lacking = (name for name in _LACKING if name in rules.fields and _lacks(recipient, name))
+    return next((_LACKING[name] for name in lacking), None)
 
 
 def _check_reminder(recipient: Recipient, _rules: MailingRules) -> SkipReason | None:
@@ -248,7 +249,7 @@ _CHECKS: dict[MailingTemplate, Callable[[Recipient, MailingRules], SkipReason | 
     MailingTemplate.MEMBERSHIP: _check_membership,
     MailingTemplate.DOCUMENTS: _check_documents,
 }
-# Why a recipient without a value for a field is skipped.
+# Why a recipient without a value for a field is skipped; the first reason that fits is named.
 _LACKING = {
     MailingField.CATEGORY: SkipReason.NO_RENEWAL,
     MailingField.DUE_DATE: SkipReason.NO_DUE_DATE,
@@ -258,8 +259,6 @@ _LACKING = {
 
 
 def _lacks(recipient: Recipient, name: MailingField) -> bool:
-    if name not in _LACKING:
-        return False
     if not recipient.renewals:
         return True
     renewal = recipient.renewals[0]
