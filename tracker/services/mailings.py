@@ -8,7 +8,6 @@ association can send only so many mailings a day. Texts are plain, and replies g
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from datetime import date, datetime, timedelta
-from itertools import pairwise
 from typing import NamedTuple
 
 from sqlalchemy import delete, update
@@ -19,7 +18,7 @@ from tracker.db.engine import lock_names
 from tracker.db.ledgers import Outbox
 from tracker.db.mailings import DRAFT, SENT, SKIPPED, STOPPED, Mailing, MailingRecipient
 from tracker.db.people import Person
-from tracker.db.statements import in_chunks, insert_rows, upsert
+from tracker.db.statements import insert_rows, upsert
 from tracker.services.context import NotFound, Refusal, Refused, ServiceContext
 from tracker.services.desk_access import check_association
 from tracker.services.desk_tasks import MAILING, lock_unfinished, stop_task
@@ -31,7 +30,6 @@ GOOD_SUBJECT = 49
 MAX_MAILINGS_A_DAY = 40
 MAX_PEOPLE = 10_000
 _DRAFTS_KEPT = timedelta(days=30)
-_IDS_PER_QUERY = 1_000
 # As the columns have room.
 _MAX_KEPT_SUBJECT, _MAX_AUDIENCE = 200, 300
 _AUDITED = ("association", "state", "template", "subject", "text", "audience", "sender_name")
@@ -115,15 +113,13 @@ def _check_markup(field: str, text: str) -> Iterator[Refusal]:
 
 def format_ids(person_ids: Iterable[int]) -> str:
     """Ids as ranges, for a form and the database: ``3-5.9``."""
-    ids = sorted(set(person_ids))
-    if not ids:
-        return ""
-    parts, first = [], ids[0]
-    for before, after in pairwise([*ids, ids[-1] + 2]):
-        if after != before + 1:
-            parts.append(str(first) if first == before else f"{first}-{before}")
-            first = after
-    return ".".join(parts)
+    spans: list[list[int]] = []
+    for number in sorted(set(person_ids)):
+        if spans and number == spans[-1][1] + 1:
+            spans[-1][1] = number
+        else:
+            spans.append([number, number])
+    return ".".join(str(first) if first == last else f"{first}-{last}" for first, last in spans)
 
 
 def parse_ids(text: str) -> tuple[int, ...]:
@@ -147,14 +143,10 @@ def save_draft(context: ServiceContext, typed: MailingInput, sender_name: str) -
     """
     check_association(context.actor, typed.association)
     forget_old_drafts(context.session, context.now)
-    mailing = _find_by_key(context.session, typed)
-    if mailing is None:
-        mailing = _insert(context, typed, sender_name)
-    # It may be sent at this moment, and what was sent does not change.
-    context.session.refresh(mailing, with_for_update=True)
+    mailing = _lock_mailing(context, typed, sender_name)
+    # What was sent does not change.
     if mailing.state == DRAFT:
         mailing.sqlmodel_update(_values(typed))
-        context.session.add(mailing)
         context.session.flush()
     return mailing
 
@@ -171,9 +163,7 @@ def begin_sending(
     refusals = check_mailing(typed)
     # So that of two mailings at once the second one counts the first one.
     lock_names(context.session, [f"mailings {typed.association}"])
-    mailing = _find_by_key(context.session, typed)
-    if mailing is None:
-        mailing = _insert(context, typed, sender_name)
+    mailing = _lock_mailing(context, typed, sender_name)
     if mailing.state != DRAFT:
         return mailing, False
     today = local_day(context.now, context.rulebooks.associations[typed.association].time_zone)
@@ -181,21 +171,10 @@ def begin_sending(
         refusals.append(Refusal("", "mailing-day-limit", {"limit": MAX_MAILINGS_A_DAY}))
     if refusals:
         raise Refused(*refusals)
-    claimed = (
-        update(Mailing)
-        .where(col(Mailing.id) == mailing.id, col(Mailing.state) == DRAFT)
-        .values(
-            **_values(typed),
-            state=SENT,
-            sent_at=context.now,
-            sent_on=today,
-            created_by=context.actor.label,
-            sender_name=sender_name,
-        )
-    )
-    if context.session.connection().execute(claimed).rowcount != 1:
-        return mailing, False
-    context.session.refresh(mailing)
+    sent = {"state": SENT, "sent_at": context.now, "sent_on": today}
+    sender = {"created_by": context.actor.label, "sender_name": sender_name}
+    mailing.sqlmodel_update({**_values(typed), **sent, **sender})
+    context.session.flush()
     after = mailing.model_dump(include=set(_AUDITED))
     context.record_change("mailing", mailing.id, after=after)
     return mailing, True
@@ -283,9 +262,7 @@ def _stop_writing(context: ServiceContext, mailing_id: int) -> int:
     if task is None:
         return 0
     left = stop_task(session, task, context.now)
-    known = set[int]()
-    for ids in in_chunks(left, _IDS_PER_QUERY):
-        known.update(session.exec(select(Person.id).where(col(Person.id).in_(ids))))
+    known = set(session.exec(select(Person.id).where(col(Person.id).in_(left))))
     outcomes = [
         RecipientOutcome(person_id, reason=SkipReason.STOPPED)
         for person_id in left
@@ -344,27 +321,21 @@ def count_sent_on(session: Session, association: str, day: date) -> int:
     return session.exec(query).one()
 
 
-def _find_by_key(session: Session, typed: MailingInput) -> Mailing | None:
-    mailing = session.exec(select(Mailing).where(Mailing.form_key == typed.form_key)).first()
-    if mailing is not None and mailing.association != typed.association:
-        raise NotFound
-    return mailing
-
-
-def _insert(context: ServiceContext, typed: MailingInput, sender_name: str) -> Mailing:
-    """Store a new draft, unless another request has just stored it."""
+def _lock_mailing(context: ServiceContext, typed: MailingInput, sender_name: str) -> Mailing:
+    """The mailing of a form as it is now, or a new draft, locked until the transaction ends."""
     row = {
         "association": typed.association,
-        "state": DRAFT,
         **_values(typed),
         "form_key": typed.form_key,
         "created_at": context.now,
         "created_by": context.actor.label,
         "sender_name": sender_name,
     }
+    # Another request may have just stored it, or be sending it.
     upsert(context.session, Mailing, [row], key=["form_key"])
-    mailing = _find_by_key(context.session, typed)
-    if mailing is None:
+    query = select(Mailing).where(Mailing.form_key == typed.form_key).with_for_update()
+    mailing = context.session.exec(query.execution_options(populate_existing=True)).first()
+    if mailing is None or mailing.association != typed.association:
         raise NotFound
     return mailing
 
