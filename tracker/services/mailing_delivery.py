@@ -11,7 +11,7 @@ from sqlalchemy.orm import aliased
 from sqlmodel import Session, col, func, or_, select
 
 from tracker.db.ledgers import SECOND_COPY, Outbox
-from tracker.db.mailings import DRAFT, SKIPPED, Mailing, MailingRecipient
+from tracker.db.mailings import DRAFT, Mailing, MailingRecipient
 from tracker.db.people import Person
 from tracker.services.context import NotFound
 from tracker.services.mailing_rules import SkipReason
@@ -84,7 +84,8 @@ def list_drafts(session: Session, association: str) -> list[Mailing]:
 
 def count_deliveries(session: Session, mailing_ids: Collection[int]) -> dict[int, DeliveryCounts]:
     """By mailing: what came of it so far."""
-    state = _delivery_state().label("state")
+    # Without a label, PostgreSQL takes the two for different expressions.
+    state = _delivery_state().label(None)
     query = (
         _with_messages(select_columns(col(MailingRecipient.mailing_id), state, func.count()))
         .where(col(MailingRecipient.mailing_id).in_(mailing_ids))
@@ -127,7 +128,7 @@ def _select_lines(mailing_id: int) -> Any:  # noqa: ANN401 - a Select of the fie
         col(MailingRecipient.person_id),
         col(Person.name),
         func.coalesce(Outbox.recipient, Person.email),
-        _delivery_state().label("state"),
+        _delivery_state(),
         col(MailingRecipient.reason),
         col(Outbox.last_error),
         func.coalesce(_SECOND.finished_at, Outbox.finished_at),
@@ -175,10 +176,9 @@ def _delivery_state() -> ColumnElement[str]:
     on_its_way = ("waiting", "sending")
     first, second = col(Outbox.state), col(_SECOND.state)
     return case(
-        (col(MailingRecipient.outcome) == SKIPPED, "skipped"),
         (or_(first == "sent", second == "sent"), "sent"),
         (or_(first.in_(on_its_way), second.in_(on_its_way)), "waiting"),
         (first == "failed", "failed"),
-        # It was dropped because the mailing was stopped while it was being sent.
+        # There is none, or it was dropped: the mailing was stopped while it was being sent.
         else_="skipped",
     )

@@ -171,7 +171,7 @@ def list_recipients(
                     person_id=person_id,
                     name=name,
                     email=email,
-                    second_email=(second_email or "") if has_second else "",
+                    second_email=second_email if second_email and has_second else "",
                     is_refused=refused_at is not None,
                     belongs=person_id in belongs,
                     was_mailed_today=person_id in mailed,
@@ -240,8 +240,7 @@ def _list_renewals(
     ).where(_is_one_of(Endorsement.person_id, person_ids, association))
     by_person: defaultdict[int, list[RecipientRenewal]] = defaultdict(list)
     for person_id, category, *standing in session.connection().execute(query).all():
-        if person_id in person_ids:
-            by_person[person_id].append(_describe(category, standing, today))
+        by_person[person_id].append(_describe(category, standing, today))
     for renewals in by_person.values():
         renewals.sort(key=_urgency)
     return dict(by_person)
@@ -256,7 +255,7 @@ def _select_renewals(
     in_force = or_(LAST_DAY.is_(None), today <= LAST_DAY)
     return (
         select_columns(*columns)
-        .join_from(StandingRow, Endorsement, col(Endorsement.id) == StandingRow.endorsement_id)
+        .join_from(StandingRow, Endorsement)
         .where(is_listed(association, today), in_force)
     )
 
@@ -308,7 +307,7 @@ def _list_undocumented(session: Session, association: str, today: date) -> set[i
     """Who has a training of a listed cycle without a file."""
     query = (
         select(Endorsement.person_id)
-        .join(StandingRow, col(StandingRow.endorsement_id) == Endorsement.id)
+        .join(StandingRow)
         .where(is_listed(association, today), exists().where(_is_undocumented(today)))
         .distinct()
     )
@@ -328,7 +327,7 @@ def list_trainings(
             col(Entry.minutes),
         )
         .select_from(StandingRow)
-        .join(Endorsement, col(Endorsement.id) == StandingRow.endorsement_id)
+        .join(Endorsement)
         .join(Entry, _is_undocumented(today))
         .where(is_listed(association, today))
         .distinct()

@@ -43,8 +43,8 @@ def list_outdated(session: Session, abouts: Iterable[About]) -> set[About]:
             is_there = about.id in states and about.state in {None, states[about.id]}
             if not is_there:
                 outdated.add(about)
-    outdated |= _list_reopened(session, by_kind[_CERTIFICATE] - outdated)
-    return outdated | _list_unendorsed(session, by_kind[_APPLICATION] - outdated)
+    outdated |= _list_reopened(session, by_kind[_CERTIFICATE])
+    return outdated | _list_unendorsed(session, by_kind[_APPLICATION])
 
 
 def _list_reopened(session: Session, abouts: Collection[About]) -> set[About]:
