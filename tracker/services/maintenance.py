@@ -23,7 +23,7 @@ def start_maintenance(
     session: Session, now: datetime, ends_at: datetime | None, message: str
 ) -> Maintenance:
     """Turn it on, or change its text and expected end; it keeps its beginning."""
-    row = {"id": _ONLY, "since": now, "ends_at": ends_at, "message": " ".join(message.split())}
+    row = {"since": now, "ends_at": ends_at, "message": " ".join(message.split())}
     upsert(session, Maintenance, [row], key=["id"], update=["ends_at", "message"])
     return session.get_one(Maintenance, _ONLY, populate_existing=True)
 
