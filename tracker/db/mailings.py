@@ -51,7 +51,7 @@ class Mailing(SQLModel, table=True):
 class MailingRecipient(SQLModel, table=True):
     """What became of a sent mailing for one person: sent with a message, or skipped with a reason.
 
-    ``reason`` is a code of `tracker.services.mailing_recipients`, ``message_id`` that of the
+    ``reason`` is a code of `tracker.services.mailing_rules`, ``message_id`` that of the
     outbox, and ``content`` the mail in words as JSON, to show it later: the outbox empties its
     texts. A message that was stopped or dropped before it left becomes skipped.
     """
