@@ -75,13 +75,13 @@ def find_open_registry(
     return rulebook, rulebook.registry
 
 
-def is_endorsed_on(today: date) -> ColumnElement[bool]:
-    """That an endorsement is in force for the public on a day.
+def _is_in_force(today: date) -> ColumnElement[bool]:
+    """That an endorsement that has begun is in force for the public on a day.
 
-    Its days include the day, it is not inactive, and its last renewal that is over has not lapsed.
-    Leave changes nothing: nobody may conclude from the registry that someone is on leave.
+    It has not ended, it is not inactive, and its last renewal that is over has not lapsed. Leave
+    changes nothing: nobody may conclude from the registry that someone is on leave.
     """
-    is_valid = and_(col(Endorsement.starts_on) <= today, or_(LAST_DAY.is_(None), today <= LAST_DAY))
+    is_valid = or_(LAST_DAY.is_(None), today <= LAST_DAY)
     is_inactive = exists().where(
         col(Leave.endorsement_id) == Endorsement.id,
         col(Leave.kind) == "inactive",
@@ -110,7 +110,7 @@ def list_registry(session: Session, rulebook: Rulebook, today: date) -> list[Lis
         _select_listed(rulebook.id, today)
     ):
         held = rows.setdefault(person_id, (name, bool(takes), {}))[2]
-        held[category] = bool(is_endorsed) or held.get(category, False)
+        held[category] = bool(is_endorsed or held.get(category))
     shows_former = rulebook.registry is not None and rulebook.registry.lists_former
     people = []
     for person_id, (name, takes, held) in rows.items():
@@ -124,7 +124,7 @@ def list_registry(session: Session, rulebook: Rulebook, today: date) -> list[Lis
 def _select_listed(association: str, today: date) -> Any:  # noqa: ANN401 - a Select of five columns
     qualifies = exists().where(
         col(ProviderSpan.provider_id) == Person.id,
-        col(ProviderSpan.rule).startswith(f"{association}/", autoescape=True),
+        col(ProviderSpan.rule).startswith(f"{association}/"),
         col(ProviderSpan.starts_on) <= today,
         col(ProviderSpan.ends_on) >= today,
     )
@@ -134,10 +134,10 @@ def _select_listed(association: str, today: date) -> Any:  # noqa: ANN401 - a Se
             col(Person.name),
             and_(col(Person.takes_supervisees_since).is_not(None), qualifies),
             col(Endorsement.category),
-            is_endorsed_on(today),
+            _is_in_force(today),
         )
         .select_from(RegistryListing)
-        .join(Person, col(Person.id) == RegistryListing.person_id)
+        .join(Person)
         .join(
             Endorsement,
             and_(

@@ -71,10 +71,11 @@ def _choice_of(
     association: str, registry: Registry, row: RegistryListing | None, time_zone: str
 ) -> ListingChoice:
     listed_on, removed_on, reason = None, None, ""
-    if row is not None and row.withdrawn_at is None:
-        listed_on = local_day(row.listed_at, time_zone)
-    elif row is not None and row.withdrawn_at is not None and row.removal_reason:
-        removed_on, reason = local_day(row.withdrawn_at, time_zone), row.removal_reason
+    if row is not None:
+        if row.withdrawn_at is None:
+            listed_on = local_day(row.listed_at, time_zone)
+        elif row.removal_reason:
+            removed_on, reason = local_day(row.withdrawn_at, time_zone), row.removal_reason
     return ListingChoice(association, registry, listed_on, removed_on, reason)
 
 
