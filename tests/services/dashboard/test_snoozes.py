@@ -108,15 +108,12 @@ def test_what_is_not_ones_own_is_not_found(carol: ServiceContext, chosen: Snooze
         end_snooze(carol, "NCIMHA", chosen.cause)
 
 
-@pytest.mark.parametrize("until", [TODAY - DAY, TODAY, LAST + DAY])
-def test_a_snooze_ends_within_a_year(
-    carol: ServiceContext, chosen: SnoozeInput, until: date
-) -> None:
-    long = replace(chosen, until=until, note="x" * 501)
-    assert refusals(carol, long) == [
-        Refusal("note", "text-too-long", {"limit": 500}),
-        Refusal("until", "snooze-day", {"last": LAST}),
-    ]
+def test_a_snooze_ends_within_a_year(carol: ServiceContext, chosen: SnoozeInput) -> None:
+    for until in (TODAY, LAST + DAY):
+        assert refusals(carol, replace(chosen, until=until, note="x" * 501)) == [
+            Refusal("note", "text-too-long", {"limit": 500}),
+            Refusal("until", "snooze-day", {"last": LAST}),
+        ]
 
 
 def test_a_snooze_of_somebody_else_is_not_changed(
