@@ -174,10 +174,10 @@ def _batch(items: Iterable[TimelineItem]) -> list[TimelineItem]:
 
 
 def _occasion(item: TimelineItem) -> object:
-    """What changes that belong together have in common; nothing else is like it."""
+    """What changes that belong together have in common; None for other items."""
     content = item.content
     if not isinstance(content, RecordedChange):
-        return id(item)
+        return None
     shape = (content.before is None, content.after is None)
     return item.at, item.kind, content.who, content.table, shape
 
@@ -203,10 +203,10 @@ def list_notices(
 ) -> list[DecidedNotice]:
     """Every notice about these associations that was decided for a person, oldest first."""
     notices = []
-    for owner, link in ((Endorsement, Notice.endorsement_id), (Application, Notice.application_id)):
+    for owner in (Endorsement, Application):
         query = (
             select(Notice, owner.association, owner.category)
-            .join(owner, col(owner.id) == col(link))
+            .join(owner)
             .where(col(owner.person_id).in_(person_ids), col(owner.association).in_(associations))
         )
         for notice, association, category in session.exec(query):
@@ -272,16 +272,17 @@ def _list_emails(
     ids: Collection[int],
     notices: Sequence[DecidedNotice],
 ) -> Iterator[TimelineItem]:
-    by_message: defaultdict[str, list[DecidedNotice]] = defaultdict(list)
+    by_message: defaultdict[str | None, list[DecidedNotice]] = defaultdict(list)
     for notice in notices:
-        by_message[notice.message_id or ""].append(notice)
+        if notice.message_id:
+            by_message[notice.message_id].append(notice)
     # Not the bodies: each is some kilobytes while it waits.
     columns = [METADATA.tables["outbox"].c[name] for name in (*_EMAIL_COLUMNS, *_KEYS)]
     query = select_columns(*columns).where(columns[-1].in_(ids)).order_by(columns[0])
     rows = session.connection().execute(query).all()
     message_ids = {row.dedupe_key: row.message_id for row in rows}
     for row in rows:
-        original = message_ids.get(row.dedupe_key.removesuffix(SECOND_COPY), row.message_id)
+        original = message_ids.get(row.dedupe_key.removesuffix(SECOND_COPY))
         about = tuple(by_message.get(original, ()))
         is_own = row.association in {None, *scope.associations}
         if is_own or about:

@@ -126,7 +126,7 @@ class TimelineScope:
         for values in (change.before, change.after):
             for name in _DAYS:
                 if day := values_of(values).get(name):
-                    days.add(date.fromisoformat(day[:10]))
+                    days.add(date.fromisoformat(day))
         if change.table != "entry":
             day = self.held_on.get(values_of(change.after or change.before).get("entry_id") or 0)
             days |= {day} if day else set()
@@ -208,7 +208,7 @@ def load_scope(
         for name in names:
             table = METADATA.tables[name]
             link = table.c[f"{owner_name}_id"]
-            linked = select_columns(table.c.id, link).join(owner, owner.c.id == link)
+            linked = select_columns(table.c.id, link).join(owner)
             for number, owner_id in connection.execute(
                 linked.where(owner.c.person_id == person_id)
             ):
