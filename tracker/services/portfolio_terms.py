@@ -49,7 +49,7 @@ class PortfolioTerms:
         """What an applicant signs or confirms once; not what the reviewers confirm."""
         words = self.rulebook.attestations
         return {
-            key: words.get(key, key)
+            key: words[key]
             for requirement in self.requirements
             if not requirement.reviewed
             for key in requirement.signed
