@@ -68,9 +68,10 @@ def _read_entries(
     session: Session, person_ids: Sequence[int], plans: Collection[RenewalPlan]
 ) -> Mapping[int, list[LoggedEntry]]:
     """What people logged from the first through the last day of these plans' cycles."""
+    # Plans without a cycle require nothing, so they have no caps.
     cycles = [plan.cycle for plan in plans if plan.cycle]
-    first = min((cycle.counts_from for cycle in cycles), default=date.min)
-    last = max((cycle.ends_on for cycle in cycles), default=date.max)
+    first = min(cycle.counts_from for cycle in cycles)
+    last = max(cycle.ends_on for cycle in cycles)
     found: defaultdict[int, list[LoggedEntry]] = defaultdict(list)
     wanted = col(Entry.person_id).in_(person_ids) & col(Entry.held_on).between(first, last)
     for entry in select_entries(session, wanted):
@@ -89,7 +90,7 @@ def _list_of_person(
     of_entry = {entry.id: entry for entry in entries}
     for each in capped:
         entry = of_entry[each.entry_id]
-        best = max((counted[plan][entry.id] for plan in each.plans), key=lambda one: one.minutes)
+        best = max(counted[plan][entry.id] for plan in each.plans)
         if best.code:
             left = entry.minutes - best.minutes
             yield BeyondCap(each.person_id, entry.activity, best.code, left)
@@ -101,12 +102,10 @@ def _count(
     providers: Mapping[int, Provider],
     today: date,
 ) -> Mapping[int, _Counted]:
-    """How much a plan counts of each entry of its cycle, by the entry's id."""
-    cycle = plan.cycle
+    """How much a plan counts of each entry, by the entry's id; nothing outside of its cycle."""
     explained = [
         (entry, explain(entry, plan, providers.get(entry.provider_id or 0), today))
         for entry in entries
-        if cycle is None or cycle.counts_from <= entry.held_on <= cycle.ends_on
     ]
     counted = {}
     for entry, verdict in limit_by_caps(plan, explained):

@@ -108,9 +108,9 @@ def name_movements(session: Session, events: Iterable[MovementEvent]) -> list[Na
 
 
 def list_terms(
-    session: Session, rulebooks: Rulebooks, association: str, category: str = ""
+    session: Session, rulebooks: Rulebooks, association: str, category: str
 ) -> list[HeldTerm]:
-    """An association's endorsements with what their renewals came to."""
+    """An association's endorsements with what their renewals came to; all for no category."""
     query = sqlalchemy.select(
         col(Endorsement.id),
         col(Endorsement.person_id),
@@ -178,7 +178,7 @@ def _select_lapsed_ids(association: str) -> CompoundSelect[Any]:
     )
     settled = (
         sqlalchemy.select(col(SettledCycle.endorsement_id))
-        .join(Endorsement, col(Endorsement.id) == SettledCycle.endorsement_id)
+        .join(Endorsement)
         .where(
             col(Endorsement.association) == association,
             col(SettledCycle.content).like(_LAPSED_CONTENT),
@@ -217,9 +217,9 @@ class _PlanInForce(NamedTuple):
 def _put_in_force(plan: RenewalPlan) -> _PlanInForce:
     days = (plan.cycle.counts_from, plan.cycle.ends_on) if plan.cycle else (date.min, date.max)
     kinds = frozenset(r.counts for r in plan.requirements if r.topic is None)
-    provider_rule = (plan.provider_rule or "") if "rsc" in kinds else ""
     has_caps = any(r.caps for r in plan.requirements if not r.is_part)
-    return _PlanInForce(*days, plan, kinds, provider_rule, _find_formats(plan), has_caps)
+    rule, formats = plan.provider_rule or "", _find_formats(plan)
+    return _PlanInForce(*days, plan, kinds, rule, formats, has_caps)
 
 
 def _find_formats(plan: RenewalPlan) -> frozenset[str]:
@@ -442,7 +442,7 @@ class _HoursCounter:
         """The sums of what does not count, by reason: of these sessions, and beyond caps."""
         uncounted = list(uncounted)
         ids = {row.provider_id for row, _ in uncounted if row.provider_id}
-        providers = load_providers(self.session, ids) if ids else {}
+        providers = load_providers(self.session, ids)
         similar: defaultdict[_Case, list[Any]] = defaultdict(list)
         for row, plan in uncounted:
             provider = row.provider_id, row.provider_name

@@ -95,8 +95,9 @@ def test_settled_lapse_is_counted_and_named(cast: Cast) -> None:
     assert movements(cast, THIS_YEAR) == MovementCounts(opening=2, lapsed=1, closing=1)
     with reading(cast.engine) as session:
         [one] = name_movements(session, count_movements(session, BOOKS, THIS_YEAR).events)
-    assert (one.name, one.event.movement, one.event.day) == (
+    assert (one.name, one.email, one.event.movement, one.event.day) == (
         "Bob Osei",
+        BOB,
         Movement.LAPSED,
         date(2026, 2, 1),
     )
