@@ -189,7 +189,7 @@ def _count_minutes(session: Session, association: str, first: date, last: date) 
 def _list_finished_notices(
     session: Session, association: str, start: datetime, end: datetime
 ) -> tuple[int, list[FailedMail]]:
-    """How many reminders were sent between these instants, and those that failed."""
+    """How many reminders were sent from ``start`` until before ``end``, and those that failed."""
     query = (
         sa_select(
             col(Outbox.state),
@@ -198,12 +198,13 @@ def _list_finished_notices(
             col(Outbox.last_error),
             col(Outbox.bounced),
         )
-        .outerjoin(Person, col(Person.id) == Outbox.person_id)
+        .outerjoin(Person)
         .where(
             col(Outbox.association) == association,
             col(Outbox.kind) == "notices",
             col(Outbox.state).in_(["sent", "failed"]),
-            col(Outbox.finished_at).between(start, end),
+            col(Outbox.finished_at) >= start,
+            col(Outbox.finished_at) < end,
         )
         .order_by(col(Outbox.finished_at))
     )
