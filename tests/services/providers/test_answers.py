@@ -7,10 +7,19 @@ import pytest
 from sqlalchemy import insert, select
 
 from tests.services.conftest import Act
+from tests.support.audit_log import LoggedChange, list_changes
 from tests.support.cast import ALICE, BOB, CAROL, DANA, ERIN, EVE, Cast
 from tests.support.held import settle_last_year
+from tracker.db.corrections import FormerEmail
 from tracker.db.tables import METADATA
-from tracker.services.context import NotFound, Refused, ServiceContext
+from tracker.services.context import NotFound, Refusal, Refused, ServiceContext
+from tracker.services.declined_providers import (
+    list_declined,
+    list_declined_keys,
+    load_declined_names,
+    remove_declines,
+    store_decline,
+)
 from tracker.services.provider_answers import (
     NewPerson,
     ProviderAnswer,
@@ -106,14 +115,22 @@ def test_a_known_person_is_linked_with_all_sessions(act: Act, cast: Cast) -> Non
 def test_vetting_a_new_person_makes_the_sessions_count(act: Act, cast: Cast) -> None:
     carol = act(CAROL)
     before = short_rsc(carol, cast, ALICE)
-    answer(carol, "jo hart", NewPerson("Jo Hart", "jo@example.org"), NewCredential(SINCE))
+    jo = NewPerson("J.Hart", "jo@example.org", "master")
+    confirmed = confirm_names(
+        carol, ProviderAnswer("NCIMHA", frozenset(["jo hart"]), jo, NewCredential(SINCE))
+    )
     assert short_rsc(carol, cast, ALICE) == before - 60
     person = rows(carol, "person")[-1]
-    assert (person["name"], person["email"], person["provides_rsc"]) == (
-        "Jo Hart",
-        "jo@example.org",
-        True,
-    )
+    assert confirmed.created_id == person["id"]
+    stored = {
+        "name": "J. Hart",
+        "email": "jo@example.org",
+        "highest_degree": "master",
+        "provides_rsc": True,
+    }
+    assert list_changes(carol.session, "person") == [
+        LoggedChange(CAROL, confirmed.created_id, None, stored)
+    ]
     vetting = rows(carol, "vetting")[-1]
     assert (vetting["person_id"], vetting["association"]) == (person["id"], "NCIMHA")
 
@@ -136,35 +153,63 @@ def test_an_endorsement_elsewhere_counts_here_only(act: Act, cast: Cast) -> None
 
 
 def test_an_address_that_is_known_is_that_person(act: Act, cast: Cast) -> None:
-    carol = act(CAROL)
+    """Or was, until the person changed it."""
+    carol, dana = act(CAROL), cast.people[DANA]
     people = len(rows(carol, "person"))
-    linked = answer(carol, "jo hart", NewPerson("D Ruiz", DANA))
-    assert [each.provider_id for each in linked] == [cast.people[DANA]]
+    carol.session.add(FormerEmail(email="ruiz@example.org", person_id=dana, changed_at=carol.now))
+    for email in (DANA, "ruiz@example.org"):
+        name_provider(carol, cast, BOB, "D. Ruiz")
+        keys, new = frozenset(["d ruiz"]), NewPerson("D Ruiz", email)
+        linked, created_id = confirm_names(carol, ProviderAnswer("NCIMHA", keys, new))
+        assert ([each.provider_id for each in linked], created_id) == ([dana], None)
     assert len(rows(carol, "person")) == people
 
 
+STARTS = {"starts_on": SINCE}
+
+
 @pytest.mark.parametrize(
-    ("provider", "credential", "code"),
+    ("provider", "credential", "refusals"),
     [
-        (NewPerson("Petra Vale", DANA), None, "email-of-someone-else"),
-        (NewPerson("Petra Vale", "petra"), None, "email-invalid"),
-        (NewPerson("", "petra@example.org"), None, "provider-name-missing"),
-        (PETRA, NewCredential(SINCE, date(2014, 1, 1)), "ends-before-start"),
-        (PETRA, NewCredential(SINCE, None, "NCIMHA", "IMHM-C"), "endorsement-not-elsewhere"),
-        (PETRA, NewCredential(SINCE, None, "Ohio", "XYZ"), "category-unknown"),
-        (999_999, None, "provider-not-known"),
+        (
+            NewPerson("Petra Vale", DANA),
+            None,
+            [Refusal("email", "email-of-someone-else", {"email": DANA})],
+        ),
+        (
+            NewPerson("", "petra", "phd"),
+            NewCredential(SINCE, date(2014, 1, 1)),
+            [
+                Refusal("name", "provider-name-missing"),
+                Refusal("email", "email-invalid"),
+                Refusal("degree", "degree-unknown"),
+                Refusal("ends_on", "ends-before-start", STARTS),
+            ],
+        ),
+        (
+            PETRA,
+            NewCredential(SINCE, None, "NCIMHA", "IMHM-C"),
+            [Refusal("elsewhere", "endorsement-not-elsewhere", {"association": "NCIMHA"})],
+        ),
+        (
+            PETRA,
+            NewCredential(SINCE, None, "Ohio", "XYZ"),
+            [Refusal("category", "category-unknown")],
+        ),
+        (999_999, None, [Refusal("who", "provider-not-known")]),
     ],
 )
-def test_wrong_answers_are_refused(
+def test_wrong_answers_have_every_reason(
     act: Act,
     cast: Cast,
     provider: int | NewPerson,
     credential: NewCredential | None,
-    code: str,
+    refusals: list[Refusal],
 ) -> None:
     carol = act(CAROL)
-    with pytest.raises(Refused, match=code):
+    with pytest.raises(Refused) as refused:
         answer(carol, "jo hart", provider, credential)
+    assert [*refused.value.refusals] == refusals
     assert len(rows(carol, "person")) == len(cast.people)
 
 
@@ -189,8 +234,34 @@ def test_coordinators_do_not_decide_about_their_own_sessions(act: Act, cast: Cas
     own = replace(carol, actor=replace(carol.actor, person_id=cast.people[ALICE]))
     with pytest.raises(Refused, match="own-decision"):
         answer(own, "jo hart", cast.people[DANA])
+    name_provider(carol, cast, BOB, "Zoe Hill")
+    assert len(queue(carol)) == 2
+    with pytest.raises(Refused) as refused:
+        decline_names(own, "NCIMHA", queue(carol)[::-1], "unknown")
+    assert refused.value.refusals == (Refusal("", "own-decision"),)
+    name_provider(carol, cast, BOB, "Jo Hart")
+    assert len(decline_names(own, "NCIMHA", queue(carol), "unknown")) == 2
+    dana = replace(carol, actor=replace(carol.actor, person_id=cast.people[DANA]))
     with pytest.raises(Refused, match="own-decision"):
-        decline_names(own, "NCIMHA", queue(carol), "unknown")
+        answer(dana, "jo hart", cast.people[DANA], NewCredential(date(2010, 1, 1), SINCE))
+
+
+def test_nobody_is_their_own_provider(act: Act, cast: Cast) -> None:
+    carol = act(CAROL)
+    with pytest.raises(Refused) as refused:
+        answer(carol, "jo hart", cast.people[ALICE])
+    assert refused.value.refusals == (Refusal("who", "provider-is-endorsee"),)
+
+
+def test_answers_can_be_for_some_people(act: Act, cast: Cast) -> None:
+    carol = act(CAROL)
+    mine = name_provider(carol, cast, BOB, "Jo Hart")
+    keys, bob = frozenset(["jo hart"]), frozenset([cast.people[BOB], cast.people[ERIN]])
+    chosen = ProviderAnswer("NCIMHA", keys, cast.people[DANA], None, bob)
+    assert [each.entry_id for each in confirm_names(carol, chosen).linked] == [mine]
+    with pytest.raises(Refused) as refused:
+        confirm_names(carol, chosen)
+    assert refused.value.refusals == (Refusal("", "name-not-waiting"),)
 
 
 def test_an_answer_comes_once(act: Act, cast: Cast) -> None:
@@ -207,28 +278,81 @@ def test_vetting_is_not_recorded_twice(act: Act, cast: Cast) -> None:
 
 def test_a_declined_name_does_not_come_back(act: Act, cast: Cast) -> None:
     carol = act(CAROL)
-    decline_names(carol, "NCIMHA", queue(carol), "We don't know them")
+    [number] = decline_names(carol, "NCIMHA", queue(carol), "x" * 200)
     assert queue(carol) == []
     name_provider(carol, cast, BOB, "JO HART")
     assert queue(carol) == []
-    take_back_decline(carol, "NCIMHA", "jo hart")
+    assert take_back_decline(carol, "NCIMHA", "jo hart") == [number]
     assert [each.minutes for each in queue(carol)] == [180]
     with pytest.raises(NotFound):
         take_back_decline(carol, "NCIMHA", "jo hart")
 
 
 @pytest.mark.parametrize(
-    ("reason", "code"),
+    ("reason", "refusal"),
     [
-        ("", "decline-reason-missing"),
-        ("x" * 201, "text-too-long"),
-        ("see www.example.org", "reason-has-link"),
+        ("", Refusal("reason", "decline-reason-missing")),
+        ("x" * 201, Refusal("reason", "text-too-long", {"limit": 200})),
+        ("see www.example.org", Refusal("reason", "reason-has-link")),
     ],
 )
-def test_declining_takes_a_short_reason(act: Act, reason: str, code: str) -> None:
+def test_declining_takes_a_short_reason(act: Act, reason: str, refusal: Refusal) -> None:
     carol = act(CAROL)
-    with pytest.raises(Refused, match=code):
+    with pytest.raises(Refused) as refused:
         decline_names(carol, "NCIMHA", queue(carol), reason)
+    assert refused.value.refusals == (refusal,)
+    with pytest.raises(Refused) as refused:
+        decline_names(carol, "NCIMHA", [], "We don't know them")
+    assert refused.value.refusals == (Refusal("", "name-not-waiting"),)
+
+
+def test_declines_of_a_name_have_the_last_reason(act: Act, cast: Cast) -> None:
+    """For each association, until the name waits again there."""
+    carol = act(CAROL)
+    alice, session = cast.people[ALICE], carol.session
+    [jo] = queue(carol)
+    [number] = decline_names(carol, "NCIMHA", [jo], "We don't know Jo")
+    zoe = store_decline(carol, "NCIMHA", "Zoë  HILL", alice, "Who is Zoe?")
+    foreign = store_decline(carol, "CT-AIMH", "Jo Hart", alice, "Not ours")
+    assert decline_names(carol, "NCIMHA", [jo], "Jo retired") == [number]
+    declined = list_declined(session, "NCIMHA")
+    assert [each.model_dump() for each in declined] == [
+        {
+            "id": row_id,
+            "person_id": alice,
+            "association": "NCIMHA",
+            "name_key": key,
+            "name": name,
+            "reason": reason,
+            "declined_at": carol.now,
+            "declined_by": CAROL,
+        }
+        for row_id, key, name, reason in (
+            (number, "jo hart", "Jo Hart", "Jo retired"),
+            (zoe, "zoe hill", "Zoë  HILL", "Who is Zoe?"),
+        )
+    ]
+    assert list_declined_keys(session, "NCIMHA") == {"jo hart", "zoe hill"}
+    own, every = load_declined_names(session, ["NCIMHA"]), load_declined_names(session)
+    assert own.reason("NCIMHA", "JO Hart") == "Jo retired"
+    assert [own.reason("NCIMHA", name) for name in ("Jo", "", None)] == [None] * 3
+    assert (own.reason("CT-AIMH", "Jo Hart"), every.reason("CT-AIMH", "Jo Hart")) == (
+        None,
+        "Not ours",
+    )
+    assert every.is_declined(["VAIMH", "CT-AIMH"], "jo hart")
+    assert not every.is_declined(["VAIMH", "CT-AIMH"], "Zoe Hill")
+    logged = {"person_id": alice, "association": "NCIMHA", "name": "Jo Hart"}
+    first, last = {**logged, "reason": "We don't know Jo"}, {**logged, "reason": "Jo retired"}
+    assert take_back_decline(carol, "NCIMHA", "jo hart") == [number]
+    changes = list_changes(session, "declined_provider")
+    assert [change for change in changes if change.row_id == number] == [
+        LoggedChange(CAROL, number, None, first),
+        LoggedChange(CAROL, number, first, last),
+        LoggedChange(CAROL, number, last, None),
+    ]
+    assert [each.id for each in list_declined(session, "NCIMHA")] == [zoe]
+    assert remove_declines(carol, None, ["jo hart"]) == [foreign]
 
 
 def test_sessions_of_settled_cycles_are_linked_quietly(act: Act, cast: Cast) -> None:
