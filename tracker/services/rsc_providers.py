@@ -32,8 +32,15 @@ _MANY_SPANS = 50
 # Sessions are sometimes written down long after they were held.
 _LATELY = timedelta(days=365)
 _MAX_NAMES = 20
-# Rule, provider, first and last day.
-SpanRow = tuple[str, int, date, date]
+
+
+class SpanRow(NamedTuple):
+    """Days on which a provider qualifies under a rule, as they are stored."""
+
+    rule: str
+    provider_id: int
+    starts_on: date
+    ends_on: date
 
 
 def load_providers(
@@ -46,7 +53,7 @@ def load_providers(
     if person_ids is None:
         named = exists().where(col(Entry.provider_id) == Person.id)
         wanted = select(Person.id).where(or_(col(Person.provides_rsc), named))
-        return _load(session, _select_credentials(wanted), {})
+        return _load(session, _select_credentials(wanted))
     providers: dict[int, Provider] = {}
     for ids in in_chunks(sorted(person_ids), _BATCH):
         providers |= _load(session, _CREDENTIALS_OF, {"ids": ids})
@@ -85,7 +92,7 @@ _CREDENTIALS_OF = _select_credentials(bindparam("ids", expanding=True))
 
 
 def _load(
-    session: Session, statement: Select[Any], parameters: dict[str, Any]
+    session: Session, statement: Select[Any], parameters: dict[str, Any] | None = None
 ) -> dict[int, Provider]:
     session.flush()
     people: dict[int, tuple[str, str]] = {}
@@ -115,20 +122,13 @@ def refresh_provider_spans(
         # Somebody else may be storing the same spans. As a rule none differ, and nobody waits.
         lock_names(session, ["provider spans"])
         wanted, stored = _work_out_spans(session, rulebooks, person_ids)
-    for rule, provider_id, starts_on, _ in stored - wanted:
-        session.connection().execute(
-            delete(ProviderSpan).where(
-                col(ProviderSpan.rule) == rule,
-                col(ProviderSpan.provider_id) == provider_id,
-                col(ProviderSpan.starts_on) == starts_on,
-            )
-        )
+    for span in stored - wanted:
+        session.connection().execute(delete(ProviderSpan).filter_by(**span._asdict()))
     new = sorted(wanted - stored)
-    names = ("rule", "provider_id", "starts_on", "ends_on")
-    insert_rows(session, ProviderSpan, (dict(zip(names, row, strict=True)) for row in new))
+    insert_rows(session, ProviderSpan, (span._asdict() for span in new))
     if len(new) > _MANY_SPANS:
         refresh_statistics(session, [ProviderSpan])
-    return {provider_id for _, provider_id, _, _ in wanted ^ stored}
+    return {span.provider_id for span in wanted ^ stored}
 
 
 def _work_out_spans(
@@ -138,14 +138,14 @@ def _work_out_spans(
     wanted: set[SpanRow] = set()
     for provider_id, provider in load_providers(session, person_ids).items():
         for rule_name, span in _qualified(rulebooks, provider.degree, provider.credentials):
-            wanted.add((rule_name, provider_id, span.starts_on, span.ends_on))
+            wanted.add(SpanRow(rule_name, provider_id, *span))
     return wanted, _stored_spans(session, person_ids)
 
 
 def list_spans_by_rules(session: Session, rulebooks: Rulebooks) -> list[SpanRow]:
     """The spans of everyone who provides RSC as these rulebooks would have them."""
     return [
-        (rule, provider_id, span.starts_on, span.ends_on)
+        SpanRow(rule, provider_id, *span)
         for provider_id, provider in load_providers(session).items()
         for rule, span in _qualified(rulebooks, provider.degree, provider.credentials)
     ]
@@ -160,10 +160,7 @@ def _stored_spans(session: Session, person_ids: Collection[int] | None) -> set[S
     )
     if person_ids is not None:
         query = query.where(col(ProviderSpan.provider_id).in_(person_ids))
-    spans: set[SpanRow] = set()
-    for rule, provider_id, starts_on, ends_on in session.exec(query):
-        spans.add((rule, provider_id, starts_on, ends_on))
-    return spans
+    return {SpanRow(*row) for row in session.exec(query)}
 
 
 # Worked out again for every session that somebody logs; it depends on nothing but these.
