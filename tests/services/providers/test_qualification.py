@@ -5,7 +5,9 @@ from datetime import date
 
 import pytest
 
-from tests.rules.case_data import REAL
+from tests.rules.case_data import IMAGINED, REAL
+from tests.rules.planned import change_rulebook
+from tracker.rulebooks import with_rulebook
 from tracker.rules.providers import Credential, Provider
 from tracker.services.qualification import (
     DayQualification,
@@ -49,13 +51,25 @@ def test_sessions_count_by_each_rule_of_the_day() -> None:
                 reason="Bob's vetting by NCIMHA ended on February 28, 2026",
             ),
             RuleQualification(
-                "MI-AIMH", "IMHS", counts=False, other_days=False, reason=f"{accepts} IMHS or IMHM-C"
+                "MI-AIMH",
+                "IMHS",
+                counts=False,
+                other_days=False,
+                reason=f"{accepts} IMHS or IMHM-C",
             ),
             RuleQualification(
                 "VAIMH", "IMHM-C", counts=False, other_days=False, reason=f"{accepts} IMHM-C"
             ),
         ],
     )
+
+
+def test_a_rules_id_can_have_a_slash() -> None:
+    changes = [("[providers.rsc]", '[providers."rsc/a"]')]
+    changes += 3 * [("[[providers.rsc.", '[[providers."rsc/a".')]
+    changes += [('providers = "rsc"', 'providers = "rsc/a"')]
+    rulebooks = with_rulebook(IMAGINED, change_rulebook("providing", *changes))
+    assert list_rule_categories(rulebooks, "PROVIDING/rsc/a") == ["IFS"]
 
 
 def test_a_rule_for_no_category_is_left_out() -> None:
