@@ -56,8 +56,9 @@ def relink_sessions(
         session.expire(entry)
         context.record_change("entry", entry.id, before=before, after=after)
         linked.append(describe_link(entry, provider_id))
-    providers = {provider_id, *([named] if isinstance(named, int) else [])}
-    evaluate_people(session, context.rulebooks, {person_id}, context.now, named_providers=providers)
+    evaluate_people(
+        session, context.rulebooks, {person_id}, context.now, named_providers={provider_id}
+    )
     return linked
 
 

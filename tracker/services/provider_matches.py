@@ -5,7 +5,6 @@ Comparing names takes time, so it is done before a transaction that writes.
 
 from collections.abc import Collection, Iterable, Sequence
 from datetime import date
-from itertools import pairwise
 from typing import Any, NamedTuple
 
 from rapidfuzz import fuzz, process
@@ -75,9 +74,7 @@ def is_known_person(
 def _is_known(rulebooks: Rulebooks, association: str) -> ColumnElement[bool]:
     rules = [name for name, (whose, _) in rulebooks.provider_rules.items() if whose == association]
     held = select(Endorsement.person_id).where(Endorsement.association == association)
-    used = select(col(Entry.provider_id)).where(
-        col(Entry.provider_id).is_not(None), col(Entry.person_id).in_(held)
-    )
+    used = select(col(Entry.provider_id)).where(col(Entry.person_id).in_(held))
     ids: list[Any] = [
         held,
         select(Vetting.person_id).where(Vetting.association == association),
@@ -99,7 +96,7 @@ def match_name(
     key = plain_name(name)
     choices = {number: person.key for number, person in enumerate(people)}
     likely = process.extract(
-        key, choices, scorer=fuzz.token_sort_ratio, score_cutoff=_LIKELY, limit=_MOST * 3
+        key, choices, scorer=fuzz.token_sort_ratio, score_cutoff=_LIKELY, limit=None
     )
     scores = {number: score for _, score, number in likely}
     last_word = key.rpartition(" ")[2]
@@ -171,13 +168,12 @@ def _abbreviates(short: str, long: str) -> bool:
     The last word must be whole: "p vale" and "petra vale", but not "petra v".
     """
     words, whole = short.split(), long.split()
-    is_one_word = len(words) == 1
-    if is_one_word or len(short) >= len(long) or words[-1] not in whole:
+    if len(words) == 1 or words[-1] not in whole:
         return False
     places = [_find_place(word, whole) for word in words]
     found = [place for place in places if place is not None]
-    in_order = all(one < next_ for one, next_ in pairwise(found))
-    return len(found) == len(words) and in_order and starts_words(short, long)
+    in_order = len(found) == len(words) and found == sorted(found)
+    return in_order and starts_words(short, long)
 
 
 def _find_place(word: str, whole: Sequence[str]) -> int | None:

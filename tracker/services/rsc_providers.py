@@ -235,9 +235,7 @@ def find_cutoffs(
                 col(ProviderSpan.starts_on),
                 col(ProviderSpan.ends_on),
             )
-            .order_by(
-                col(Entry.person_id), col(ProviderSpan.ends_on), col(ProviderSpan.provider_id)
-            )
+            .order_by(col(ProviderSpan.ends_on), col(ProviderSpan.provider_id))
         )
         rows += session.exec(query).all()
     providers = load_providers(session, {span.provider_id for _, span, _ in rows})

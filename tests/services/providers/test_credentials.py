@@ -12,7 +12,7 @@ from tests.rules.case_data import insert_row
 from tests.services.conftest import Act
 from tests.support.audit_log import LoggedChange, list_changes
 from tests.support.cast import BOB, BOOKS, CAROL, DANA, EVE, NOW, Cast
-from tracker.db.people import Vetting
+from tracker.db.people import Person, Vetting
 from tracker.db.providers import OutsideEndorsement
 from tracker.db.tables import METADATA
 from tracker.rulebooks import with_rulebook
@@ -137,9 +137,14 @@ def test_kinds_of_credentials_do_not_overlap(carol: ServiceContext, cast: Cast, 
 
 def test_vetting_is_open_or_ends(carol: ServiceContext, cast: Cast) -> None:
     """Dana has been vetted since 2020, without an end."""
+    dana = carol.session.get_one(Person, cast.people[DANA])
+    # Another process changes the name meanwhile.
+    renamed = sqlalchemy.update(Person).where(col(Person.id) == dana.id).values(name="Dana Hill")
+    carol.session.connection().execute(renamed)
     for new in (NewCredential(date(2026, 1, 1)), NewCredential(SINCE, SINCE)):
-        with pytest.raises(Refused, match="credential-known"):
+        with pytest.raises(Refused, match="credential-known") as refused:
             add_credential(carol, "NCIMHA", cast.people[DANA], new)
+        assert refused.value.refusals[0].facts["name"] == "Dana Hill"
     add_credential(
         carol, "NCIMHA", cast.people[DANA], NewCredential(date(2019, 1, 1), date(2019, 12, 31))
     )
@@ -149,6 +154,8 @@ def test_vetting_is_open_or_ends(carol: ServiceContext, cast: Cast) -> None:
 
 def test_credentials_are_recorded_of_own_providers(carol: ServiceContext, cast: Cast) -> None:
     """Of nobody else's, not of the coordinator, and by no other association."""
+    with pytest.raises(Refused, match="category-unknown"):
+        add_credential(carol, "NCIMHA", cast.people[DANA], replace(ELSEWHERE, category="XYZ"))
     for association, email in (("NCIMHA", EVE), ("CT-AIMH", DANA)):
         with pytest.raises(NotFound):
             add_credential(carol, association, cast.people[email], ELSEWHERE)
