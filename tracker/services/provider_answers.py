@@ -134,15 +134,19 @@ def take_back_decline(context: ServiceContext, association: str, key: str) -> li
 
 
 def _check_answer(context: ServiceContext, answer: ProviderAnswer) -> list[Refusal]:
-    refusals: list[Refusal] = []
-    provider, session = answer.provider, context.session
-    if isinstance(provider, NewPerson):
-        refusals += _check_person(session, provider)
-    elif not is_known_person(session, context.rulebooks, answer.association, provider):
-        refusals.append(Refusal("who", "provider-not-known"))
+    refusals = _check_provider(context, answer)
     if answer.credential is not None:
         refusals += check_credential(context.rulebooks, answer.association, answer.credential)
     return refusals
+
+
+def _check_provider(context: ServiceContext, answer: ProviderAnswer) -> list[Refusal]:
+    provider, session = answer.provider, context.session
+    if isinstance(provider, NewPerson):
+        return _check_person(session, provider)
+    if is_known_person(session, context.rulebooks, answer.association, provider):
+        return []
+    return [Refusal("who", "provider-not-known")]
 
 
 def _check_person(session: Session, new: NewPerson) -> list[Refusal]:

@@ -4,15 +4,25 @@ from dataclasses import replace
 from datetime import date
 
 import pytest
-from sqlalchemy import insert, select
+from sqlalchemy import insert, select, update
 from sqlmodel import Session
 
+from tests.rules.case_data import insert_row
 from tests.services.conftest import Act
-from tests.support.cast import ALICE, BOB, CAROL, DAN, ERIN
+from tests.support.audit_log import LoggedChange, list_changes
+from tests.support.cast import ALICE, BOB, CAROL, DAN, ERIN, Cast
+from tests.support.held import settle_last_year
 from tracker.db.tables import METADATA
-from tracker.services.context import Actor, NotFound, Refused, ServiceContext
+from tracker.services.context import Actor, NotFound, Refusal, Refused, ServiceContext
+from tracker.services.declined_providers import list_declined_keys, store_decline
 from tracker.services.evaluation import evaluate_people
-from tracker.services.provider_names import confirm_provider, link_known_providers
+from tracker.services.provider_names import (
+    LinkedSession,
+    confirm_provider,
+    find_settled_days,
+    link_known_providers,
+    list_linked,
+)
 
 ENTRY, PERSON, VETTING = (METADATA.tables[name] for name in ("entry", "person", "vetting"))
 
@@ -81,7 +91,9 @@ def test_waiting_sessions_count_once_the_person_is_known(
     before = rsc_of(bob, year)
     petra = add_provider(operator, "petra@example.org", "Petra Vale")
     [linked] = link_known_providers(operator, {petra})
-    assert (linked.entry_id, linked.provider_id, linked.is_logged) == (entry, petra, True)
+    assert linked == LinkedSession(
+        entry, bob.actor.person_id or 0, petra, date(year, 3, 1), 120, is_logged=True
+    )
     assert providers_of(bob.session, entry) == (petra, None)
     assert rsc_of(bob, year) == before - 120
 
@@ -105,13 +117,77 @@ def test_two_people_of_one_name_are_not_guessed(act: Act, operator: ServiceConte
 def test_a_coordinator_says_who_is_meant(act: Act, operator: ServiceContext) -> None:
     petra = add_provider(operator, "petra@example.org", "Petra Vale", provides_rsc=False)
     entry = name_provider(act, ALICE, "P. Vale")
+    waiting = name_provider(act, ALICE, "P. Stone")
     carol = act(CAROL)
     [linked] = confirm_provider(carol, "p vale", "petra@example.org", "NCIMHA")
     assert (linked.entry_id, providers_of(carol.session, entry)) == (entry, (petra, None))
-    table = METADATA.tables["audit_event"]
-    assert carol.session.connection().scalars(
-        select(table.c.who).where(table.c.table_name == "entry", table.c.row_id == entry)
-    ).all() == [CAROL]
+    assert list_changes(carol.session, "entry") == [
+        LoggedChange(
+            CAROL,
+            entry,
+            {"provider_id": None, "provider_name": "P. Vale"},
+            {"provider_id": petra, "provider_name": None},
+        )
+    ]
+    assert list(list_linked(carol.session, [entry, waiting])) == [linked]
+
+
+def test_a_declined_name_is_not_linked(act: Act, operator: ServiceContext) -> None:
+    """By the endorsee's association; another one's decision does not matter."""
+    entries = [name_provider(act, email, "Petra Vale") for email in (ALICE, BOB)]
+    alice, session = act(ALICE).person_id, operator.session
+    store_decline(operator, "NCIMHA", "Petra Vale", alice, "We don't know her")
+    store_decline(operator, "CT-AIMH", "Jo Hart", alice, "We don't know Jo")
+    petra = add_provider(operator, "petra@example.org", "Petra Vale")
+    jo = add_provider(operator, "jo@example.org", "Jo Hart")
+    [linked] = link_known_providers(operator, {petra, jo})
+    assert (linked.provider_id, linked.is_logged) == (jo, False)
+    assert providers_of(session, entries[0]) == (None, "Petra Vale")
+    # Confirming her takes that back.
+    assert len(confirm_provider(operator, "Petra Vale", "petra@example.org", "NCIMHA")) == 2
+    assert list_declined_keys(session, "NCIMHA") == set()
+    assert list_declined_keys(session, "CT-AIMH") == {"jo hart"}
+
+
+def test_sessions_of_the_decider_stay(act: Act, operator: ServiceContext) -> None:
+    add_provider(operator, "petra@example.org", "Petra Vale")
+    own, bobs = (name_provider(act, email, "Petra Vale") for email in (ALICE, BOB))
+    carol = act(CAROL)
+    alice = replace(carol, actor=replace(carol.actor, person_id=act(ALICE).person_id))
+    [linked] = confirm_provider(alice, "Petra Vale", "petra@example.org", "NCIMHA")
+    assert linked.entry_id == bobs
+    assert providers_of(carol.session, own) == (None, "Petra Vale")
+
+
+def test_sessions_of_applicants_are_confirmed(act: Act, operator: ServiceContext) -> None:
+    entry = name_provider(act, ERIN, "Petra Vale")
+    add_provider(operator, "petra@example.org", "Petra Vale")
+    applied = {"association": "NCIMHA", "category": "IFS", "opened_on": date(2026, 1, 1)}
+    insert_row(operator.session, "application", person_id=act(ERIN).person_id, **applied)
+    [linked] = confirm_provider(act(CAROL), "Petra Vale", "petra@example.org", "NCIMHA")
+    assert linked.entry_id == entry
+
+
+@pytest.mark.parametrize(
+    ("more", "reopened", "settled"),
+    [((), False, [date(2025, 3, 1)]), (("CT-AIMH",), False, []), ((), True, [])],
+)
+def test_days_are_settled_with_all_their_cycles(
+    act: Act, cast: Cast, more: tuple[str, ...], *, reopened: bool, settled: list[date]
+) -> None:
+    bob = act(BOB)
+    settle_last_year(bob.session, cast, BOB)
+    held = {"category": "IFS", "starts_on": date(2024, 3, 1), "person_id": bob.person_id}
+    for association in more:
+        insert_row(bob.session, "endorsement", association=association, **held)
+    if reopened:
+        table = METADATA.tables["settled_cycle"]
+        bob.session.connection().execute(
+            update(table).values(reopened_at=bob.now, reopened_by=CAROL)
+        )
+    days = [date(2025, 3, 1), date(2026, 3, 1), date(2020, 1, 1)]
+    assert find_settled_days(bob, bob.person_id, days) == set(settled)
+    assert find_settled_days(act(ALICE), cast.people[ALICE], days) == set()
 
 
 def test_only_the_own_associations_sessions_are_confirmed(
@@ -119,8 +195,10 @@ def test_only_the_own_associations_sessions_are_confirmed(
 ) -> None:
     add_provider(operator, "petra@example.org", "Petra Vale")
     name_provider(act, ERIN, "Petra Vale")
-    with pytest.raises(Refused, match="provider-not-waiting"):
+    with pytest.raises(Refused) as refused:
         confirm_provider(act(CAROL), "Petra Vale", "petra@example.org", "NCIMHA")
+    refusal = Refusal("name", "provider-not-waiting", {"name": "Petra Vale"})
+    assert refused.value.refusals == (refusal,)
     for email, association in ((BOB, "NCIMHA"), (DAN, "MI-AIMH"), (CAROL, None)):
         with pytest.raises(NotFound):
             confirm_provider(act(email), "Petra Vale", "petra@example.org", association)
@@ -134,5 +212,7 @@ def test_nobody_becomes_their_own_provider(act: Act, operator: ServiceContext) -
 
 def test_an_unknown_address_is_refused(act: Act, operator: ServiceContext) -> None:
     name_provider(act, ALICE, "Petra Vale")
-    with pytest.raises(Refused, match="person-unknown"):
+    with pytest.raises(Refused) as refused:
         confirm_provider(operator, "Petra Vale", "nobody@example.org")
+    refusal = Refusal("email", "person-unknown", {"email": "nobody@example.org"})
+    assert refused.value.refusals == (refusal,)

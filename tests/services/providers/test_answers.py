@@ -4,13 +4,15 @@ from dataclasses import replace
 from datetime import date
 
 import pytest
-from sqlalchemy import insert, select
+from sqlalchemy import insert, select, update
+from sqlmodel import col
 
 from tests.services.conftest import Act
 from tests.support.audit_log import LoggedChange, list_changes
 from tests.support.cast import ALICE, BOB, CAROL, DANA, ERIN, EVE, Cast
 from tests.support.held import settle_last_year
 from tracker.db.corrections import FormerEmail
+from tracker.db.people import Person
 from tracker.db.tables import METADATA
 from tracker.services.context import NotFound, Refusal, Refused, ServiceContext
 from tracker.services.declined_providers import (
@@ -232,8 +234,9 @@ def test_nobody_answers_for_other_associations(act: Act, cast: Cast) -> None:
 def test_coordinators_do_not_decide_about_their_own_sessions(act: Act, cast: Cast) -> None:
     carol = act(CAROL)
     own = replace(carol, actor=replace(carol.actor, person_id=cast.people[ALICE]))
-    with pytest.raises(Refused, match="own-decision"):
+    with pytest.raises(Refused) as refused:
         answer(own, "jo hart", cast.people[DANA])
+    assert refused.value.refusals == (Refusal("", "own-decision"),)
     name_provider(carol, cast, BOB, "Zoe Hill")
     assert len(queue(carol)) == 2
     with pytest.raises(Refused) as refused:
@@ -258,7 +261,8 @@ def test_answers_can_be_for_some_people(act: Act, cast: Cast) -> None:
     mine = name_provider(carol, cast, BOB, "Jo Hart")
     keys, bob = frozenset(["jo hart"]), frozenset([cast.people[BOB], cast.people[ERIN]])
     chosen = ProviderAnswer("NCIMHA", keys, cast.people[DANA], None, bob)
-    assert [each.entry_id for each in confirm_names(carol, chosen).linked] == [mine]
+    linked, created_id = confirm_names(carol, chosen)
+    assert ([each.entry_id for each in linked], created_id) == ([mine], None)
     with pytest.raises(Refused) as refused:
         confirm_names(carol, chosen)
     assert refused.value.refusals == (Refusal("", "name-not-waiting"),)
@@ -272,8 +276,15 @@ def test_an_answer_comes_once(act: Act, cast: Cast) -> None:
 
 
 def test_vetting_is_not_recorded_twice(act: Act, cast: Cast) -> None:
-    with pytest.raises(Refused, match="credential-known"):
-        answer(act(CAROL), "jo hart", cast.people[DANA], NewCredential(SINCE))
+    carol = act(CAROL)
+    dana = carol.session.get_one(Person, cast.people[DANA])
+    # Another process changes the name meanwhile.
+    renamed = update(Person).where(col(Person.id) == dana.id).values(name="Dana Hill")
+    carol.session.connection().execute(renamed)
+    with pytest.raises(Refused) as refused:
+        answer(carol, "jo hart", dana.id, NewCredential(SINCE))
+    facts = {"name": "Dana Hill", "starts_on": date(2020, 1, 1)}
+    assert refused.value.refusals == (Refusal("starts_on", "credential-known", facts),)
 
 
 def test_a_declined_name_does_not_come_back(act: Act, cast: Cast) -> None:
