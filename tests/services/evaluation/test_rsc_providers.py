@@ -371,6 +371,7 @@ HORIZON = Horizon(date(2024, 1, 1), date(2024, 6, 1), date(2024, 7, 31))
 
 def test_cutoffs_add_up_the_minutes_with_each_provider(session: Session) -> None:
     people = CasePeople(session)
+    people.add("Late", ["VAIMH IFRS 2015-01-01..2024-07-31"], provides_rsc=True)
     for name, last_day in (
         ("Bob", "2024-06-30"),
         ("Ada", "2024-06-30"),
@@ -378,7 +379,6 @@ def test_cutoffs_add_up_the_minutes_with_each_provider(session: Session) -> None
         ("Stays", "2024-08-01"),
     ):
         people.add(name, [f"vetted NCIMHA 2015-01-01..{last_day}"], provides_rsc=True)
-    people.add("Late", ["VAIMH IFRS 2015-01-01..2024-07-31"], provides_rsc=True)
     elsewhere = {
         "known_to": "NCIMHA",
         "association": "Ohio",

@@ -123,7 +123,8 @@ def test_vetting_a_new_person_makes_the_sessions_count(act: Act, cast: Cast) -> 
     )
     assert short_rsc(carol, cast, ALICE) == before - 60
     person = rows(carol, "person")[-1]
-    assert confirmed.created_id == person["id"]
+    assert confirmed.created_id is not None
+    assert person["id"] == confirmed.created_id
     stored = {
         "name": "J. Hart",
         "email": "jo@example.org",
