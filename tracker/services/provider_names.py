@@ -52,11 +52,10 @@ def link_known_providers(
     are evaluated, because that decides who qualifies.
     """
     session = context.session
-    names = defaultdict[str, set[int]](set)
+    names = set[str]()
     for ids in in_chunks(sorted(person_ids), _BATCH):
-        query = select(Person.name, Person.id).where(col(Person.id).in_(ids))
-        for name, person_id in session.exec(query):
-            names[plain_name(name)].add(person_id)
+        query = select(Person.name).where(col(Person.id).in_(ids))
+        names.update(plain_name(name) for name in session.exec(query))
     linked = []
     declined = load_declined_names(session)
     for person_id, waiting in _list_waiting(session, names).items():
@@ -94,9 +93,10 @@ def confirm_provider(
 
 def check_may_confirm(context: ServiceContext, association: str | None) -> None:
     """Raise NotFound unless the actor coordinates the association, or is an operator."""
-    if association is None and not context.actor.is_operator:
+    if association is not None:
+        check_association(context.actor, association)
+    elif not context.actor.is_operator:
         raise NotFound
-    check_association(context.actor, association or "")
 
 
 class LinkScope(NamedTuple):
@@ -126,11 +126,9 @@ def link_names(
     lock_records(session, ordered)
     # Somebody else may have linked or deleted some while we waited for the locks.
     session.expire_all()
-    waiting = _list_waiting(session, keys, association)
+    waiting = _list_waiting(session, keys)
     linked = [
-        _link(context, entry, provider_id)
-        for person_id in ordered
-        for entry in waiting.get(person_id, ())
+        _link(context, entry, provider_id) for person_id in ordered for entry in waiting[person_id]
     ]
     remove_declines(context, association, keys)
     _evaluate(context, linked)

@@ -10,7 +10,7 @@ from sqlmodel import Session
 from tests.rules.case_data import insert_row
 from tests.services.conftest import Act
 from tests.support.audit_log import LoggedChange, list_changes
-from tests.support.cast import ALICE, BOB, CAROL, DAN, ERIN, Cast
+from tests.support.cast import ALICE, BOB, CAROL, DAN, ERIN, EVE, Cast
 from tests.support.held import settle_last_year
 from tracker.db.tables import METADATA
 from tracker.services.context import Actor, NotFound, Refusal, Refused, ServiceContext
@@ -132,12 +132,23 @@ def test_a_coordinator_says_who_is_meant(act: Act, operator: ServiceContext) -> 
     assert list(list_linked(carol.session, [entry, waiting])) == [linked]
 
 
+def test_a_provider_used_before_is_linked(act: Act, operator: ServiceContext, cast: Cast) -> None:
+    """Even one who does not qualify."""
+    eve, session = cast.people[EVE], operator.session
+    entries = [name_provider(act, email, "Eve Chen") for email in (ALICE, BOB)]
+    used = update(ENTRY).where(ENTRY.c.id == cast.entries["rsc"]).values(provider_id=eve)
+    session.connection().execute(used)
+    [linked] = link_known_providers(operator, {eve})
+    assert (linked.entry_id, linked.provider_id) == (entries[0], eve)
+
+
 def test_a_declined_name_is_not_linked(act: Act, operator: ServiceContext) -> None:
     """By the endorsee's association; another one's decision does not matter."""
     entries = [name_provider(act, email, "Petra Vale") for email in (ALICE, BOB)]
     alice, session = act(ALICE).person_id, operator.session
     store_decline(operator, "NCIMHA", "Petra Vale", alice, "We don't know her")
-    store_decline(operator, "CT-AIMH", "Jo Hart", alice, "We don't know Jo")
+    for name in ("Jo Hart", "Petra Vale"):
+        store_decline(operator, "CT-AIMH", name, alice, "We don't know them")
     petra = add_provider(operator, "petra@example.org", "Petra Vale")
     jo = add_provider(operator, "jo@example.org", "Jo Hart")
     [linked] = link_known_providers(operator, {petra, jo})
@@ -146,7 +157,7 @@ def test_a_declined_name_is_not_linked(act: Act, operator: ServiceContext) -> No
     # Confirming her takes that back.
     assert len(confirm_provider(operator, "Petra Vale", "petra@example.org", "NCIMHA")) == 2
     assert list_declined_keys(session, "NCIMHA") == set()
-    assert list_declined_keys(session, "CT-AIMH") == {"jo hart"}
+    assert list_declined_keys(session, "CT-AIMH") == {"jo hart", "petra vale"}
 
 
 def test_sessions_of_the_decider_stay(act: Act, operator: ServiceContext) -> None:

@@ -18,10 +18,12 @@ from tracker.services.context import NotFound, Refusal, Refused, ServiceContext
 from tracker.services.declined_providers import (
     list_declined,
     list_declined_keys,
+    load_declined_for,
     load_declined_names,
     remove_declines,
     store_decline,
 )
+from tracker.services.entries import list_entries
 from tracker.services.provider_answers import (
     NewPerson,
     ProviderAnswer,
@@ -260,6 +262,7 @@ def test_nobody_is_their_own_provider(act: Act, cast: Cast) -> None:
 def test_answers_can_be_for_some_people(act: Act, cast: Cast) -> None:
     carol = act(CAROL)
     mine = name_provider(carol, cast, BOB, "Jo Hart")
+    name_provider(carol, cast, ERIN, "Jo Hart")
     keys, bob = frozenset(["jo hart"]), frozenset([cast.people[BOB], cast.people[ERIN]])
     chosen = ProviderAnswer("NCIMHA", keys, cast.people[DANA], None, bob)
     linked, created_id = confirm_names(carol, chosen)
@@ -354,6 +357,10 @@ def test_declines_of_a_name_have_the_last_reason(act: Act, cast: Cast) -> None:
     )
     assert every.is_declined(["VAIMH", "CT-AIMH"], "jo hart")
     assert not every.is_declined(["VAIMH", "CT-AIMH"], "Zoe Hill")
+    entries = list_entries(session, alice, date.min, date.max)
+    assert load_declined_for(session, entries).reason("NCIMHA", "Jo Hart") == "Jo retired"
+    others = [entry for entry in entries if not entry.provider_name]
+    assert load_declined_for(session, others).reason("NCIMHA", "Jo Hart") is None
     logged = {"person_id": alice, "association": "NCIMHA", "name": "Jo Hart"}
     first, last = {**logged, "reason": "We don't know Jo"}, {**logged, "reason": "Jo retired"}
     assert take_back_decline(carol, "NCIMHA", "jo hart") == [number]
