@@ -163,10 +163,11 @@ def test_a_declined_name_is_not_linked(act: Act, operator: ServiceContext) -> No
 def test_sessions_of_the_decider_stay(act: Act, operator: ServiceContext) -> None:
     add_provider(operator, "petra@example.org", "Petra Vale")
     own, bobs = (name_provider(act, email, "Petra Vale") for email in (ALICE, BOB))
-    carol = act(CAROL)
+    carol, bob = act(CAROL), act(BOB)
+    short = rsc_of(bob, 2026)
     alice = replace(carol, actor=replace(carol.actor, person_id=act(ALICE).person_id))
     [linked] = confirm_provider(alice, "Petra Vale", "petra@example.org", "NCIMHA")
-    assert linked.entry_id == bobs
+    assert (linked.entry_id, rsc_of(bob, 2026)) == (bobs, short - 120)
     assert providers_of(carol.session, own) == (None, "Petra Vale")
 
 
