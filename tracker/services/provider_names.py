@@ -126,7 +126,7 @@ def link_names(
     lock_records(session, ordered)
     # Somebody else may have linked or deleted some while we waited for the locks.
     session.expire_all()
-    waiting = _list_waiting(session, keys)
+    waiting = _list_waiting(session, keys, association)
     linked = [
         _link(context, entry, provider_id) for person_id in ordered for entry in waiting[person_id]
     ]
@@ -174,7 +174,7 @@ def find_settled_days(context: ServiceContext, person_id: int, days: Collection[
 
 def _list_waiting(
     session: Session, names: Collection[str], association: str | None = None
-) -> dict[int, list[Entry]]:
+) -> defaultdict[int, list[Entry]]:
     """The entries with one of these plain names, by person."""
     query = select(Entry).where(col(Entry.provider_name).is_not(None)).order_by(col(Entry.id))
     if association is not None:
