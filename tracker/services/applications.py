@@ -77,7 +77,7 @@ def find_applicant(
     """One application at these associations, and its applicant; None if there is none."""
     query = (
         select(Person, Application)
-        .join(Application, col(Application.person_id) == Person.id)
+        .join(Application)
         .where(Application.id == application_id, col(Application.association).in_(associations))
     )
     return session.exec(query).first()
@@ -206,10 +206,9 @@ def undo_application_decision(context: ServiceContext, removal: Removal) -> Undo
     if application is None:
         raise NotFound
     session.refresh(application)
-    decision = _decision(application, application.state)
     if application.state == "endorsed" and application.decided_on is not None:
         _require_nothing_logged(session, removal, application.decided_on)
-    undone = revert_decision(context, removal, decision.watched)
+    undone = revert_decision(context, removal, _watch(application))
     evaluate_people(session, context.rulebooks, {removal.person_id}, context.now)
     return undone
 
@@ -222,8 +221,7 @@ def find_undoable_decision(
     application = get_application(session, removal.subject_id or 0) if removal else None
     if removal is None or application is None:
         return None
-    watched = _decision(application, application.state).watched
-    return None if find_obstacle(session, removal, watched) else removal
+    return None if find_obstacle(session, removal, _watch(application)) else removal
 
 
 def _require_nothing_logged(session: Session, removal: Removal, day: date) -> None:
@@ -244,13 +242,6 @@ def _require_nothing_logged(session: Session, removal: Removal, day: date) -> No
 
 def _decision(application: Application, state: str) -> UndoableDecision:
     """A decision about an application, for `undoable`."""
-    watched: dict[str, ColumnElement[bool]] = {}
-    for model in (Application, Endorsement):
-        watched[str(model.__tablename__)] = (
-            (col(model.person_id) == application.person_id)
-            & (col(model.association) == application.association)
-            & (col(model.category) == application.category)
-        )
     name = f"{application.association} {application.category}"
     return UndoableDecision(
         kind="application",
@@ -258,8 +249,20 @@ def _decision(application: Application, state: str) -> UndoableDecision:
         person_id=application.person_id,
         association=application.association,
         description=f"{name}, {state}",
-        watched=watched,
+        watched=_watch(application),
     )
+
+
+def _watch(application: Application) -> dict[str, ColumnElement[bool]]:
+    """The rows that a decision about an application may change, by table."""
+    watched: dict[str, ColumnElement[bool]] = {}
+    for model in (Application, Endorsement):
+        watched[str(model.__tablename__)] = (
+            (col(model.person_id) == application.person_id)
+            & (col(model.association) == application.association)
+            & (col(model.category) == application.category)
+        )
+    return watched
 
 
 def covering(terms: Terms, day: date) -> date | None:

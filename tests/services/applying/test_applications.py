@@ -6,22 +6,29 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
-from datetime import date
+from datetime import date, timedelta
 from functools import partial
 
 import pytest
 from sqlalchemy import insert
 from sqlmodel import Session
 
-from tests.support.cast import ALICE, BOOKS, ERIN, EVE, NOW, Cast, fill
+from tests.support.cast import ALICE, BOB, BOOKS, DANA, ERIN, EVE, NOW, Cast, fill
+from tracker.db.applications import REINSTATEMENT, Application
 from tracker.db.engine import reading, writing
+from tracker.db.people import Person
 from tracker.db.tables import METADATA
 from tracker.refusal_text import format_refusal
 from tracker.services.applications import (
+    begin_endorsement,
     decline_application,
     endorse_applicant,
-    get_application,
+    find_applicant,
+    get_application_standings,
+    later_term,
+    list_applicants,
     list_applications,
+    list_undecided_applications,
     open_application,
     submit_application,
     withdraw_application,
@@ -59,17 +66,17 @@ def eves(cast: Cast, context: ServiceContext) -> int:
 
 
 @contextmanager
-def refused(words: str) -> Iterator[None]:
-    """Expect one refusal whose sentence matches ``words``."""
+def refused(words: str, field: str = "day") -> Iterator[None]:
+    """Expect one refusal of a field whose sentence matches ``words``."""
     with pytest.raises(Refused) as error:
         yield
     (refusal,) = error.value.refusals
+    assert refusal.field == field
     assert re.search(words, format_refusal(refusal.code, refusal.facts))
 
 
 def state_of(session: Session, application_id: int) -> tuple[str, date | None, date | None]:
-    application = get_application(session, application_id)
-    assert application is not None
+    application = session.get_one(Application, application_id)
     return (application.state, application.submitted_on, application.decided_on)
 
 
@@ -85,8 +92,11 @@ def test_an_application_is_opened_submitted_and_declined(
     assert state_of(session, eves) == ("open", None, None)
     submit_application(context, eves, SUBMITTED)
     assert state_of(session, eves) == ("submitted", SUBMITTED, None)
+    with refused("Enter a reason", "answer"):
+        decline_application(context, eves, DECIDED, "")
     decline_application(context, eves, DECIDED, "No exam")
     assert state_of(session, eves) == ("declined", SUBMITTED, DECIDED)
+    assert session.get_one(Application, eves).answer == "No exam"
 
 
 def test_each_change_leaves_an_audit_event(
@@ -94,15 +104,24 @@ def test_each_change_leaves_an_audit_event(
 ) -> None:
     submit_application(context, eves, SUBMITTED)
     opened, submitted = rows(session, "audit_event")
-    assert (opened["who"], opened["at"], opened["table_name"]) == (
-        CAROL.label,
-        NOW,
-        "application",
-    )
+    made = (opened["who"], opened["at"], opened["table_name"])
+    assert made == (CAROL.label, NOW, "application")
     assert (opened["row_id"], opened["before"]) == (eves, None)
     before, after = (json.loads(str(submitted[key])) for key in ("before", "after"))
+    assert not {"answer", "purpose"} & set(before)
     assert before == json.loads(str(opened["after"]))
     assert {name for name in after if after[name] != before[name]} == {"state", "submitted_on"}
+
+
+def test_the_audit_log_tells_reinstatements_apart(
+    cast: Cast, context: ServiceContext, session: Session
+) -> None:
+    wanted = ("NCIMHA", "IFS", OPENED)
+    own = open_application(context, cast.people[EVE], *wanted, purpose=REINSTATEMENT)
+    assert own.purpose == REINSTATEMENT
+    [event] = rows(session, "audit_event")
+    after = json.loads(str(event["after"]))
+    assert (after["purpose"], after["category"]) == (REINSTATEMENT, "IFS")
 
 
 @pytest.mark.parametrize("submitted", [True, False])
@@ -118,6 +137,8 @@ def test_an_undecided_application_can_be_withdrawn(
 def test_an_endorsement_starts_on_the_decision_day(
     cast: Cast, context: ServiceContext, session: Session, eves: int
 ) -> None:
+    for elsewhere in ({"association": "CT-AIMH"}, {"category": "ECFS"}):
+        add_endorsement(session, cast, date(2025, 1, 1), None, **elsewhere)
     endorsement_id = endorse_applicant(context, eves, DECIDED)
     [begun] = [e for e in rows(session, "endorsement") if e["id"] == endorsement_id]
     assert begun == {
@@ -129,8 +150,19 @@ def test_an_endorsement_starts_on_the_decision_day(
         "ends_on": None,
         "ended_as": None,
     }
-    tables = [event["table_name"] for event in rows(session, "audit_event")]
-    assert tables == ["application", "endorsement", "application"]
+    events = rows(session, "audit_event")
+    assert [event["table_name"] for event in events] == [
+        "application",
+        "endorsement",
+        "application",
+    ]
+    assert json.loads(str(events[1]["after"])) == {
+        "person_id": cast.people[EVE],
+        "association": "NCIMHA",
+        "category": "IFS",
+        "starts_on": "2026-03-10",
+        "ends_on": None,
+    }
 
 
 def test_endorsing_stores_the_first_standing(
@@ -154,6 +186,17 @@ def test_endorsing_twice_on_one_day_changes_nothing(
 def test_an_endorsement_that_covers_the_day_is_kept(cast: Cast, context: ServiceContext) -> None:
     alice = open_for(context, cast.people[ALICE], OPENED)
     assert endorse_applicant(context, alice, DECIDED) == cast.endorsements[ALICE]
+    key = (cast.people[ALICE], "NCIMHA", "IFS")
+    held, is_new = begin_endorsement(context.session, key, DECIDED, who="importer", at=NOW)
+    assert (held.id, is_new) == (cast.endorsements[ALICE], False)
+    eve = (cast.people[EVE], "NCIMHA", "IFS")
+    assert begin_endorsement(context.session, eve, DECIDED, who="importer", at=NOW)[1]
+
+
+def test_the_next_later_term_is_found() -> None:
+    terms = {DECIDED: None, date(2027, 1, 1): None, date(2026, 3, 11): date(2026, 12, 31)}
+    assert later_term(terms, DECIDED) == date(2026, 3, 11)
+    assert later_term({DECIDED: None}, DECIDED) is None
 
 
 @pytest.mark.parametrize(
@@ -167,7 +210,9 @@ def test_an_ended_endorsement_is_followed_by_another(
     assert (endorse_applicant(context, eves, DECIDED) != before) is again
 
 
-def add_endorsement(session: Session, cast: Cast, starts_on: date, ends_on: date | None) -> int:
+def add_endorsement(
+    session: Session, cast: Cast, starts_on: date, ends_on: date | None, **elsewhere: str
+) -> int:
     table = METADATA.tables["endorsement"]
     values = {
         "person_id": cast.people[EVE],
@@ -175,6 +220,7 @@ def add_endorsement(session: Session, cast: Cast, starts_on: date, ends_on: date
         "category": "IFS",
         "starts_on": starts_on,
         "ends_on": ends_on,
+        **elsewhere,
     }
     return int(
         session.connection()
@@ -194,23 +240,22 @@ def test_a_later_endorsement_prevents_the_decision(
     assert state_of(session, eves)[0] == "open"
 
 
-Verb = Callable[[ServiceContext, int], object]
-VERBS: dict[str, Verb] = {
-    "submitted": lambda context, own: submit_application(context, own, DECIDED),
-    "endorsed": lambda context, own: endorse_applicant(context, own, DECIDED),
-    "declined": lambda context, own: decline_application(context, own, DECIDED, "No exam"),
-    "withdrawn": lambda context, own: withdraw_application(context, own, DECIDED),
+VERBS: dict[str, Decision] = {
+    "submitted": submit_application,
+    "endorsed": endorse_applicant,
+    "declined": partial(decline_application, answer="No exam"),
+    "withdrawn": withdraw_application,
 }
 
 
 @pytest.mark.parametrize("then", VERBS)
 @pytest.mark.parametrize("first", ["endorsed", "declined", "withdrawn"])
 def test_a_decision_stands(context: ServiceContext, eves: int, first: str, then: str) -> None:
-    VERBS[first](context, eves)
+    VERBS[first](context, eves, DECIDED)
     if (first, then) == ("endorsed", "endorsed"):
         return
     with refused(f"was {first} on March 10, 2026, and that decision is final"):
-        VERBS[then](context, eves)
+        VERBS[then](context, eves, DECIDED)
 
 
 def test_an_application_is_submitted_once(context: ServiceContext, eves: int) -> None:
@@ -219,18 +264,40 @@ def test_an_application_is_submitted_once(context: ServiceContext, eves: int) ->
         submit_application(context, eves, DECIDED)
 
 
-def test_no_change_before_opening_or_submission(context: ServiceContext, eves: int) -> None:
-    with refused("was opened on January 10, 2026, .* on January 9, 2026"):
-        submit_application(context, eves, date(2026, 1, 9))
-    submit_application(context, eves, SUBMITTED)
-    with refused("was submitted on February 10, 2026, .* on February 9, 2026"):
-        endorse_applicant(context, eves, date(2026, 2, 9))
-    endorse_applicant(context, eves, SUBMITTED)
+@pytest.mark.parametrize("state", VERBS)
+def test_no_change_before_opening_or_submission(
+    context: ServiceContext, session: Session, eves: int, state: str
+) -> None:
+    one_day = timedelta(days=1)
+    with refused(f"was opened on January 10, 2026, so it can't be {state} on January 9, 2026"):
+        VERBS[state](context, eves, OPENED - one_day)
+    if state != "submitted":
+        submit_application(context, eves, SUBMITTED)
+        with refused(f"was submitted on February 10, 2026, .* be {state} on February 9, 2026"):
+            VERBS[state](context, eves, SUBMITTED - one_day)
+    first = OPENED if state == "submitted" else SUBMITTED
+    VERBS[state](context, eves, first)
+    assert first in state_of(session, eves)
 
 
 def test_an_unknown_application_is_not_found(context: ServiceContext) -> None:
     with pytest.raises(NotFound):
         submit_application(context, 999, SUBMITTED)
+
+
+def test_what_changed_meanwhile_is_read_again(
+    context: ServiceContext, session: Session, eves: int
+) -> None:
+    known = session.get_one(Application, eves)
+    applications, connection = METADATA.tables["application"], session.connection()
+    withdrawn = {"state": "withdrawn", "decided_on": SUBMITTED}
+    connection.execute(applications.update().values(withdrawn))
+    with refused("was withdrawn on February 10, 2026"):
+        submit_application(context, eves, DECIDED)
+    assert known.state == "withdrawn"
+    connection.execute(applications.delete())
+    with pytest.raises(NotFound):
+        submit_application(context, eves, DECIDED)
 
 
 @pytest.mark.parametrize(
@@ -263,14 +330,51 @@ def test_the_undecided_application_comes_first_then_the_newest(
 ) -> None:
     erin = cast.people[ERIN]
     assert list_applications(session, erin) == []
-    days = [date(2025, 1, 1), date(2026, 1, 1), date(2026, 2, 1)]
+    days = {"IFS": "2025-01-01", "ECFS": "2026-02-01", "IMHM-C": "2026-01-01", "IFA": "2026-01-01"}
     ids = [
-        open_for(context, erin, day, category=category)
-        for category, day in zip(["IFS", "ECFS", "IMHM-C"], days, strict=True)
+        open_for(context, erin, date.fromisoformat(day), category=category)
+        for category, day in days.items()
     ]
     for application_id in ids[1:]:
         withdraw_application(context, application_id, DECIDED)
-    assert [each.id for each in list_applications(session, erin)] == [ids[0], ids[2], ids[1]]
+    listed = [each.id for each in list_applications(session, erin)]
+    assert listed == [ids[0], ids[1], ids[3], ids[2]]
+    assert [each.id for each in list_undecided_applications(session, erin)] == [ids[0]]
+
+
+def test_coordinators_find_applicants_of_their_own(
+    cast: Cast, context: ServiceContext, session: Session, eves: int
+) -> None:
+    open_for(context, cast.people[BOB], OPENED)
+    found = find_applicant(session, eves, ["CT-AIMH", "NCIMHA"])
+    assert found is not None
+    assert (found[0].email, found[1].id) == (EVE, eves)
+    assert find_applicant(session, eves, ["CT-AIMH"]) is None
+    assert find_applicant(session, 999, ["NCIMHA"]) is None
+
+
+def test_the_nearest_to_a_decision_come_first(
+    cast: Cast, context: ServiceContext, session: Session, eves: int
+) -> None:
+    bobs, dana = open_for(context, cast.people[BOB], OPENED), cast.people[DANA]
+    session.get_one(Person, dana).name = "dana Ruiz"
+    danas = open_for(context, dana, OPENED)
+    alices = open_for(context, cast.people[ALICE], OPENED)
+    # Nobody has rules for it.
+    last = open_for(context, dana, OPENED, category="GONE")
+    erins = open_for(context, cast.people[ERIN], OPENED)
+    submit_application(context, eves, SUBMITTED)
+    submit_application(context, erins, SUBMITTED - timedelta(days=1))
+    elsewhere = open_for(context, cast.people[BOB], OPENED, association="CT-AIMH")
+    applicants = list_applicants(session, BOOKS, "NCIMHA", NOW.date())
+    # Alice has logged the most, and the earliest submitted comes first of those who logged nothing.
+    order = [alices, erins, eves, bobs, danas, last]
+    assert [each.facts.subject_id for each in applicants] == order
+    one_day = lambda _: NOW.date()  # noqa: E731
+    standings = get_application_standings(session, BOOKS, one_day, [eves, elsewhere])
+    names = {key: each.facts.name for key, each in standings.items()}
+    assert names == {eves: "Eve Chen", elsewhere: "Bob Osei"}
+    assert get_application_standings(session, BOOKS, one_day, []) == {}
 
 
 @pytest.mark.both_engines
