@@ -49,11 +49,9 @@ def register_applicant(
     an address that was a person's before: nobody becomes a second person.
     """
     name = space_initials(name)
+    lock_names(context.session, [EMAILS])
+    # The person may have been stored since they signed in.
     known = find_person_by_email(context.session, email)
-    if known is None:
-        lock_names(context.session, [EMAILS])
-        # Somebody else may have stored the person while we waited.
-        known = find_person_by_email(context.session, email)
     if known is not None:
         return known.id
     former = find_former_owner(context.session, email)
