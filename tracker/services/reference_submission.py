@@ -308,7 +308,7 @@ def _list_requests(
     query = (
         select(Reference, Person.name, Application)
         .join(Application, col(Application.id) == Reference.application_id)
-        .join(Person, col(Person.id) == Application.person_id)
+        .join(Person)
         .where(*where)
         .order_by(col(Reference.id))
         .execution_options(populate_existing=True)
@@ -377,13 +377,13 @@ def _report(session: Session, reference: Reference, rulebook: Rulebook) -> Refer
 
     endorsements = session.exec(
         select(Endorsement.association, Endorsement.category)
-        .join(Person, col(Person.id) == Endorsement.person_id)
+        .join(Person)
         .where(Person.email == reference.email, held_on_day(Endorsement))
         .order_by(Endorsement.association, Endorsement.category)
     ).all()
     vetting = session.exec(
         select(Vetting.id)
-        .join(Person, col(Person.id) == Vetting.person_id)
+        .join(Person)
         .where(
             Person.email == reference.email,
             Vetting.association == rulebook.id,
