@@ -110,6 +110,7 @@ def test_the_days_ahead_decide_the_status(
     assert (format_reason(why) if why else "") == reason
     shown = details(carol, cast.people[DANA])
     assert shown.rules[0].counts_today == (status != "does not count")
+    assert shown.rules[0].reason == why
 
 
 def test_details_say_by_which_credential_and_source(act: Act, cast: Cast) -> None:
