@@ -68,11 +68,11 @@ def _is_heic(content: bytes) -> bool:
     """Whether it is a row of whole boxes, of which the first names a HEIC brand (ISO 14496-12)."""
     position = 0
     while position < len(content):
-        size = int.from_bytes(content[position : position + 4], "big") or len(content) - position
+        size = int.from_bytes(content[position : position + 4]) or len(content) - position
         if size == 1:
-            size = int.from_bytes(content[position + 8 : position + 16], "big")
+            size = int.from_bytes(content[position + 8 : position + 16])
         position += max(size, 8)
-    brands = content[8 : int.from_bytes(content[:4], "big")]
+    brands = content[8 : int.from_bytes(content[:4])]
     listed = {brands[i : i + 4] for i in range(0, len(brands), 4)}
     return (
         content[4:8] == b"ftyp" and position == len(content) and not _HEIC_BRANDS.isdisjoint(listed)
@@ -165,18 +165,18 @@ class EvidenceFolder:
         # First the folder, then the rows: a file stored in between is not looked at.
         there = {file.name for file in self.path.iterdir()}
         files = set(filter(_OURS.fullmatch, there))
-        strays = files - known() if files else files
+        strays = files - known()
         # A marker's age is how long its file has had no row.
         markers = {f"{_STRAY}{name}": name for name in strays}
         self.delete(set(filter(_STRAY_MARKER.fullmatch, there)) - markers.keys())
-        gone = []
+        deleted = 0
         for mark, name in markers.items():
             if mark not in there:
                 _touch(self.path / mark, now)
             elif _age(self.path / mark, now, _NEVER) >= _ORPHAN_AFTER:
-                gone.append(name)
                 self.delete([name, mark])
-        return len(gone)
+                deleted += 1
+        return deleted
 
 
 def digest_of(content: bytes) -> str:
