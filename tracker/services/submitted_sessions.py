@@ -65,7 +65,7 @@ def list_frozen(session: Session, person_ids: Collection[int]) -> dict[int, tupl
     query = (
         select(col(Entry.id), col(Submission.endorsement_id), col(Submission.cycle_starts_on))
         .join(Endorsement, col(Endorsement.person_id) == col(Entry.person_id))
-        .join(Submission, col(Submission.endorsement_id) == col(Endorsement.id))
+        .join(Submission)
         .where(
             col(Entry.person_id).in_(person_ids),
             col(Submission.returned_at).is_(None),
@@ -99,7 +99,7 @@ def _read(session: Session, person_ids: Collection[int], found: SubmittedSession
             col(Submission.cycle_starts_on),
             col(Submission.cycle_ends_on),
         )
-        .join(Submission, col(Submission.endorsement_id) == col(Endorsement.id))
+        .join(Submission)
         .where(col(Endorsement.person_id).in_(person_ids), col(Submission.returned_at).is_(None))
     )
     cycles = dict[tuple[int, date], SubmittedCycle]()
