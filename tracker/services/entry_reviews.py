@@ -162,14 +162,9 @@ def _decide(
 
 
 def _evaluate(context: ServiceContext, entry: LoggedEntry) -> None:
-    providers = {entry.provider_id} if entry.provider_id else set()
-    evaluate_people(
-        context.session,
-        context.rulebooks,
-        {entry.person_id},
-        context.now,
-        named_providers=providers,
-    )
+    """Evaluate the entry's person. The spans of its provider were stored with the entry."""
+    session, rulebooks, now = context.session, context.rulebooks, context.now
+    evaluate_people(session, rulebooks, {entry.person_id}, now, named_providers=())
 
 
 def list_removed(session: Session, person_id: int) -> Sequence[EntryDecision]:

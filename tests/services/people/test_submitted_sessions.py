@@ -94,13 +94,13 @@ def test_two_submitted_cycles_share_their_days(session: Session, cast: Cast) -> 
 
 @pytest.mark.usefixtures("cycle")
 def test_an_undecided_application_keeps_all_days_open(session: Session, cast: Cast) -> None:
-    decided = {"state": "endorsed", "decided_on": CYCLE}
-    apply(session, cast.people[FAY], association="NCIMHA", **decided)
+    fay, state = cast.people[FAY], "endorsed"
+    apply(session, fay, association="NCIMHA", state=state, decided_on=CYCLE)
     apply(session, cast.people[BOB], association="NCIMHA")
     assert find_locks(session, cast, FAY, CYCLE) == [True]
-    apply(session, cast.people[FAY], association="CT-AIMH")
+    apply(session, fay, association="CT-AIMH")
     assert find_locks(session, cast, FAY, CYCLE) == [False]
-    assert read_submitted(session, cast.people.values()).applying == {cast.people[FAY]}
+    assert read_submitted(session, cast.people.values()).applying == {fay}
 
 
 def test_sessions_logged_before_submitting_stay(session: Session, cast: Cast) -> None:
