@@ -4,7 +4,7 @@ from collections.abc import Collection
 from datetime import datetime
 from typing import NamedTuple
 
-from sqlmodel import Session, col, select, update
+from sqlmodel import Session, col, exists, select, update
 
 from tracker.db.entry_reviews import EntryMessage, EntryQuestion
 from tracker.db.log import Entry
@@ -28,7 +28,7 @@ class QuestionToMail(NamedTuple):
 def list_unmailed_questions(
     session: Session,
     *,
-    association: str = "",
+    association: str | None = None,
     question_ids: Collection[int] = (),
     before: datetime | None = None,
 ) -> list[QuestionToMail]:
@@ -48,10 +48,11 @@ def list_unmailed_questions(
     else:
         query = query.where(EntryQuestion.association == association)
     if before is not None:
-        is_recent = select(EntryMessage.id).where(
-            EntryMessage.question_id == EntryQuestion.id, EntryMessage.written_at >= before
+        is_recent = exists().where(
+            col(EntryMessage.question_id) == EntryQuestion.id,
+            col(EntryMessage.written_at) >= before,
         )
-        query = query.where(~is_recent.exists())
+        query = query.where(~is_recent)
     unmailed = []
     for question, person in session.exec(query).all():
         entry = find_entry(session, person.id, question.entry_id)

@@ -286,7 +286,7 @@ def find_own_thread(session: Session, person_id: int, question_id: int) -> Quest
     if entry is None:
         return None
     threads = list_threads(session, [entry])[entry.id]
-    return next((thread for thread in threads if thread.question.id == question_id), None)
+    return next(thread for thread in threads if thread.question.id == question_id)
 
 
 def list_own_questions(session: Session, person_id: int) -> list[OpenQuestion]:
