@@ -64,10 +64,11 @@ class KeptFile:
 class FormFiles:
     """The files of one form: by its key, and those of the entry that it edits.
 
-    ``removed`` are the ids of files that go when the form is saved.
+    ``removed`` are the ids of files that go when the form is saved. Without a key there are only
+    those of the entry.
     """
 
-    form_key: str
+    form_key: str | None = None
     entry_id: int | None = None
     removed: Collection[int] = ()
 
@@ -134,16 +135,14 @@ def find_file_for_coordinator(
     """
     of_audit = (
         select(Evidence)
-        .join(AuditCase, col(AuditCase.id) == col(Evidence.audit_case_id))
-        .join(Endorsement, col(Endorsement.id) == AuditCase.endorsement_id)
+        .join(AuditCase)
+        .join(Endorsement)
         .where(Evidence.id == file_id, col(Endorsement.association).in_(associations))
     )
     if (found := session.exec(of_audit).first()) is not None:
         return found
-    query = select(Evidence, col(Entry.held_on)).join(
-        Entry, col(Entry.id) == col(Evidence.entry_id)
-    )
-    row = session.exec(query.where(Evidence.id == file_id)).first()
+    query = select(Evidence, col(Entry.held_on)).join(Entry).where(Evidence.id == file_id)
+    row = session.exec(query).first()
     if row is None:
         return None
     evidence, held_on = row
@@ -159,7 +158,7 @@ def list_kept_files(
     locks = load_person_locks(session, rulebooks, person_id, now)
     query = (
         select(Evidence, col(Entry.title), col(Entry.held_on))
-        .outerjoin(Entry, col(Entry.id) == col(Evidence.entry_id))
+        .outerjoin(Entry)
         .where(Evidence.person_id == person_id)
         .order_by(col(Entry.held_on).is_(None).desc(), col(Entry.held_on).desc(), col(Evidence.id))
     )
@@ -291,7 +290,7 @@ def _check_audit_files(
     forms: Sequence[int | None] = audit.entries or [None]
     refusals: list[Refusal] = []
     for entry_id in forms:
-        form = FormFiles(_audit_key(audit), entry_id)
+        form = FormFiles(entry_id=entry_id)
         refusals += check_space(context, received, form, quota)[1]
     held = list_requirement_files(context.session, audit.case_id)
     for requirement in audit.requirements:
@@ -309,9 +308,9 @@ def share_files(
     ``copy`` makes a copy of a stored file, and returns its stored name.
     """
     person_id = context.person_id
-    files = list_form_files(context.session, person_id, FormFiles("", entry_id))
+    files = list_form_files(context.session, person_id, FormFiles(entry_id=entry_id))
     for other_id in others:
-        held = list_form_files(context.session, person_id, FormFiles("", other_id))
+        held = list_form_files(context.session, person_id, FormFiles(entry_id=other_id))
         known = {file.sha256 for file in held}
         for file in files:
             if file.sha256 in known:

@@ -13,8 +13,18 @@ from sqlalchemy.exc import IntegrityError
 from sqlmodel import Session, col, select
 
 from tests.services.conftest import Act
-from tests.support.auditing import HAL, SEED, accept, acts, ask_everyone, freeze, open_accepted
-from tests.support.cast import ATTESTING, BOOKS, KAI, Cast
+from tests.support.auditing import (
+    HAL,
+    SEED,
+    accept,
+    acts,
+    ask_everyone,
+    freeze,
+    open_accepted,
+    store_audit,
+    store_submission,
+)
+from tests.support.cast import ALICE, ATTESTING, BOOKS, KAI, Cast
 from tests.support.submitting import (
     ALL_SIGNED,
     CYCLE,
@@ -28,9 +38,9 @@ from tracker.db.corrections import Removal
 from tracker.db.entry_reviews import EntryDecision
 from tracker.db.ledgers import SettledCycle, StandingRow
 from tracker.db.log import AuditEvent, Entry, Evidence
-from tracker.db.people import Waiver
+from tracker.db.people import Endorsement, Waiver
 from tracker.db.submissions import Submission
-from tracker.rules.audit_sampling import hash_frame, parse_frame
+from tracker.rules.audit_sampling import FrameLine, hash_frame, parse_frame
 from tracker.rules.stages import AuditVerdict
 from tracker.rules.standing import Outcome
 from tracker.services.audit_decisions import (
@@ -462,16 +472,34 @@ def test_a_document_can_be_about_many_things(
     targets = AuditTargets(asked, entries, ["training", "rsc"])
     kept = add_documents(act(FAY), targets, [paper("one"), paper("two")], QUOTA, copy)
     rows = session.exec(select(Evidence)).all()
-    assert len(rows) == len(kept) == 6
+    assert {row.stored_as for row in rows} == kept > {"stored-one", "stored-two"}
+    copied = sorted(stored_as.partition("-copy")[0] for stored_as in kept)
+    assert copied == ["stored-one"] * 3 + ["stored-two"] * 3
     assert sum_sizes_of(session, cast) == 20
+    # Another endorsement, which keeps its days open, unlocks no submitted session.
+    other = Endorsement(
+        person_id=cast.people[FAY],
+        association=ATTESTING,
+        category="IFS",
+        starts_on=date(2020, 6, 1),
+    )
+    session.add(other)
+    kept_files = list_kept_files(session, BOOKS, cast.people[FAY], SUBMITTED_AT)
+    assert all(each.is_closed for each in kept_files)
+    assert {each.file.entry_id for each in kept_files if each.lock} == set(entries)
     # The same once more is not stored twice.
-    assert add_documents(act(FAY), targets, [paper("one")], QUOTA, copy) == set()
+    again = add_documents(act(FAY), targets, [paper("one"), paper("new")], QUOTA, copy)
+    assert len(again) == 3
     files = list_requirement_files(session, asked)
-    assert [file.name for file in files["training"]] == ["one.pdf", "two.pdf"]
+    assert [file.name for file in files["training"]] == ["one.pdf", "two.pdf", "new.pdf"]
+    assert {file.stored_as for file in files["training"]} < kept | again
     assert remove_old_drafts(session, SUBMITTED_AT + timedelta(days=3)) == []
-    file_id = files["rsc"][0].id
-    assert find_file_for_coordinator(session, BOOKS, file_id, [ATTESTING]) is not None
-    assert find_file_for_coordinator(session, BOOKS, file_id, ["NCIMHA"]) is None
+    line = FrameLine("IFS", cast.endorsements[ALICE], CYCLE)
+    store_audit(session, line.endorsement_id, store_submission(session, line).id, "sent")
+    for file in files["rsc"]:
+        found = find_file_for_coordinator(session, BOOKS, file.id, [ATTESTING])
+        assert found == session.get(Evidence, file.id)
+        assert find_file_for_coordinator(session, BOOKS, file.id, ["NCIMHA"]) is None
     send_documents(act(FAY), asked, "")
 
 
@@ -496,6 +524,31 @@ def test_documents_need_a_file_and_something_to_be_about(act: Act, cast: Cast, a
         assert codes(refused) == ["file-limit-reached"]
     with pytest.raises(NotFound):
         add_documents(act(FAY), AuditTargets(asked, [], ["ethics"]), [paper("x")], QUOTA, copy)
+
+
+def test_a_requirement_takes_ten_documents(act: Act, cast: Cast, asked: int) -> None:
+    many = [paper(str(number)) for number in range(11)]
+    entry, rsc = AuditTargets(asked, [cast.entries["fay"]], []), AuditTargets(asked, [], ["rsc"])
+    facts = {"name": "10.pdf", "limit": 10}
+    entry_facts = facts | {"size": 10, "quota": QUOTA, "left": QUOTA - 100}
+    for targets, expected in ((entry, entry_facts), (rsc, facts)):
+        with pytest.raises(Refused) as refused:
+            add_documents(act(FAY), targets, many, QUOTA, copy)
+        assert refused.value.refusals == (Refusal("files", "file-limit-reached", expected),)
+    both = AuditTargets(asked, entry.entries, rsc.requirements)
+    add_documents(act(FAY), both, [paper("a"), paper("b")], QUOTA, copy)
+    # The reason that is the same for both is named once.
+    for targets in (entry, rsc, both):
+        with pytest.raises(Refused) as refused:
+            add_documents(act(FAY), targets, many, QUOTA, copy)
+        names = [str(each.facts["name"]) for each in refused.value.refusals]
+        assert sorted(names) == ["10.pdf", "8.pdf", "9.pdf"]
+    with pytest.raises(Refused) as refused:
+        add_documents(act(FAY), rsc, [paper("c")], 9, copy)
+    assert codes(refused) == ["file-quota-exceeded"]
+    assert len(add_documents(act(FAY), both, many[:8], QUOTA, copy)) == 16
+    with pytest.raises(Refused):
+        add_documents(act(FAY), rsc, [paper("c")], QUOTA, copy)
 
 
 def test_nobody_fails_before_the_due_date_is_over(session: Session, act: Act, asked: int) -> None:

@@ -520,7 +520,7 @@ def confirm_deletion(page: PersonPage, entry_id: RowId) -> Response:
         entry = require(find_entry(session, page.person_id, entry_id))
         if _load_rules(page.context(session), entry).lock_of(entry) is not None:
             return RedirectResponse(f"/entries/{entry_id}", 303)
-        files = list_form_files(session, page.person_id, FormFiles("", entry_id))
+        files = list_form_files(session, page.person_id, FormFiles(entry_id=entry_id))
     return page.render("delete.html", here="", entry=entry, files=files)
 
 
