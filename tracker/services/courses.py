@@ -82,8 +82,8 @@ def create_course(
     if source.confirmed is not None:
         _warn(context, days, source.confirmed)
     entries = []
-    for key, day in zip(keys, days, strict=False):
-        entries.append(store_entry(context, person_id, day, key))
+    for number, day in enumerate(days):
+        entries.append(store_entry(context, person_id, day, keys[number]))
     # A training has no provider whose qualification could change.
     evaluate_people(session, context.rulebooks, {person_id}, context.now, named_providers=())
     return entries
@@ -137,7 +137,7 @@ def _warn(context: ServiceContext, days: Sequence[EntryInput], confirmed: Collec
 
 def _return_saved(saved: Sequence[LoggedEntry], days: Sequence[EntryInput]) -> list[LoggedEntry]:
     """What a form was saved as the first time. Raises Refused if the form has changed since."""
-    by_id = sorted(saved, key=lambda entry: entry.id)
+    by_id = sorted(saved)
     if [entry_input_of(entry) for entry in by_id] == list(days):
         return by_id
     facts = {"minutes": by_id[0].minutes, "held_on": by_id[0].held_on}
