@@ -38,7 +38,7 @@ from tracker.db.corrections import Removal
 from tracker.db.entry_reviews import EntryDecision
 from tracker.db.ledgers import SettledCycle, StandingRow
 from tracker.db.log import AuditEvent, Entry, Evidence
-from tracker.db.people import Endorsement, Waiver
+from tracker.db.people import Waiver
 from tracker.db.submissions import Submission
 from tracker.rules.audit_sampling import FrameLine, hash_frame, parse_frame
 from tracker.rules.stages import AuditVerdict
@@ -476,14 +476,6 @@ def test_a_document_can_be_about_many_things(
     copied = sorted(stored_as.partition("-copy")[0] for stored_as in kept)
     assert copied == ["stored-one"] * 3 + ["stored-two"] * 3
     assert sum_sizes_of(session, cast) == 20
-    # Another endorsement, which keeps its days open, unlocks no submitted session.
-    other = Endorsement(
-        person_id=cast.people[FAY],
-        association=ATTESTING,
-        category="IFS",
-        starts_on=date(2020, 6, 1),
-    )
-    session.add(other)
     kept_files = list_kept_files(session, BOOKS, cast.people[FAY], SUBMITTED_AT)
     assert all(each.is_closed for each in kept_files)
     assert {each.file.entry_id for each in kept_files if each.lock} == set(entries)
