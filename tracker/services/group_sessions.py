@@ -116,7 +116,7 @@ def validate_members(
     """
     refusals = []
     provider = session.get_one(Person, provider_id)
-    own = {provider.email.lower(), (provider.second_email or "").lower()}
+    own = {each.lower() for each in (provider.email, provider.second_email) if each}
     for invitation in invitations:
         if invitation.email in own:
             refusals.append(Refusal("others", "member-is-self", {"email": invitation.email}))
@@ -142,7 +142,7 @@ def _require_room(context: ServiceContext, emails: Collection[str]) -> None:
         raise Refused(Refusal("day", "daily-limit-reached", {"limit": DAILY_LIMIT}))
     query = (
         select(GroupMember.email)
-        .join(GroupSession, col(GroupSession.id) == GroupMember.group_session_id)
+        .join(GroupSession)
         .where(*lately, col(GroupMember.email).in_(emails))
     )
     named = Counter(context.session.exec(query))
