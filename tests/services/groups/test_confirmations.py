@@ -140,6 +140,12 @@ def test_requests_of_others_are_not_found(cast: Cast, session: Session, act: Act
         confirm_group_session(act(BOB), member_id)
     with pytest.raises(NotFound):
         dispute_group_session(act(BOB), member_id, "")
+    # An address that becomes somebody else's does not show what its owner before was asked.
+    session.get_one(Person, cast.people[ALICE]).email = "alice@new.example"
+    session.flush()
+    session.get_one(Person, cast.people[EVE]).email = ALICE
+    session.flush()
+    assert find_confirmation_request(session, cast.people[EVE], member_id) is None
 
 
 def test_own_entries_of_that_session_are_offered(cast: Cast, session: Session, act: Act) -> None:
