@@ -264,6 +264,8 @@ def _add_cases(report: ET.Element | None, trial: Trial, found: Found) -> None:
         if each.attrib["name"].startswith("hypothesis-statistics-")
     }
     for case in report.iter("testcase"):
+        if "classname" not in case.attrib:
+            continue  # pytest was stopped within this test
         node = f"{case.attrib['classname'].replace('.', '/')}.py::{case.attrib['name']}"
         if not any(_is_of(node, test) for test in trial.tests):
             continue
