@@ -22,13 +22,15 @@ from tracker.rules.parse import parse_rulebook
 from tracker.rules.standing import Absence, AuditFinding, DaySum, Facts, Span, Submitted
 from tracker.services import facts as facts_module
 from tracker.services.facts import Triple, Window, WindowsOf, read_facts
+from tracker.services.payment_facts import find_paid, read_payments
+from tracker.services.submission_facts import find_submitted, read_submissions
 
 HISTORY = Path(__file__).parents[2] / "rulebooks" / "rulebooks" / "history.toml"
 TODAY = date(2026, 6, 1)
 MORE_THAN_A_BATCH = 1_100
 # SQLite's own limit; Linux distributions raise it.
 MOST_VALUES = 32_766
-PAID: dict[str, object] = {
+PAID: dict[str, list[str]] = {
     "endorsed": ["PAYING IFS 2024-03-01"],
     "entries": ["training 1h 2026-10-20"],
     "submitted": ["PAYING IFS 2026-01-01 2026-11-15 ethics"],
@@ -409,6 +411,27 @@ def test_few_are_read_without_the_records_of_others(
         monkeypatch.setattr(facts_module, name, note)
     read_only(session, IMAGINED, TODAY, number)
     assert asked == [[number]] * 3
+
+
+def test_filed_records_are_those_of_their_endorsement(session: Session) -> None:
+    more = {
+        "providers": {"Bob": ["PAYING IFS 2024-03-01"]},
+        "submitted": [*PAID["submitted"], "Bob: PAYING IFS 2026-01-01 2026-11-15"],
+        "payments": [*PAID["payments"], "Bob: PAYING IFS 2026-01-01 renewal 9.00 2026-10-01"],
+    }
+    people = populate(session, IMAGINED, PAID | more)
+    own, bob = (people.endorsements[f"{name}: PAYING IFS"] for name in ("Alice", "Bob"))
+    everything, payments = (read_payments(session, ids) for ids in (None, [own]))
+    assert {number for number, _ in everything} == {own, bob}
+    assert {number for number, _ in payments} == {own}
+    assert set(read_submissions(session, None)) == {own, bob}
+    submissions = read_submissions(session, [own])
+    assert set(submissions) == {own}
+    # A category without rules has no cycle that could be submitted or paid for.
+    plan = REAL.plan("VAIMH", "IFS", date(2024, 3, 1), TODAY)
+    assert plan
+    assert find_submitted(plan, date.max, submissions[own]) is None
+    assert find_paid(plan, date.max, own, payments) == ()
 
 
 def test_unrequired_submission_and_payment_are_no_facts(session: Session) -> None:
