@@ -1,6 +1,10 @@
 """Who acts in a service, which texts it stores, and how it refuses."""
 
+from types import SimpleNamespace
+from typing import Any
+
 import pytest
+from sqlalchemy.dialects import postgresql
 from sqlmodel import Session
 
 from tests.support.cast import ALICE, BOOKS, CAROL, NOW, Cast
@@ -13,10 +17,12 @@ from tracker.services.context import (
     check_name,
     check_text,
     lock_person,
+    lock_records,
     require_other_person,
 )
 
 OPERATOR = Actor("tracker person")
+POSTGRESQL = postgresql.dialect()  # type: ignore[no-untyped-call]
 COORDINATOR = Actor(CAROL, None, ("NCIMHA",))
 
 
@@ -86,3 +92,30 @@ def test_unknown_people_cannot_be_locked(session: Session, cast: Cast) -> None:
     lock_person(session, cast.people[ALICE])
     with pytest.raises(NotFound):
         lock_person(session, max(cast.people.values()) + 1)
+
+
+class NotedSession(Session):
+    """Notes the statements that PostgreSQL would get."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.noted: list[str] = []
+
+    def connection(self, *_: Any, **__: Any) -> Any:  # noqa: ANN401 - as of the base class
+        return SimpleNamespace(dialect=POSTGRESQL)
+
+    def exec(self, statement: Any, **_: Any) -> Any:  # noqa: ANN401 - as of the base class
+        options = {"literal_binds": True}
+        compiled = statement.compile(dialect=POSTGRESQL, compile_kwargs=options)
+        self.noted.append(" ".join(str(compiled).split()))
+        return SimpleNamespace(all=list)
+
+
+def test_several_people_are_locked_in_order() -> None:
+    session = NotedSession()
+    lock_records(session, {*range(1002, 1, -1)})
+    ids = (", ".join(map(str, range(2, 1002))), "1002")  # at most 1,000 a statement
+    assert session.noted == [
+        f"SELECT person.id FROM person WHERE person.id IN ({few}) ORDER BY person.id FOR UPDATE"  # noqa: S608
+        for few in ids
+    ]
