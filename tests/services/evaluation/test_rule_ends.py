@@ -1,22 +1,27 @@
 """The last days by rule are stored, and hold wherever a last day matters."""
 
+import sqlite3
+from collections.abc import Sequence
 from datetime import UTC, date, datetime
 from typing import Any
 
+import pytest
 from sqlmodel import Session, col, select
 
 from tests.rules.case_data import ENDORSEE, IMAGINED, REAL, populate
 from tests.services.evaluation.test_evaluation import night, noon
 from tests.support.nights import evaluate_due
+from tracker.db.engine import is_postgresql
 from tracker.db.ledgers import EndorsementEnd, StandingRow
 from tracker.db.people import Endorsement
 from tracker.db.tables import METADATA
 from tracker.rulebooks import with_rulebook
 from tracker.rules.model import Category
+from tracker.services import rule_ends
 from tracker.services.endings import list_endings
 from tracker.services.endorsements import endorsements_of
 from tracker.services.evaluation import evaluate_people, parse_results
-from tracker.services.rule_ends import refresh_rule_ends
+from tracker.services.rule_ends import list_rule_ends, refresh_rule_ends
 from tracker.services.rules_reach import count_by_category
 
 TODAY = date(2026, 6, 30)
@@ -115,13 +120,47 @@ def test_moved_ends_move_what_continues_elsewhere(session: Session) -> None:
     assert training() == "short"
 
 
-def test_ends_go_with_the_rule(session: Session) -> None:
-    people = populate(session, IMAGINED, {"endorsed": ["ADDING EIFS 2024-09-01"]})
-    number = people.endorsements["Alice: ADDING EIFS"]
-    assert session.get(EndorsementEnd, number)
-    session.expire_all()
+THREE: dict[str, Any] = {
+    "endorsed": ["ADDING EIFS 2024-09-01"],
+    "providers": {name: ["ADDING EIFS 2024-09-01"] for name in ("Bob", "Cy")},
+}
+
+
+def stored_ends(session: Session) -> dict[int, date]:
+    query = select(col(EndorsementEnd.endorsement_id), col(EndorsementEnd.ends_on))
+    return dict(session.exec(query).all())
+
+
+def test_ends_are_refreshed_for_the_named_people(
+    session: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    people = populate(session, IMAGINED, THREE)
+    ends = stored_ends(session)
+    assert ends == dict.fromkeys(people.endorsements.values(), date(2026, 8, 31))
+    session.connection().execute(METADATA.tables["endorsement_end"].delete())
+    locked: list[Sequence[str]] = []
+    monkeypatch.setattr(rule_ends, "_BATCH", 1)
+    monkeypatch.setattr(rule_ends, "lock_names", lambda _, names: locked.append(names))
+    named = [people.ids["Bob"], people.ids[ENDORSEE]]
+    changed = refresh_rule_ends(session, IMAGINED, named)
+    assert changed == {people.endorsements[f"{name}: ADDING EIFS"] for name in ("Alice", "Bob")}
+    assert set(stored_ends(session)) == changed
+    assert locked == [["last days by rule"]] * 2
+    # As a rule no end differs, and nobody waits.
+    assert refresh_rule_ends(session, IMAGINED, named) == set()
+    assert len(locked) == 2
+    assert list_rule_ends(session, IMAGINED) == ends
+
+
+def test_ends_go_with_the_rule(session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
+    people = populate(session, IMAGINED, THREE)
     adding = IMAGINED.associations["ADDING"]
     plain = {name: Category(name=rule.name) for name, rule in adding.categories.items()}
     changed = with_rulebook(IMAGINED, adding.model_copy(update={"categories": plain}))
-    refresh_rule_ends(session, changed)
-    assert session.get(EndorsementEnd, number) is None
+    monkeypatch.setattr(rule_ends, "_BATCH", 2)
+    if not is_postgresql(session):
+        driver = session.connection().connection.driver_connection
+        assert driver
+        driver.setlimit(sqlite3.SQLITE_LIMIT_VARIABLE_NUMBER, 2)
+    assert refresh_rule_ends(session, changed) == set(people.endorsements.values())
+    assert stored_ends(session) == {}
