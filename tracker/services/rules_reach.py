@@ -78,7 +78,7 @@ def list_losing_providers(
                 select(Endorsement.person_id).where(Endorsement.association == association)
             ),
         )
-        .group_by(col(Person.id), col(Person.name))
+        .group_by(col(Person.id))
         .order_by(endorsees.desc(), Person.name)
     )
     return [LosingProvider(*row) for row in session.exec(query)]
