@@ -40,7 +40,7 @@ class ReturnFacts(NamedTuple):
         paid = self.payments.get((removed.endorsement_id, removed.removed_on), ())
         return facts._replace(
             removed=removed,
-            days=tuple(self.days.get(facts.subject_id, ())),
+            days=tuple(self.days[facts.subject_id]),
             payments=tuple(each for each in paid if each.on <= as_of),
         )
 
@@ -124,6 +124,7 @@ def read_returns(session: Session, planned: Sequence[PlannedApplication]) -> Ret
 
 def _find_first_day(plan: ApplicationPlan, removed: Removed, as_of: date) -> date:
     """The first day on which hours may count: also before a submission, months before today."""
-    months = [r.rule.window.months or 0 for r in plan.requirements if r.rule.window]
+    windows = [r.rule.window for r in plan.requirements if r.rule.window]
+    months = [window.months for window in windows if window.months]
     longest = relativedelta(months=2 * max(months, default=0))
     return min(removed.removed_on, as_of - longest)
