@@ -127,12 +127,12 @@ def _list_former_emails(session: Session, person: Person) -> Sequence[str]:
 
 
 def _find_last_sign_in(session: Session, person_id: int) -> datetime | None:
-    query = select(SecurityEvent.at).where(
+    query = select(func.max(SecurityEvent.at)).where(
         SecurityEvent.person_id == person_id,
         SecurityEvent.kind == SIGN_IN,
         SecurityEvent.outcome == DONE,
     )
-    return session.exec(query.order_by(col(SecurityEvent.at).desc()).limit(1)).first()
+    return session.exec(query).one()
 
 
 def _list_vettings(
