@@ -4,7 +4,7 @@ What a time away excuses is in `tracker.rules.absences`.
 """
 
 from collections.abc import Iterable, Sequence
-from datetime import date
+from datetime import date, timedelta
 from typing import Any
 
 from dateutil.relativedelta import relativedelta
@@ -18,6 +18,8 @@ from tracker.rules.model import Rulebook
 from tracker.rules.standing import Absence
 from tracker.services.context import Refusal
 from tracker.services.endorsements import Endorsed
+
+_DAY = timedelta(days=1)
 
 
 def is_offered(rulebook: Rulebook, kind: AbsenceKind, day: date) -> bool:
@@ -63,9 +65,9 @@ def check_limits(
         refusals.append(Refusal("starts_on", "absence-held-too-briefly", {**facts, **details}))
     same_kind = [each.starts_on for each in others if each.kind == absence.kind]
     starts = sorted([*same_kind, absence.starts_on])
-    if rule.most is not None and _is_too_often(rulebook, endorsed, rule, absence, starts):
+    if _is_too_often(rulebook, endorsed, rule, absence, starts):
         facts |= {"most": rule.most, "cycles": rule.within_cycles, "years": rule.within_years}
-        facts["starts_on"] = max((day for day in same_kind), default=absence.starts_on)
+        facts["starts_on"] = max(same_kind)
         refusals.append(Refusal("starts_on", "absence-too-often", facts))
     return refusals
 
@@ -87,16 +89,17 @@ def _is_too_often(
     rulebook: Rulebook, endorsed: Endorsed, rule: AbsenceRule, absence: Absence, starts: list[date]
 ) -> bool:
     """Whether some span of so many years, or cycles in a row, has more first days than allowed."""
-    most = rule.most or 0
+    if rule.most is None:
+        return False
     if rule.within_years:
         length = relativedelta(years=rule.within_years)
         spans = [(day, day + length) for day in starts if day <= absence.starts_on < day + length]
-        return any(sum(first <= day < end for day in starts) > most for first, end in spans)
+        return any(sum(first <= day < end for day in starts) > rule.most for first, end in spans)
     length_in_cycles = rule.within_cycles or 1
     places = _number_cycles(rulebook, endorsed, starts)
     place = places[starts.index(absence.starts_on)]
     firsts = range(place - length_in_cycles + 1, place + 1)
-    return any(sum(n <= each < n + length_in_cycles for each in places) > most for n in firsts)
+    return any(sum(n <= each < n + length_in_cycles for each in places) > rule.most for n in firsts)
 
 
 def _number_cycles(rulebook: Rulebook, endorsed: Endorsed, days: Sequence[date]) -> list[int]:
@@ -108,8 +111,7 @@ def _number_cycles(rulebook: Rulebook, endorsed: Endorsed, days: Sequence[date])
     cycle = _find_cycle(rulebook, endorsed, days[0])
     for day in days:
         while cycle is not None and day > cycle.ends_on:
-            following = cycle.ends_on + relativedelta(days=1)
-            cycle = _find_cycle(rulebook, endorsed, following)
+            cycle = _find_cycle(rulebook, endorsed, cycle.ends_on + _DAY)
             place += 1
         places.append(place)
     return places

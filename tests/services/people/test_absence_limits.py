@@ -4,17 +4,17 @@ from dataclasses import replace
 from datetime import date
 
 import pytest
-from sqlmodel import select
+from sqlmodel import Session, select
 
-from tests.rules.case_data import IMAGINED, REAL
+from tests.rules.case_data import IMAGINED, REAL, insert_row
 from tests.services.conftest import Act
 from tests.support.absences import with_absences
-from tests.support.cast import ALICE, CAROL, Cast
+from tests.support.cast import ALICE, BOB, CAROL, Cast
 from tracker.db.people import Leave
 from tracker.refusal_text import format_refusal
-from tracker.rules.absence_rules import AbsenceKind
+from tracker.rules.absence_rules import KINDS, AbsenceKind
 from tracker.rules.standing import Absence
-from tracker.services.absence_limits import check_limits, is_ever_offered
+from tracker.services.absence_limits import check_limits, is_ever_offered, list_absences
 from tracker.services.context import Refused
 from tracker.services.endorsements import Endorsed
 from tracker.services.grants import add_leave
@@ -59,6 +59,10 @@ def test_years_are_counted_from_the_first_day() -> None:
     others = away("2025-07-01", "2025-09-30"), away("2026-07-01", "2026-09-30")
     assert problems(away("2028-06-30", "2028-09-30"), *others) != []
     assert problems(away("2028-07-01", "2028-09-30"), *others) == []
+    later = away("2026-07-01", "2026-09-30"), away("2028-06-30", "2028-09-30")
+    assert problems(away("2025-07-01", "2025-09-30"), *later) != []
+    around = away("2025-07-01", "2025-09-30"), away("2028-07-01", "2028-09-30")
+    assert problems(away("2026-07-01", "2026-09-30"), *around) == []
 
 
 def test_a_third_leave_in_three_years_names_the_latest() -> None:
@@ -75,6 +79,16 @@ def test_inactive_status_is_possible_once_in_two_cycles() -> None:
     assert problems(away("2031-01-01", "2031-12-31", "inactive"), before) == []
     earlier = away("2028-01-01", "2028-12-31", "inactive")
     assert problems(before, earlier) != []
+    assert problems(before, away("2031-01-01", "2031-12-31", "inactive")) == []
+    last_day = away("2027-12-31", "2028-12-30", "inactive")
+    assert problems(last_day, away("2031-01-01", "2031-12-31", "inactive")) == []
+
+
+@pytest.mark.parametrize("first", ["2025-01-01", "2037-01-01"])
+def test_too_many_in_other_cycles_prevent_nothing(first: str) -> None:
+    on_file = [away(f"{year}-01-01", f"{year}-12-31", "inactive") for year in (2031, 2033)]
+    last = first.replace("-01-01", "-12-31")
+    assert problems(away(first, last, "inactive"), *on_file) == []
 
 
 def test_leave_does_not_count_as_inactive_status() -> None:
@@ -88,6 +102,38 @@ def test_inactive_status_is_offered_from_its_first_day() -> None:
     ]
     assert is_ever_offered(RESTING, "inactive", date(2024, 12, 31))
     assert not is_ever_offered(REAL.associations["NCIMHA"], "inactive", date(2026, 1, 1))
+
+
+def test_only_leave_is_offered_without_a_rule() -> None:
+    later = {"kind": "emeritus", "from": date(2027, 1, 1)}
+    rulebook = with_absences(later).associations["NCIMHA"]
+    offered = [kind for kind in KINDS if is_ever_offered(rulebook, kind, date(2026, 1, 1))]
+    assert offered == ["leave", "emeritus"]
+
+
+def test_the_longest_leave_can_be_in_days() -> None:
+    rulebook = with_absences({"kind": "leave", "longest_days": 90}).associations["NCIMHA"]
+    [refusal] = check_limits(rulebook, ENDORSED, away("2026-01-01", "2026-04-01"), ())
+    assert "at most 90 days: the last day must be March 31, 2026" in format_refusal(
+        refusal.code, refusal.facts
+    )
+
+
+def test_absences_of_one_endorsement_are_listed(session: Session, cast: Cast) -> None:
+    alice, bob = cast.endorsements[ALICE], cast.endorsements[BOB]
+    first = insert_row(
+        session,
+        "leave",
+        endorsement_id=alice,
+        starts_on=date(2026, 6, 1),
+        ends_on=date(2026, 6, 30),
+    )
+    insert_row(session, "leave", endorsement_id=bob, starts_on=date(2026, 7, 1))
+    emeritus = {"starts_on": date(2027, 1, 1), "kind": "emeritus"}
+    insert_row(session, "leave", endorsement_id=alice, **emeritus)
+    leave, rest = away("2026-06-01", "2026-06-30"), away("2027-01-01", None, "emeritus")
+    assert sorted(list_absences(session, alice)) == [leave, rest]
+    assert list_absences(session, alice, first) == [rest]
 
 
 def test_emeritus_status_is_for_endorsements_held_for_years() -> None:
