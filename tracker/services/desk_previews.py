@@ -216,12 +216,14 @@ def _read_messages(
     """What would be sent. Certificates get other ``numbers`` when it is saved, so none is shown."""
     query = select(Outbox).where(col(Outbox.id) > after_id).order_by(col(Outbox.id))
     rows = session.exec(query).all()
-    cipher = body_cipher(session) if rows else None
+    if not rows:
+        return
+    cipher = body_cipher(session)
     for number, row in enumerate(rows):
         if number >= _MOST_TEXTS:
             yield PreviewedMessage(row.recipient, row.subject, "")
             continue
-        body = cipher.decrypt(row.message_id, row.body) if cipher else b""
+        body = cipher.decrypt(row.message_id, row.body)
         part = message_from_bytes(body or b"", policy=policy.default).get_body(("plain",))
         text = str(part.get_content()).replace("\r\n", "\n") if part else ""
         for issued in numbers:

@@ -238,7 +238,9 @@ def add_ivy() -> ChangePlan:
 
 def test_an_added_person_is_removed_again(carol: ServiceContext) -> None:
     before = rows(carol)
-    [moved, *_] = preview_change(carol, add_ivy()).standings
+    preview = preview_change(carol, add_ivy())
+    [moved, *_] = preview.standings
+    assert preview.row_count == 2
     assert (moved.name, moved.before) == ("Ivy Park", None)
     change = apply_change(carol, add_ivy())
     [record] = undo_change(carol, change.id)
