@@ -268,7 +268,7 @@ def _select_lines(today: date) -> Any:  # noqa: ANN401 - a Select of these colum
             Endorsement.category,
             Person.name,
             Person.email,
-            state_on(today).label("state"),
+            state_on(today),
             Person.id,
             StandingRow.requirements,
         )
