@@ -14,6 +14,7 @@ from tracker.db.applications import UNDECIDED
 from tracker.db.ledgers import SettledCycle
 from tracker.db.people import Endorsement
 from tracker.rulebooks import Rulebooks
+from tracker.rules.cycles import Cycle
 from tracker.rules.fees import PaidShare, settle_fee
 from tracker.rules.plan import RenewalPlan
 from tracker.rules.standing import Standing
@@ -63,13 +64,13 @@ class _Held:
     payments: Payments
     settled: frozenset[_Key]
 
-    def list_past(self, rulebooks: Rulebooks) -> Iterator[tuple[_Key, RenewalPlan]]:
+    def list_past(self, rulebooks: Rulebooks) -> Iterator[tuple[_Key, RenewalPlan, Cycle]]:
         """The renewals that were paid for, or are settled, as far as they have a fee."""
         for key in sorted(self.settled | self.payments.keys()):
             triple = self.triples[key[0]]
             plan = rulebooks.plan(*triple, key[1])
             if plan is not None and plan.fees and plan.cycle and plan.cycle.starts_on == key[1]:
-                yield key, plan
+                yield key, plan, plan.cycle
 
 
 def list_association_fees(
@@ -109,7 +110,7 @@ def list_fee_years(
     """The years for which an association has fees, also those of ``lines``; the latest first."""
     held = _read_held(session, rulebooks, association, None)
     years = {line.year for line in lines}
-    years |= {plan.cycle.ends_on.year for _, plan in held.list_past(rulebooks) if plan.cycle}
+    years |= {cycle.ends_on.year for _, _, cycle in held.list_past(rulebooks)}
     return sorted(years, reverse=True)
 
 
@@ -152,9 +153,9 @@ def _view_renewal_fees(
     The others are not judged: most are paid, and long over.
     """
     earlier = defaultdict[Triple, set[date]](set)
-    for (number, first), plan in held.list_past(rulebooks):
-        if _may_be_listed(plan, held.payments.get((number, first), ()), period):
-            earlier[held.triples[number]].add(first)
+    for key, plan, cycle in held.list_past(rulebooks):
+        if _may_be_listed(plan, cycle.ends_on, held.payments.get(key, ()), period):
+            earlier[held.triples[key[0]]].add(cycle.starts_on)
     judged = judge_current(
         session,
         rulebooks,
@@ -163,33 +164,30 @@ def _view_renewal_fees(
         also=lambda triple: earlier[triple],
     )
     for standing in judged:
-        if not _is_own(rulebooks, held, standing, day_of):
+        today, judged_cycle = day_of(standing.plan.association), standing.plan.cycle
+        if judged_cycle is None or not _is_own(rulebooks, held, standing, judged_cycle, today):
             continue
-        today, cycle = day_of(standing.plan.association), standing.plan.cycle
-        is_over = cycle is not None and cycle.ends_on < today
         for line in view_fees(standing, held.payments, today):
-            if not is_over or line.account.paid or line.owed:
+            if judged_cycle.ends_on >= today or line.account.paid or line.owed:
                 yield line
 
 
-def _is_own(rulebooks: Rulebooks, held: _Held, standing: Standing, day_of: DayOf) -> bool:
+def _is_own(
+    rulebooks: Rulebooks, held: _Held, standing: Standing, cycle: Cycle, today: date
+) -> bool:
     """Whether a renewal is judged for itself, not for that of another who began on the same day."""
-    number, cycle = standing.facts.subject_id, standing.plan.cycle
-    if cycle is None:
-        return False
+    number = standing.facts.subject_id
     key = (number, cycle.starts_on)
     if key in held.settled or key in held.payments:
         return True
-    triple = held.triples[number]
-    current = current_windows(rulebooks, triple, day_of(triple[0]))
+    current = current_windows(rulebooks, held.triples[number], today)
     return cycle in {window.plan.cycle for window in current}
 
 
-def _may_be_listed(plan: RenewalPlan, paid: Iterable[PaidShare], period: FeePeriod) -> bool:
+def _may_be_listed(
+    plan: RenewalPlan, last: date, paid: Iterable[PaidShare], period: FeePeriod
+) -> bool:
     """Whether a list may have the fees of an earlier renewal, judged by what was paid alone."""
-    if plan.cycle is None:
-        return False
-    last = plan.cycle.ends_on
     is_owed = any(not settle_fee(fee, last, paid, date.max).is_paid for fee in plan.fees)
     return period.includes(last.year, last, paid, is_owed=is_owed)
 
