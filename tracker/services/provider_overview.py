@@ -305,9 +305,9 @@ def _holds(qualification: Qualification, day: date) -> bool:
 
 def _entries_of(association: str, today: date, provider_id: int | None = None) -> Subquery:
     """Each RSC session of the association's stored renewals once; whether one is not settled."""
-    is_open = func.max(case((is_listed(association, today), 1), else_=0)).label("is_open")
+    is_open = func.max(case((is_listed(association, today), 1))).label("is_open")
     query = (
-        select(Entry.id, Entry.provider_id, Entry.person_id, Entry.minutes, Entry.held_on, is_open)  # type: ignore[call-overload]
+        select(Entry.provider_id, Entry.person_id, Entry.minutes, Entry.held_on, is_open)  # type: ignore[call-overload]
         .select_from(StandingRow)
         .join(Endorsement, col(Endorsement.id) == StandingRow.endorsement_id)
         .join(
