@@ -3,7 +3,7 @@
 from datetime import date
 
 import pytest
-from sqlalchemy import insert, select, update
+from sqlalchemy import column, insert, select, update
 
 from tests.services.conftest import Act
 from tests.support.cast import ALICE, BOB, CAROL, DANA, ERIN, EVE, NOW, Cast
@@ -53,22 +53,41 @@ def vet(context: ServiceContext, person_id: int, ends_on: date | None = None) ->
     evaluate_people(context.session, context.rulebooks, {person_id}, NOW)
 
 
+def endorse(
+    context: ServiceContext,
+    person_id: int,
+    association: str,
+    category: str,
+    starts_on: date,
+    ends_on: date | None = None,
+) -> None:
+    held = {"association": association, "category": category, "ends_on": ends_on}
+    statement = insert(METADATA.tables["endorsement"])
+    values = {"person_id": person_id, "starts_on": starts_on, **held}
+    context.session.connection().execute(statement.values(values))
+    evaluate_people(context.session, context.rulebooks, {person_id}, NOW)
+
+
 def test_hours_of_the_current_cycle_depend_on_a_provider(act: Act, cast: Cast) -> None:
-    [dana] = lines(act(CAROL))
+    carol = act(CAROL)
+    # A provider counts by RSC only.
+    trained = update(METADATA.tables["entry"]).where(column("activity") == "training")
+    carol.session.connection().execute(trained.values(provider_id=cast.people[DANA]))
+    [dana] = lines(carol)
     assert (dana.id, dana.usage.endorsees, dana.usage.minutes) == (cast.people[DANA], 1, 510)
     assert (dana.usage.last_on, dana.status) == (date(2026, 11, 14), ProviderStatus.ENDING)
 
 
 def test_two_endorsements_of_one_person_count_hours_once(act: Act, cast: Cast) -> None:
     carol = act(CAROL)
-    values = {"person_id": cast.people[ALICE], "association": "NCIMHA", "category": "IFA"}
-    statement = insert(METADATA.tables["endorsement"]).values(**values, starts_on=date(2024, 3, 1))
-    carol.session.connection().execute(statement)
-    evaluate_people(carol.session, carol.rulebooks, {cast.people[ALICE]}, NOW)
+    alice_id = cast.people[ALICE]
+    endorse(carol, alice_id, "NCIMHA", "IFA", date(2024, 3, 1))
+    endorse(carol, alice_id, "NCIMHA", "ECFA", date(2024, 2, 29))
+    endorse(carol, alice_id, "CT-AIMH", "IMHS", date(2024, 3, 1))
     [dana] = lines(carol)
     assert (dana.usage.endorsees, dana.usage.minutes) == (1, 510)
     [alice] = details(carol, cast.people[DANA]).dependents
-    assert (alice.category, alice.sessions, alice.minutes) == ("IFS, IFA", 6, 510)
+    assert (alice.category, alice.sessions, alice.minutes) == ("ECFA, IFS, IFA", 6, 510)
 
 
 def test_other_associations_do_not_see_a_provider(act: Act) -> None:
@@ -114,11 +133,15 @@ def test_the_days_ahead_decide_the_status(
 
 
 def test_details_say_by_which_credential_and_source(act: Act, cast: Cast) -> None:
-    shown = details(act(CAROL), cast.people[DANA])
+    carol, dana = act(CAROL), cast.people[DANA]
+    # Its days are those on which the vetting counts.
+    endorse(carol, dana, "MI-AIMH", "IMHM-C", date(2020, 1, 1), ends_on=date(2027, 12, 21))
+    shown = details(carol, dana)
     [rule] = shown.rules
-    [days] = rule.days
-    assert days.qualification.credential.status == "vetted by NCIMHA"
-    assert days.document
+    endorsed, vetted = rule.days
+    assert endorsed.qualification.credential.category == "IMHM-C"
+    assert vetted.qualification.credential.status == "vetted by NCIMHA"
+    assert vetted.document
     assert shown.email == DANA
     assert [each.name for each in shown.dependents] == ["Alice Moreno"]
 

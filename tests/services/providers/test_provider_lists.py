@@ -228,12 +228,14 @@ def test_endorsements_elsewhere_are_an_associations_own(act: Act, cast: Cast) ->
     know(session, eve, starts_on=LONG_AGO + DAY)
     know(session, eve, known_to="CT-AIMH")
     know(session, cast.people[BOB])
+    know(session, cast.people[ERIN])
     known = list_outside_endorsements(session, "NCIMHA", eve)
     assert [each.starts_on for each in known] == [LONG_AGO + DAY, LONG_AGO]
     assert isinstance(known[0], OutsideEndorsement)
     # A provider's email is for the associations that they belong to.
     shown = details(carol, eve)
     assert (shown.email, shown.outside) == ("", known)
+    assert details(carol, cast.people[ERIN]).email == ""
     assert {each.known_to for each in shown.credentials} == {"NCIMHA"}
     [rule] = shown.rules
     assert (rule.counts_today, rule.last_day, rule.reason) == (True, None, None)
