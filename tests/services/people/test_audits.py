@@ -25,6 +25,7 @@ from tests.support.auditing import (
     store_submission,
 )
 from tests.support.cast import ALICE, ATTESTING, BOOKS, KAI, Cast
+from tests.support.referees import apply
 from tests.support.submitting import (
     ALL_SIGNED,
     CYCLE,
@@ -493,6 +494,10 @@ def test_a_document_can_be_about_many_things(
         assert found == session.get(Evidence, file.id)
         assert find_file_for_coordinator(session, BOOKS, file.id, ["NCIMHA"]) is None
     send_documents(act(FAY), asked, "")
+    # An application opens the days of its entries, but not what was submitted.
+    apply(session, cast.people[FAY], association="CT-AIMH")
+    kept_files = list_kept_files(session, BOOKS, cast.people[FAY], SUBMITTED_AT)
+    assert {each.file.entry_id for each in kept_files if each.lock} == set(entries)
 
 
 def sum_sizes_of(session: Session, cast: Cast) -> int:
