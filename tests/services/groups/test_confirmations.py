@@ -3,6 +3,7 @@
 from datetime import date, timedelta
 
 import pytest
+from sqlalchemy import update
 from sqlmodel import Session, col, select
 
 from tests.services.conftest import Act
@@ -17,7 +18,7 @@ from tests.services.groups.test_logged_sessions import (
     list_members,
 )
 from tests.support.cast import ALICE, BOB, DANA, ERIN, EVE, NOW, Cast, acting
-from tracker.db.log import Entry, GroupMember
+from tracker.db.log import Entry, GroupMember, GroupSession
 from tracker.db.people import Person
 from tracker.services.context import NotFound, Refusal, Refused
 from tracker.services.entry_rules import EntryInput
@@ -78,6 +79,9 @@ def test_open_requests_are_listed_by_day(cast: Cast, session: Session, act: Act)
         format="group",
     )
     assert requests[2].form_key == f"group-session-{requests[2].group_session.id}"
+    # What another process changes in the meantime is read.
+    session.connection().execute(update(GroupSession).values(title="Corrected"))
+    assert {each.entry.title for each in list_confirmation_requests(session, bob)} == {"Corrected"}
 
 
 def test_two_addresses_make_one_individual_request(cast: Cast, session: Session, act: Act) -> None:
@@ -101,6 +105,16 @@ def test_two_addresses_make_one_individual_request(cast: Cast, session: Session,
     found = find_confirmation_request(session, alice, second)
     assert found is not None
     assert found.member.id == second
+
+
+def test_an_unknown_address_makes_a_group(cast: Cast, session: Session, act: Act) -> None:
+    (member_id,) = ask(act, session, BOB)
+    bob, session_id = cast.people[BOB], session.get_one(GroupMember, member_id).group_session_id
+    # Its row can have the number of a person.
+    other = GroupMember(id=bob, group_session_id=session_id, email=UNKNOWN, asked_at=NOW)
+    session.add(other)
+    session.flush()
+    assert [each.format for each in list_confirmation_requests(session, bob)] == ["group"]
 
 
 @pytest.mark.parametrize("is_second", [False, True])
