@@ -5,11 +5,13 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Literal
 
-from sqlmodel import Session, col, or_, select
+from sqlmodel import Session, col, exists, or_, select
 
 from tracker.db.log import Entry, GroupMember, GroupSession
 from tracker.db.people import Person
 from tracker.services.group_sessions import select_own_sessions
+
+LeftOutReason = Literal["reported a problem", "not listed"]
 
 
 def list_supervisees(session: Session, provider_id: int) -> list[Person]:
@@ -17,16 +19,16 @@ def list_supervisees(session: Session, provider_id: int) -> list[Person]:
 
     Only people who logged a session with the provider, or confirmed one of the provider's.
     """
-    logged = select(Entry.id).where(
-        col(Entry.person_id) == Person.id, Entry.provider_id == provider_id
+    logged = exists().where(
+        col(Entry.person_id) == Person.id, col(Entry.provider_id) == provider_id
     )
-    confirmed = (
-        select(GroupMember.id)
-        .join(GroupSession, col(GroupSession.id) == GroupMember.group_session_id)
-        .where(col(GroupMember.person_id) == Person.id, GroupMember.state == "confirmed")
-        .where(GroupSession.provider_id == provider_id)
+    confirmed = exists().where(
+        col(GroupMember.group_session_id) == GroupSession.id,
+        col(GroupMember.person_id) == Person.id,
+        col(GroupMember.state) == "confirmed",
+        col(GroupSession.provider_id) == provider_id,
     )
-    query = select(Person).where(Person.id != provider_id, or_(logged.exists(), confirmed.exists()))
+    query = select(Person).where(Person.id != provider_id, or_(logged, confirmed))
     return sorted(session.exec(query), key=lambda person: (person.name.casefold(), person.id))
 
 
@@ -42,7 +44,7 @@ class LastGroup:
     held_on: date
     people: Sequence[Person]
     emails: Sequence[str]
-    left_out: Sequence[tuple[str, Literal["reported a problem", "not listed"]]]
+    left_out: Sequence[tuple[str, LeftOutReason]]
 
 
 def find_last_group(
@@ -58,11 +60,11 @@ def find_last_group(
     return _divide(latest, {person.id: person for person in supervisees}) if latest else None
 
 
-def _divide(group: GroupSession, supervisees: Mapping[int, Person]) -> LastGroup:
+def _divide(group: GroupSession, supervisees: Mapping[int | None, Person]) -> LastGroup:
     people, emails = [], []
-    left_out = list[tuple[str, Literal["reported a problem", "not listed"]]]()
+    left_out: list[tuple[str, LeftOutReason]] = []
     for member in group.members:
-        person = supervisees.get(member.person_id or 0)
+        person = supervisees.get(member.person_id)
         if member.state == "disputed":
             left_out.append((member.label, "reported a problem"))
         elif member.name is None:

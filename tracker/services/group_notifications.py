@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from sqlalchemy import ColumnElement, update
 from sqlalchemy.orm import aliased
-from sqlmodel import Session, col, or_, select
+from sqlmodel import Session, col, exists, or_, select
 
 from tracker.db.applications import Application
 from tracker.db.ledgers import Outbox
@@ -49,11 +49,10 @@ def list_unnotified(
 
     They had one that day already, or the session was corrected after it.
     """
-    notified = (
-        select(Outbox.id)
-        .where(col(Outbox.person_id) == GroupMember.person_id)
-        .where(Outbox.kind == kind, col(Outbox.created_at) >= GroupMember.asked_at)
-        .exists()
+    notified = exists().where(
+        col(Outbox.person_id) == GroupMember.person_id,
+        col(Outbox.kind) == kind,
+        col(Outbox.created_at) >= GroupMember.asked_at,
     )
     asked_at = col(GroupMember.asked_at)
     return _list(session, *_waiting(association), asked_at >= since, asked_at < before, ~notified)
@@ -71,20 +70,20 @@ def mark_reminded(
 
 def had_mail(session: Session, person_id: int, kinds: Collection[str], since: datetime) -> bool:
     """Whether a mail of one of these kinds was written to a person after ``since``."""
-    query = select(Outbox.id).where(
-        Outbox.person_id == person_id,
+    written = exists().where(
+        col(Outbox.person_id) == person_id,
         col(Outbox.kind).in_(kinds),
         col(Outbox.created_at) > since,
-        Outbox.state != "dropped",
+        col(Outbox.state) != "dropped",
     )
-    return session.exec(query.limit(1)).first() is not None
+    return session.exec(select(written)).one()
 
 
 def list_people_with_requests(session: Session, people: Collection[int]) -> set[int]:
     """Those of these people who have yet to answer about a session that a provider logged."""
     query = (
         select(GroupMember.person_id)
-        .join(GroupSession, col(GroupSession.id) == GroupMember.group_session_id)
+        .join(GroupSession)
         .where(
             col(GroupMember.person_id).in_(people),
             GroupMember.state == "asked",
@@ -106,9 +105,9 @@ def find_association(session: Session, person_id: int) -> str | None:
 def _waiting(association: str) -> tuple[ColumnElement[bool], ...]:
     """Conditions: the member is at the association, and has neither answered nor been reminded."""
     belongs = [
-        select(table.id)
-        .where(col(table.person_id) == GroupMember.person_id, table.association == association)
-        .exists()
+        exists().where(
+            col(table.person_id) == GroupMember.person_id, col(table.association) == association
+        )
         for table in (Endorsement, Application)
     ]
     return (
