@@ -18,9 +18,11 @@ from tracker.services.declined_providers import list_declined_keys, store_declin
 from tracker.services.evaluation import evaluate_people
 from tracker.services.provider_names import (
     LinkedSession,
+    LinkScope,
     confirm_provider,
     find_settled_days,
     link_known_providers,
+    link_names,
     list_linked,
 )
 
@@ -161,13 +163,15 @@ def test_a_declined_name_is_not_linked(act: Act, operator: ServiceContext) -> No
 
 
 def test_sessions_of_the_decider_stay(act: Act, operator: ServiceContext) -> None:
-    add_provider(operator, "petra@example.org", "Petra Vale")
+    petra = add_provider(operator, "petra@example.org", "Petra Vale")
     own, bobs = (name_provider(act, email, "Petra Vale") for email in (ALICE, BOB))
     carol, bob = act(CAROL), act(BOB)
     short = rsc_of(bob, 2026)
     alice = replace(carol, actor=replace(carol.actor, person_id=act(ALICE).person_id))
     [linked] = confirm_provider(alice, "Petra Vale", "petra@example.org", "NCIMHA")
     assert (linked.entry_id, rsc_of(bob, 2026)) == (bobs, short - 120)
+    scope = LinkScope("NCIMHA", frozenset({alice.person_id}))
+    assert link_names(alice, {"petra vale"}, petra, scope) == []
     assert providers_of(carol.session, own) == (None, "Petra Vale")
 
 
