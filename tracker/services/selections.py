@@ -8,7 +8,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from sqlmodel import Session, col, delete
 
@@ -118,13 +118,13 @@ def _to_json(row: PeopleRow) -> list[str | int | None]:
     return [row.kind, row.id, cycle_starts_on, row.person_id, row.name, row.status, due_on]
 
 
-def _from_json(values: Sequence[str | int | None]) -> SelectedRow:
+def _from_json(values: Sequence[Any]) -> SelectedRow:
     kind, row_id, cycle_starts_on, person_id, name, status, due_on = values
-    cycle = date.fromisoformat(str(cycle_starts_on)) if cycle_starts_on else None
+    cycle = date.fromisoformat(cycle_starts_on) if cycle_starts_on else None
     return SelectedRow(
-        RowKey(RowKind(str(kind)), int(row_id or 0), cycle),
-        int(person_id or 0),
-        str(name),
-        str(status),
-        date.fromisoformat(str(due_on)) if due_on else None,
+        RowKey(RowKind(kind), row_id, cycle),
+        person_id,
+        name,
+        status,
+        date.fromisoformat(due_on) if due_on else None,
     )

@@ -11,7 +11,7 @@ from tests.services.conftest import Act
 from tests.services.people.test_removals import refused_with
 from tests.support.cast import ALICE, BOB, CAROL, DAN, DANA, ERIN, NOW, Cast
 from tracker.db.ledgers import StandingRow
-from tracker.db.lists import PersonMark
+from tracker.db.lists import PeopleSelection, PersonMark
 from tracker.db.people import Membership, Renewal, Waiver
 from tracker.services.bulk_changes import (
     BulkChange,
@@ -21,20 +21,30 @@ from tracker.services.bulk_changes import (
     mark,
     waive,
 )
-from tracker.services.context import Actor, NotFound, Refusal, Refused, ServiceContext
+from tracker.services.context import Actor, NotFound, Refusal, ServiceContext
 from tracker.services.marks import add_mark, check_label
 from tracker.services.memberships import MembershipTerm
 from tracker.services.people_filter import apply_filter, parse_query
-from tracker.services.people_list import list_people
-from tracker.services.selections import SelectedPeople, create_selection, get_selection
+from tracker.services.people_list import PeopleRow, list_people
+from tracker.services.selections import (
+    MAX_ROWS,
+    SelectedPeople,
+    SelectedRow,
+    create_selection,
+    forget_selections,
+    get_selection,
+)
 
 TODAY = date(2026, 11, 22)
 
 
-def choose(carol: ServiceContext, query: str = "") -> SelectedPeople:
+def list_rows(carol: ServiceContext, query: str = "") -> list[PeopleRow]:
     people = list_people(carol.session, "NCIMHA", NOW, TODAY)
-    rows = apply_filter(people, parse_query(query), TODAY).rows
-    selection_id = create_selection(carol, "NCIMHA", rows)
+    return apply_filter(people, parse_query(query), TODAY).rows
+
+
+def choose(carol: ServiceContext, query: str = "") -> SelectedPeople:
+    selection_id = create_selection(carol, "NCIMHA", list_rows(carol, query))
     return get_selection(carol.session, carol.actor, selection_id, carol.now)
 
 
@@ -238,22 +248,58 @@ def test_a_selection_is_its_makers_for_a_day(act: Act, cast: Cast) -> None:
     carol = act(CAROL)
     selection = choose(carol)
     assert selection.person_ids == [cast.people[each] for each in (BOB, ALICE, DANA)]
+    day = timedelta(days=1)
     for actor, now in (
         (Actor("other@example.org", None, ("NCIMHA",)), NOW),
         (Actor(CAROL, None, ("CT-AIMH",)), NOW),
-        (carol.actor, NOW + timedelta(days=1)),
+        (carol.actor, NOW + day),
     ):
         with pytest.raises(NotFound):
             get_selection(carol.session, actor, selection.id, now)
-    later = replace(carol, now=NOW + timedelta(days=1, minutes=1))
-    choose(later)
+    almost = NOW + day - timedelta(seconds=1)
+    assert forget_selections(carol.session, almost) == 0
+    assert get_selection(carol.session, carol.actor, selection.id, almost) == selection
+    choose(replace(carol, now=NOW + day))
     with pytest.raises(NotFound):
         get_selection(carol.session, carol.actor, selection.id, NOW)
+    choose(replace(carol, now=NOW + day))
+    assert forget_selections(carol.session, NOW + 2 * day) == 2
 
 
-def test_a_selection_has_somebody(act: Act, cast: Cast) -> None:
-    with pytest.raises(Refused):
-        create_selection(act(CAROL), "NCIMHA", [])
+def test_a_selection_keeps_its_rows(act: Act, cast: Cast) -> None:  # noqa: ARG001
+    carol = act(CAROL)
+    rows = list_rows(carol)
+    for query, is_whole in (("q=o", False), ("", True)):
+        selection_id = create_selection(carol, "NCIMHA", rows, query, is_whole=is_whole)
+        kept = get_selection(carol.session, carol.actor, selection_id, NOW)
+        assert kept == SelectedPeople(
+            selection_id,
+            "NCIMHA",
+            tuple(
+                SelectedRow(row.key, row.person_id, row.name, row.status, row.due_on)
+                for row in rows
+            ),
+            query,
+            NOW,
+            is_whole,
+        )
+    chosen = choose(carol)
+    assert (chosen.query, chosen.is_whole) == ("", False)
+    # Before an update, it did not say so.
+    stored = carol.session.get_one(PeopleSelection, chosen.id)
+    content = json.loads(stored.content)
+    stored.content = json.dumps({"query": "", "rows": content["rows"]})
+    assert get_selection(carol.session, carol.actor, chosen.id, NOW) == chosen
+
+
+def test_a_selection_has_somebody_and_a_limit(act: Act, cast: Cast) -> None:
+    carol = act(CAROL)
+    nobody = refused_with(lambda: create_selection(carol, "NCIMHA", []))
+    assert nobody == Refusal("rows", "nobody-selected")
+    [row] = list_rows(carol, "status=vetted")
+    create_selection(carol, "NCIMHA", [row] * MAX_ROWS)
+    too_many = refused_with(lambda: create_selection(carol, "NCIMHA", [row] * (MAX_ROWS + 1)))
+    assert too_many == Refusal("rows", "too-many-selected", {"limit": 5_000})
     with pytest.raises(NotFound):
-        create_selection(act(CAROL), "CT-AIMH", [])
-    assert cast.people[ERIN] not in choose(act(CAROL)).person_ids
+        create_selection(carol, "CT-AIMH", [])
+    assert cast.people[ERIN] not in choose(carol).person_ids

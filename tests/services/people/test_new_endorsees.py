@@ -8,10 +8,11 @@ from sqlalchemy import update
 from sqlmodel import col, select
 
 from tests.services.conftest import Act
-from tests.support.cast import ALICE, BOB, CAROL, ERIN, Cast
+from tests.support.cast import ALICE, BOB, CAROL, ERIN, EVE, Cast
+from tracker.db.applications import Application
 from tracker.db.ledgers import StandingRow
 from tracker.db.log import AuditEvent
-from tracker.db.people import Membership, Person
+from tracker.db.people import Endorsement, Membership, Person, Vetting
 from tracker.services.context import NotFound, Refusal, Refused, ServiceContext
 from tracker.services.holdings import Term
 from tracker.services.new_endorsees import NewEndorsee, add_endorsee
@@ -99,14 +100,61 @@ def test_people_are_found_by_address_and_similar_name(carol: ServiceContext, cas
     assert alike(carol, "Nina Park", NINA) == []
     assert alike(carol, "Nina Park", BOB) == [("email", "Bob Osei")]
     assert alike(carol, "moreno, Alicia", NINA) == [("name", "Alice Moreno")]
-    assert alike(carol, "Nina Park", "alice@home.example") == [("second email", "Alice Moreno")]
+    assert alike(carol, "Alice Moreno", BOB) == [("email", "Bob Osei")]
+    assert alike(carol, "Alice", NINA) == []
+    assert alike(carol, "Dana Ruis", NINA) == [("name", "Dana Ruiz")]
+    alice = ("second email", "Alice Moreno")
+    renamed = update(Person).where(col(Person.id) == cast.people[ALICE])
+    second = renamed.values(second_email="Alice@Home.example")
+    carol.session.connection().execute(second)
+    assert alike(carol, "Bob Osey", "alice@home.example") == [alice, ("name", "Bob Osei")]
+    assert alike(carol, "Alice Moreno", "alice@home.example") == [alice]
     change_first_email(carol, cast.people[BOB], "bob.new@example.org")
     assert alike(carol, "Nina Park", BOB) == [("former email", "Bob Osei")]
 
 
-def test_nothing_is_shown_of_foreign_people(carol: ServiceContext) -> None:
+def test_nothing_is_shown_of_foreign_people(carol: ServiceContext, cast: Cast) -> None:
     assert alike(carol, "Nina Park", ERIN) == [("email", None)]
     assert alike(carol, "Erin Vance", NINA) == []
+    session, bob, today = carol.session, cast.people[BOB], date(2026, 1, 1)
+    elsewhere = {"person_id": bob, "association": "CT-AIMH", "category": "IFS"}
+    session.add(Endorsement.model_validate({**elsewhere, "starts_on": today}))
+    applying = {"person_id": cast.people[EVE], "association": "NCIMHA", "category": "IFS"}
+    application = {**applying, "opened_on": today, "state": "open"}
+    session.add(Application.model_validate(application))
+    session.flush()
+    found = [
+        list_similar_people(session, carol.actor, name, email, ("NCIMHA",))
+        for name, email in (("Nina Park", ERIN), ("Nina Park", BOB), ("Eve Chan", NINA))
+    ]
+    [(erin,), (shown,), (eve,)] = found
+    assert erin == (cast.people[ERIN], "email", None, ())
+    assert (shown.person_id, shown.is_certain, eve.is_certain) == (bob, True, False)
+    assert [each.association for each in shown.endorsements] == ["NCIMHA"]
+
+
+def test_the_most_similar_people_come_first(carol: ServiceContext) -> None:
+    session = carol.session
+    letters = "utsrqponmlkjihgfedcba"
+    people = [
+        Person(email=f"{each}@example.org", name=f"Marianne {each.upper()} Delacroix")
+        for each in letters
+    ]
+    # Lower and upper case come in one order.
+    people[-1].name = people[-1].name.lower()
+    session.add_all(people)
+    session.flush()
+    day = date(2020, 1, 1)
+    session.add_all(
+        Vetting(person_id=each.id, association="NCIMHA", starts_on=day) for each in people
+    )
+    session.flush()
+    found = search_people(session, carol.actor, "marianne")
+    assert [each.person for each in found] == people[:0:-1]
+    assert {each.likeness for each in found} == {"name"}
+    similar = search_people(session, carol.actor, "Mariane B Delacroix")
+    assert len(similar) == 5
+    assert similar[0].person is people[-2]
 
 
 def test_a_former_address_opens_no_new_record(carol: ServiceContext, cast: Cast) -> None:
@@ -154,6 +202,13 @@ def test_people_are_searched_by_name_and_address(carol: ServiceContext, cast: Ca
         return [each.person.name for each in found if each.person]
 
     assert find("mor al") == ["Alice Moreno"]
-    assert find(ALICE) == ["Alice Moreno"]
+    assert find(f" {ALICE.upper()} ") == ["Alice Moreno"]
     assert find("Alize Moreno") == ["Alice Moreno"]
-    assert find("Bob") == find("Erin Vance") == find("nobody at all") == []
+    assert (
+        find("Bob")
+        == find(BOB)
+        == find("Bob Osey")
+        == find("Erin Vance")
+        == find("nobody at all")
+        == []
+    )
