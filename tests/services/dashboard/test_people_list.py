@@ -1,13 +1,14 @@
 """The list of everyone at an association: rows, filters, counts, and order."""
 
+import json
 from collections.abc import Iterator
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 
 import pytest
 from sqlalchemy import insert
 from sqlmodel import Session
 
-from tests.support.cast import ALICE, BOB, DANA, ERIN, EVE, NOW, Cast, fill
+from tests.support.cast import ALICE, BOB, BOOKS, CAROL, DANA, ERIN, EVE, NOW, Cast, fill
 from tracker.db.tables import METADATA
 from tracker.services.dashboard import count_renewals
 from tracker.services.people_filter import (
@@ -18,7 +19,7 @@ from tracker.services.people_filter import (
     apply_filter,
     parse_query,
 )
-from tracker.services.people_list import list_people
+from tracker.services.people_list import PeopleRow, RowKind, WantsProvider, list_people
 
 TODAY = date(2026, 11, 22)
 
@@ -62,6 +63,136 @@ def test_everyone_of_the_association_and_nobody_else(session: Session, cast: Cas
         ("Dana Ruiz", "vetted"),
     ]
     assert [row.email for row in show(session, "", "CT-AIMH").rows] == [ERIN]
+
+
+def test_a_row_has_what_is_on_record(session: Session, cast: Cast) -> None:
+    person = METADATA.tables["person"].update()
+    alice = person.where(person.table.c.id == cast.people[ALICE])
+    refused = {"email_refused_at": NOW, "email_refused_reason": "No such user"}
+    session.connection().execute(alice.values(refused))
+    rows = {row.person_id: row for row in list_people(session, "NCIMHA", NOW, TODAY).rows}
+    day = date(2026, 1, 1)
+    row = rows[cast.people[ALICE]]
+    assert json.loads(row.requirements)
+    assert row._replace(requirements="[]") == PeopleRow(
+        RowKind.RENEWAL,
+        cast.endorsements[ALICE],
+        cast.people[ALICE],
+        "Alice Moreno",
+        ALICE,
+        "alice@home.example",
+        NOW,
+        "No such user",
+        has_signed_in=False,
+        category="IFS",
+        starts_on=date(2024, 3, 1),
+        cycle_starts_on=day,
+        cycle_ends_on=date(2026, 12, 31),
+        due_on=date(2026, 12, 31),
+        status="behind",
+        short_minutes=270,
+        membership_until=date(2026, 12, 31),
+    )
+    vetted = rows[cast.people[DANA]]
+    assert (vetted.kind, vetted.category, vetted.starts_on) == ("vetting", "", date(2020, 1, 1))
+    assert (vetted.cycle_starts_on, vetted.short_minutes, vetted.requirements) == (None, 0, "[]")
+
+
+@pytest.mark.parametrize(
+    ("starts_on", "ends_on", "status", "vetting"),
+    [
+        (date(2026, 11, 22), date(2026, 11, 22), "no renewal", "vetted"),
+        (date(2026, 1, 1), date(2026, 11, 21), "ended", "ended"),
+        (date(2026, 11, 23), None, "upcoming", "vetted"),
+    ],
+)
+def test_a_row_without_renewal_has_a_status(
+    session: Session, cast: Cast, starts_on: date, ends_on: date | None, status: str, vetting: str
+) -> None:
+    term = {"association": "NCIMHA", "starts_on": starts_on, "ends_on": ends_on}
+    eve = cast.people[EVE]
+    add(session, "endorsement", person_id=eve, category="IFS", **term)
+    # Of several vettings, the latest counts, in any order of their ids.
+    add(session, "vetting", person_id=cast.people[DANA], **term)
+    add(session, "vetting", person_id=cast.people[DANA], **{**term, "starts_on": date(2019, 1, 1)})
+    rows = list_people(session, "NCIMHA", NOW, TODAY, rulebooks=BOOKS).rows
+    found = [row for row in rows if row.person_id in (eve, cast.people[DANA])]
+    assert [(row.status, row.ends_on, row.starts_on) for row in found] == [
+        (status, ends_on, starts_on),
+        (vetting, ends_on, starts_on),
+    ]
+    assert found[0].stage == ("ended" if status == "ended" else "")
+
+
+def test_signing_in_counts_for_a_year(session: Session, cast: Cast) -> None:
+    year_ago = NOW - timedelta(days=365)
+    for email, kind, outcome, at in (
+        (ALICE, "sign-in", "done", year_ago),
+        (BOB, "sign-in", "done", year_ago - timedelta(seconds=1)),
+        (BOB, "sign-out", "done", NOW),
+        (BOB, "sign-in", "wrong-code", NOW),
+    ):
+        event = {"kind": kind, "outcome": outcome, "at": at}
+        add(session, "security_event", person_id=cast.people[email], **event)
+    application = {"category": "IFS", "opened_on": TODAY, "state": "open"}
+    add(session, "application", person_id=cast.people[EVE], association="NCIMHA", **application)
+    for email in (DANA, EVE):
+        browser = {"token_hash": email, "email": email, "created_at": year_ago, "expires_at": NOW}
+        add(session, "web_session", person_id=cast.people[email], **browser)
+    rows = list_people(session, "NCIMHA", NOW, TODAY).rows
+    signed_in = {row.name for row in rows if row.has_signed_in}
+    assert signed_in == {"Alice Moreno", "Dana Ruiz", "Eve Chen"}
+
+
+def test_applications_and_marks_of_others_are_not_shown(session: Session, cast: Cast) -> None:
+    eve, day = cast.people[EVE], date(2026, 5, 1)
+    application = {"person_id": eve, "category": "IFS", "opened_on": day}
+    add(session, "application", **application, association="CT-AIMH", state="open")
+    withdrawn = {"association": "NCIMHA", "state": "withdrawn", "decided_on": day}
+    add(session, "application", **application, **withdrawn)
+    marked = {"person_id": cast.people[BOB], "marked_by": CAROL, "marked_at": NOW}
+    for association, label in (("NCIMHA", "b"), ("NCIMHA", "a"), ("CT-AIMH", "c")):
+        add(session, "person_mark", association=association, label=label, **marked)
+    rows = list_people(session, "NCIMHA", NOW, TODAY).rows
+    assert eve not in {row.person_id for row in rows}
+    assert {row.marks for row in rows if row.name == "Bob Osei"} == {("a", "b")}
+    assert {row.marks for row in rows if row.name != "Bob Osei"} == {()}
+
+
+def test_rows_have_the_wanted_providers_since_the_cycle(session: Session, cast: Cast) -> None:
+    eve, bob, dana = (cast.people[each] for each in (EVE, BOB, DANA))
+    application = {"person_id": eve, "category": "IFS", "opened_on": TODAY, "state": "open"}
+    add(session, "application", **application, association="NCIMHA")
+    rsc = {"activity": "rsc", "minutes": 60, "title": "RSC"}
+    first = date(2025, 1, 1)
+    before = first - timedelta(days=1)
+    for person_id, day, provider in (
+        (eve, first, {"provider_name": "JO  Hart"}),
+        (eve, first, {"provider_name": "Jo Hart"}),
+        (eve, first, {"provider_id": bob}),
+        (eve, before, {"provider_name": "Lou Early"}),
+        (bob, before, {"provider_id": dana}),
+        (cast.people[ERIN], TODAY, {"provider_name": "Far Away"}),
+    ):
+        add(session, "entry", person_id=person_id, held_on=day, **rsc, **provider)
+
+    def providers(wants: WantsProvider | None) -> tuple[dict[str, set[str]], object]:
+        people = list_people(session, "NCIMHA", NOW, TODAY, wants)
+        return {row.name: set(row.providers) for row in people.rows}, people.providers
+
+    nobody = {name: set[str]() for name in ("Alice Moreno", "Bob Osei", "Dana Ruiz", "Eve Chen")}
+    assert providers(None) == (nobody, {})
+    used, names = providers(lambda _key, _name: True)
+    alice = {str(dana), "jo hart"}
+    assert used == {**nobody, "Alice Moreno": alice, "Eve Chen": {str(bob), "jo hart"}}
+    assert isinstance(names, dict)
+    assert {key: name.casefold().split() for key, name in names.items()} == {
+        str(bob): ["bob", "osei"],
+        str(dana): ["dana", "ruiz"],
+        "jo hart": ["jo", "hart"],
+    }
+    used, names = providers(lambda key, name: (key, name) == (str(bob), "Bob Osei"))
+    assert (used, names) == ({**nobody, "Eve Chen": {str(bob)}}, {str(bob): "Bob Osei"})
 
 
 def test_counts_are_those_of_the_dashboard(session: Session, cast: Cast) -> None:  # noqa: ARG001
