@@ -5,8 +5,9 @@ from collections.abc import Callable, Iterator
 import pytest
 from sqlmodel import Session
 
+from tests.rules.case_data import CasePeople
 from tests.support.cast import BOOKS, NOW, Cast, fill
-from tracker.db.engine import writing
+from tracker.db.engine import open_engine, writing
 from tracker.services.context import Actor, ServiceContext
 
 Act = Callable[[str], ServiceContext]
@@ -23,6 +24,21 @@ def cast(database_url: str) -> Iterator[Cast]:
 def session(cast: Cast) -> Iterator[Session]:
     with writing(cast.engine) as session:
         yield session
+
+
+@pytest.fixture
+def empty_session(database_url: str) -> Iterator[Session]:
+    """A session that writes to a database without rows."""
+    engine = open_engine(database_url)
+    with writing(engine) as session:
+        yield session
+    engine.dispose()
+
+
+@pytest.fixture
+def people(empty_session: Session) -> CasePeople:
+    """The people of a case in a database without rows but theirs."""
+    return CasePeople(empty_session)
 
 
 @pytest.fixture

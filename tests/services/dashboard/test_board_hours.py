@@ -1,6 +1,6 @@
 """Which hours the report for the board counts, by the rules of their day, and past renewals."""
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection
 from datetime import UTC, date, datetime
 from typing import Any
 
@@ -9,7 +9,6 @@ from sqlalchemy import delete
 from sqlmodel import Session
 
 from tests.rules.case_data import IMAGINED, REAL, CasePeople, insert_row, populate
-from tracker.db.engine import open_engine, writing
 from tracker.db.tables import METADATA
 from tracker.rulebooks import Rulebooks
 from tracker.rules.movements import HeldTerm, RenewalOutcome
@@ -32,11 +31,8 @@ YEAR = date(2025, 1, 1), date(2025, 12, 31)
 
 
 @pytest.fixture
-def session(database_url: str) -> Iterator[Session]:
-    engine = open_engine(database_url)
-    with writing(engine) as session:
-        yield session
-    engine.dispose()
+def session(empty_session: Session) -> Session:
+    return empty_session
 
 
 def report(

@@ -1,7 +1,6 @@
 """What the dashboard lists: renewals and their states, what is short, and named providers."""
 
 import json
-from collections.abc import Iterator
 from datetime import date, timedelta
 from typing import Any
 
@@ -12,7 +11,6 @@ from sqlmodel import Session
 from tests.rules.case_data import IMAGINED, CasePeople, insert_row, populate
 from tests.services.evaluation.test_stored_standings import FORMATS
 from tests.support.cast import NOW
-from tracker.db.engine import open_engine, writing
 from tracker.services.dashboard import (
     STATES,
     ListedStanding,
@@ -33,11 +31,8 @@ YEAR, DUE = date(2026, 1, 1), date(2026, 12, 31)
 
 
 @pytest.fixture
-def session(database_url: str) -> Iterator[Session]:
-    engine = open_engine(database_url)
-    with writing(engine) as session:
-        yield session
-    engine.dispose()
+def session(empty_session: Session) -> Session:
+    return empty_session
 
 
 @pytest.fixture

@@ -1,7 +1,6 @@
 """What the coordinators' digest says about a week: which days, emails, and runs are counted."""
 
 import json
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 
@@ -10,7 +9,6 @@ from sqlmodel import Session
 
 from tests.rules.case_data import IMAGINED, REAL, CasePeople, insert_row
 from tests.support.waiting_mail import add_mail
-from tracker.db.engine import open_engine, writing
 from tracker.db.ledgers import RunRow
 from tracker.services.run_ledger import CAUGHT_UP, Failure, RunKey, record_failure
 from tracker.services.way_counts import count_way
@@ -27,15 +25,12 @@ WEEK = timedelta(days=7)
 
 
 @pytest.fixture
-def people(database_url: str) -> Iterator[CasePeople]:
+def people(empty_session: Session) -> CasePeople:
     """Alice is endorsed here, and Cora elsewhere."""
-    engine = open_engine(database_url)
-    with writing(engine) as session:
-        people = CasePeople(session)
-        people.add("Alice", [f"{HERE} IFS 2020-05-01"])
-        people.add("Cora", [f"{ELSEWHERE} IFS 2020-05-01"])
-        yield people
-    engine.dispose()
+    people = CasePeople(empty_session)
+    people.add("Alice", [f"{HERE} IFS 2020-05-01"])
+    people.add("Cora", [f"{ELSEWHERE} IFS 2020-05-01"])
+    return people
 
 
 def count(session: Session) -> Week:

@@ -1,6 +1,5 @@
 """Which notices are due to people, from what is stored."""
 
-from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
@@ -9,7 +8,6 @@ from sqlmodel import Session
 
 from tests.rules.applicants import populate as populate_applicant
 from tests.rules.case_data import IMAGINED, REAL, CasePeople, insert_row
-from tracker.db.engine import open_engine, writing
 from tracker.db.tables import METADATA
 from tracker.rulebooks import Rulebooks
 from tracker.rules.notice_config import (
@@ -42,11 +40,8 @@ RENEWAL = Key(Kind.RENEWAL, CYCLE.isoformat(), DUE, -30)
 
 
 @pytest.fixture
-def session(database_url: str) -> Iterator[Session]:
-    engine = open_engine(database_url)
-    with writing(engine) as session:
-        yield session
-    engine.dispose()
+def session(empty_session: Session) -> Session:
+    return empty_session
 
 
 def on(

@@ -1,6 +1,5 @@
 """How far the delivery of mailings has come, and what each recipient got."""
 
-from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
@@ -10,7 +9,6 @@ from sqlmodel import Session
 from tests.rules.case_data import CasePeople
 from tests.support.cast import CAROL, NOW
 from tests.support.waiting_mail import add_mail
-from tracker.db.engine import open_engine, writing
 from tracker.db.mailings import Mailing, MailingRecipient
 from tracker.services.context import NotFound
 from tracker.services.mailing_delivery import (
@@ -39,14 +37,6 @@ STATES = [
     ("failed", "sent", "sent"),
     ("failed", "failed", "failed"),
 ]
-
-
-@pytest.fixture
-def people(database_url: str) -> Iterator[CasePeople]:
-    engine = open_engine(database_url)
-    with writing(engine) as session:
-        yield CasePeople(session)
-    engine.dispose()
 
 
 @pytest.fixture

@@ -1,6 +1,5 @@
 """What a waiting message is about, and when that is no longer true."""
 
-from collections.abc import Iterator
 from datetime import date, timedelta
 from typing import Any
 
@@ -12,7 +11,6 @@ from tests.support.cast import NOW
 from tests.support.certificates import certify
 from tests.support.waiting_mail import add_mail
 from tracker.db.applications import Application
-from tracker.db.engine import open_engine, writing
 from tracker.db.ledgers import Outbox, SettledCycle
 from tracker.db.people import Endorsement
 from tracker.services.message_subjects import (
@@ -28,14 +26,11 @@ CYCLE = date(2025, 1, 1)
 
 
 @pytest.fixture
-def people(database_url: str) -> Iterator[CasePeople]:
-    engine = open_engine(database_url)
-    with writing(engine) as session:
-        people = CasePeople(session)
-        people.add("Abe", [f"NCIMHA IFS {FIRST}..{LAST}"])
-        people.add("Bea", ["NCIMHA IFS 2024-03-01"])
-        yield people
-    engine.dispose()
+def people(empty_session: Session) -> CasePeople:
+    people = CasePeople(empty_session)
+    people.add("Abe", [f"NCIMHA IFS {FIRST}..{LAST}"])
+    people.add("Bea", ["NCIMHA IFS 2024-03-01"])
+    return people
 
 
 @pytest.fixture

@@ -1,15 +1,14 @@
 """Whom a notice may be due to, and what the ledger of notices says."""
 
-from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
 from sqlalchemy import select, update
+from sqlmodel import Session
 
 from tests.rules.case_data import CasePeople, insert_row
 from tests.rules.test_application_notices import OPENED, maya
 from tests.rules.test_notices import alice
-from tracker.db.engine import open_engine, writing
 from tracker.db.ledgers import ProviderSpan
 from tracker.db.tables import METADATA
 from tracker.rules.notice_config import CutoffSteps, MembershipSteps, NoticeConfig, RenewalSteps
@@ -50,28 +49,25 @@ STANDING, NOTICE = METADATA.tables["standing"], METADATA.tables["notice"]
 
 
 @pytest.fixture
-def people(database_url: str) -> Iterator[CasePeople]:
+def people(empty_session: Session) -> CasePeople:
     """Alice of one association and Carol of another, with a standing each; Bob is a provider."""
-    engine = open_engine(database_url)
-    with writing(engine) as session:
-        people = CasePeople(session)
-        people.add("Bob", provides_rsc=True)
-        for name, association in (("Alice", "NCIMHA"), ("Carol", "CT-AIMH")):
-            people.add(name, [f"{association} IFS 2020-05-01"])
-            insert_row(
-                session,
-                "standing",
-                endorsement_id=people.endorsements[f"{name}: {association} IFS"],
-                cycle_starts_on=CYCLE,
-                association=association,
-                status="open",
-                status_since=CYCLE,
-                requirements="[]",
-                rules_digest="",
-                **QUIET,
-            )
-        yield people
-    engine.dispose()
+    people = CasePeople(empty_session)
+    people.add("Bob", provides_rsc=True)
+    for name, association in (("Alice", "NCIMHA"), ("Carol", "CT-AIMH")):
+        people.add(name, [f"{association} IFS 2020-05-01"])
+        insert_row(
+            empty_session,
+            "standing",
+            endorsement_id=people.endorsements[f"{name}: {association} IFS"],
+            cycle_starts_on=CYCLE,
+            association=association,
+            status="open",
+            status_since=CYCLE,
+            requirements="[]",
+            rules_digest="",
+            **QUIET,
+        )
+    return people
 
 
 def considered(people: CasePeople, association: str, last: date | None = LAST) -> set[str]:

@@ -1,7 +1,6 @@
 """Whom a mailing can reach, and what it knows of them."""
 
 import json
-from collections.abc import Iterator
 from datetime import date, timedelta
 from typing import Any
 
@@ -11,7 +10,6 @@ from tests.rules.case_data import CasePeople
 from tests.support.cast import NOW
 from tests.support.waiting_mail import add_mail
 from tracker.db.applications import Application
-from tracker.db.engine import open_engine, writing
 from tracker.db.ledgers import EndorsementEnd, StandingRow
 from tracker.db.log import Evidence
 from tracker.db.people import MailOff, Person
@@ -33,14 +31,6 @@ YESTERDAY = TODAY - DAY
 RSC = StoredResult("rsc", "RSC", "rsc", None, 720, 0, 720, "short")
 DEIA = StoredResult("deia", "DEIA", "training", "DEIA", 60, 0, 60, "short")
 DONE = StoredResult("all", "All", "training", None, 900, 900, 0, "met")
-
-
-@pytest.fixture
-def people(database_url: str) -> Iterator[CasePeople]:
-    engine = open_engine(database_url)
-    with writing(engine) as session:
-        yield CasePeople(session)
-    engine.dispose()
 
 
 def add_standing(

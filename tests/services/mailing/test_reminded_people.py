@@ -1,6 +1,5 @@
 """Whom a run reminds of a submission window, of the end of leave, and of the end of a term."""
 
-from collections.abc import Iterator
 from datetime import date, timedelta
 
 import pytest
@@ -10,7 +9,6 @@ from sqlmodel import Session
 from tests.jobs.test_way_reminders import WINDOW, books
 from tests.rules.case_data import IMAGINED, CasePeople
 from tests.support.cast import ATTESTING
-from tracker.db.engine import open_engine, writing
 from tracker.db.ledgers import EndorsementEnd, StandingRow
 from tracker.db.tables import METADATA
 from tracker.rulebooks import Rulebooks, with_rulebook
@@ -27,11 +25,8 @@ STANDING = METADATA.tables["standing"]
 
 
 @pytest.fixture
-def session(database_url: str) -> Iterator[Session]:
-    engine = open_engine(database_url)
-    with writing(engine) as session:
-        yield session
-    engine.dispose()
+def session(empty_session: Session) -> Session:
+    return empty_session
 
 
 def with_windows(**window: str) -> Rulebooks:

@@ -1,6 +1,6 @@
 """Which reminders of a renewal a coordinator sees, and what became of each."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
@@ -9,7 +9,6 @@ from sqlmodel import Session
 from tests.rules.case_data import REAL, CasePeople
 from tests.services.evaluation.test_settlements import settle
 from tests.support.timeline_items import make_email, make_notice
-from tracker.db.engine import open_engine, writing
 from tracker.rules.notice_config import LapseSteps, NoticeConfig, NoticeConfigs, RenewalSteps
 from tracker.services.reminder_history import (
     Reminder,
@@ -28,15 +27,12 @@ CONFIGS = NoticeConfigs(NoticeConfig(), {"CT-AIMH": STEPS})
 
 
 @pytest.fixture
-def people(database_url: str) -> Iterator[CasePeople]:
+def people(empty_session: Session) -> CasePeople:
     """Bob, and Alice, whose endorsement as ECFA has no renewal rules."""
-    engine = open_engine(database_url)
-    with writing(engine) as session:
-        people = CasePeople(session)
-        people.add("Bob", ["CT-AIMH IFS 2015-03-01"])
-        people.add("Alice", ["CT-AIMH ECFA 2015-03-01", "CT-AIMH IFS 2015-03-01"])
-        yield people
-    engine.dispose()
+    people = CasePeople(empty_session)
+    people.add("Bob", ["CT-AIMH IFS 2015-03-01"])
+    people.add("Alice", ["CT-AIMH ECFA 2015-03-01", "CT-AIMH IFS 2015-03-01"])
+    return people
 
 
 def histories(

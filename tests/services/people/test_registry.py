@@ -1,13 +1,11 @@
 """Whom an association's public registry shows, and what it shows of them."""
 
-from collections.abc import Iterator
 from datetime import date, timedelta
 
 import pytest
 
 from tests.rules.case_data import IMAGINED, CasePeople
 from tests.support.cast import ATTESTING, CAROL, NOW
-from tracker.db.engine import open_engine, writing
 from tracker.db.ledgers import EndorsementEnd, ProviderSpan, StandingRow
 from tracker.db.people import Person
 from tracker.db.providers import OutsideEndorsement
@@ -33,14 +31,6 @@ CATEGORIES = (
     ListedCategory("IFS", "Infant Family Specialist", PublicStatus.ENDORSED),
     ListedCategory("IFRS", "Infant Family Reflective Supervisor", PublicStatus.NOT_ENDORSED),
 )
-
-
-@pytest.fixture
-def people(database_url: str) -> Iterator[CasePeople]:
-    engine = open_engine(database_url)
-    with writing(engine) as session:
-        yield CasePeople(session)
-    engine.dispose()
 
 
 def add(people: CasePeople, name: str, *held: str, association: str = ATTESTING) -> int:
