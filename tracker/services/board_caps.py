@@ -90,7 +90,7 @@ def _list_of_person(
     of_entry = {entry.id: entry for entry in entries}
     for each in capped:
         entry = of_entry[each.entry_id]
-        best = max(counted[plan][entry.id] for plan in each.plans)
+        best = max((counted[plan][entry.id] for plan in each.plans), key=lambda one: one.minutes)
         if best.code:
             left = entry.minutes - best.minutes
             yield BeyondCap(each.person_id, entry.activity, best.code, left)

@@ -14,6 +14,7 @@ from tracker.services.entries import (
     ONE_DAY,
     EntrySource,
     entry_input_of,
+    evaluate_entries,
     list_entries,
     list_refusals,
     select_entries,
@@ -27,7 +28,6 @@ from tracker.services.entry_rules import (
     find_warnings,
     load_entry_rules,
 )
-from tracker.services.evaluation import evaluate_people
 
 # As many rows as the form has at most.
 COURSE_DAYS = 14
@@ -82,10 +82,9 @@ def create_course(
     if source.confirmed is not None:
         _warn(context, days, source.confirmed)
     entries = []
-    for number, day in enumerate(days):
-        entries.append(store_entry(context, person_id, day, keys[number]))
-    # A training has no provider whose qualification could change.
-    evaluate_people(session, context.rulebooks, {person_id}, context.now, named_providers=())
+    for key, day in zip(keys, days, strict=False):
+        entries.append(store_entry(context, person_id, day, key))
+    evaluate_entries(context, person_id)
     return entries
 
 
@@ -137,7 +136,7 @@ def _warn(context: ServiceContext, days: Sequence[EntryInput], confirmed: Collec
 
 def _return_saved(saved: Sequence[LoggedEntry], days: Sequence[EntryInput]) -> list[LoggedEntry]:
     """What a form was saved as the first time. Raises Refused if the form has changed since."""
-    by_id = sorted(saved)
+    by_id = sorted(saved, key=lambda entry: entry.id)
     if [entry_input_of(entry) for entry in by_id] == list(days):
         return by_id
     facts = {"minutes": by_id[0].minutes, "held_on": by_id[0].held_on}

@@ -203,7 +203,7 @@ def update_entry(
     del values["topics"]
     session.exec(update(Entry).where(col(Entry.id) == entry_id).values(values))
     _record(context, person_id, entry_id, before=entry_input_of(stored), after=entry)
-    _evaluate(context, person_id)
+    evaluate_entries(context, person_id)
     return logged_entry_of(entry_id, person_id, entry)
 
 
@@ -221,7 +221,7 @@ def delete_entry(context: ServiceContext, entry_id: int) -> None:
     delete_rows(context, kept.rows[1:])
     session.exec(delete(Entry).where(col(Entry.id) == entry_id))
     _record(context, stored.person_id, entry_id, before=entry_input_of(stored))
-    _evaluate(context, stored.person_id)
+    evaluate_entries(context, stored.person_id)
 
 
 def list_entries(session: Session, person_id: int, first: date, last: date) -> list[LoggedEntry]:
@@ -351,8 +351,8 @@ def _record(
     context.record_change("entry", entry_id, before=old, after=new)
 
 
-def _evaluate(context: ServiceContext, person_id: int) -> None:
-    """Evaluate the person before the transaction ends.
+def evaluate_entries(context: ServiceContext, person_id: int) -> None:
+    """Evaluate a person whose entries have changed, before the transaction ends.
 
     A change of an entry can only name providers whose spans are stored already.
     """

@@ -25,8 +25,12 @@ from tracker.services.context import (
 from tracker.services.coordinator_access import access_windows, sees_entry
 from tracker.services.desk_access import check_association, check_sole
 from tracker.services.endorsements import load_person_locks
-from tracker.services.entries import entry_input_of, entry_version, find_entry
-from tracker.services.evaluation import evaluate_people
+from tracker.services.entries import (
+    entry_input_of,
+    entry_version,
+    evaluate_entries,
+    find_entry,
+)
 from tracker.services.row_contents import delete_what_belongs_to
 
 EXCLUDED, REMOVED = "excluded", "removed"
@@ -99,7 +103,7 @@ def exclude_entry(
     if refusals:
         raise Refused(*refusals)
     decision = _decide(context, entry, association, EXCLUDED, reason)
-    _evaluate(context, entry)
+    evaluate_entries(context, entry.person_id)
     return decision
 
 
@@ -112,7 +116,7 @@ def count_entry_again(context: ServiceContext, entry_id: int, association: str) 
     decision = context.session.exec(query).first()
     if decision is not None:
         context.delete_row(decision, _DECIDED)
-        _evaluate(context, entry)
+        evaluate_entries(context, entry.person_id)
 
 
 def remove_entry(
@@ -138,7 +142,7 @@ def remove_entry(
     before = {"person_id": entry.person_id, **entry_input_of(entry).values()}
     context.record_change("entry", entry_id, before=before)
     session.expire_all()
-    _evaluate(context, entry)
+    evaluate_entries(context, entry.person_id)
     return decision
 
 
@@ -159,12 +163,6 @@ def _decide(
     )
     context.create_row(decision, _DECIDED)
     return decision
-
-
-def _evaluate(context: ServiceContext, entry: LoggedEntry) -> None:
-    """Evaluate the entry's person. The spans of its provider were stored with the entry."""
-    session, rulebooks, now = context.session, context.rulebooks, context.now
-    evaluate_people(session, rulebooks, {entry.person_id}, now, named_providers=())
 
 
 def list_removed(session: Session, person_id: int) -> Sequence[EntryDecision]:

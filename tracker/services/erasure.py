@@ -10,7 +10,6 @@ import zlib
 from collections.abc import Collection, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
-from itertools import count, islice
 from typing import Any, NamedTuple
 
 from sqlalchemy import (
@@ -332,7 +331,7 @@ class _Erasure:
         have one name now.
         """
         kind: Any = column.type
-        for number in islice(count(1), _MOST_ALIKE):
+        for number in range(1, _MOST_ALIKE + 1):
             text = self._number(clean, number, kind.length)
             with suppress(IntegrityError), self.session.begin_nested():
                 self.session.connection().execute(statement.values({column.name: text}))
@@ -343,7 +342,8 @@ class _Erasure:
         if clean == self.address:
             return format_erased_address(self.id, number)
         suffix = f" ({number})" if number > 1 else ""
-        return f"{clean[: longest and longest - len(suffix)]}{suffix}"
+        room = longest - len(suffix) if longest else None
+        return f"{clean[:room]}{suffix}"
 
     def _delete(self, table: Table, where: ColumnElement[bool]) -> None:
         result = self.session.connection().execute(delete(table).where(where))
