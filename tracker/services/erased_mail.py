@@ -114,7 +114,7 @@ def read_message_text(body: bytes) -> str:
     """The subject and the text parts of a message, decoded, each below the other.
 
     Messages are in UTF-8 (`tracker.mail.compose`). The older interface of the email package reads
-    one in a fifth of the time.
+    one in a tenth of the time.
     """
     message = message_from_bytes(body)
     texts = [str(make_header(decode_header(message["Subject"] or "")))]
